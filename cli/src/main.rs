@@ -1,0 +1,2 @@
+//! `hilum`
+fn main() {}

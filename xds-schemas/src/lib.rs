@@ -1,0 +1,3 @@
+//! The words of IHE document sharing.
+
+pub mod xml;
