@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
-use quick_xml::name::ResolveResult;
+use quick_xml::name::{QName, ResolveResult};
 use quick_xml::reader::NsReader;
 use thiserror::Error;
 
@@ -278,6 +278,16 @@ impl<'a> Reader<'a> {
                 format!("{} has no attribute {name}", element.name()),
             )
         })
+    }
+
+    /// Namespace and local name of a qualified name that stands in the text just taken.
+    pub fn resolve(&self, name: &str) -> (String, String) {
+        match self.inner.resolver().resolve_element(QName(name)) {
+            (ResolveResult::Bound(namespace), local) => {
+                (namespace.0.to_owned(), local.as_ref().to_owned())
+            }
+            (_, local) => (String::new(), local.as_ref().to_owned()),
+        }
     }
 
     /// An error at the place that was read last.

@@ -1,0 +1,237 @@
+//! WS-Addressing 1.0: which action is meant, who asked, and what an answer relates to.
+//!
+//! The faults and their details are those of the SOAP binding.
+//! <https://www.w3.org/TR/ws-addr-core/>, <https://www.w3.org/TR/ws-addr-soap/>
+
+use crate::soap::{About, Fault, FaultCode, QName};
+use crate::xml::{Element, Reader, Writer, XmlError, ns};
+
+/// The address of whoever sent the message: answer on the same connection.
+pub const ANONYMOUS: &str = "http://www.w3.org/2005/08/addressing/anonymous";
+/// The address of nobody: do not answer.
+pub const NONE: &str = "http://www.w3.org/2005/08/addressing/none";
+/// What an answer relates to if the request had no `MessageID`.
+pub const UNSPECIFIED: &str = "http://www.w3.org/2005/08/addressing/unspecified";
+/// The relationship of an answer to its request.
+const REPLY: &str = "http://www.w3.org/2005/08/addressing/reply";
+/// Action of the faults that WS-Addressing defines.
+pub const FAULT_ACTION: &str = "http://www.w3.org/2005/08/addressing/fault";
+/// Action of all other faults.
+pub const SOAP_FAULT_ACTION: &str = "http://www.w3.org/2005/08/addressing/soap/fault";
+
+/// The message addressing properties of one message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Addressing {
+    /// What is asked for: the transaction.
+    pub action: String,
+    /// Names this message. Mandatory for requests, although some peers leave it out.
+    pub message_id: Option<String>,
+    /// Where the message is meant to go.
+    pub to: Option<String>,
+    /// Who sent it: the address of the endpoint reference.
+    pub from: Option<String>,
+    /// Where the answer should go: the address of the endpoint reference.
+    pub reply_to: Option<String>,
+    /// Where a fault should go: the address of the endpoint reference.
+    pub fault_to: Option<String>,
+    /// In an answer, the `MessageID` of the request.
+    pub relates_to: Option<String>,
+}
+
+impl Addressing {
+    /// The header of a request that is answered on the same connection.
+    pub fn request(action: &str, message_id: String, to: &str) -> Self {
+        Self {
+            action: action.to_owned(),
+            message_id: Some(message_id),
+            to: Some(to.to_owned()),
+            reply_to: Some(ANONYMOUS.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// The header of the answer to a message whose `MessageID` was `relates_to`.
+    pub fn answer(action: &str, message_id: String, relates_to: Option<&str>) -> Self {
+        Self {
+            action: action.to_owned(),
+            message_id: Some(message_id),
+            relates_to: Some(relates_to.unwrap_or(UNSPECIFIED).to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// Checks that answer and fault go back on the connection of the request, or nowhere.
+    pub fn answered_here(&self) -> Result<(), Fault> {
+        for (address, header) in [(&self.reply_to, "ReplyTo"), (&self.fault_to, "FaultTo")] {
+            if address.as_deref().is_some_and(|address| address != ANONYMOUS && address != NONE) {
+                return Err(only_anonymous(header));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        writer.open("wsa:Action").attribute("env:mustUnderstand", "1");
+        writer.text(&self.action).close("wsa:Action");
+        for (name, value) in [
+            ("wsa:MessageID", &self.message_id),
+            ("wsa:RelatesTo", &self.relates_to),
+            ("wsa:To", &self.to),
+        ] {
+            if let Some(value) = value {
+                writer.element(name, value);
+            }
+        }
+        for (name, address) in [
+            ("wsa:From", &self.from),
+            ("wsa:ReplyTo", &self.reply_to),
+            ("wsa:FaultTo", &self.fault_to),
+        ] {
+            if let Some(address) = address {
+                writer.open(name).element("wsa:Address", address).close(name);
+            }
+        }
+    }
+}
+
+/// Reads addressing headers as they come and judges them when all have been seen.
+#[derive(Default)]
+pub(crate) struct Collector {
+    addressing: Addressing,
+    has_action: bool,
+    /// The header that was wrong first, and in which way.
+    wrong: Option<Wrong>,
+}
+
+impl Collector {
+    /// Takes one header block of the addressing namespace. Says whether it is one of ours.
+    pub(crate) fn take(
+        &mut self,
+        reader: &mut Reader<'_>,
+        element: &Element<'_>,
+    ) -> Result<bool, XmlError> {
+        let fields = &mut self.addressing;
+        let wrong = match element.name() {
+            "Action" if self.has_action => {
+                reader.skip()?;
+                Some(("Action", "InvalidCardinality"))
+            }
+            "Action" => {
+                fields.action = trimmed(reader)?;
+                self.has_action = true;
+                None
+            }
+            "MessageID" => keep(&mut fields.message_id, trimmed(reader)?, "MessageID"),
+            "To" => keep(&mut fields.to, trimmed(reader)?, "To"),
+            "From" => keep_address(&mut fields.from, reader, "From")?,
+            "ReplyTo" => keep_address(&mut fields.reply_to, reader, "ReplyTo")?,
+            "FaultTo" => keep_address(&mut fields.fault_to, reader, "FaultTo")?,
+            // Several relationships are allowed; the first one that says "reply" counts.
+            "RelatesTo" => {
+                let reply = element.attribute("RelationshipType").is_none_or(|kind| kind == REPLY);
+                let value = trimmed(reader)?;
+                if reply && fields.relates_to.is_none() {
+                    fields.relates_to = Some(value);
+                }
+                None
+            }
+            _ => return Ok(false),
+        };
+        self.wrong = self.wrong.or(wrong);
+        Ok(true)
+    }
+
+    /// The `MessageID`, for a fault that relates to it.
+    pub(crate) fn message_id(&self) -> Option<&str> {
+        self.addressing.message_id.as_deref()
+    }
+
+    pub(crate) fn finish(self) -> Result<Addressing, Fault> {
+        if let Some((header, problem)) = self.wrong {
+            return Err(invalid(header, problem));
+        }
+        if !self.has_action {
+            return Err(header_required("Action"));
+        }
+        Ok(self.addressing)
+    }
+}
+
+/// A header, and the WS-Addressing name of what is wrong with it.
+type Wrong = (&'static str, &'static str);
+
+fn keep(field: &mut Option<String>, value: String, name: &'static str) -> Option<Wrong> {
+    if field.is_some() {
+        return Some((name, "InvalidCardinality"));
+    }
+    *field = Some(value);
+    None
+}
+
+fn keep_address(
+    field: &mut Option<String>,
+    reader: &mut Reader<'_>,
+    name: &'static str,
+) -> Result<Option<Wrong>, XmlError> {
+    Ok(match read_endpoint_reference(reader)? {
+        Some(address) => keep(field, address, name),
+        None => Some((name, "MissingAddressInEPR")),
+    })
+}
+
+/// The fault for an action that is not served here.
+pub(crate) fn action_not_supported(action: &str) -> Fault {
+    Fault {
+        code: FaultCode::Sender,
+        subcodes: vec![wsa("ActionNotSupported")],
+        reason: "The [action] cannot be processed at the receiver.".to_owned(),
+        about: Some(About::Action(action.to_owned())),
+    }
+}
+
+fn header_required(header: &str) -> Fault {
+    Fault {
+        code: FaultCode::Sender,
+        subcodes: vec![wsa("MessageAddressingHeaderRequired")],
+        reason: "A required header representing a Message Addressing Property is not present"
+            .to_owned(),
+        about: Some(About::Header(wsa(header))),
+    }
+}
+
+fn invalid(header: &str, problem: &str) -> Fault {
+    Fault {
+        code: FaultCode::Sender,
+        subcodes: vec![wsa("InvalidAddressingHeader"), wsa(problem)],
+        reason: "A header representing a Message Addressing Property is not valid and the message \
+                 cannot be processed"
+            .to_owned(),
+        about: Some(About::Header(wsa(header))),
+    }
+}
+
+fn only_anonymous(header: &str) -> Fault {
+    invalid(header, "OnlyAnonymousAddressSupported")
+}
+
+fn wsa(name: &str) -> QName {
+    QName { namespace: ns::WSA.to_owned(), name: name.to_owned() }
+}
+
+/// All values are IRIs, around which XML Schema ignores white space.
+fn trimmed(reader: &mut Reader<'_>) -> Result<String, XmlError> {
+    Ok(reader.text()?.trim().to_owned())
+}
+
+/// The address; reference parameters and metadata are passed over.
+fn read_endpoint_reference(reader: &mut Reader<'_>) -> Result<Option<String>, XmlError> {
+    let mut address = None;
+    while let Some(child) = reader.child()? {
+        if child.is(ns::WSA, "Address") && address.is_none() {
+            address = Some(trimmed(reader)?);
+        } else {
+            reader.skip()?;
+        }
+    }
+    Ok(address)
+}
