@@ -1,1 +1,25 @@
-//! hilum-transport
+//! The door: SOAP over HTTP with mutual TLS, and MTOM streams.
+//!
+//! It knows no transaction by name. [`serve`](serve::serve) takes connections and turns each
+//! request into an [`Incoming`], which a room answers with a [`Reply`]. A [`Call`] shows who asks
+//! for what; it can only be read when it is permitted, and its attachments stay on the wire until
+//! the room takes them. [`Client`] is the other end. Every resource a peer can use has a limit,
+//! and all of them are in [`Limits`].
+
+mod body;
+pub mod call;
+pub mod client;
+pub mod limits;
+pub mod mtom_stream;
+mod patient;
+mod pool;
+pub mod reply;
+pub mod serve;
+mod wire;
+
+pub use call::{Call, Get, Incoming, Permitted, Refusal, Refused};
+pub use client::{Answer, Client, ClientError};
+pub use limits::Limits;
+pub use mtom_stream::{Attachment, Attachments};
+pub use reply::{Part, PartSource, Reply};
+pub use serve::serve;

@@ -1,0 +1,79 @@
+//! What may be asked, and by whom.
+
+use thiserror::Error;
+
+use crate::caller::Caller;
+
+/// What a transaction asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Permission {
+    /// Find out what is registered.
+    Query,
+    /// Register documents and images.
+    Register,
+    /// Hand in documents.
+    Provide,
+    /// Get documents and images.
+    Retrieve,
+    /// Run the system.
+    Administer,
+}
+
+impl Permission {
+    /// In a sentence: "may not …".
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Register => "register",
+            Self::Provide => "provide documents",
+            Self::Retrieve => "retrieve",
+            Self::Administer => "administer",
+        }
+    }
+}
+
+/// The caller may not do this.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{who} may not {} here", permission.as_str())]
+pub struct NotPermitted {
+    /// What was asked for.
+    pub permission: Permission,
+    who: String,
+}
+
+impl Caller {
+    /// Whether the caller may do this.
+    ///
+    /// Everyone who was let in may do what documents are shared for: who is let in, the TLS
+    /// configuration decides (ITI-19), and an operator who asks for no certificates has decided
+    /// too. Running the system takes a node that is known, or this very machine.
+    pub fn may(&self, permission: Permission) -> Result<(), NotPermitted> {
+        match permission {
+            Permission::Query
+            | Permission::Register
+            | Permission::Provide
+            | Permission::Retrieve => Ok(()),
+            Permission::Administer if self.node.is_some() || self.address.ip().is_loopback() => {
+                Ok(())
+            }
+            Permission::Administer => {
+                Err(NotPermitted { permission, who: "a caller without a certificate".to_owned() })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_do_not_administer() {
+        let far = Caller::unknown("192.0.2.1:5".parse().unwrap());
+        assert_eq!(far.may(Permission::Query), Ok(()));
+        let refused = far.may(Permission::Administer).unwrap_err();
+        assert_eq!(refused.to_string(), "a caller without a certificate may not administer here");
+        let near = Caller::unknown("127.0.0.1:5".parse().unwrap());
+        assert_eq!(near.may(Permission::Administer), Ok(()));
+    }
+}

@@ -1,0 +1,149 @@
+//! What we send: pieces in memory and pieces of files, one after the other.
+//!
+//! Files are read in large chunks on blocking threads, always one chunk ahead of the connection,
+//! so that an answer of any size needs the memory of two chunks.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::future::Future;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tokio::task::JoinHandle;
+
+/// Bytes of a file that are read at once.
+const CHUNK: u64 = 256 * 1024;
+/// The same for base64: three bytes become four characters, without a rest between chunks.
+const BASE64_CHUNK: u64 = 192 * 1024;
+
+/// One piece of a body.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    /// In memory.
+    Bytes(Bytes),
+    /// A range of a file, as it is or in base64.
+    File { path: PathBuf, offset: u64, length: u64, base64: bool },
+}
+
+impl Piece {
+    fn length(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File { length, base64: false, .. } => *length,
+            Self::File { length, base64: true, .. } => length.div_ceil(3) * 4,
+        }
+    }
+}
+
+/// A body of known length.
+pub(crate) struct Body {
+    pieces: VecDeque<Piece>,
+    remaining: u64,
+    reading: Option<JoinHandle<io::Result<(Bytes, Option<OpenFile>)>>>,
+}
+
+impl Body {
+    pub(crate) fn of(pieces: impl IntoIterator<Item = Piece>) -> Self {
+        let pieces: VecDeque<_> = pieces.into_iter().filter(|piece| piece.length() > 0).collect();
+        let remaining = pieces.iter().map(Piece::length).sum();
+        Self { pieces, remaining, reading: None }
+    }
+
+    pub(crate) fn bytes(bytes: impl Into<Bytes>) -> Self {
+        Self::of([Piece::Bytes(bytes.into())])
+    }
+
+    /// If the next piece is a file, has it opened and its first chunk read.
+    fn read_ahead(&mut self) {
+        if let Some(Piece::File { path, offset, length, base64 }) = self.pieces.front() {
+            let (path, offset, length, base64) = (path.clone(), *offset, *length, *base64);
+            self.pieces.pop_front();
+            self.reading = Some(tokio::task::spawn_blocking(move || {
+                OpenFile::open(&path, offset, length, base64)?.chunk()
+            }));
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if self.reading.is_none() {
+            self.read_ahead();
+        }
+        let bytes = if let Some(reading) = self.reading.as_mut() {
+            let read = ready!(Pin::new(reading).poll(context));
+            self.reading = None;
+            let (bytes, rest) = match read.map_err(io::Error::other).and_then(|read| read) {
+                Ok(read) => read,
+                Err(error) => {
+                    tracing::error!(%error, "a file that is being sent cannot be read");
+                    return Poll::Ready(Some(Err(error)));
+                }
+            };
+            match rest {
+                Some(file) => {
+                    self.reading = Some(tokio::task::spawn_blocking(move || file.chunk()));
+                }
+                None => self.read_ahead(),
+            }
+            bytes
+        } else if let Some(Piece::Bytes(bytes)) = self.pieces.pop_front() {
+            self.read_ahead();
+            bytes
+        } else {
+            return Poll::Ready(None);
+        };
+        self.remaining = self.remaining.saturating_sub(bytes.len() as u64);
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.remaining == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.remaining)
+    }
+}
+
+/// A file that is being sent.
+struct OpenFile {
+    file: File,
+    remaining: u64,
+    base64: bool,
+}
+
+impl OpenFile {
+    fn open(path: &PathBuf, offset: u64, length: u64, base64: bool) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        if offset > 0 {
+            file.seek(SeekFrom::Start(offset))?;
+        }
+        Ok(Self { file, remaining: length, base64 })
+    }
+
+    /// Reads the next chunk. Gives back the file if there is more.
+    fn chunk(mut self) -> io::Result<(Bytes, Option<Self>)> {
+        let wanted = self.remaining.min(if self.base64 { BASE64_CHUNK } else { CHUNK });
+        let mut chunk = Vec::with_capacity(usize::try_from(wanted).map_err(io::Error::other)?);
+        let read = (&mut self.file).take(wanted).read_to_end(&mut chunk)?;
+        if (read as u64) < wanted {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter"));
+        }
+        self.remaining -= wanted;
+        let bytes = if self.base64 { STANDARD.encode(&chunk).into() } else { chunk.into() };
+        Ok((bytes, (self.remaining > 0).then_some(self)))
+    }
+}

@@ -1,0 +1,248 @@
+//! A request on its way into a room: first who asks for what, then what exactly.
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use hyper::body::Incoming as HttpBody;
+use xds_schemas::mtom::ContentType;
+use xds_schemas::soap::{self, About, Fault, FaultCode, Header};
+use xds_schemas::transaction::Transaction;
+
+use hilum_security::{Caller, Permission};
+
+use crate::limits::Limits;
+use crate::mtom_stream::{self, Attachments};
+use crate::reply::{Asked, Reply};
+use crate::wire::{Trouble, Wire};
+
+/// What comes to a room.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A SOAP request.
+    Call(Call),
+    /// A plain HTTP request.
+    Get(Get),
+    /// Something that was refused here already and is handed over to be recorded. Answer it with
+    /// [`Refusal::reply`].
+    Refused(Refusal),
+}
+
+/// A plain HTTP request (`GET` or `HEAD`): a WSDL, the state of health.
+#[derive(Debug)]
+pub struct Get {
+    /// Who asks.
+    pub caller: Caller,
+    /// The path, as it was sent.
+    pub path: String,
+    /// What follows the question mark.
+    pub query: Option<String>,
+    /// The URL of this request without its query, as the caller knows it.
+    pub endpoint: String,
+}
+
+/// Something that was refused before it reached the room.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Who was refused. A node that failed to identify itself is known by its address only.
+    pub caller: Caller,
+    /// What was refused.
+    pub what: Refused,
+    /// Why.
+    pub fault: Fault,
+    status: StatusCode,
+}
+
+/// What was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// A connection: the node did not authenticate itself (ITI-19).
+    Connection,
+    /// A message that cannot be taken.
+    Message,
+    /// A call that was taken and then lost by a defect of this program.
+    Lost,
+}
+
+impl Refusal {
+    pub(crate) const fn connection(caller: Caller, fault: Fault) -> Self {
+        Self { caller, what: Refused::Connection, fault, status: StatusCode::FORBIDDEN }
+    }
+
+    pub(crate) fn lost(caller: Caller) -> Self {
+        let fault = Fault::receiver("the call was lost by an internal error");
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self { caller, what: Refused::Lost, fault, status }
+    }
+
+    fn message(caller: Caller, trouble: Trouble) -> Self {
+        let Trouble { status, fault } = trouble;
+        Self { caller, what: Refused::Message, fault, status }
+    }
+
+    /// The answer to what was refused. To a refused connection it goes nowhere.
+    pub fn reply(&self) -> Reply {
+        Reply::fault_with_status(&self.fault, self.status)
+    }
+}
+
+/// A SOAP request: its envelope is here, its attachments are still on the wire.
+#[derive(Debug)]
+pub struct Call {
+    header: Header,
+    caller: Caller,
+    path: String,
+    endpoint: String,
+    root: Bytes,
+    attachments: Attachments,
+}
+
+impl Call {
+    /// What is asked for: the `wsa:Action`.
+    pub fn action(&self) -> &str {
+        &self.header.action
+    }
+
+    /// Who asks.
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The SOAP header.
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The path that was called.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The URL that was called, as the caller knows it: for the audit.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Makes the call readable, if the caller may make it.
+    pub fn permitted(self, permission: Permission) -> Result<Permitted, Fault> {
+        match self.caller.may(permission) {
+            Ok(()) => Ok(Permitted { call: self }),
+            Err(refused) => Err(Fault::not_permitted(refused.to_string())),
+        }
+    }
+}
+
+/// A call whose caller may make it. Only a permitted call can be read.
+#[derive(Debug)]
+pub struct Permitted {
+    call: Call,
+}
+
+impl Permitted {
+    /// The envelope as it came, for records that must keep it.
+    pub const fn envelope(&self) -> &Bytes {
+        &self.call.root
+    }
+
+    /// Reads the request.
+    pub fn read<T: Transaction>(self) -> Result<(Caller, T::Request, Attachments), Fault> {
+        let request = soap::read_body::<T::Request>(&self.call.root)?;
+        Ok((self.call.caller, request, self.call.attachments))
+    }
+}
+
+/// Takes a request as far as a room needs it to decide.
+pub(crate) async fn receive(
+    request: Request<HttpBody>,
+    caller: Caller,
+    scheme: &str,
+    limits: &Limits,
+) -> (Incoming, Asked) {
+    let (head, body) = request.into_parts();
+    let endpoint = endpoint(&head, scheme);
+    let path = head.uri.path().to_owned();
+    if matches!(head.method, Method::GET | Method::HEAD) {
+        let query = head.uri.query().map(str::to_owned);
+        return (Incoming::Get(Get { caller, path, query, endpoint }), Asked::default());
+    }
+    let expects_continue = head.headers.contains_key(header::EXPECT);
+    let wire = Wire::new(body, None, limits).expecting_continue(expects_continue);
+    let mut asked = Asked::default();
+    match receive_message(&head, wire, &mut asked, limits).await {
+        Ok((header, root, attachments)) => {
+            let call = Call { header, caller, path, endpoint, root, attachments };
+            (Incoming::Call(call), asked)
+        }
+        Err(trouble) => (Incoming::Refused(Refusal::message(caller, trouble)), asked),
+    }
+}
+
+async fn receive_message(
+    head: &Parts,
+    mut wire: Wire,
+    asked: &mut Asked,
+    limits: &Limits,
+) -> Result<(Header, Bytes, Attachments), Trouble> {
+    if head.method != Method::POST {
+        return Err(Trouble::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "SOAP requests are sent with POST",
+        ));
+    }
+    let content_type = content_type(&head.headers)?;
+    let (root, attachments) = match content_type.essence.as_str() {
+        "multipart/related" => {
+            asked.mtom = true;
+            mtom_stream::receive(wire, &content_type, limits).await?
+        }
+        // text/xml is what SOAP 1.1 uses: it is read only to be refused in its own words.
+        "application/soap+xml" | "text/xml" => {
+            (wire.collect(limits.root_bytes).await?, Attachments::none())
+        }
+        _ => return Err(unsupported()),
+    };
+    let header = match soap::read_header(&root) {
+        Ok(header) => header,
+        Err(refused) => {
+            asked.message_id = refused.message_id;
+            return Err(trouble(refused.fault));
+        }
+    };
+    asked.message_id.clone_from(&header.message_id);
+    if content_type.essence == "text/xml" {
+        return Err(unsupported());
+    }
+    header.answered_here().map_err(trouble)?;
+    Ok((header, root, attachments))
+}
+
+/// Reads the `Content-Type`, which a SOAP message must have.
+pub(crate) fn content_type(headers: &HeaderMap) -> Result<ContentType, Trouble> {
+    let value = headers.get(header::CONTENT_TYPE).ok_or_else(unsupported)?;
+    let value = value.to_str().map_err(|_| unsupported())?;
+    ContentType::parse(value).map_err(|error| {
+        Trouble::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error.to_string())
+    })
+}
+
+fn unsupported() -> Trouble {
+    Trouble::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "the Content-Type must be application/soap+xml or, for MTOM, multipart/related",
+    )
+}
+
+/// The status of the SOAP 1.2 HTTP binding.
+fn trouble(fault: Fault) -> Trouble {
+    let status = match (fault.code, &fault.about) {
+        (FaultCode::Sender, Some(About::Soap11)) => StatusCode::INTERNAL_SERVER_ERROR,
+        (FaultCode::Sender, _) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    Trouble { status, fault }
+}
+
+fn endpoint(head: &Parts, scheme: &str) -> String {
+    let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| head.uri.authority().map(|authority| authority.as_str()));
+    format!("{scheme}://{}{}", host.unwrap_or("unknown"), head.uri.path())
+}

@@ -1,0 +1,262 @@
+//! Answers: SOAP with or without MTOM, faults, and plain HTTP.
+//!
+//! A room says what it answers; how that travels depends on how the call came, and is decided
+//! here. A call that came as MTOM is answered as MTOM; one that came without is answered without,
+//! and its attachments stand in the envelope in base64.
+
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use uuid::Uuid;
+use xds_schemas::mtom;
+use xds_schemas::soap::{self, Fault, FaultCode, Header};
+use xds_schemas::transaction::Transaction;
+use xds_schemas::xml::{ToXml, Writer};
+
+use crate::body::{Body, Piece};
+
+/// An attachment that is to be sent. The body refers to it with
+/// [`write_include`](mtom::write_include).
+#[derive(Debug)]
+pub struct Part {
+    /// Names it within its message.
+    pub content_id: String,
+    /// Media type.
+    pub content_type: String,
+    /// Where the content is.
+    pub source: PartSource,
+}
+
+/// Where the content of an attachment is.
+#[derive(Debug)]
+pub enum PartSource {
+    /// In memory.
+    Bytes(Bytes),
+    /// In a file, which is read while it is sent and must not change meanwhile.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Where the content begins.
+        offset: u64,
+        /// How long it is.
+        length: u64,
+    },
+}
+
+impl PartSource {
+    fn plain(self) -> Piece {
+        match self {
+            Self::Bytes(bytes) => Piece::Bytes(bytes),
+            Self::File { path, offset, length } => {
+                Piece::File { path, offset, length, base64: false }
+            }
+        }
+    }
+
+    fn base64(self) -> Piece {
+        match self {
+            Self::Bytes(bytes) => Piece::Bytes(STANDARD.encode(&bytes).into()),
+            Self::File { path, offset, length } => {
+                Piece::File { path, offset, length, base64: true }
+            }
+        }
+    }
+}
+
+/// What a room answers.
+#[derive(Debug)]
+pub struct Reply {
+    status: StatusCode,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Soap { action: &'static str, body: String, parts: Vec<Part> },
+    Fault(Box<Fault>),
+    Plain { content_type: HeaderValue, bytes: Bytes },
+}
+
+impl Reply {
+    /// The response of a transaction.
+    pub fn of<T: Transaction>(response: &T::Response) -> Self {
+        let mut writer = Writer::with_capacity(1024);
+        response.to_xml(&mut writer);
+        Self::soap::<T>(writer.finish())
+    }
+
+    /// The response of a transaction, whose body was written before.
+    pub fn soap<T: Transaction>(body: String) -> Self {
+        Self::mtom::<T>(body, Vec::new())
+    }
+
+    /// The response of a transaction with attachments, to which the body refers.
+    pub fn mtom<T: Transaction>(body: String, parts: Vec<Part>) -> Self {
+        let content = Content::Soap { action: T::RESPONSE_ACTION, body, parts };
+        Self { status: StatusCode::OK, content }
+    }
+
+    /// A fault. The HTTP status is that of the SOAP 1.2 HTTP binding.
+    pub fn fault(fault: &Fault) -> Self {
+        let status = match fault.code {
+            FaultCode::Sender => StatusCode::BAD_REQUEST,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self { status, content: Content::Fault(Box::new(fault.clone())) }
+    }
+
+    /// A fault for which HTTP has a status of its own.
+    pub(crate) fn fault_with_status(fault: &Fault, status: StatusCode) -> Self {
+        Self { status, content: Content::Fault(Box::new(fault.clone())) }
+    }
+
+    /// Something that is not SOAP, like a WSDL. A status or media type that HTTP cannot carry
+    /// becomes 500 or `application/octet-stream`.
+    pub fn plain(status: u16, content_type: &str, bytes: impl Into<Bytes>) -> Self {
+        let content_type = HeaderValue::from_str(content_type)
+            .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+        Self {
+            status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            content: Content::Plain { content_type, bytes: bytes.into() },
+        }
+    }
+
+    /// The HTTP response to a message that came as `asked` says.
+    pub(crate) fn into_response(self, asked: &Asked) -> Response<Body> {
+        let (content_type, body) = match self.content {
+            Content::Plain { content_type, bytes } => (content_type, Body::bytes(bytes)),
+            Content::Fault(fault) => {
+                let header = asked.answered_with(fault.action(), new_message_id());
+                let envelope = soap::write_fault(&header, &fault);
+                (fault_content_type(&fault), Body::bytes(envelope))
+            }
+            Content::Soap { action, body, parts } => {
+                let header = asked.answered_with(action, new_message_id());
+                let envelope = soap::write_around(&header, &body);
+                let message = Message::new(envelope, parts, asked.mtom, None);
+                (message.content_type, message.body)
+            }
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            let allowed = HeaderValue::from_static("GET, HEAD, POST");
+            response.headers_mut().insert(header::ALLOW, allowed);
+        }
+        response
+    }
+}
+
+/// What of a call decides how it is answered.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asked {
+    pub(crate) message_id: Option<String>,
+    pub(crate) mtom: bool,
+}
+
+impl Asked {
+    fn answered_with(&self, action: &str, message_id: String) -> Header {
+        Header::answer(action, message_id, self.message_id.as_deref())
+    }
+}
+
+/// A message ready to be sent.
+pub(crate) struct Message {
+    pub(crate) content_type: HeaderValue,
+    pub(crate) body: Body,
+}
+
+impl Message {
+    /// Packs an envelope and its attachments. Requests name their action.
+    pub(crate) fn new(
+        envelope: String,
+        parts: Vec<Part>,
+        mtom: bool,
+        action: Option<&str>,
+    ) -> Self {
+        if mtom {
+            return Self::multipart(&envelope, parts, action);
+        }
+        let content_type = action.map_or_else(
+            || "application/soap+xml; charset=UTF-8".to_owned(),
+            |action| format!("application/soap+xml; charset=UTF-8; action=\"{action}\""),
+        );
+        Self { content_type: header_value(&content_type), body: inlined(envelope, parts) }
+    }
+
+    fn multipart(envelope: &str, parts: Vec<Part>, action: Option<&str>) -> Self {
+        let unique = Uuid::new_v4().simple();
+        let boundary = format!("hilum-{unique}");
+        let root = format!("root-{unique}@hilum");
+        let closing = mtom::message_closing(&boundary);
+        let mut head = mtom::part_opening(&boundary, &root, mtom::ROOT_CONTENT_TYPE);
+        head.reserve(envelope.len() + closing.len());
+        head.push_str(envelope);
+        let content_type = mtom::message_content_type(&boundary, &root, action);
+        let content_type = header_value(&content_type);
+        if parts.is_empty() {
+            head.push_str(&closing);
+            return Self { content_type, body: Body::bytes(head) };
+        }
+        let mut pieces = Vec::with_capacity(2 * parts.len() + 2);
+        // What stands between two contents is one piece.
+        let mut between = head;
+        for part in parts {
+            between.push_str(&mtom::part_opening(&boundary, &part.content_id, &part.content_type));
+            pieces.push(Piece::Bytes(std::mem::take(&mut between).into()));
+            pieces.push(part.source.plain());
+        }
+        pieces.push(Piece::Bytes(closing.into()));
+        Self { content_type, body: Body::of(pieces) }
+    }
+}
+
+/// The envelope with every reference replaced by what it refers to.
+fn inlined(envelope: String, parts: Vec<Part>) -> Body {
+    if parts.is_empty() {
+        return Body::bytes(envelope);
+    }
+    let includes = mtom::written_includes(&envelope);
+    let envelope = Bytes::from(envelope);
+    let mut pieces = Vec::with_capacity(2 * includes.len() + 1);
+    let mut parts: Vec<Option<Part>> = parts.into_iter().map(Some).collect();
+    let mut from = 0;
+    let mut next = 0;
+    for (place, id) in includes {
+        // Parts are usually in the order of the references: then each is found at once.
+        let found = (next..parts.len()).chain(0..next).find(|at| {
+            parts[*at].as_ref().is_some_and(|part| part.content_id == id)
+        });
+        if let Some(part) = found.and_then(|at| {
+            next = at + 1;
+            parts[at].take()
+        }) {
+            pieces.push(Piece::Bytes(envelope.slice(from..place.start)));
+            pieces.push(part.source.base64());
+            from = place.end;
+        }
+    }
+    pieces.push(Piece::Bytes(envelope.slice(from..)));
+    Body::of(pieces)
+}
+
+fn fault_content_type(fault: &Fault) -> HeaderValue {
+    HeaderValue::from_static(match fault.about {
+        Some(soap::About::Soap11) => "text/xml; charset=UTF-8",
+        _ => "application/soap+xml; charset=UTF-8",
+    })
+}
+
+/// What we put into a header is ASCII without control characters, or it is left out.
+fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("application/soap+xml"))
+}
+
+/// A name for a message that nobody else uses.
+pub(crate) fn new_message_id() -> String {
+    Uuid::new_v4().urn().to_string()
+}

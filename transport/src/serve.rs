@@ -1,0 +1,227 @@
+//! The server: takes connections, knows their nodes, and brings each request to a room.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming as HttpBody;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use openssl::ssl::{Ssl, SslAcceptor};
+use openssl::x509::X509VerifyResult;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_openssl::SslStream;
+use xds_schemas::soap::Fault;
+
+use hilum_security::{Caller, iti19_authenticate_node as iti19};
+
+use crate::body::Body;
+use crate::call::{self, Incoming, Refusal};
+use crate::limits::Limits;
+use crate::patient::Patient;
+use crate::reply::Reply;
+
+/// How long to wait when the system has no connection to give: it is out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Bytes that a connection may buffer in either direction.
+const BUFFER: usize = 64 * 1024;
+
+/// What all connections of one listener share.
+struct Door<R> {
+    tls: Option<SslAcceptor>,
+    limits: Limits,
+    routes: R,
+}
+
+/// Serves connections until `stop`, then lets calls that have begun finish within
+/// [`Limits::drain_seconds`]. Says whether all of them did.
+///
+/// Without `tls`, connections are plain and their callers unknown. Every call runs in a task of
+/// its own: if it panics, that call is lost and no other, and the room is told, as it is told of
+/// everything else that was refused here.
+pub async fn serve<R, F>(
+    listener: TcpListener,
+    tls: Option<SslAcceptor>,
+    limits: Limits,
+    routes: R,
+    stop: impl Future<Output = ()>,
+) -> bool
+where
+    R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    let connections = Arc::new(Semaphore::new(limits.connections));
+    let drain = limits.drain();
+    let door = Arc::new(Door { tls, limits, routes });
+    let graceful = GracefulShutdown::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = async {
+            let permit = Arc::clone(&connections).acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            () = &mut stop => break,
+            accepted = accepted => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                let (door, watcher) = (Arc::clone(&door), graceful.watcher());
+                tokio::spawn(async move {
+                    connection(&door, stream, address, watcher).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    timeout(drain, graceful.shutdown()).await.is_ok()
+}
+
+async fn connection<R, F>(
+    door: &Arc<Door<R>>,
+    stream: TcpStream,
+    address: SocketAddr,
+    watcher: Watcher,
+) where
+    R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    let mut caller = Caller::unknown(address);
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection was closed at once");
+        return;
+    }
+    let Some(acceptor) = &door.tls else {
+        return talk(door, stream, caller, "http", watcher).await;
+    };
+    match handshake(acceptor, stream, door.limits.handshake()).await {
+        Ok(stream) => match iti19::peer(stream.ssl()) {
+            Ok(node) => {
+                caller.node = node;
+                talk(door, stream, caller, "https", watcher).await;
+            }
+            Err(error) => refuse(door, caller, &format!("the certificate is garbled: {error}")).await,
+        },
+        Err(Unshaken::Gone) => tracing::debug!(%address, "gone before the TLS handshake"),
+        Err(Unshaken::Refused(reason)) => refuse(door, caller, &reason).await,
+    }
+}
+
+/// Lets the room record that a node could not be authenticated.
+async fn refuse<R, F>(door: &Arc<Door<R>>, caller: Caller, reason: &str)
+where
+    R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    tracing::info!(address = %caller.address, reason, "a connection was refused");
+    let fault = Fault::not_permitted(format!("the node was not authenticated: {reason}"));
+    drop((door.routes)(Incoming::Refused(Refusal::connection(caller, fault))).await);
+}
+
+enum Unshaken {
+    /// Whoever it was closed the connection without a word, as port scanners and load balancers
+    /// do: nothing was attempted, so there is nothing to record.
+    Gone,
+    Refused(String),
+}
+
+async fn handshake(
+    acceptor: &SslAcceptor,
+    stream: TcpStream,
+    limit: Duration,
+) -> Result<SslStream<TcpStream>, Unshaken> {
+    let refused = |error: &dyn std::fmt::Display| Unshaken::Refused(error.to_string());
+    let session = Ssl::new(acceptor.context()).map_err(|error| refused(&error))?;
+    let mut stream = SslStream::new(session, stream).map_err(|error| refused(&error))?;
+    match timeout(limit, Pin::new(&mut stream).accept()).await {
+        Ok(Ok(())) => Ok(stream),
+        Ok(Err(error)) => {
+            let verified = stream.ssl().verify_result();
+            if verified != X509VerifyResult::OK {
+                return Err(refused(&verified.error_string()));
+            }
+            if error.ssl_error().is_none() && stream.ssl().version2().is_none() {
+                return Err(Unshaken::Gone);
+            }
+            Err(refused(&error))
+        }
+        Err(_) => Err(refused(&"the TLS handshake took too long")),
+    }
+}
+
+/// Answers the requests of one connection.
+async fn talk<R, F, S>(
+    door: &Arc<Door<R>>,
+    stream: S,
+    caller: Caller,
+    scheme: &'static str,
+    watcher: Watcher,
+) where
+    R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = service_fn(|request| answer(door, request, caller.clone(), scheme));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(door.limits.idle())
+        .max_header_size(door.limits.header_bytes)
+        .max_buf_size(BUFFER.max(door.limits.header_bytes))
+        .serve_connection(TokioIo::new(Patient::new(stream, door.limits.progress())), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+async fn answer<R, F>(
+    door: &Arc<Door<R>>,
+    request: Request<HttpBody>,
+    caller: Caller,
+    scheme: &'static str,
+) -> Result<Response<Body>, Infallible>
+where
+    R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    let (incoming, asked) = call::receive(request, caller.clone(), scheme, &door.limits).await;
+    let reply = match in_task(door, incoming).await {
+        Some(reply) => reply,
+        None => {
+            let lost = Refusal::lost(caller);
+            let reply = lost.reply();
+            in_task(door, Incoming::Refused(lost)).await.unwrap_or(reply)
+        }
+    };
+    Ok(reply.into_response(&asked))
+}
+
+/// Lets the room answer in a task of its own. A call that was begun is finished even if the
+/// caller goes away.
+async fn in_task<R, F>(door: &Arc<Door<R>>, incoming: Incoming) -> Option<Reply>
+where
+    R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    let door = Arc::clone(door);
+    match tokio::spawn(async move { (door.routes)(incoming).await }).await {
+        Ok(reply) => Some(reply),
+        Err(error) => {
+            tracing::error!(%error, "a call was lost");
+            None
+        }
+    }
+}
