@@ -6,6 +6,8 @@
 //! administrator what is wrong with the ones in use.
 
 pub mod caller;
+pub mod development_ca;
+pub mod inspection;
 pub mod iti19_authenticate_node;
 pub mod permission;
 

@@ -467,3 +467,6 @@ fn write_version_mismatch_soap11(fault: &Fault) -> String {
     writer.close("env:Fault");
     close(writer)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+use super::*;
+
+const WSA: &str = "xmlns:a='http://www.w3.org/2005/08/addressing'";
+
+struct Words(String);
+
+impl FromXml for Words {
+    fn from_xml(reader: &mut Reader<'_>, element: &Element<'_>) -> Result<Self, XmlError> {
+        assert!(element.is("urn:x", "words"));
+        Ok(Self(reader.text()?.into_owned()))
+    }
+}
+
+impl ToXml for Words {
+    fn to_xml(&self, writer: &mut Writer) {
+        writer.open("words").attribute("xmlns", "urn:x").text(&self.0).close("words");
+    }
+}
+
+fn message(header: &str) -> String {
+    format!(
+        "<s:Envelope xmlns:s='{}' {WSA}><s:Header>{header}</s:Header>\
+         <s:Body><words xmlns='urn:x'>hello</words></s:Body></s:Envelope>",
+        ns::SOAP
+    )
+}
+
+fn refused(header: &str) -> RefusedHeader {
+    *read_header(message(header).as_bytes()).unwrap_err()
+}
+
+#[test]
+fn reads_header_and_body() {
+    let message = message(
+        "<a:Action s:mustUnderstand='true'> urn:do </a:Action><a:MessageID>uuid:1</a:MessageID>\
+         <a:To>http://here</a:To><a:From><a:Address>urn:me</a:Address></a:From>\
+         <a:ReplyTo s:mustUnderstand='1'><a:ReferenceParameters><x xmlns='urn:y'/>\
+         </a:ReferenceParameters><a:Address>http://www.w3.org/2005/08/addressing/anonymous\
+         </a:Address></a:ReplyTo><a:FaultTo><a:Address>urn:f</a:Address></a:FaultTo>\
+         <b:homeCommunityBlock xmlns:b='urn:ihe:iti:xdr:2014'><x/></b:homeCommunityBlock>\
+         <a:RelatesTo RelationshipType='urn:other'>uuid:0</a:RelatesTo>",
+    );
+    let header = read_header(message.as_bytes()).unwrap();
+    assert_eq!(header.action, "urn:do");
+    assert_eq!(header.message_id.as_deref(), Some("uuid:1"));
+    assert_eq!(header.reply_to.as_deref(), Some(wsa::ANONYMOUS));
+    assert_eq!(header.from.as_deref(), Some("urn:me"));
+    assert_eq!(header.relates_to, None);
+    let fault = header.answered_here().unwrap_err();
+    assert!(fault.is("OnlyAnonymousAddressSupported"), "{fault}");
+    assert_eq!(read_body::<Words>(message.as_bytes()).unwrap().0, "hello");
+}
+
+#[test]
+fn header_blocks_that_must_be_understood_are_named() {
+    let refused = refused(
+        "<x:Security xmlns:x='urn:sec' s:mustUnderstand='1'/><a:MessageID>uuid:7</a:MessageID>\
+         <y xmlns='urn:y' s:mustUnderstand=' true ' s:role='http://www.w3.org/2003/05/soap-envelope/role/next'/>\
+         <z xmlns='urn:z' s:mustUnderstand='1' s:role='urn:somebody/else'/><a:Action>urn:do</a:Action>",
+    );
+    assert_eq!(refused.message_id.as_deref(), Some("uuid:7"));
+    assert_eq!(refused.fault.code, FaultCode::MustUnderstand);
+    let header = Header::answer(refused.fault.action(), "urn:uuid:8".into(), Some("uuid:7"));
+    let xml = write_fault(&header, &refused.fault);
+    assert!(xml.contains("<env:NotUnderstood qname=\"q:Security\" xmlns:q=\"urn:sec\"/>"), "{xml}");
+    assert!(xml.contains("qname=\"q:y\""));
+    assert!(!xml.contains("q:z"));
+}
+
+#[test]
+fn addressing_faults_are_those_of_the_binding() {
+    let missing = refused("<a:MessageID>uuid:7</a:MessageID>").fault;
+    assert!(missing.is("MessageAddressingHeaderRequired"));
+    assert_eq!(missing.action(), wsa::FAULT_ACTION);
+    let twice = refused("<a:Action>urn:a</a:Action><a:Action>urn:b</a:Action>").fault;
+    assert!(twice.is("InvalidCardinality"));
+    assert_eq!(twice.subcodes[0].name, "InvalidAddressingHeader");
+    let twice = refused("<a:Action>urn:a</a:Action><a:To>b</a:To><a:To>b</a:To>").fault;
+    assert_eq!(twice.about, Some(About::Header(QName { namespace: ns::WSA.into(), name: "To".into() })));
+    let nowhere = refused("<a:Action>urn:a</a:Action><a:ReplyTo/>").fault;
+    assert!(nowhere.is("MissingAddressInEPR"));
+    let none = read_header(
+        format!("<s:Envelope xmlns:s='{}'><s:Body/></s:Envelope>", ns::SOAP).as_bytes(),
+    );
+    assert!(none.unwrap_err().fault.is("MessageAddressingHeaderRequired"));
+
+    let header = Header::answer(missing.action(), "urn:uuid:8".into(), Some("uuid:7"));
+    let xml = write_fault(&header, &missing);
+    assert!(xml.contains(
+        "<env:Detail><wsa:ProblemHeaderQName>wsa:Action</wsa:ProblemHeaderQName></env:Detail>"
+    ));
+    let xml = write_fault(&header, &Fault::action_not_supported("urn:a&b"));
+    assert!(xml.contains("<env:Value>wsa:ActionNotSupported</env:Value>"));
+    assert!(xml.contains(
+        "<wsa:ProblemAction><wsa:Action>urn:a&amp;b</wsa:Action></wsa:ProblemAction>"
+    ));
+}
+
+#[test]
+fn other_versions_of_soap_are_told_which_one_is_spoken() {
+    let soap11 = format!("<s:Envelope xmlns:s='{}'><s:Body/></s:Envelope>", ns::SOAP11);
+    let fault = read_header(soap11.as_bytes()).unwrap_err().fault;
+    assert_eq!(fault.code, FaultCode::VersionMismatch);
+    let xml = write_fault(&Header::default(), &fault);
+    assert!(xml.contains("<faultcode>env:VersionMismatch</faultcode>"));
+    assert!(xml.contains(ns::SOAP11));
+    let future = read_header(b"<Envelope xmlns='urn:soap13'/>").unwrap_err().fault;
+    assert_eq!((future.code, &future.about), (FaultCode::VersionMismatch, &None));
+    let xml = write_fault(&Header::answer("urn:a", "urn:b".into(), None), &future);
+    assert!(xml.contains("<env:SupportedEnvelope qname=\"env:Envelope\"/>"), "{xml}");
+    let other = read_header(b"<html/>").unwrap_err().fault;
+    assert_eq!(other.code, FaultCode::Sender);
+}
+
+#[test]
+fn nothing_hides_behind_the_body() {
+    let envelope = |inside: &str, after: &str| {
+        format!(
+            "<s:Envelope xmlns:s='{}'><s:Header/><s:Body>{inside}</s:Body>{after}</s:Envelope>",
+            ns::SOAP
+        )
+    };
+    let words = "<words xmlns='urn:x'>a</words>";
+    let wrong = |xml: String| read_body::<Words>(xml.as_bytes()).err().map(|error| error.reason);
+    assert_eq!(wrong(envelope(words, " <!-- fine -->")), None);
+    assert!(wrong(envelope("", "")).unwrap().contains("empty"));
+    assert!(wrong(envelope(&words.repeat(2), "")).unwrap().contains("second child"));
+    assert!(wrong(envelope(words, "<s:Body/>")).unwrap().contains("follows"));
+    assert!(wrong(envelope(words, "") + "<x/>").unwrap().contains("second root"));
+    assert!(wrong(envelope(words, "").replace("Body", "body")).unwrap().contains("Body"));
+}
+
+#[test]
+fn what_is_written_is_read_again() {
+    let header = Header::request("urn:do", "urn:uuid:1".into(), "https://there/x?a&b");
+    let xml = write(&header, &Words("a<b".into()));
+    assert_eq!(read_header(xml.as_bytes()).unwrap(), header);
+    assert!(xml.contains("<wsa:Action env:mustUnderstand=\"1\">urn:do</wsa:Action>"));
+    assert_eq!(read_body::<Words>(xml.as_bytes()).unwrap().0, "a<b");
+    let same = write_around(&header, "<words xmlns=\"urn:x\">a&lt;b</words>");
+    assert_eq!(xml, same);
+    let unnamed = Header::answer("urn:done", "urn:uuid:2".into(), None);
+    assert_eq!(unnamed.relates_to.as_deref(), Some(wsa::UNSPECIFIED));
+}
+
+#[test]
+fn faults_are_read_again() {
+    let mut fault = Fault::not_permitted("no <entry>");
+    fault.subcodes.push(QName { namespace: ns::WSA.into(), name: "Deep".into() });
+    let header = Header::answer(fault.action(), "urn:uuid:2".into(), None);
+    let xml = write_fault(&header, &fault);
+    match read_answer::<Words>(xml.as_bytes()).unwrap() {
+        BodyOrFault::Fault(read) => assert_eq!(read, fault),
+        BodyOrFault::Body(_) => panic!("a fault was taken for an answer"),
+    }
+    assert_eq!(fault.to_string(), "Sender/FailedAuthentication/Deep: no <entry>");
+    let soap = write(&header, &Words("x".into()));
+    assert!(matches!(read_answer::<Words>(soap.as_bytes()), Ok(BodyOrFault::Body(_))));
+}
