@@ -21,7 +21,11 @@ pub struct Caller {
 impl Caller {
     /// Somebody at `address` who did not say who they are.
     pub const fn unknown(address: SocketAddr) -> Self {
-        Self { node: None, user: None, address }
+        Self {
+            node: None,
+            user: None,
+            address,
+        }
     }
 }
 
@@ -78,7 +82,13 @@ pub(crate) fn distinguished_name(name: &X509NameRef) -> String {
             let value = entry.data().to_string().unwrap_or_default();
             let value: String = value
                 .chars()
-                .map(|character| if character.is_control() { '\u{fffd}' } else { character })
+                .map(|character| {
+                    if character.is_control() {
+                        '\u{fffd}'
+                    } else {
+                        character
+                    }
+                })
                 .collect();
             format!("{kind}={}", value.replace(", ", "\\, "))
         })

@@ -42,12 +42,19 @@ impl Identity {
         let name = subject(name)?;
         builder.set_issuer_name(&name)?;
         builder.append_extension(BasicConstraints::new().critical().ca().pathlen(0).build()?)?;
-        let usage = KeyUsage::new().critical().key_cert_sign().crl_sign().build()?;
+        let usage = KeyUsage::new()
+            .critical()
+            .key_cert_sign()
+            .crl_sign()
+            .build()?;
         builder.append_extension(usage)?;
         let identifier = SubjectKeyIdentifier::new().build(&builder.x509v3_context(None, None))?;
         builder.append_extension(identifier)?;
         builder.sign(&key, MessageDigest::sha256())?;
-        Ok(Self { certificate: builder.build(), key })
+        Ok(Self {
+            certificate: builder.build(),
+            key,
+        })
     }
 
     /// A new node of this authority, server and client in one. It can be reached as `localhost`
@@ -59,10 +66,16 @@ impl Identity {
         builder.append_extension(BasicConstraints::new().critical().build()?)?;
         let usage = KeyUsage::new().critical().digital_signature().build()?;
         builder.append_extension(usage)?;
-        let usage = ExtendedKeyUsage::new().server_auth().client_auth().build()?;
+        let usage = ExtendedKeyUsage::new()
+            .server_auth()
+            .client_auth()
+            .build()?;
         builder.append_extension(usage)?;
         let mut alternatives = SubjectAlternativeName::new();
-        for name in LOCAL_NAMES.into_iter().chain(names.iter().map(String::as_str)) {
+        for name in LOCAL_NAMES
+            .into_iter()
+            .chain(names.iter().map(String::as_str))
+        {
             match name.parse::<IpAddr>() {
                 Ok(_) => alternatives.ip(name),
                 Err(_) => alternatives.dns(name),
@@ -76,7 +89,10 @@ impl Identity {
             builder.append_extension(extension)?;
         }
         builder.sign(&self.key, MessageDigest::sha256())?;
-        Ok(Self { certificate: builder.build(), key })
+        Ok(Self {
+            certificate: builder.build(),
+            key,
+        })
     }
 
     /// Writes certificate and key as PEM. An existing file is not overwritten, and only the owner
@@ -98,7 +114,10 @@ impl Identity {
             path: path.to_owned(),
             problem: "holds no certificate in PEM form",
         })?;
-        Ok(Self { certificate, key: read_key(key)? })
+        Ok(Self {
+            certificate,
+            key: read_key(key)?,
+        })
     }
 }
 
@@ -132,12 +151,19 @@ fn builder(name: &str, key: &PKey<Private>, days: u32) -> Result<X509Builder, Er
 
 /// The clocks of the machines that try things out together need not agree exactly.
 fn an_hour_ago() -> Result<Asn1Time, ErrorStack> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Asn1Time::from_unix(i64::try_from(now.as_secs()).unwrap_or(i64::MAX) - 3600)
 }
 
 fn write_new(path: &Path, mode: u32, content: &[u8]) -> std::io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?.write_all(content)
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)?
+        .write_all(content)
 }
 
 #[cfg(test)]
@@ -169,10 +195,10 @@ mod tests {
             .subject_alt_names()
             .unwrap()
             .iter()
-            .map(|name| name.dnsname().map_or_else(
-                || format!("{:?}", name.ipaddress().unwrap()),
-                str::to_owned,
-            ))
+            .map(|name| {
+                name.dnsname()
+                    .map_or_else(|| format!("{:?}", name.ipaddress().unwrap()), str::to_owned)
+            })
             .collect();
         assert_eq!(names[0], "localhost");
         assert_eq!(names[3], "registry.example");

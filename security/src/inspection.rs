@@ -37,8 +37,12 @@ impl CertificateFacts {
             not_before: certificate.not_before().to_string(),
             not_after: certificate.not_after().to_string(),
             // A rest of a negative day counts as a day.
-            days_left: if left.secs < 0 { left.days - 1 } else { left.days },
-            not_yet_valid: certificate.not_before() > &now,
+            days_left: if left.secs < 0 {
+                left.days - 1
+            } else {
+                left.days
+            },
+            not_yet_valid: certificate.not_before() > now,
         })
     }
 }
@@ -67,7 +71,10 @@ pub fn inspect(files: &TlsFiles) -> Result<Inspection, TlsError> {
     })?;
     let key = read_key(&files.key)?;
     let trust = read_trust(&files.trust)?;
-    let trusted = trust.iter().map(|one| CertificateFacts::of(one)).collect::<Result<_, _>>()?;
+    let trusted = trust
+        .iter()
+        .map(|one| CertificateFacts::of(one))
+        .collect::<Result<_, _>>()?;
     Ok(Inspection {
         own: CertificateFacts::of(own)?,
         key_matches: own.public_key()?.public_eq(&key),
@@ -118,7 +125,11 @@ mod tests {
         assert_eq!(found.own.node.short(), "node");
         assert_eq!(found.own.node.subject, "CN=node, O=Hilum development");
         assert_eq!(found.own.issuer, "CN=CA, O=Hilum development");
-        assert!((4..=5).contains(&found.own.days_left), "{}", found.own.days_left);
+        assert!(
+            (4..=5).contains(&found.own.days_left),
+            "{}",
+            found.own.days_left
+        );
         assert!(!found.own.not_yet_valid);
         assert_eq!(found.trusted.len(), 1);
 
@@ -126,11 +137,26 @@ mod tests {
         files.key = path("other.key");
         let found = inspect(&files).unwrap();
         assert!(!found.key_matches);
-        assert!(found.not_trusted_here.unwrap().contains("unable to get local issuer"));
+        assert!(
+            found
+                .not_trusted_here
+                .unwrap()
+                .contains("unable to get local issuer")
+        );
 
         files.trust = vec![path("nothing.pem")];
-        assert!(inspect(&files).unwrap_err().to_string().contains("nothing.pem: cannot be read"));
+        assert!(
+            inspect(&files)
+                .unwrap_err()
+                .to_string()
+                .contains("nothing.pem: cannot be read")
+        );
         files.trust = vec![path("ca.key")];
-        assert!(inspect(&files).unwrap_err().to_string().contains("no certificate"));
+        assert!(
+            inspect(&files)
+                .unwrap_err()
+                .to_string()
+                .contains("no certificate")
+        );
     }
 }

@@ -136,12 +136,18 @@ pub fn client_config(files: &TlsFiles) -> Result<ClientTls, TlsError> {
     configure(&mut builder, files)?;
     builder.set_cert_store(store(read_trust(&files.trust)?)?);
     builder.set_verify(SslVerifyMode::PEER);
-    Ok(ClientTls { connector: builder.build(), check_server_name: files.check_server_name })
+    Ok(ClientTls {
+        connector: builder.build(),
+        check_server_name: files.check_server_name,
+    })
 }
 
 /// The node at the other end, if it showed a certificate.
 pub fn peer(session: &SslRef) -> Result<Option<NodeName>, ErrorStack> {
-    session.peer_certificate().map(|certificate| NodeName::of(&certificate)).transpose()
+    session
+        .peer_certificate()
+        .map(|certificate| NodeName::of(&certificate))
+        .transpose()
 }
 
 fn configure(builder: &mut SslContextBuilder, files: &TlsFiles) -> Result<(), TlsError> {
@@ -216,5 +222,8 @@ pub(crate) fn read_key(path: &Path) -> Result<PKey<Private>, TlsError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(path).map_err(|source| TlsError::File { path: path.to_owned(), source })
+    std::fs::read(path).map_err(|source| TlsError::File {
+        path: path.to_owned(),
+        source,
+    })
 }

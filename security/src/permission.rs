@@ -56,9 +56,10 @@ impl Caller {
             Permission::Administer if self.node.is_some() || self.address.ip().is_loopback() => {
                 Ok(())
             }
-            Permission::Administer => {
-                Err(NotPermitted { permission, who: "a caller without a certificate".to_owned() })
-            }
+            Permission::Administer => Err(NotPermitted {
+                permission,
+                who: "a caller without a certificate".to_owned(),
+            }),
         }
     }
 }
@@ -72,7 +73,10 @@ mod tests {
         let far = Caller::unknown("192.0.2.1:5".parse().unwrap());
         assert_eq!(far.may(Permission::Query), Ok(()));
         let refused = far.may(Permission::Administer).unwrap_err();
-        assert_eq!(refused.to_string(), "a caller without a certificate may not administer here");
+        assert_eq!(
+            refused.to_string(),
+            "a caller without a certificate may not administer here"
+        );
         let near = Caller::unknown("127.0.0.1:5".parse().unwrap());
         assert_eq!(near.may(Permission::Administer), Ok(()));
     }

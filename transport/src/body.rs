@@ -28,15 +28,28 @@ pub(crate) enum Piece {
     /// In memory.
     Bytes(Bytes),
     /// A range of a file, as it is or in base64.
-    File { path: PathBuf, offset: u64, length: u64, base64: bool },
+    File {
+        path: PathBuf,
+        offset: u64,
+        length: u64,
+        base64: bool,
+    },
 }
 
 impl Piece {
     fn length(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File { length, base64: false, .. } => *length,
-            Self::File { length, base64: true, .. } => length.div_ceil(3) * 4,
+            Self::File {
+                length,
+                base64: false,
+                ..
+            } => *length,
+            Self::File {
+                length,
+                base64: true,
+                ..
+            } => length.div_ceil(3) * 4,
         }
     }
 }
@@ -45,14 +58,21 @@ impl Piece {
 pub(crate) struct Body {
     pieces: VecDeque<Piece>,
     remaining: u64,
-    reading: Option<JoinHandle<io::Result<(Bytes, Option<OpenFile>)>>>,
+    reading: Option<JoinHandle<io::Result<Chunk>>>,
 }
 
 impl Body {
     pub(crate) fn of(pieces: impl IntoIterator<Item = Piece>) -> Self {
-        let pieces: VecDeque<_> = pieces.into_iter().filter(|piece| piece.length() > 0).collect();
+        let pieces: VecDeque<_> = pieces
+            .into_iter()
+            .filter(|piece| piece.length() > 0)
+            .collect();
         let remaining = pieces.iter().map(Piece::length).sum();
-        Self { pieces, remaining, reading: None }
+        Self {
+            pieces,
+            remaining,
+            reading: None,
+        }
     }
 
     pub(crate) fn bytes(bytes: impl Into<Bytes>) -> Self {
@@ -61,7 +81,13 @@ impl Body {
 
     /// If the next piece is a file, has it opened and its first chunk read.
     fn read_ahead(&mut self) {
-        if let Some(Piece::File { path, offset, length, base64 }) = self.pieces.front() {
+        if let Some(Piece::File {
+            path,
+            offset,
+            length,
+            base64,
+        }) = self.pieces.front()
+        {
             let (path, offset, length, base64) = (path.clone(), *offset, *length, *base64);
             self.pieces.pop_front();
             self.reading = Some(tokio::task::spawn_blocking(move || {
@@ -118,6 +144,9 @@ impl http_body::Body for Body {
     }
 }
 
+/// What was read, and the file if there is more of it.
+type Chunk = (Bytes, Option<OpenFile>);
+
 /// A file that is being sent.
 struct OpenFile {
     file: File,
@@ -131,19 +160,32 @@ impl OpenFile {
         if offset > 0 {
             file.seek(SeekFrom::Start(offset))?;
         }
-        Ok(Self { file, remaining: length, base64 })
+        Ok(Self {
+            file,
+            remaining: length,
+            base64,
+        })
     }
 
     /// Reads the next chunk. Gives back the file if there is more.
-    fn chunk(mut self) -> io::Result<(Bytes, Option<Self>)> {
-        let wanted = self.remaining.min(if self.base64 { BASE64_CHUNK } else { CHUNK });
+    fn chunk(mut self) -> io::Result<Chunk> {
+        let wanted = self
+            .remaining
+            .min(if self.base64 { BASE64_CHUNK } else { CHUNK });
         let mut chunk = Vec::with_capacity(usize::try_from(wanted).map_err(io::Error::other)?);
         let read = (&mut self.file).take(wanted).read_to_end(&mut chunk)?;
         if (read as u64) < wanted {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file became shorter",
+            ));
         }
         self.remaining -= wanted;
-        let bytes = if self.base64 { STANDARD.encode(&chunk).into() } else { chunk.into() };
+        let bytes = if self.base64 {
+            STANDARD.encode(&chunk).into()
+        } else {
+            chunk.into()
+        };
         Ok((bytes, (self.remaining > 0).then_some(self)))
     }
 }

@@ -65,18 +65,33 @@ pub enum Refused {
 
 impl Refusal {
     pub(crate) const fn connection(caller: Caller, fault: Fault) -> Self {
-        Self { caller, what: Refused::Connection, fault, status: StatusCode::FORBIDDEN }
+        Self {
+            caller,
+            what: Refused::Connection,
+            fault,
+            status: StatusCode::FORBIDDEN,
+        }
     }
 
     pub(crate) fn lost(caller: Caller) -> Self {
         let fault = Fault::receiver("the call was lost by an internal error");
         let status = StatusCode::INTERNAL_SERVER_ERROR;
-        Self { caller, what: Refused::Lost, fault, status }
+        Self {
+            caller,
+            what: Refused::Lost,
+            fault,
+            status,
+        }
     }
 
     fn message(caller: Caller, trouble: Trouble) -> Self {
         let Trouble { status, fault } = trouble;
-        Self { caller, what: Refused::Message, fault, status }
+        Self {
+            caller,
+            what: Refused::Message,
+            fault,
+            status,
+        }
     }
 
     /// The answer to what was refused. To a refused connection it goes nowhere.
@@ -88,7 +103,7 @@ impl Refusal {
 /// A SOAP request: its envelope is here, its attachments are still on the wire.
 #[derive(Debug)]
 pub struct Call {
-    header: Header,
+    header: Box<Header>,
     caller: Caller,
     path: String,
     endpoint: String,
@@ -108,7 +123,7 @@ impl Call {
     }
 
     /// The SOAP header.
-    pub const fn header(&self) -> &Header {
+    pub fn header(&self) -> &Header {
         &self.header
     }
 
@@ -162,14 +177,29 @@ pub(crate) async fn receive(
     let path = head.uri.path().to_owned();
     if matches!(head.method, Method::GET | Method::HEAD) {
         let query = head.uri.query().map(str::to_owned);
-        return (Incoming::Get(Get { caller, path, query, endpoint }), Asked::default());
+        return (
+            Incoming::Get(Get {
+                caller,
+                path,
+                query,
+                endpoint,
+            }),
+            Asked::default(),
+        );
     }
     let expects_continue = head.headers.contains_key(header::EXPECT);
     let wire = Wire::new(body, None, limits).expecting_continue(expects_continue);
     let mut asked = Asked::default();
     match receive_message(&head, wire, &mut asked, limits).await {
         Ok((header, root, attachments)) => {
-            let call = Call { header, caller, path, endpoint, root, attachments };
+            let call = Call {
+                header: Box::new(header),
+                caller,
+                path,
+                endpoint,
+                root,
+                attachments,
+            };
             (Incoming::Call(call), asked)
         }
         Err(trouble) => (Incoming::Refused(Refusal::message(caller, trouble)), asked),
@@ -219,9 +249,8 @@ async fn receive_message(
 pub(crate) fn content_type(headers: &HeaderMap) -> Result<ContentType, Trouble> {
     let value = headers.get(header::CONTENT_TYPE).ok_or_else(unsupported)?;
     let value = value.to_str().map_err(|_| unsupported())?;
-    ContentType::parse(value).map_err(|error| {
-        Trouble::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error.to_string())
-    })
+    ContentType::parse(value)
+        .map_err(|error| Trouble::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error.to_string()))
 }
 
 fn unsupported() -> Trouble {
@@ -242,7 +271,14 @@ fn trouble(fault: Fault) -> Trouble {
 }
 
 fn endpoint(head: &Parts, scheme: &str) -> String {
-    let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = head
+        .headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let host = host.or_else(|| head.uri.authority().map(|authority| authority.as_str()));
-    format!("{scheme}://{}{}", host.unwrap_or("unknown"), head.uri.path())
+    format!(
+        "{scheme}://{}{}",
+        host.unwrap_or("unknown"),
+        head.uri.path()
+    )
 }

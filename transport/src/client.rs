@@ -109,13 +109,18 @@ impl Client {
             reason,
         };
         match soap::read_answer::<T::Response>(&root) {
-            Ok(BodyOrFault::Fault(fault)) => {
-                Err(ClientError::Fault { url: url.to_owned(), fault: Box::new(fault) })
-            }
+            Ok(BodyOrFault::Fault(fault)) => Err(ClientError::Fault {
+                url: url.to_owned(),
+                fault: Box::new(fault),
+            }),
             Ok(BodyOrFault::Body(response)) => {
                 let header =
                     soap::read_header(&root).map_err(|refused| garbled(refused.fault.reason))?;
-                Ok(Answer { header, response, attachments })
+                Ok(Answer {
+                    header,
+                    response,
+                    attachments,
+                })
             }
             Err(error) => Err(garbled(error.to_string())),
         }
@@ -152,7 +157,10 @@ impl Client {
                 // text/xml is how a node that speaks SOAP 1.1 sends its fault.
                 "application/soap+xml" | "text/xml" => {
                     let mut wire = wire;
-                    Ok((wire.collect(self.limits.root_bytes).await?, Attachments::none()))
+                    Ok((
+                        wire.collect(self.limits.root_bytes).await?,
+                        Attachments::none(),
+                    ))
                 }
                 _ => Err(Trouble::bad("it is not SOAP")),
             }
@@ -172,7 +180,10 @@ impl Client {
         target: &Target,
         mut request: Request<Body>,
     ) -> Result<(Response<HttpBody>, Lease), ClientError> {
-        let unreachable = |reason: String| ClientError::Unreachable { url: url.to_owned(), reason };
+        let unreachable = |reason: String| ClientError::Unreachable {
+            url: url.to_owned(),
+            reason,
+        };
         loop {
             let kept = self.pool.take(&target.peer);
             let is_kept = kept.is_some();
@@ -190,7 +201,11 @@ impl Client {
             match answer.await {
                 Ok(Ok(response)) => {
                     let pool = Arc::clone(&self.pool);
-                    let lease = Lease { pool, peer: target.peer.clone(), sender };
+                    let lease = Lease {
+                        pool,
+                        peer: target.peer.clone(),
+                        sender,
+                    };
                     return Ok((response, lease));
                 }
                 Ok(Err(mut failed)) => match failed.take_message().filter(|_| is_kept) {
@@ -211,21 +226,32 @@ impl Client {
         let limit = self.limits.connect();
         let connected = async {
             let address = (target.host.as_str(), target.port);
-            let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
-            stream.set_nodelay(true).map_err(|error| error.to_string())?;
+            let stream = TcpStream::connect(address)
+                .await
+                .map_err(|error| error.to_string())?;
+            stream
+                .set_nodelay(true)
+                .map_err(|error| error.to_string())?;
             if !target.tls {
                 return self.talk(stream).await;
             }
-            let tls = self.tls.as_ref().ok_or("no certificates are configured for https")?;
-            let session = tls.session(&target.host).map_err(|error| error.to_string())?;
-            let mut stream =
-                SslStream::new(session, stream).map_err(|error| error.to_string())?;
+            let tls = self
+                .tls
+                .as_ref()
+                .ok_or("no certificates are configured for https")?;
+            let session = tls
+                .session(&target.host)
+                .map_err(|error| error.to_string())?;
+            let mut stream = SslStream::new(session, stream).map_err(|error| error.to_string())?;
             if let Err(error) = std::pin::Pin::new(&mut stream).connect().await {
                 let verified = stream.ssl().verify_result();
                 return Err(match verified {
                     openssl::x509::X509VerifyResult::OK => format!("TLS: {error}"),
                     untrusted => {
-                        format!("its certificate is not trusted: {}", untrusted.error_string())
+                        format!(
+                            "its certificate is not trusted: {}",
+                            untrusted.error_string()
+                        )
                     }
                 });
             }
@@ -257,7 +283,9 @@ impl Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Client").field("tls", &self.tls).finish_non_exhaustive()
+        out.debug_struct("Client")
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
     }
 }
 
@@ -274,15 +302,24 @@ struct Target {
 
 impl Target {
     fn parse(url: &str) -> Result<Self, ClientError> {
-        let wrong = |reason| ClientError::Url { url: url.to_owned(), reason };
+        let wrong = |reason| ClientError::Url {
+            url: url.to_owned(),
+            reason,
+        };
         let uri: Uri = url.parse().map_err(|_| wrong("this is not a URL"))?;
         let tls = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
             _ => return Err(wrong("only https and http URLs can be asked")),
         };
-        let authority = uri.authority().ok_or_else(|| wrong("the URL names no host"))?;
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let authority = uri
+            .authority()
+            .ok_or_else(|| wrong("the URL names no host"))?;
+        let host = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
         let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
         Ok(Self {
             tls,
@@ -290,7 +327,10 @@ impl Target {
             peer: format!("{} {host} {port}", if tls { "https" } else { "http" }),
             host,
             authority: authority.as_str().to_owned(),
-            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            path: uri
+                .path_and_query()
+                .map_or("/", |path| path.as_str())
+                .to_owned(),
         })
     }
 

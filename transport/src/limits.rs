@@ -102,7 +102,10 @@ impl Default for Limits {
 
 impl Limits {
     pub(crate) const fn scan(&self) -> ScanLimits {
-        ScanLimits { header_bytes: self.part_header_bytes, parts: self.attachments + 1 }
+        ScanLimits {
+            header_bytes: self.part_header_bytes,
+            parts: self.attachments + 1,
+        }
     }
 
     pub(crate) const fn handshake(&self) -> Duration {

@@ -25,7 +25,7 @@ const EPILOGUE_BYTES: usize = 64 * 1024;
 pub struct Attachments {
     /// Those that came before the envelope.
     early: VecDeque<Early>,
-    stream: Option<PartStream>,
+    stream: Option<Box<PartStream>>,
     seen: HashSet<String>,
     in_part: bool,
     /// Bytes of the current attachment so far.
@@ -52,12 +52,17 @@ impl Attachments {
         if let Some(early) = self.early.pop_front() {
             let Early { headers, content } = early;
             self.remember(&headers)?;
-            return Ok(Some(Attachment::new(headers, Content::Early(Some(content)))));
+            return Ok(Some(Attachment::new(
+                headers,
+                Content::Early(Some(content)),
+            )));
         }
         while self.in_part {
             self.data().await?;
         }
-        let Some(stream) = self.stream.as_mut() else { return Ok(None) };
+        let Some(stream) = self.stream.as_mut() else {
+            return Ok(None);
+        };
         match stream.event().await.map_err(|trouble| trouble.fault)? {
             Event::Part(headers) => {
                 self.remember(&headers)?;
@@ -76,14 +81,18 @@ impl Attachments {
         match &headers.content_id {
             Some(id) if !self.seen.insert(id.clone()) => {
                 self.stream = None;
-                Err(Fault::sender("two parts of the message have the same Content-ID"))
+                Err(Fault::sender(
+                    "two parts of the message have the same Content-ID",
+                ))
             }
             _ => Ok(()),
         }
     }
 
     async fn data(&mut self) -> Result<Option<Bytes>, Fault> {
-        let Some(stream) = self.stream.as_mut().filter(|_| self.in_part) else { return Ok(None) };
+        let Some(stream) = self.stream.as_mut().filter(|_| self.in_part) else {
+            return Ok(None);
+        };
         match stream.event().await {
             Ok(Event::Data(bytes)) => {
                 self.bytes += bytes.len() as u64;
@@ -112,7 +121,9 @@ impl Attachments {
 
 impl std::fmt::Debug for Attachments {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Attachments").field("seen", &self.seen.len()).finish_non_exhaustive()
+        out.debug_struct("Attachments")
+            .field("seen", &self.seen.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -141,7 +152,10 @@ impl<'a> Attachment<'a> {
 
     /// The media type that the part names. Metadata is the better source.
     pub fn content_type(&self) -> &str {
-        self.headers.content_type.as_deref().unwrap_or("application/octet-stream")
+        self.headers
+            .content_type
+            .as_deref()
+            .unwrap_or("application/octet-stream")
     }
 
     /// The next bytes, or `None` at the end.
@@ -149,10 +163,14 @@ impl<'a> Attachment<'a> {
         match &mut self.content {
             Content::Wire(attachments) => attachments.data().await,
             Content::Early(content) => {
-                let Some(mut file) = content.take() else { return Ok(None) };
+                let Some(mut file) = content.take() else {
+                    return Ok(None);
+                };
                 let read = blocking(move || {
                     let mut chunk = Vec::with_capacity(EARLY_CHUNK);
-                    (&mut file).take(EARLY_CHUNK as u64).read_to_end(&mut chunk)?;
+                    (&mut file)
+                        .take(EARLY_CHUNK as u64)
+                        .read_to_end(&mut chunk)?;
                     Ok((chunk, file))
                 });
                 let (chunk, file) = read.await.map_err(|trouble| trouble.fault)?;
@@ -193,14 +211,17 @@ pub(crate) async fn receive(
     let scanner = Scanner::new(content_type, limits.scan())?;
     let start = content_type.parameter("start").map(content_id);
     let mut stream = PartStream::new(wire, scanner);
-    let mut attachments = Attachments { limit: limits.attachment_bytes, ..Attachments::none() };
+    let mut attachments = Attachments {
+        limit: limits.attachment_bytes,
+        ..Attachments::none()
+    };
     let mut early_bytes = limits.early_bytes;
     loop {
         match stream.event().await? {
             Event::Part(headers) if start.is_none() || headers.content_id == start => {
                 let root = stream.collect(limits.root_bytes).await?;
                 attachments.seen.extend(headers.content_id);
-                attachments.stream = Some(stream);
+                attachments.stream = Some(Box::new(stream));
                 return Ok((root, attachments));
             }
             Event::Part(headers) => {
@@ -236,7 +257,12 @@ struct PartStream {
 impl PartStream {
     fn new(wire: Wire, scanner: Scanner) -> Self {
         let delimiter = Bytes::copy_from_slice(scanner.delimiter());
-        Self { wire, scanner, chunk: Bytes::new(), delimiter }
+        Self {
+            wire,
+            scanner,
+            chunk: Bytes::new(),
+            delimiter,
+        }
     }
 
     async fn event(&mut self) -> Result<Event, Trouble> {
@@ -274,7 +300,9 @@ impl PartStream {
         while let Some(bytes) = self.wire.frame().await? {
             epilogue += bytes.len();
             if epilogue > EPILOGUE_BYTES {
-                return Err(Trouble::too_large("too much follows the last part of the message"));
+                return Err(Trouble::too_large(
+                    "too much follows the last part of the message",
+                ));
             }
         }
         Ok(())
@@ -306,11 +334,13 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T, Trouble> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(std::io::Error::other).and_then(|done| done).map_err(|error| {
-        tracing::error!(%error, "an attachment before the envelope cannot be put aside");
-        Trouble {
-            status: http::StatusCode::INTERNAL_SERVER_ERROR,
-            fault: Fault::receiver("an attachment cannot be put aside"),
-        }
-    })
+    done.map_err(std::io::Error::other)
+        .and_then(|done| done)
+        .map_err(|error| {
+            tracing::error!(%error, "an attachment before the envelope cannot be put aside");
+            Trouble {
+                status: http::StatusCode::INTERNAL_SERVER_ERROR,
+                fault: Fault::receiver("an attachment cannot be put aside"),
+            }
+        })
 }

@@ -23,7 +23,11 @@ pub(crate) struct Patient<S> {
 
 impl<S> Patient<S> {
     pub(crate) const fn new(inner: S, limit: Duration) -> Self {
-        Self { inner, limit, stalled: None }
+        Self {
+            inner,
+            limit,
+            stalled: None,
+        }
     }
 
     fn judge<T>(
@@ -74,7 +78,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
             Pin::new(&mut self.inner).poll_write_vectored(context, slices)
         } else {
             let mut filled = slices.iter().filter(|slice| !slice.is_empty());
-            let Some(first) = filled.next() else { return Poll::Ready(Ok(0)) };
+            let Some(first) = filled.next() else {
+                return Poll::Ready(Ok(0));
+            };
             if first.len() >= RECORD || filled.next().is_none() {
                 Pin::new(&mut self.inner).poll_write(context, first)
             } else {

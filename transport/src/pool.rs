@@ -22,7 +22,10 @@ struct Idle {
 
 impl Pool {
     pub(crate) fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { idle: Mutex::default(), limits })
+        Arc::new(Self {
+            idle: Mutex::default(),
+            limits,
+        })
     }
 
     /// The connection to `peer` that was used last, if one is alive.
@@ -46,7 +49,10 @@ impl Pool {
         let waiting = idle.entry(peer).or_default();
         waiting.retain(|idle| idle.since.elapsed() < self.limits.pooled());
         if waiting.len() < self.limits.pooled_connections {
-            waiting.push(Idle { sender, since: Instant::now() });
+            waiting.push(Idle {
+                sender,
+                since: Instant::now(),
+            });
         }
     }
 }

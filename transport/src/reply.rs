@@ -50,18 +50,32 @@ impl PartSource {
     fn plain(self) -> Piece {
         match self {
             Self::Bytes(bytes) => Piece::Bytes(bytes),
-            Self::File { path, offset, length } => {
-                Piece::File { path, offset, length, base64: false }
-            }
+            Self::File {
+                path,
+                offset,
+                length,
+            } => Piece::File {
+                path,
+                offset,
+                length,
+                base64: false,
+            },
         }
     }
 
     fn base64(self) -> Piece {
         match self {
             Self::Bytes(bytes) => Piece::Bytes(STANDARD.encode(&bytes).into()),
-            Self::File { path, offset, length } => {
-                Piece::File { path, offset, length, base64: true }
-            }
+            Self::File {
+                path,
+                offset,
+                length,
+            } => Piece::File {
+                path,
+                offset,
+                length,
+                base64: true,
+            },
         }
     }
 }
@@ -75,9 +89,16 @@ pub struct Reply {
 
 #[derive(Debug)]
 enum Content {
-    Soap { action: &'static str, body: String, parts: Vec<Part> },
+    Soap {
+        action: &'static str,
+        body: String,
+        parts: Vec<Part>,
+    },
     Fault(Box<Fault>),
-    Plain { content_type: HeaderValue, bytes: Bytes },
+    Plain {
+        content_type: HeaderValue,
+        bytes: Bytes,
+    },
 }
 
 impl Reply {
@@ -95,8 +116,15 @@ impl Reply {
 
     /// The response of a transaction with attachments, to which the body refers.
     pub fn mtom<T: Transaction>(body: String, parts: Vec<Part>) -> Self {
-        let content = Content::Soap { action: T::RESPONSE_ACTION, body, parts };
-        Self { status: StatusCode::OK, content }
+        let content = Content::Soap {
+            action: T::RESPONSE_ACTION,
+            body,
+            parts,
+        };
+        Self {
+            status: StatusCode::OK,
+            content,
+        }
     }
 
     /// A fault. The HTTP status is that of the SOAP 1.2 HTTP binding.
@@ -105,12 +133,18 @@ impl Reply {
             FaultCode::Sender => StatusCode::BAD_REQUEST,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self { status, content: Content::Fault(Box::new(fault.clone())) }
+        Self {
+            status,
+            content: Content::Fault(Box::new(fault.clone())),
+        }
     }
 
     /// A fault for which HTTP has a status of its own.
     pub(crate) fn fault_with_status(fault: &Fault, status: StatusCode) -> Self {
-        Self { status, content: Content::Fault(Box::new(fault.clone())) }
+        Self {
+            status,
+            content: Content::Fault(Box::new(fault.clone())),
+        }
     }
 
     /// Something that is not SOAP, like a WSDL. A status or media type that HTTP cannot carry
@@ -120,20 +154,30 @@ impl Reply {
             .unwrap_or(HeaderValue::from_static("application/octet-stream"));
         Self {
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-            content: Content::Plain { content_type, bytes: bytes.into() },
+            content: Content::Plain {
+                content_type,
+                bytes: bytes.into(),
+            },
         }
     }
 
     /// The HTTP response to a message that came as `asked` says.
     pub(crate) fn into_response(self, asked: &Asked) -> Response<Body> {
         let (content_type, body) = match self.content {
-            Content::Plain { content_type, bytes } => (content_type, Body::bytes(bytes)),
+            Content::Plain {
+                content_type,
+                bytes,
+            } => (content_type, Body::bytes(bytes)),
             Content::Fault(fault) => {
                 let header = asked.answered_with(fault.action(), new_message_id());
                 let envelope = soap::write_fault(&header, &fault);
                 (fault_content_type(&fault), Body::bytes(envelope))
             }
-            Content::Soap { action, body, parts } => {
+            Content::Soap {
+                action,
+                body,
+                parts,
+            } => {
                 let header = asked.answered_with(action, new_message_id());
                 let envelope = soap::write_around(&header, &body);
                 let message = Message::new(envelope, parts, asked.mtom, None);
@@ -142,7 +186,9 @@ impl Reply {
         };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
-        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, content_type);
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
             let allowed = HeaderValue::from_static("GET, HEAD, POST");
             response.headers_mut().insert(header::ALLOW, allowed);
@@ -185,7 +231,10 @@ impl Message {
             || "application/soap+xml; charset=UTF-8".to_owned(),
             |action| format!("application/soap+xml; charset=UTF-8; action=\"{action}\""),
         );
-        Self { content_type: header_value(&content_type), body: inlined(envelope, parts) }
+        Self {
+            content_type: header_value(&content_type),
+            body: inlined(envelope, parts),
+        }
     }
 
     fn multipart(envelope: &str, parts: Vec<Part>, action: Option<&str>) -> Self {
@@ -200,18 +249,28 @@ impl Message {
         let content_type = header_value(&content_type);
         if parts.is_empty() {
             head.push_str(&closing);
-            return Self { content_type, body: Body::bytes(head) };
+            return Self {
+                content_type,
+                body: Body::bytes(head),
+            };
         }
         let mut pieces = Vec::with_capacity(2 * parts.len() + 2);
         // What stands between two contents is one piece.
         let mut between = head;
         for part in parts {
-            between.push_str(&mtom::part_opening(&boundary, &part.content_id, &part.content_type));
+            between.push_str(&mtom::part_opening(
+                &boundary,
+                &part.content_id,
+                &part.content_type,
+            ));
             pieces.push(Piece::Bytes(std::mem::take(&mut between).into()));
             pieces.push(part.source.plain());
         }
         pieces.push(Piece::Bytes(closing.into()));
-        Self { content_type, body: Body::of(pieces) }
+        Self {
+            content_type,
+            body: Body::of(pieces),
+        }
     }
 }
 
@@ -229,7 +288,9 @@ fn inlined(envelope: String, parts: Vec<Part>) -> Body {
     for (place, id) in includes {
         // Parts are usually in the order of the references: then each is found at once.
         let found = (next..parts.len()).chain(0..next).find(|at| {
-            parts[*at].as_ref().is_some_and(|part| part.content_id == id)
+            parts[*at]
+                .as_ref()
+                .is_some_and(|part| part.content_id == id)
         });
         if let Some(part) = found.and_then(|at| {
             next = at + 1;

@@ -61,7 +61,11 @@ where
 {
     let connections = Arc::new(Semaphore::new(limits.connections));
     let drain = limits.drain();
-    let door = Arc::new(Door { tls, limits, routes });
+    let door = Arc::new(Door {
+        tls,
+        limits,
+        routes,
+    });
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -114,7 +118,14 @@ async fn connection<R, F>(
                 caller.node = node;
                 talk(door, stream, caller, "https", watcher).await;
             }
-            Err(error) => refuse(door, caller, &format!("the certificate is garbled: {error}")).await,
+            Err(error) => {
+                refuse(
+                    door,
+                    caller,
+                    &format!("the certificate is garbled: {error}"),
+                )
+                .await
+            }
         },
         Err(Unshaken::Gone) => tracing::debug!(%address, "gone before the TLS handshake"),
         Err(Unshaken::Refused(reason)) => refuse(door, caller, &reason).await,
@@ -181,7 +192,10 @@ async fn talk<R, F, S>(
         .header_read_timeout(door.limits.idle())
         .max_header_size(door.limits.header_bytes)
         .max_buf_size(BUFFER.max(door.limits.header_bytes))
-        .serve_connection(TokioIo::new(Patient::new(stream, door.limits.progress())), service);
+        .serve_connection(
+            TokioIo::new(Patient::new(stream, door.limits.progress())),
+            service,
+        );
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");
     }
@@ -203,7 +217,9 @@ where
         None => {
             let lost = Refusal::lost(caller);
             let reply = lost.reply();
-            in_task(door, Incoming::Refused(lost)).await.unwrap_or(reply)
+            in_task(door, Incoming::Refused(lost))
+                .await
+                .unwrap_or(reply)
         }
     };
     Ok(reply.into_response(&asked))

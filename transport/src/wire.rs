@@ -29,7 +29,10 @@ pub(crate) struct Trouble {
 
 impl Trouble {
     pub(crate) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self { status, fault: Fault::sender(reason) }
+        Self {
+            status,
+            fault: Fault::sender(reason),
+        }
     }
 
     pub(crate) fn too_large(reason: impl Into<String>) -> Self {
@@ -90,14 +93,18 @@ impl Wire {
     pub(crate) async fn frame(&mut self) -> Result<Option<Bytes>, Trouble> {
         self.expects_continue = false;
         loop {
-            let Some(body) = self.body.as_mut() else { return Ok(None) };
+            let Some(body) = self.body.as_mut() else {
+                return Ok(None);
+            };
             let began = Instant::now();
             let frame = timeout(self.window.saturating_sub(self.waited), body.frame()).await;
             self.waited += began.elapsed();
             match frame {
                 Ok(Some(Ok(frame))) => {
                     // Trailers have no meaning here.
-                    let Ok(bytes) = frame.into_data() else { continue };
+                    let Ok(bytes) = frame.into_data() else {
+                        continue;
+                    };
                     self.received += bytes.len() as u64;
                     if self.waited >= self.window {
                         self.judge_progress()?;
@@ -192,7 +199,11 @@ pub(crate) struct Gathered {
 
 impl Gathered {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { first: Bytes::new(), all: BytesMut::new(), limit }
+        Self {
+            first: Bytes::new(),
+            all: BytesMut::new(),
+            limit,
+        }
     }
 
     pub(crate) fn add(&mut self, bytes: Bytes) -> Result<(), Trouble> {
@@ -214,6 +225,10 @@ impl Gathered {
     }
 
     pub(crate) fn finish(self) -> Bytes {
-        if self.all.is_empty() { self.first } else { self.all.freeze() }
+        if self.all.is_empty() {
+            self.first
+        } else {
+            self.all.freeze()
+        }
     }
 }

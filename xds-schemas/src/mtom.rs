@@ -62,17 +62,24 @@ impl ContentType {
     pub fn parse(value: &str) -> Result<Self, MtomError> {
         let (essence, mut rest) = value.split_once(';').unwrap_or((value, ""));
         let essence = essence.trim().to_ascii_lowercase();
-        if !essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype)) {
+        if !essence
+            .split_once('/')
+            .is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
+        {
             return Err(MtomError::ContentType("no type/subtype"));
         }
         let mut parameters = Vec::new();
         loop {
             rest = rest.trim_start_matches([' ', '\t', '\r', '\n', ';']);
             if rest.is_empty() {
-                return Ok(Self { essence, parameters });
+                return Ok(Self {
+                    essence,
+                    parameters,
+                });
             }
-            let (name, after) =
-                rest.split_once('=').ok_or(MtomError::ContentType("a parameter without a value"))?;
+            let (name, after) = rest
+                .split_once('=')
+                .ok_or(MtomError::ContentType("a parameter without a value"))?;
             let (value, after) = parameter_value(after.trim_start())?;
             parameters.push((name.trim().to_ascii_lowercase(), value));
             rest = after;
@@ -81,12 +88,18 @@ impl ContentType {
 
     /// The value of a parameter.
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+        self.parameters
+            .iter()
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
 fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(&byte))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(&byte))
 }
 
 /// A parameter's value and what follows it. Boundaries like `==ZMM/==` are not tokens, but are
@@ -119,7 +132,10 @@ pub fn content_id(text: &str) -> String {
         Some(scheme) if scheme.eq_ignore_ascii_case("cid:") => &text[4..],
         _ => text,
     };
-    let text = text.strip_prefix('<').and_then(|inner| inner.strip_suffix('>')).unwrap_or(text);
+    let text = text
+        .strip_prefix('<')
+        .and_then(|inner| inner.strip_suffix('>'))
+        .unwrap_or(text);
     percent_decoded(text)
 }
 
@@ -128,7 +144,11 @@ fn percent_decoded(text: &str) -> String {
         return text.to_owned();
     }
     let bytes = text.as_bytes();
-    let digit = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+    let digit = |at: usize| {
+        bytes
+            .get(at)
+            .and_then(|byte| char::from(*byte).to_digit(16))
+    };
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
@@ -158,7 +178,9 @@ pub struct PartHeaders {
 impl PartHeaders {
     /// Reads the header lines of part number `part`, up to and without the empty line.
     fn parse(block: &[u8], part: usize) -> Result<Self, MtomError> {
-        let block = String::from_utf8_lossy(block).replace("\r\n ", " ").replace("\r\n\t", " ");
+        let block = String::from_utf8_lossy(block)
+            .replace("\r\n ", " ")
+            .replace("\r\n\t", " ");
         let mut headers = Self::default();
         for line in block.split("\r\n").filter(|line| !line.trim().is_empty()) {
             let (name, value) = line.split_once(':').ok_or(MtomError::GarbledHeader(part))?;
@@ -168,7 +190,9 @@ impl PartHeaders {
             } else if name.eq_ignore_ascii_case("content-type") {
                 headers.content_type = Some(value.to_owned());
             } else if name.eq_ignore_ascii_case("content-transfer-encoding")
-                && !["binary", "8bit", "7bit"].iter().any(|known| value.eq_ignore_ascii_case(known))
+                && !["binary", "8bit", "7bit"]
+                    .iter()
+                    .any(|known| value.eq_ignore_ascii_case(known))
             {
                 return Err(MtomError::TransferEncoding(part));
             }
@@ -243,7 +267,11 @@ impl Scanner {
         let boundary = content_type
             .parameter("boundary")
             .filter(|boundary| (1..=70).contains(&boundary.len()))
-            .filter(|boundary| boundary.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()))
+            .filter(|boundary| {
+                boundary
+                    .bytes()
+                    .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+            })
             .ok_or(MtomError::NoBoundary)?;
         let delimiter = format!("\r\n--{boundary}").into_bytes();
         Ok(Self {
@@ -281,7 +309,9 @@ impl Scanner {
                     let (used, found) = self.content(rest);
                     // The range is one of the caller's chunk.
                     let found = match found {
-                        Some(Found::Data(range)) => Some(Found::Data(range.start + at..range.end + at)),
+                        Some(Found::Data(range)) => {
+                            Some(Found::Data(range.start + at..range.end + at))
+                        }
                         found => found,
                     };
                     (used, found)
@@ -370,7 +400,8 @@ impl Scanner {
             Some((0, 2))
         } else {
             let from = before.saturating_sub(3);
-            memchr::memmem::find(&self.held[from..], b"\r\n\r\n").map(|at| (from + at, from + at + 4))
+            memchr::memmem::find(&self.held[from..], b"\r\n\r\n")
+                .map(|at| (from + at, from + at + 4))
         };
         let Some((lines, end)) = end else {
             if self.held.len() >= self.limits.header_bytes + 4 {
@@ -523,7 +554,10 @@ pub fn write_include(writer: &mut Writer, id: &str) {
             href.push_str(&format!("%{byte:02X}"));
         }
     }
-    writer.open("xop:Include").attribute("xmlns:xop", ns::XOP).attribute("href", &href);
+    writer
+        .open("xop:Include")
+        .attribute("xmlns:xop", ns::XOP)
+        .attribute("href", &href);
     writer.close("xop:Include");
 }
 
@@ -535,7 +569,9 @@ pub fn written_includes(xml: &str) -> Vec<(Range<usize>, String)> {
     while let Some(start) = memchr::memmem::find(&xml.as_bytes()[from..], INCLUDE.as_bytes()) {
         let start = from + start;
         let id = start + INCLUDE.len();
-        let Some(length) = xml[id..].find(INCLUDE_END) else { break };
+        let Some(length) = xml[id..].find(INCLUDE_END) else {
+            break;
+        };
         from = id + length + INCLUDE_END.len();
         includes.push((start..from, content_id(&xml[id..id + length])));
     }

@@ -93,12 +93,20 @@ pub struct Fault {
 impl Fault {
     /// The message is wrong.
     pub fn sender(reason: impl Into<String>) -> Self {
-        Self { code: FaultCode::Sender, subcodes: Vec::new(), reason: reason.into(), about: None }
+        Self {
+            code: FaultCode::Sender,
+            subcodes: Vec::new(),
+            reason: reason.into(),
+            about: None,
+        }
     }
 
     /// The message could not be answered.
     pub fn receiver(reason: impl Into<String>) -> Self {
-        Self { code: FaultCode::Receiver, ..Self::sender(reason) }
+        Self {
+            code: FaultCode::Receiver,
+            ..Self::sender(reason)
+        }
     }
 
     /// Nobody here serves `action`.
@@ -109,13 +117,22 @@ impl Fault {
     /// The caller may not do this: `wsse:FailedAuthentication`.
     pub fn not_permitted(reason: impl Into<String>) -> Self {
         let name = "FailedAuthentication".to_owned();
-        let subcode = QName { namespace: ns::WSSE.to_owned(), name };
-        Self { subcodes: vec![subcode], ..Self::sender(reason) }
+        let subcode = QName {
+            namespace: ns::WSSE.to_owned(),
+            name,
+        };
+        Self {
+            subcodes: vec![subcode],
+            ..Self::sender(reason)
+        }
     }
 
     /// Whether the innermost subcode, or the code if there is none, has this local name.
     pub fn is(&self, name: &str) -> bool {
-        self.subcodes.last().map_or(self.code.as_str(), |subcode| &subcode.name) == name
+        self.subcodes
+            .last()
+            .map_or(self.code.as_str(), |subcode| &subcode.name)
+            == name
     }
 
     /// The `wsa:Action` of a message that carries this fault.
@@ -187,7 +204,11 @@ fn read_header_blocks(bytes: &[u8], collector: &mut wsa::Collector) -> Result<()
         }
         // Without a header the addressing properties are missing, which is said later.
         Some(body) if body.is(ns::SOAP, "Body") => {}
-        Some(other) => return Err(reader.unexpected(&other, "Header or Body of SOAP 1.2").into()),
+        Some(other) => {
+            return Err(reader
+                .unexpected(&other, "Header or Body of SOAP 1.2")
+                .into());
+        }
         None => return Err(reader.error("the envelope is empty").into()),
     }
     if not_understood.is_empty() {
@@ -207,7 +228,11 @@ fn read_block(
     block: &Element<'_>,
     collector: &mut wsa::Collector,
 ) -> Result<bool, XmlError> {
-    let for_us = match reader.attribute_in(block, ns::SOAP, "role").as_deref().map(str::trim) {
+    let for_us = match reader
+        .attribute_in(block, ns::SOAP, "role")
+        .as_deref()
+        .map(str::trim)
+    {
         None | Some("" | ULTIMATE_RECEIVER | NEXT) => true,
         Some(_) => false,
     };
@@ -279,7 +304,10 @@ fn enter_envelope(reader: &mut Reader<'_>) -> Result<(), Fault> {
 
 fn enter_body(reader: &mut Reader<'_>) -> Result<(), XmlError> {
     let mut child = reader.child()?;
-    if child.as_ref().is_some_and(|child| child.is(ns::SOAP, "Header")) {
+    if child
+        .as_ref()
+        .is_some_and(|child| child.is(ns::SOAP, "Header"))
+    {
         reader.skip()?;
         child = reader.child()?;
     }
@@ -334,7 +362,9 @@ fn read_code(
                 let value = reader.text()?;
                 let (namespace, name) = reader.resolve(value.trim());
                 if depth == 0 {
-                    code = FaultCode::ALL.into_iter().find(|code| code.as_str() == name);
+                    code = FaultCode::ALL
+                        .into_iter()
+                        .find(|code| code.as_str() == name);
                 } else {
                     subcodes.push(QName { namespace, name });
                 }
@@ -374,7 +404,9 @@ pub fn write_fault(header: &Header, fault: &Fault) -> String {
 fn open(writer: &mut Writer, header: &Header) {
     writer.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
     writer.open("env:Envelope");
-    writer.attribute("xmlns:env", ns::SOAP).attribute("xmlns:wsa", ns::WSA);
+    writer
+        .attribute("xmlns:env", ns::SOAP)
+        .attribute("xmlns:wsa", ns::WSA);
     writer.open("env:Header");
     header.write(writer);
     writer.close("env:Header");
@@ -390,12 +422,19 @@ fn write_fault_soap12(header: &Header, fault: &Fault) -> String {
     let mut writer = Writer::with_capacity(2048);
     writer.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
     writer.open("env:Envelope");
-    writer.attribute("xmlns:env", ns::SOAP).attribute("xmlns:wsa", ns::WSA);
+    writer
+        .attribute("xmlns:env", ns::SOAP)
+        .attribute("xmlns:wsa", ns::WSA);
     writer.open("env:Header");
     header.write(&mut writer);
     write_fault_blocks(&mut writer, fault);
-    writer.close("env:Header").open("env:Body").open("env:Fault");
-    writer.open("env:Code").element("env:Value", &format!("env:{}", fault.code.as_str()));
+    writer
+        .close("env:Header")
+        .open("env:Body")
+        .open("env:Fault");
+    writer
+        .open("env:Code")
+        .element("env:Value", &format!("env:{}", fault.code.as_str()));
     for subcode in &fault.subcodes {
         writer.open("env:Subcode");
         write_qname(&mut writer, "env:Value", subcode);
@@ -404,7 +443,11 @@ fn write_fault_soap12(header: &Header, fault: &Fault) -> String {
         writer.close("env:Subcode");
     }
     writer.close("env:Code").open("env:Reason");
-    writer.open("env:Text").attribute("xml:lang", "en").text(&fault.reason).close("env:Text");
+    writer
+        .open("env:Text")
+        .attribute("xml:lang", "en")
+        .text(&fault.reason)
+        .close("env:Text");
     writer.close("env:Reason");
     match &fault.about {
         Some(About::Action(action)) => {
@@ -439,7 +482,10 @@ fn write_fault_blocks(writer: &mut Writer, fault: &Fault) {
         }
     }
     if fault.code == FaultCode::VersionMismatch {
-        writer.open("env:Upgrade").open("env:SupportedEnvelope").attribute("qname", "env:Envelope");
+        writer
+            .open("env:Upgrade")
+            .open("env:SupportedEnvelope")
+            .attribute("qname", "env:Envelope");
         writer.close("env:SupportedEnvelope").close("env:Upgrade");
     }
 }
@@ -449,7 +495,9 @@ fn write_qname(writer: &mut Writer, element: &str, name: &QName) {
     if name.namespace == ns::WSA {
         writer.text(&format!("wsa:{}", name.name));
     } else {
-        writer.attribute("xmlns:q", &name.namespace).text(&format!("q:{}", name.name));
+        writer
+            .attribute("xmlns:q", &name.namespace)
+            .text(&format!("q:{}", name.name));
     }
     writer.close(element);
 }
@@ -458,12 +506,22 @@ fn write_qname(writer: &mut Writer, element: &str, name: &QName) {
 fn write_version_mismatch_soap11(fault: &Fault) -> String {
     let mut writer = Writer::with_capacity(1024);
     writer.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
-    writer.open("env:Envelope").attribute("xmlns:env", ns::SOAP11).open("env:Header");
+    writer
+        .open("env:Envelope")
+        .attribute("xmlns:env", ns::SOAP11)
+        .open("env:Header");
     writer.open("s12:Upgrade").attribute("xmlns:s12", ns::SOAP);
-    writer.open("s12:SupportedEnvelope").attribute("qname", "s12:Envelope");
-    writer.close("s12:SupportedEnvelope").close("s12:Upgrade").close("env:Header");
+    writer
+        .open("s12:SupportedEnvelope")
+        .attribute("qname", "s12:Envelope");
+    writer
+        .close("s12:SupportedEnvelope")
+        .close("s12:Upgrade")
+        .close("env:Header");
     writer.open("env:Body").open("env:Fault");
-    writer.element("faultcode", "env:VersionMismatch").element("faultstring", &fault.reason);
+    writer
+        .element("faultcode", "env:VersionMismatch")
+        .element("faultstring", &fault.reason);
     writer.close("env:Fault");
     close(writer)
 }

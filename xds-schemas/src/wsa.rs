@@ -63,7 +63,10 @@ impl Addressing {
     /// Checks that answer and fault go back on the connection of the request, or nowhere.
     pub fn answered_here(&self) -> Result<(), Fault> {
         for (address, header) in [(&self.reply_to, "ReplyTo"), (&self.fault_to, "FaultTo")] {
-            if address.as_deref().is_some_and(|address| address != ANONYMOUS && address != NONE) {
+            if address
+                .as_deref()
+                .is_some_and(|address| address != ANONYMOUS && address != NONE)
+            {
                 return Err(only_anonymous(header));
             }
         }
@@ -71,7 +74,9 @@ impl Addressing {
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {
-        writer.open("wsa:Action").attribute("env:mustUnderstand", "1");
+        writer
+            .open("wsa:Action")
+            .attribute("env:mustUnderstand", "1");
         writer.text(&self.action).close("wsa:Action");
         for (name, value) in [
             ("wsa:MessageID", &self.message_id),
@@ -88,7 +93,10 @@ impl Addressing {
             ("wsa:FaultTo", &self.fault_to),
         ] {
             if let Some(address) = address {
-                writer.open(name).element("wsa:Address", address).close(name);
+                writer
+                    .open(name)
+                    .element("wsa:Address", address)
+                    .close(name);
             }
         }
     }
@@ -128,7 +136,9 @@ impl Collector {
             "FaultTo" => keep_address(&mut fields.fault_to, reader, "FaultTo")?,
             // Several relationships are allowed; the first one that says "reply" counts.
             "RelatesTo" => {
-                let reply = element.attribute("RelationshipType").is_none_or(|kind| kind == REPLY);
+                let reply = element
+                    .attribute("RelationshipType")
+                    .is_none_or(|kind| kind == REPLY);
                 let value = trimmed(reader)?;
                 if reply && fields.relates_to.is_none() {
                     fields.relates_to = Some(value);
@@ -215,7 +225,10 @@ fn only_anonymous(header: &str) -> Fault {
 }
 
 fn wsa(name: &str) -> QName {
-    QName { namespace: ns::WSA.to_owned(), name: name.to_owned() }
+    QName {
+        namespace: ns::WSA.to_owned(),
+        name: name.to_owned(),
+    }
 }
 
 /// All values are IRIs, around which XML Schema ignores white space.

@@ -1,6 +1,9 @@
 use super::*;
 
-const LIMITS: ScanLimits = ScanLimits { header_bytes: 1024, parts: 8 };
+const LIMITS: ScanLimits = ScanLimits {
+    header_bytes: 1024,
+    parts: 8,
+};
 
 /// What a body holds, independent of how it was cut.
 #[derive(Debug, PartialEq, Eq, Default)]
@@ -27,7 +30,12 @@ fn scan<'a>(
                 }
                 Found::Part(headers) => parts.parts.push((headers.content_id, Vec::new())),
                 Found::Data(range) => {
-                    parts.parts.last_mut().unwrap().1.extend_from_slice(&rest[range]);
+                    parts
+                        .parts
+                        .last_mut()
+                        .unwrap()
+                        .1
+                        .extend_from_slice(&rest[range]);
                 }
                 Found::Withheld(range) => {
                     let withheld = scanner.delimiter()[range].to_vec();
@@ -64,11 +72,19 @@ fn expected() -> Parts {
 fn finds_the_parts_however_the_body_is_cut() {
     assert_eq!(scan("b.1", [BODY]).unwrap(), expected());
     for size in 1..BODY.len() {
-        assert_eq!(scan("b.1", BODY.chunks(size)).unwrap(), expected(), "in chunks of {size}");
+        assert_eq!(
+            scan("b.1", BODY.chunks(size)).unwrap(),
+            expected(),
+            "in chunks of {size}"
+        );
     }
     for cut in 1..BODY.len() {
         let (one, other) = BODY.split_at(cut);
-        assert_eq!(scan("b.1", [one, other]).unwrap(), expected(), "cut at {cut}");
+        assert_eq!(
+            scan("b.1", [one, other]).unwrap(),
+            expected(),
+            "cut at {cut}"
+        );
     }
 }
 
@@ -121,8 +137,14 @@ fn truncated_and_wrong_bodies_are_named() {
     assert_eq!(error, MtomError::WrongBoundary("other".into()));
     assert!(error.to_string().contains("\"other\""));
     let long = vec![b'x'; 5000];
-    assert!(matches!(scan("b", [long.as_slice()]), Err(MtomError::WrongBoundary(_))));
-    assert!(matches!(scan("b", [b"--b.1\r\n".as_slice()]), Err(MtomError::GarbledBoundary(_))));
+    assert!(matches!(
+        scan("b", [long.as_slice()]),
+        Err(MtomError::WrongBoundary(_))
+    ));
+    assert!(matches!(
+        scan("b", [b"--b.1\r\n".as_slice()]),
+        Err(MtomError::GarbledBoundary(_))
+    ));
 }
 
 #[test]
@@ -131,15 +153,27 @@ fn limits_hold() {
     headers.extend(vec![b'x'; 2000]);
     assert!(matches!(
         scan("b", headers.chunks(100)),
-        Err(MtomError::HeadersTooLong { part: 1, limit: 1024 })
+        Err(MtomError::HeadersTooLong {
+            part: 1,
+            limit: 1024
+        })
     ));
     let many = "--b\r\n\r\n\r\n".repeat(9);
-    assert_eq!(scan("b", [many.as_bytes()]), Err(MtomError::TooManyParts(8)));
     assert_eq!(
-        scan("b", [b"--b\r\nContent-Transfer-Encoding: base64\r\n\r\n".as_slice()]),
+        scan("b", [many.as_bytes()]),
+        Err(MtomError::TooManyParts(8))
+    );
+    assert_eq!(
+        scan(
+            "b",
+            [b"--b\r\nContent-Transfer-Encoding: base64\r\n\r\n".as_slice()]
+        ),
         Err(MtomError::TransferEncoding(1))
     );
-    assert_eq!(scan("b", [b"--b\r\nnonsense\r\n\r\n".as_slice()]), Err(MtomError::GarbledHeader(1)));
+    assert_eq!(
+        scan("b", [b"--b\r\nnonsense\r\n\r\n".as_slice()]),
+        Err(MtomError::GarbledHeader(1))
+    );
 }
 
 #[test]
@@ -150,19 +184,31 @@ fn content_types_of_real_senders_are_read() {
     )
     .unwrap();
     assert_eq!(jax_ws.essence, "multipart/related");
-    assert_eq!(jax_ws.parameter("start-info"), Some("application/soap+xml;action=\"urn:x\""));
+    assert_eq!(
+        jax_ws.parameter("start-info"),
+        Some("application/soap+xml;action=\"urn:x\"")
+    );
     assert_eq!(jax_ws.parameter("boundary"), Some("uuid:1-2"));
-    assert_eq!(content_id(jax_ws.parameter("start").unwrap()), "rootpart*1@x");
+    assert_eq!(
+        content_id(jax_ws.parameter("start").unwrap()),
+        "rootpart*1@x"
+    );
     let gsoap =
         ContentType::parse("multipart/related; boundary===ZMM0/+/==; START=rootpart@pymtom-xop;")
             .unwrap();
     assert_eq!(gsoap.parameter("boundary"), Some("==ZMM0/+/=="));
-    assert_eq!(content_id(gsoap.parameter("start").unwrap()), "rootpart@pymtom-xop");
+    assert_eq!(
+        content_id(gsoap.parameter("start").unwrap()),
+        "rootpart@pymtom-xop"
+    );
     assert!(ContentType::parse("nonsense").is_err());
     assert!(ContentType::parse("a/b; c").is_err());
     assert!(ContentType::parse("a/b; c=\"d").is_err());
     let none = ContentType::parse("multipart/related").unwrap();
-    assert_eq!(Scanner::new(&none, LIMITS).unwrap_err(), MtomError::NoBoundary);
+    assert_eq!(
+        Scanner::new(&none, LIMITS).unwrap_err(),
+        MtomError::NoBoundary
+    );
 }
 
 #[test]
@@ -186,7 +232,11 @@ fn references_that_were_written_are_found() {
     let found = written_includes(&xml);
     let ids: Vec<&str> = found.iter().map(|(_, id)| id.as_str()).collect();
     assert_eq!(ids, ["one two@x", "3"]);
-    assert!(found.iter().all(|(at, _)| xml[at.clone()].starts_with("<xop:Include ")));
+    assert!(
+        found
+            .iter()
+            .all(|(at, _)| xml[at.clone()].starts_with("<xop:Include "))
+    );
 }
 
 #[test]

@@ -13,7 +13,11 @@ impl FromXml for Words {
 
 impl ToXml for Words {
     fn to_xml(&self, writer: &mut Writer) {
-        writer.open("words").attribute("xmlns", "urn:x").text(&self.0).close("words");
+        writer
+            .open("words")
+            .attribute("xmlns", "urn:x")
+            .text(&self.0)
+            .close("words");
     }
 }
 
@@ -62,7 +66,10 @@ fn header_blocks_that_must_be_understood_are_named() {
     assert_eq!(refused.fault.code, FaultCode::MustUnderstand);
     let header = Header::answer(refused.fault.action(), "urn:uuid:8".into(), Some("uuid:7"));
     let xml = write_fault(&header, &refused.fault);
-    assert!(xml.contains("<env:NotUnderstood qname=\"q:Security\" xmlns:q=\"urn:sec\"/>"), "{xml}");
+    assert!(
+        xml.contains("<env:NotUnderstood qname=\"q:Security\" xmlns:q=\"urn:sec\"/>"),
+        "{xml}"
+    );
     assert!(xml.contains("qname=\"q:y\""));
     assert!(!xml.contains("q:z"));
 }
@@ -76,13 +83,23 @@ fn addressing_faults_are_those_of_the_binding() {
     assert!(twice.is("InvalidCardinality"));
     assert_eq!(twice.subcodes[0].name, "InvalidAddressingHeader");
     let twice = refused("<a:Action>urn:a</a:Action><a:To>b</a:To><a:To>b</a:To>").fault;
-    assert_eq!(twice.about, Some(About::Header(QName { namespace: ns::WSA.into(), name: "To".into() })));
+    assert_eq!(
+        twice.about,
+        Some(About::Header(QName {
+            namespace: ns::WSA.into(),
+            name: "To".into()
+        }))
+    );
     let nowhere = refused("<a:Action>urn:a</a:Action><a:ReplyTo/>").fault;
     assert!(nowhere.is("MissingAddressInEPR"));
     let none = read_header(
         format!("<s:Envelope xmlns:s='{}'><s:Body/></s:Envelope>", ns::SOAP).as_bytes(),
     );
-    assert!(none.unwrap_err().fault.is("MessageAddressingHeaderRequired"));
+    assert!(
+        none.unwrap_err()
+            .fault
+            .is("MessageAddressingHeaderRequired")
+    );
 
     let header = Header::answer(missing.action(), "urn:uuid:8".into(), Some("uuid:7"));
     let xml = write_fault(&header, &missing);
@@ -91,23 +108,34 @@ fn addressing_faults_are_those_of_the_binding() {
     ));
     let xml = write_fault(&header, &Fault::action_not_supported("urn:a&b"));
     assert!(xml.contains("<env:Value>wsa:ActionNotSupported</env:Value>"));
-    assert!(xml.contains(
-        "<wsa:ProblemAction><wsa:Action>urn:a&amp;b</wsa:Action></wsa:ProblemAction>"
-    ));
+    assert!(
+        xml.contains("<wsa:ProblemAction><wsa:Action>urn:a&amp;b</wsa:Action></wsa:ProblemAction>")
+    );
 }
 
 #[test]
 fn other_versions_of_soap_are_told_which_one_is_spoken() {
-    let soap11 = format!("<s:Envelope xmlns:s='{}'><s:Body/></s:Envelope>", ns::SOAP11);
+    let soap11 = format!(
+        "<s:Envelope xmlns:s='{}'><s:Body/></s:Envelope>",
+        ns::SOAP11
+    );
     let fault = read_header(soap11.as_bytes()).unwrap_err().fault;
     assert_eq!(fault.code, FaultCode::VersionMismatch);
     let xml = write_fault(&Header::default(), &fault);
     assert!(xml.contains("<faultcode>env:VersionMismatch</faultcode>"));
     assert!(xml.contains(ns::SOAP11));
-    let future = read_header(b"<Envelope xmlns='urn:soap13'/>").unwrap_err().fault;
-    assert_eq!((future.code, &future.about), (FaultCode::VersionMismatch, &None));
+    let future = read_header(b"<Envelope xmlns='urn:soap13'/>")
+        .unwrap_err()
+        .fault;
+    assert_eq!(
+        (future.code, &future.about),
+        (FaultCode::VersionMismatch, &None)
+    );
     let xml = write_fault(&Header::answer("urn:a", "urn:b".into(), None), &future);
-    assert!(xml.contains("<env:SupportedEnvelope qname=\"env:Envelope\"/>"), "{xml}");
+    assert!(
+        xml.contains("<env:SupportedEnvelope qname=\"env:Envelope\"/>"),
+        "{xml}"
+    );
     let other = read_header(b"<html/>").unwrap_err().fault;
     assert_eq!(other.code, FaultCode::Sender);
 }
@@ -121,13 +149,33 @@ fn nothing_hides_behind_the_body() {
         )
     };
     let words = "<words xmlns='urn:x'>a</words>";
-    let wrong = |xml: String| read_body::<Words>(xml.as_bytes()).err().map(|error| error.reason);
+    let wrong = |xml: String| {
+        read_body::<Words>(xml.as_bytes())
+            .err()
+            .map(|error| error.reason)
+    };
     assert_eq!(wrong(envelope(words, " <!-- fine -->")), None);
     assert!(wrong(envelope("", "")).unwrap().contains("empty"));
-    assert!(wrong(envelope(&words.repeat(2), "")).unwrap().contains("second child"));
-    assert!(wrong(envelope(words, "<s:Body/>")).unwrap().contains("follows"));
-    assert!(wrong(envelope(words, "") + "<x/>").unwrap().contains("second root"));
-    assert!(wrong(envelope(words, "").replace("Body", "body")).unwrap().contains("Body"));
+    assert!(
+        wrong(envelope(&words.repeat(2), ""))
+            .unwrap()
+            .contains("second child")
+    );
+    assert!(
+        wrong(envelope(words, "<s:Body/>"))
+            .unwrap()
+            .contains("follows")
+    );
+    assert!(
+        wrong(envelope(words, "") + "<x/>")
+            .unwrap()
+            .contains("second root")
+    );
+    assert!(
+        wrong(envelope(words, "").replace("Body", "body"))
+            .unwrap()
+            .contains("Body")
+    );
 }
 
 #[test]
@@ -146,14 +194,23 @@ fn what_is_written_is_read_again() {
 #[test]
 fn faults_are_read_again() {
     let mut fault = Fault::not_permitted("no <entry>");
-    fault.subcodes.push(QName { namespace: ns::WSA.into(), name: "Deep".into() });
+    fault.subcodes.push(QName {
+        namespace: ns::WSA.into(),
+        name: "Deep".into(),
+    });
     let header = Header::answer(fault.action(), "urn:uuid:2".into(), None);
     let xml = write_fault(&header, &fault);
     match read_answer::<Words>(xml.as_bytes()).unwrap() {
         BodyOrFault::Fault(read) => assert_eq!(read, fault),
         BodyOrFault::Body(_) => panic!("a fault was taken for an answer"),
     }
-    assert_eq!(fault.to_string(), "Sender/FailedAuthentication/Deep: no <entry>");
+    assert_eq!(
+        fault.to_string(),
+        "Sender/FailedAuthentication/Deep: no <entry>"
+    );
     let soap = write(&header, &Words("x".into()));
-    assert!(matches!(read_answer::<Words>(soap.as_bytes()), Ok(BodyOrFault::Body(_))));
+    assert!(matches!(
+        read_answer::<Words>(soap.as_bytes()),
+        Ok(BodyOrFault::Body(_))
+    ));
 }

@@ -1,0 +1,9 @@
+//! The door over real sockets: what is refused, what is answered, and what it costs.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
+mod large;
+mod mtom;
+mod refusals;
+mod site;
+mod tls;
