@@ -1,1 +1,3 @@
 //! hilum-repository
+
+pub mod dicom;

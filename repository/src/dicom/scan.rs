@@ -1,0 +1,382 @@
+//! A folder of DICOM files as studies.
+//!
+//! Every file that is left out is named with the reason. The result does not depend on the order in
+//! which a file system lists its files, nor on how many threads read them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+
+use super::instance::{self, Accession, Instance, Patient, SeriesFacts, StudyFacts};
+use super::moment::UtcOffset;
+use super::uid::Uid;
+
+/// Folders nested deeper than this are not entered: more is a loop or a mistake.
+const MAX_FOLDER_DEPTH: usize = 32;
+/// One folder tree may hold this many files.
+const MAX_FILES: usize = 2_000_000;
+/// More threads bring nothing: reading headers soon waits for the disk.
+const MAX_THREADS: usize = 4;
+
+/// What a folder holds.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// Its studies, by Study Instance UID.
+    pub studies: Vec<Study>,
+    /// Files that are in no study.
+    pub left_out: Vec<LeftOut>,
+    /// What is worth saying and no failure, such as a DICOMDIR that was not needed.
+    pub notes: Vec<String>,
+}
+
+/// A file that is in no study, and why.
+#[derive(Debug)]
+pub struct LeftOut {
+    /// The file.
+    pub path: PathBuf,
+    /// A sentence for a person.
+    pub reason: String,
+}
+
+/// The instances that carry one Study Instance UID.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Study {
+    /// Study Instance UID.
+    pub uid: Uid,
+    /// The patient, as its first instance has them.
+    pub patient: Patient,
+    /// The study, as its first instance has it.
+    pub facts: StudyFacts,
+    /// Every accession number in it.
+    pub accessions: Vec<Accession>,
+    /// By series number, then UID.
+    pub series: Vec<Series>,
+}
+
+/// The instances of a study that carry one Series Instance UID.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Series {
+    /// Series Instance UID.
+    pub uid: Uid,
+    /// The series, as its first instance has it.
+    pub facts: SeriesFacts,
+    /// By instance number, then UID.
+    pub instances: Vec<StoredInstance>,
+}
+
+/// An instance and the file that holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredInstance {
+    /// SOP Instance UID.
+    pub sop_instance_uid: Uid,
+    /// SOP Class UID.
+    pub sop_class_uid: Uid,
+    /// Transfer syntax as stored.
+    pub transfer_syntax_uid: Uid,
+    /// Instance Number.
+    pub number: Option<i64>,
+    /// Where the file lies, absolute.
+    pub path: PathBuf,
+    /// The file as it was when it was read.
+    pub stamp: Stamp,
+}
+
+/// Size and modification time of a file: enough to notice that it is no longer the file it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Bytes.
+    pub size: u64,
+    /// Nanoseconds since 1970.
+    pub modified: u64,
+}
+
+impl Stamp {
+    /// The stamp of a file as it is now.
+    pub fn of(metadata: &fs::Metadata) -> io::Result<Self> {
+        let modified = metadata
+            .modified()?
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Ok(Self {
+            size: metadata.len(),
+            modified: u64::try_from(modified.as_nanos()).unwrap_or(u64::MAX),
+        })
+    }
+}
+
+impl Study {
+    /// Its instances, series by series.
+    pub fn instances(&self) -> impl Iterator<Item = &StoredInstance> {
+        self.series.iter().flat_map(|series| &series.instances)
+    }
+
+    /// Its own offset from UTC, or else the one that is usual in its department.
+    pub fn utc_offset(&self, usual: UtcOffset) -> UtcOffset {
+        self.facts
+            .utc_offset
+            .as_deref()
+            .and_then(|text| UtcOffset::parse(text).ok())
+            .unwrap_or(usual)
+    }
+}
+
+/// Scans a folder, or a single file. `progress` is told after every file how many of how many are
+/// read. Fails only if the folder itself cannot be listed.
+pub fn scan(root: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> io::Result<Scan> {
+    let mut listing = Listing::default();
+    let root = fs::canonicalize(root)?;
+    if fs::metadata(&root)?.is_dir() {
+        listing.folder(&root, 0)?;
+    } else {
+        listing.files.push(root);
+    }
+    listing.files.sort();
+    let found = read_all(&listing.files, progress);
+    let mut scan = Scan {
+        left_out: listing.left_out,
+        notes: listing.notes,
+        ..Scan::default()
+    };
+    let mut grouping = Grouping::default();
+    for (path, found) in listing.files.into_iter().zip(found) {
+        if let Err(reason) =
+            found.and_then(|(instance, stamp)| grouping.add(instance, &path, stamp))
+        {
+            scan.left_out.push(LeftOut { path, reason });
+        }
+    }
+    scan.left_out.sort_by(|a, b| a.path.cmp(&b.path));
+    if grouping.copies > 0 {
+        scan.notes.push(format!(
+            "{} identical copies of instances were ignored",
+            grouping.copies
+        ));
+    }
+    scan.studies = grouping
+        .studies
+        .into_values()
+        .map(StudyBuilder::finished)
+        .collect();
+    Ok(scan)
+}
+
+#[derive(Default)]
+struct Listing {
+    files: Vec<PathBuf>,
+    left_out: Vec<LeftOut>,
+    notes: Vec<String>,
+    /// Real paths of the folders entered, so that links cannot lead in circles.
+    entered: HashSet<PathBuf>,
+}
+
+impl Listing {
+    fn folder(&mut self, folder: &Path, depth: usize) -> io::Result<()> {
+        if !self.entered.insert(fs::canonicalize(folder)?) {
+            return Ok(());
+        }
+        let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            self.entry(entry.path(), depth)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, path: PathBuf, depth: usize) -> io::Result<()> {
+        let metadata = match fs::metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                self.left_out.push(LeftOut {
+                    path,
+                    reason: format!("cannot be read: {error}"),
+                });
+                return Ok(());
+            }
+        };
+        if metadata.is_dir() && depth >= MAX_FOLDER_DEPTH {
+            let reason = format!("folder nested deeper than {MAX_FOLDER_DEPTH} levels");
+            self.left_out.push(LeftOut { path, reason });
+        } else if metadata.is_dir() {
+            if let Err(error) = self.folder(&path, depth + 1) {
+                self.left_out.push(LeftOut {
+                    path,
+                    reason: format!("folder cannot be listed: {error}"),
+                });
+            }
+        } else if !metadata.is_file() {
+            self.left_out.push(LeftOut {
+                path,
+                reason: "not a regular file".to_owned(),
+            });
+        } else if path
+            .file_name()
+            .is_some_and(|name| name.eq_ignore_ascii_case("DICOMDIR"))
+        {
+            self.notes.push(format!(
+                "{}: skipped, the files themselves are read",
+                path.display()
+            ));
+        } else if self.files.len() >= MAX_FILES {
+            return Err(io::Error::other(format!("more than {MAX_FILES} files")));
+        } else {
+            self.files.push(path);
+        }
+        Ok(())
+    }
+}
+
+type Found = Result<(Instance, Stamp), String>;
+
+/// Reads the headers on a few threads; the answers are in the order of the files.
+fn read_all(files: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> Vec<Found> {
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(MAX_THREADS));
+    let share = files.len().div_ceil(threads).max(1);
+    let done = AtomicUsize::new(0);
+    let read_share = |share: &[PathBuf]| -> Vec<Found> {
+        let one = |path: &PathBuf| {
+            let found = read_one(path);
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, files.len());
+            found
+        };
+        share.iter().map(one).collect()
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = files
+            .chunks(share)
+            .map(|share| scope.spawn(move || read_share(share)))
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().expect("reading a header does not panic"))
+            .collect()
+    })
+}
+
+fn read_one(path: &Path) -> Found {
+    let stamp = fs::metadata(path).and_then(|metadata| Stamp::of(&metadata));
+    let stamp = stamp.map_err(|error| format!("cannot be read: {error}"))?;
+    let instance = instance::read(path).map_err(|error| error.to_string())?;
+    Ok((instance, stamp))
+}
+
+#[derive(Default)]
+struct Grouping {
+    studies: BTreeMap<Uid, StudyBuilder>,
+    /// Where each SOP Instance UID was first seen.
+    seen: HashMap<Uid, PathBuf>,
+    copies: usize,
+}
+
+struct StudyBuilder {
+    study: Study,
+    /// Place of each series in `study.series`.
+    places: HashMap<Uid, usize>,
+}
+
+impl Grouping {
+    /// Adds an instance, or says why it cannot be in any study.
+    fn add(&mut self, instance: Instance, path: &Path, stamp: Stamp) -> Result<(), String> {
+        if let Some(first) = self.seen.get(&instance.sop_instance_uid) {
+            if same_bytes(first, path).map_err(|error| format!("cannot be read: {error}"))? {
+                self.copies += 1;
+                return Ok(());
+            }
+            return Err(format!(
+                "its SOP Instance UID belongs to another file with other content, {}",
+                first.display()
+            ));
+        }
+        let builder = self.studies.entry(instance.study_instance_uid.clone());
+        let builder = builder.or_insert_with(|| StudyBuilder::new(&instance));
+        // One study of two patients is a mix-up that must not be registered under either.
+        if builder.study.patient.id != instance.patient.id {
+            return Err(
+                "its Patient ID differs from that of the same study's other files".to_owned(),
+            );
+        }
+        self.seen
+            .insert(instance.sop_instance_uid.clone(), path.to_owned());
+        builder.add(instance, path, stamp);
+        Ok(())
+    }
+}
+
+impl StudyBuilder {
+    fn new(first: &Instance) -> Self {
+        let study = Study {
+            uid: first.study_instance_uid.clone(),
+            patient: first.patient.clone(),
+            facts: first.study.clone(),
+            accessions: Vec::new(),
+            series: Vec::new(),
+        };
+        Self {
+            study,
+            places: HashMap::new(),
+        }
+    }
+
+    fn add(&mut self, instance: Instance, path: &Path, stamp: Stamp) {
+        for accession in instance.accessions {
+            if !self.study.accessions.contains(&accession) {
+                self.study.accessions.push(accession);
+            }
+        }
+        let place = *self
+            .places
+            .entry(instance.series_instance_uid.clone())
+            .or_insert_with(|| {
+                let uid = instance.series_instance_uid;
+                self.study.series.push(Series {
+                    uid,
+                    facts: instance.series,
+                    instances: Vec::new(),
+                });
+                self.study.series.len() - 1
+            });
+        self.study.series[place].instances.push(StoredInstance {
+            sop_instance_uid: instance.sop_instance_uid,
+            sop_class_uid: instance.sop_class_uid,
+            transfer_syntax_uid: instance.transfer_syntax_uid,
+            number: instance.instance_number,
+            path: path.to_owned(),
+            stamp,
+        });
+    }
+
+    fn finished(self) -> Study {
+        let mut study = self.study;
+        study
+            .series
+            .sort_by(|a, b| (a.facts.number, &a.uid).cmp(&(b.facts.number, &b.uid)));
+        for series in &mut study.series {
+            let order =
+                |instance: &StoredInstance| (instance.number, instance.sop_instance_uid.clone());
+            series.instances.sort_by_key(order);
+        }
+        study
+    }
+}
+
+fn same_bytes(one: &Path, other: &Path) -> io::Result<bool> {
+    if fs::metadata(one)?.len() != fs::metadata(other)?.len() {
+        return Ok(false);
+    }
+    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+    let (mut a, mut b) = ([0; 16 * 1024], [0; 16 * 1024]);
+    loop {
+        let length = one.read(&mut a)?;
+        other.read_exact(&mut b[..length])?;
+        if length == 0 {
+            return Ok(true);
+        }
+        if a[..length] != b[..length] {
+            return Ok(false);
+        }
+    }
+}

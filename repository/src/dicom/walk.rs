@@ -1,0 +1,484 @@
+//! A walk over a DICOM file that trusts nothing it says about itself.
+//!
+//! DICOM lengths and nesting come from whoever made the file, and a reader that believes them can be
+//! made to reserve gigabytes for a file of 300 bytes, or to run out of stack on nested sequences.
+//! This walk believes a length only if that many bytes are left, descends [`MAX_DEPTH`] levels at most
+//! and keeps only the elements it was asked for; other values, pixel data above all, are stepped over
+//! without being read. What has been walked may be given to other readers.
+//!
+//! Part 10 of DICOM is the file format, Part 5 section 7 the data set.
+//! <https://dicom.nema.org/medical/dicom/current/output/html/part05.html#chapter_7>
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry, VirtualVr};
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::StandardDataDictionary;
+
+use super::bytes::{Source, UNDEFINED_LENGTH};
+
+/// Sequences may be nested this deep; the deepest standard template needs about ten.
+pub const MAX_DEPTH: usize = 64;
+/// More elements than this in one file are refused. An enhanced image of 50,000 frames stays below.
+pub const MAX_ELEMENTS: u64 = 4_000_000;
+/// A single value longer than this is not kept, even if it was asked for: none that we ask for is.
+const MAX_KEPT_VALUE: u64 = 64 * 1024;
+/// All kept values together: a manifest of 100,000 instances stays below.
+const MAX_KEPT_TOTAL: u64 = 64 * 1024 * 1024;
+
+const IMPLICIT_VR_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2";
+const EXPLICIT_VR_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
+const DEFLATED: [&str; 2] = ["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"];
+
+const TRANSFER_SYNTAX_UID: Tag = Tag(0x0002, 0x0010);
+const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
+const ITEM: Tag = Tag(0xFFFE, 0xE000);
+const ITEM_DELIMITATION: Tag = Tag(0xFFFE, 0xE00D);
+const SEQUENCE_DELIMITATION: Tag = Tag(0xFFFE, 0xE0DD);
+
+/// Why a file was not accepted. None of the texts repeats what the file says about a patient.
+#[derive(Debug, thiserror::Error)]
+pub enum WalkError {
+    /// No `DICM` after the preamble.
+    #[error("not a DICOM file (no DICM mark at byte 128)")]
+    NotDicom,
+    /// The file ends before its last element does.
+    #[error("truncated: the file ends at byte {0}, inside an element")]
+    Truncated(u64),
+    /// A length that cannot be true.
+    #[error("{tag} declares {declared} bytes where {left} are left: truncated or hostile")]
+    TooLong {
+        /// The element with the wrong length.
+        tag: Tag,
+        /// What it claims.
+        declared: u64,
+        /// What there is.
+        left: u64,
+    },
+    /// Sequences nested deeper than [`MAX_DEPTH`].
+    #[error("sequences are nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    /// More than [`MAX_ELEMENTS`] elements, or too much in those that are kept.
+    #[error("too many elements (limit {MAX_ELEMENTS})")]
+    TooMany,
+    /// Inflates to more than is allowed.
+    #[error("deflated data set inflates to more than {0} bytes")]
+    InflatesTooFar(u64),
+    /// Bytes that are no DICOM encoding.
+    #[error("garbled at byte {0}: {1}")]
+    Garbled(u64, &'static str),
+    /// The file could not be read.
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// A file's meta information and those elements of its data set that were asked for.
+#[derive(Debug)]
+pub struct Part10 {
+    /// File meta information, group 0002, whole.
+    pub meta: DataSet,
+    /// The kept elements of the data set.
+    pub data: DataSet,
+    /// Transfer syntax of the data set, (0002,0010).
+    pub transfer_syntax_uid: String,
+}
+
+/// The kept elements of a data set or of a sequence item, in the order of the file.
+#[derive(Debug, Default)]
+pub struct DataSet(Vec<(Tag, Value)>);
+
+/// A kept value, not decoded.
+#[derive(Debug)]
+pub enum Value {
+    /// Bytes as in the file, except that numbers of big endian files were not turned around.
+    Bytes(Vec<u8>),
+    /// The items of a sequence.
+    Items(Vec<DataSet>),
+}
+
+impl DataSet {
+    /// The bytes of an element, if it was asked for and is there.
+    pub fn bytes(&self, tag: Tag) -> Option<&[u8]> {
+        self.0.iter().find_map(|(t, value)| match value {
+            Value::Bytes(bytes) if *t == tag => Some(bytes.as_slice()),
+            _ => None,
+        })
+    }
+
+    /// The items of a sequence; none if it is absent, empty or was not asked for.
+    pub fn items(&self, tag: Tag) -> &[Self] {
+        self.0
+            .iter()
+            .find_map(|(t, value)| match value {
+                Value::Items(items) if *t == tag => Some(items.as_slice()),
+                _ => None,
+            })
+            .unwrap_or_default()
+    }
+
+    /// An element as text of the default character set, padding removed. For UIDs, codes and dates.
+    pub fn ascii(&self, tag: Tag) -> Option<String> {
+        let text = String::from_utf8_lossy(self.bytes(tag)?);
+        Some(text.trim_matches([' ', '\0']).to_owned())
+    }
+}
+
+/// Walks a file to its end and keeps the elements named in `keep`, at whatever level they are.
+/// A sequence's items are kept only if the sequence itself is named.
+pub fn file(path: &Path, keep: &[Tag]) -> Result<Part10, WalkError> {
+    part10(Source::file(File::open(path)?)?, keep)
+}
+
+/// As [`file`], for a file that is in memory.
+pub fn bytes(bytes: &[u8], keep: &[Tag]) -> Result<Part10, WalkError> {
+    part10(Source::bytes(bytes), keep)
+}
+
+fn part10(source: Source<'_>, keep: &[Tag]) -> Result<Part10, WalkError> {
+    let mut walk = Walk {
+        source,
+        keep,
+        elements: 0,
+        kept: 0,
+    };
+    walk.magic()?;
+    let meta = walk.file_meta()?;
+    let transfer_syntax_uid = meta
+        .ascii(TRANSFER_SYNTAX_UID)
+        .filter(|uid| !uid.is_empty())
+        .ok_or(WalkError::Garbled(
+            132,
+            "no Transfer Syntax UID in the file meta information",
+        ))?;
+    let encoding = match transfer_syntax_uid.as_str() {
+        IMPLICIT_VR_LITTLE_ENDIAN => Encoding {
+            explicit: false,
+            big_endian: false,
+        },
+        EXPLICIT_VR_BIG_ENDIAN => Encoding {
+            explicit: true,
+            big_endian: true,
+        },
+        _ => Encoding {
+            explicit: true,
+            big_endian: false,
+        },
+    };
+    if DEFLATED.contains(&transfer_syntax_uid.as_str()) {
+        walk.source = walk.source.inflated();
+    }
+    let data = walk.data_set(Scope::TOP, encoding, true)?;
+    Ok(Part10 {
+        meta,
+        data,
+        transfer_syntax_uid,
+    })
+}
+
+/// How elements are written in this part of the file.
+#[derive(Clone, Copy)]
+struct Encoding {
+    explicit: bool,
+    big_endian: bool,
+}
+
+/// Where the data set or sequence being walked ends, and how deep it lies.
+#[derive(Clone, Copy)]
+struct Scope {
+    /// No value may reach beyond this byte.
+    limit: u64,
+    /// Ends with a delimitation item rather than at `limit`.
+    delimited: bool,
+    depth: usize,
+}
+
+impl Scope {
+    const TOP: Self = Self {
+        limit: u64::MAX,
+        delimited: false,
+        depth: 0,
+    };
+
+    /// The scope of something inside this one, with its declared length or up to a delimiter.
+    fn inner(self, header: &Header, position: u64) -> Result<Self, WalkError> {
+        let depth = self.depth + 1;
+        if depth > MAX_DEPTH {
+            return Err(WalkError::TooDeep);
+        }
+        Ok(match header.length {
+            Some(length) => Self {
+                limit: position + length,
+                delimited: false,
+                depth,
+            },
+            None => Self {
+                limit: self.limit,
+                delimited: true,
+                depth,
+            },
+        })
+    }
+}
+
+struct Header {
+    tag: Tag,
+    vr: VR,
+    /// `None` is the undefined length.
+    length: Option<u64>,
+}
+
+struct Walk<'a> {
+    source: Source<'a>,
+    keep: &'a [Tag],
+    elements: u64,
+    kept: u64,
+}
+
+impl Walk<'_> {
+    fn magic(&mut self) -> Result<(), WalkError> {
+        if self.source.left() < 132 {
+            return Err(WalkError::NotDicom);
+        }
+        self.source.skip(128)?;
+        match &self.source.array::<4>()? {
+            b"DICM" => Ok(()),
+            _ => Err(WalkError::NotDicom),
+        }
+    }
+
+    /// Group 0002 is always explicit VR little endian. Its declared group length is often wrong, so
+    /// it ends where the next group begins.
+    fn file_meta(&mut self) -> Result<DataSet, WalkError> {
+        let mut meta = DataSet::default();
+        let encoding = Encoding {
+            explicit: true,
+            big_endian: false,
+        };
+        while !self.source.at_end()? && self.source.peek_group()? == 0x0002 {
+            let header = self.header(encoding, Scope::TOP)?;
+            let Some(length) = header.length else {
+                return Err(self.garbled("undefined length in the file meta information"));
+            };
+            if length > MAX_KEPT_VALUE {
+                self.source.skip(length)?;
+            } else {
+                meta.0
+                    .push((header.tag, Value::Bytes(self.source.vec(length)?)));
+            }
+        }
+        Ok(meta)
+    }
+
+    fn data_set(
+        &mut self,
+        scope: Scope,
+        encoding: Encoding,
+        keep: bool,
+    ) -> Result<DataSet, WalkError> {
+        let mut data = DataSet::default();
+        while !self.ended(scope)? {
+            let header = self.header(encoding, scope)?;
+            if header.tag == ITEM_DELIMITATION && scope.delimited {
+                return Ok(data);
+            }
+            if header.tag.group() == 0xFFFE {
+                return Err(self.garbled("an item or delimiter outside a sequence"));
+            }
+            let keep = keep && self.keep.contains(&header.tag);
+            if let Some(value) = self.value(&header, scope, encoding, keep)? {
+                data.0.push((header.tag, value));
+            }
+        }
+        Ok(data)
+    }
+
+    /// Walks over one value; returns it if it is to be kept.
+    fn value(
+        &mut self,
+        header: &Header,
+        scope: Scope,
+        encoding: Encoding,
+        keep: bool,
+    ) -> Result<Option<Value>, WalkError> {
+        match header.length {
+            None if header.vr != VR::SQ && (header.vr != VR::UN || header.tag == PIXEL_DATA) => {
+                self.fragments(scope)?;
+                Ok(None)
+            }
+            Some(length) if header.vr != VR::SQ => self.plain_value(length, keep),
+            _ => {
+                // Of unknown VR and undefined length: implicit VR little endian inside, whatever the
+                // file's transfer syntax is (PS3.5 section 6.2.2 note 2).
+                let encoding = match header.vr {
+                    VR::UN => Encoding {
+                        explicit: false,
+                        big_endian: false,
+                    },
+                    _ => encoding,
+                };
+                let inner = scope.inner(header, self.source.position())?;
+                let items = self.sequence(inner, encoding, keep)?;
+                Ok(keep.then_some(Value::Items(items)))
+            }
+        }
+    }
+
+    fn plain_value(&mut self, length: u64, keep: bool) -> Result<Option<Value>, WalkError> {
+        if !keep || length > MAX_KEPT_VALUE {
+            self.source.skip(length)?;
+            return Ok(None);
+        }
+        self.keep_bytes(length)?;
+        Ok(Some(Value::Bytes(self.source.vec(length)?)))
+    }
+
+    fn sequence(
+        &mut self,
+        scope: Scope,
+        encoding: Encoding,
+        keep: bool,
+    ) -> Result<Vec<DataSet>, WalkError> {
+        let mut items = Vec::new();
+        while !self.ended(scope)? {
+            let header = self.header(encoding, scope)?;
+            match header.tag {
+                SEQUENCE_DELIMITATION if scope.delimited => return Ok(items),
+                ITEM => {
+                    let inner = scope.inner(&header, self.source.position())?;
+                    let item = self.data_set(inner, encoding, keep)?;
+                    if keep {
+                        self.keep_bytes(size_of::<DataSet>() as u64)?;
+                        items.push(item);
+                    }
+                }
+                _ => return Err(self.garbled("something other than an item in a sequence")),
+            }
+        }
+        Ok(items)
+    }
+
+    /// Encapsulated pixel data: items of a stated length until the sequence delimiter. Always written
+    /// little endian (PS3.5 section A.4).
+    fn fragments(&mut self, scope: Scope) -> Result<(), WalkError> {
+        let encoding = Encoding {
+            explicit: true,
+            big_endian: false,
+        };
+        loop {
+            let header = self.header(encoding, scope)?;
+            match (header.tag, header.length) {
+                (SEQUENCE_DELIMITATION, _) => return Ok(()),
+                (ITEM, Some(length)) => self.source.skip(length)?,
+                _ => {
+                    return Err(
+                        self.garbled("something other than a fragment in encapsulated data")
+                    );
+                }
+            }
+        }
+    }
+
+    /// Whether the scope is over. A scope that ends with a delimiter is not, as long as there is none.
+    fn ended(&mut self, scope: Scope) -> Result<bool, WalkError> {
+        if scope.depth == 0 {
+            return self.source.at_end();
+        }
+        Ok(!scope.delimited && self.source.position() >= scope.limit)
+    }
+
+    fn header(&mut self, encoding: Encoding, scope: Scope) -> Result<Header, WalkError> {
+        self.elements += 1;
+        if self.elements > MAX_ELEMENTS {
+            return Err(WalkError::TooMany);
+        }
+        let [a, b, c, d] = self.source.array::<4>()?;
+        let tag = match encoding.big_endian {
+            true => Tag(u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])),
+            false => Tag(u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])),
+        };
+        let (vr, length) = if tag.group() == 0xFFFE {
+            (VR::UN, self.long(encoding)?)
+        } else if encoding.explicit {
+            self.explicit(encoding)?
+        } else {
+            (dictionary_vr(tag), self.long(encoding)?)
+        };
+        let header = Header {
+            tag,
+            vr,
+            length: (length != UNDEFINED_LENGTH).then_some(length.into()),
+        };
+        let left = scope
+            .limit
+            .saturating_sub(self.source.position())
+            .min(self.source.left());
+        match header.length {
+            Some(declared) if declared > left => Err(WalkError::TooLong {
+                tag,
+                declared,
+                left,
+            }),
+            _ => Ok(header),
+        }
+    }
+
+    /// VR and length as written in explicit VR. An unknown VR has the long form (PS3.5 section 7.1.2).
+    fn explicit(&mut self, encoding: Encoding) -> Result<(VR, u32), WalkError> {
+        let vr = self.source.array::<2>()?;
+        if !vr.iter().all(u8::is_ascii_uppercase) {
+            return Err(self.garbled("no value representation where there must be one"));
+        }
+        let [a, b] = self.source.array::<2>()?;
+        let vr = VR::from_binary(vr).unwrap_or(VR::UN);
+        if has_long_form(vr) {
+            return Ok((vr, self.long(encoding)?));
+        }
+        let length = match encoding.big_endian {
+            true => u16::from_be_bytes([a, b]),
+            false => u16::from_le_bytes([a, b]),
+        };
+        Ok((vr, length.into()))
+    }
+
+    fn long(&mut self, encoding: Encoding) -> Result<u32, WalkError> {
+        let bytes = self.source.array::<4>()?;
+        Ok(if encoding.big_endian {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
+        })
+    }
+
+    fn keep_bytes(&mut self, length: u64) -> Result<(), WalkError> {
+        self.kept += length + size_of::<(Tag, Value)>() as u64;
+        if self.kept > MAX_KEPT_TOTAL {
+            Err(WalkError::TooMany)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn garbled(&self, why: &'static str) -> WalkError {
+        WalkError::Garbled(self.source.position(), why)
+    }
+}
+
+/// In implicit VR only the dictionary knows what is a sequence. A private one of undefined length can
+/// be nothing else; a private one with a length is stepped over.
+fn dictionary_vr(tag: Tag) -> VR {
+    match StandardDataDictionary.by_tag(tag).map(|entry| entry.vr()) {
+        Some(VirtualVr::Exact(vr)) => vr,
+        Some(_) => VR::OW,
+        None => VR::UN,
+    }
+}
+
+fn has_long_form(vr: VR) -> bool {
+    use VR::*;
+    matches!(
+        vr,
+        OB | OD | OF | OL | OV | OW | SQ | SV | UC | UN | UR | UT | UV
+    )
+}
