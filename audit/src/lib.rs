@@ -1,1 +1,121 @@
-//! hilum-audit
+//! The ledger: what happened to whose data, at whose wish (ATNA).
+//!
+//! A room says what happened with an [`Event`] and hands it to [`Audit::record`] together with its
+//! outcome. The outcome comes back as a [`Recorded`] when the record is on disk, and a room sends
+//! nothing else. Records are DICOM audit messages in RFC 5424 syslog frames ([`syslog`]), kept in
+//! the [`spool`], from which `hilum audit list` and a sender read them.
+//!
+//! If a record cannot be written, the call is answered with a SOAP Receiver fault
+//! ([`NotRecorded`]): a peer is never told that something was done which nobody can trace later.
+//! Submissions may then have been done all the same; their unique IDs make a repetition harmless.
+
+pub mod event;
+pub mod moment;
+mod recorded;
+pub mod spool;
+pub mod summary;
+pub mod syslog;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde::Deserialize;
+use thiserror::Error;
+use xds_schemas::soap::Fault;
+
+pub use event::{
+    Document, Event, Outcome, Parties, Query, Source, Study, SubmissionSet, Transaction,
+};
+pub use recorded::Recorded;
+pub use spool::SpoolError;
+
+use crate::moment::Moment;
+use crate::spool::{SEGMENT_BYTES, Spool};
+
+/// Where and as whom to record.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditConfig {
+    /// The folder of the spool. One process at a time writes there.
+    pub spool: PathBuf,
+    /// `AuditSourceID`: how this node is called in its records.
+    pub source_id: String,
+    /// `AuditEnterpriseSiteID`: the site the node belongs to.
+    #[serde(default)]
+    pub enterprise_site: Option<String>,
+    /// The name or address of this machine.
+    pub host: String,
+    /// Bytes after which a new segment of the spool is begun.
+    #[serde(default = "segment_bytes")]
+    pub segment_bytes: u64,
+}
+
+const fn segment_bytes() -> u64 {
+    SEGMENT_BYTES
+}
+
+/// The record could not be made durable, so the call must not be answered as done.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the audit record could not be written")]
+pub struct NotRecorded;
+
+impl From<NotRecorded> for Fault {
+    fn from(error: NotRecorded) -> Self {
+        Self::receiver(format!(
+            "{error}: nothing is answered that cannot be traced; please try again later"
+        ))
+    }
+}
+
+/// The ledger of one process. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    source: Arc<Source>,
+    spool: Spool,
+}
+
+impl Audit {
+    /// Opens the ledger, mending what an earlier process could not finish.
+    pub fn open(config: AuditConfig) -> Result<Self, SpoolError> {
+        let source = Source {
+            id: config.source_id,
+            enterprise_site: config.enterprise_site,
+            host: config.host,
+            process: std::process::id().to_string(),
+        };
+        Ok(Self {
+            source: Arc::new(source),
+            spool: Spool::open(&config.spool, config.segment_bytes)?,
+        })
+    }
+
+    /// Records what happened and gives back the outcome once the record is on disk.
+    ///
+    /// An event of several messages (several patients, a partial success) is recorded whole or,
+    /// as far as the caller can tell, not at all.
+    pub async fn record<T>(&self, event: Event, outcome: T) -> Result<Recorded<T>, NotRecorded> {
+        self.record_at(Moment::of(SystemTime::now()), event, outcome)
+            .await
+    }
+
+    /// The same for something that happened at `moment`.
+    pub async fn record_at<T>(
+        &self,
+        moment: Moment,
+        event: Event,
+        outcome: T,
+    ) -> Result<Recorded<T>, NotRecorded> {
+        let frames = syslog::frames(&event, &self.source, moment);
+        match self.spool.append(frames).await {
+            Ok(()) => Ok(Recorded::new(outcome)),
+            // The reason is logged once, where the write failed.
+            Err(_) => Err(NotRecorded),
+        }
+    }
+
+    /// As whom this ledger records.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+}

@@ -1,0 +1,374 @@
+//! The constructors of events, one for each thing that can happen.
+//!
+//! What each transaction records is said in its section "Security Audit Considerations".
+
+use hilum_security::Caller;
+use hilum_transport::{Refusal, Refused};
+use xds_schemas::soap::{Fault, FaultCode};
+
+use crate::event::message::{Coded, Message, Object, Participant};
+use crate::event::parties::{Direction, Parties, caller_participant};
+use crate::event::{Event, Outcome};
+
+const APPLICATION_ACTIVITY: Coded = Coded::dcm("110100", "Application Activity");
+const INSTANCES_ACCESSED: Coded = Coded::dcm("110103", "DICOM Instances Accessed");
+const INSTANCES_TRANSFERRED: Coded = Coded::dcm("110104", "DICOM Instances Transferred");
+const EXPORT: Coded = Coded::dcm("110106", "Export");
+const IMPORT: Coded = Coded::dcm("110107", "Import");
+const QUERY: Coded = Coded::dcm("110112", "Query");
+const SECURITY_ALERT: Coded = Coded::dcm("110113", "Security Alert");
+
+const APPLICATION_START: Coded = Coded::dcm("110120", "Application Start");
+const APPLICATION_STOP: Coded = Coded::dcm("110121", "Application Stop");
+const NODE_AUTHENTICATION: Coded = Coded::dcm("110126", "Node Authentication");
+const USE_OF_RESTRICTED_FUNCTION: Coded = Coded::dcm("110132", "Use of Restricted Function");
+const APPLICATION: Coded = Coded::dcm("110150", "Application");
+
+const PATIENT_NUMBER: Coded = Coded::rfc3881("2", "Patient Number");
+const REPORT_NUMBER: Coded = Coded::rfc3881("9", "Report Number");
+const URI: Coded = Coded::rfc3881("12", "URI");
+const STUDY_INSTANCE_UID: Coded = Coded::dcm("110180", "Study Instance UID");
+const NODE_ID: Coded = Coded::dcm("110182", "Node ID");
+const SUBMISSION_SET: Coded = Coded {
+    code: "urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd",
+    system: "IHE XDS Metadata",
+    text: "submission set classificationNode",
+};
+
+/// Detail of a query that names a community (ITI-18).
+const HOME_OF_QUERY: &str = "urn:ihe:iti:xca:2010:homeCommunityId";
+/// Detail of a document from a community: ITI-43 keeps this other spelling on purpose.
+const HOME_OF_DOCUMENT: &str = "ihe:homeCommunityID";
+/// Detail of a document: the literal of ITI-43.
+const REPOSITORY: &str = "Repository Unique Id";
+
+/// A transaction with which documents are submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transaction {
+    /// ITI-41 Provide and Register Document Set-b.
+    ProvideAndRegister,
+    /// ITI-42 Register Document Set-b.
+    Register,
+    /// RAD-68 Provide and Register Imaging Document Set.
+    ProvideAndRegisterImaging,
+}
+
+impl Transaction {
+    const fn code(self) -> Coded {
+        match self {
+            Self::ProvideAndRegister => Coded::ihe("ITI-41", "Provide and Register Document Set-b"),
+            Self::Register => Coded::ihe("ITI-42", "Register Document Set-b"),
+            Self::ProvideAndRegisterImaging => Coded::ihe(
+                "RAD-68",
+                "Provide and Register Imaging Document Set - MTOM/XOP",
+            ),
+        }
+    }
+}
+
+/// What was submitted.
+#[derive(Debug, Clone, Copy)]
+pub struct SubmissionSet<'a> {
+    /// Its `uniqueId`.
+    pub unique_id: &'a str,
+    /// Its patient as CX, if there is one.
+    pub patient: Option<&'a str>,
+}
+
+/// What was asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
+    /// The UUID of the stored query.
+    pub id: &'a str,
+    /// The whole `AdhocQueryRequest`, in UTF-8.
+    pub request: &'a str,
+    /// The patients asked for, as CX: one message each.
+    pub patients: &'a [&'a str],
+    /// The community asked for.
+    pub home_community_id: Option<&'a str>,
+}
+
+/// A document that was retrieved.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// `DocumentEntry.uniqueId`.
+    pub unique_id: String,
+    /// The repository it came from.
+    pub repository_unique_id: String,
+    /// The community it came from.
+    pub home_community_id: Option<String>,
+}
+
+/// A study of which images were retrieved.
+#[derive(Debug, Clone)]
+pub struct Study {
+    /// Its Study Instance UID.
+    pub instance_uid: String,
+    /// SOP classes and how many instances of each.
+    pub sop_classes: Vec<(String, u64)>,
+    /// The imaging source it came from.
+    pub repository_unique_id: Option<String>,
+    /// The community it came from.
+    pub home_community_id: Option<String>,
+}
+
+impl Event {
+    /// ITI-41: documents were provided.
+    pub fn provided(parties: &Parties, set: SubmissionSet<'_>, outcome: &Outcome) -> Self {
+        Self::submitted(Transaction::ProvideAndRegister, parties, set, outcome)
+    }
+
+    /// ITI-42: documents were registered.
+    pub fn registered(parties: &Parties, set: SubmissionSet<'_>, outcome: &Outcome) -> Self {
+        Self::submitted(Transaction::Register, parties, set, outcome)
+    }
+
+    /// RAD-68: an imaging manifest was provided.
+    pub fn imaging_provided(parties: &Parties, set: SubmissionSet<'_>, outcome: &Outcome) -> Self {
+        Self::submitted(
+            Transaction::ProvideAndRegisterImaging,
+            parties,
+            set,
+            outcome,
+        )
+    }
+
+    /// A submission: an export for the one who sends it, an import for the one who takes it.
+    pub fn submitted(
+        transaction: Transaction,
+        parties: &Parties,
+        set: SubmissionSet<'_>,
+        outcome: &Outcome,
+    ) -> Self {
+        let (id, action) = if parties.asked {
+            (EXPORT, "R")
+        } else {
+            (IMPORT, "C")
+        };
+        let mut objects: Vec<Object> = set.patient.map(patient).into_iter().collect();
+        objects.push(object("20", set.unique_id, SUBMISSION_SET));
+        let participants = parties.participants(Direction::ToResponder);
+        happened(
+            id,
+            action,
+            transaction.code(),
+            outcome,
+            participants,
+            objects,
+        )
+    }
+
+    /// ITI-18: the registry was asked. Both sides record the same.
+    pub fn queried(parties: &Parties, query: Query<'_>, outcome: &Outcome) -> Self {
+        let mut asked = object(
+            "24",
+            query.id,
+            Coded::ihe("ITI-18", "Registry Stored Query"),
+        );
+        asked.query = Some(query.request.as_bytes().to_vec());
+        asked.details.push(("QueryEncoding", "UTF-8".to_owned()));
+        let home = query.home_community_id.map(str::to_owned);
+        asked.details.extend(home.map(|home| (HOME_OF_QUERY, home)));
+        let of_patient = |who: Option<&&str>| {
+            let mut objects: Vec<Object> = who.map(|who| patient(who)).into_iter().collect();
+            objects.push(asked.clone());
+            let participants = parties.participants(Direction::ToResponder);
+            let code = Coded::ihe("ITI-18", "Registry Stored Query");
+            happened(QUERY, "E", code, outcome, participants, objects)
+        };
+        let first = of_patient(query.patients.first());
+        query
+            .patients
+            .iter()
+            .skip(1)
+            .fold(first, |all, who| all.and(of_patient(Some(who))))
+    }
+
+    /// ITI-43: documents of one patient were retrieved: an export for the repository, an import
+    /// for the consumer. Documents that were refused go into an event of their own, see
+    /// [`Event::and`].
+    pub fn retrieved(
+        parties: &Parties,
+        of_patient: Option<&str>,
+        documents: &[Document],
+        outcome: &Outcome,
+    ) -> Self {
+        let (id, action) = if parties.asked {
+            (IMPORT, "C")
+        } else {
+            (EXPORT, "R")
+        };
+        let mut objects: Vec<Object> = of_patient.map(patient).into_iter().collect();
+        objects.extend(documents.iter().map(|document| {
+            let mut object = object("3", &document.unique_id, REPORT_NUMBER);
+            let repository = document.repository_unique_id.clone();
+            object.details.push((REPOSITORY, repository));
+            let home = document.home_community_id.clone();
+            object
+                .details
+                .extend(home.map(|home| (HOME_OF_DOCUMENT, home)));
+            object
+        }));
+        let code = Coded::ihe("ITI-43", "Retrieve Document Set");
+        let participants = parties.participants(Direction::ToInitiator);
+        happened(id, action, code, outcome, participants, objects)
+    }
+
+    /// RAD-69: images of one patient were retrieved.
+    pub fn imaging_retrieved(
+        parties: &Parties,
+        of_patient: Option<&str>,
+        studies: &[Study],
+        outcome: &Outcome,
+    ) -> Self {
+        let (id, action) = if parties.asked {
+            (INSTANCES_ACCESSED, "C")
+        } else {
+            (INSTANCES_TRANSFERRED, "R")
+        };
+        let mut objects: Vec<Object> = of_patient.map(patient).into_iter().collect();
+        objects.extend(studies.iter().map(|study| {
+            let mut object = object("3", &study.instance_uid, STUDY_INSTANCE_UID);
+            let repository = study.repository_unique_id.clone();
+            object.details.extend(repository.map(|id| (REPOSITORY, id)));
+            let home = study.home_community_id.clone();
+            object
+                .details
+                .extend(home.map(|home| (HOME_OF_DOCUMENT, home)));
+            object.sop_classes.clone_from(&study.sop_classes);
+            object
+        }));
+        let code = Coded::ihe("RAD-69", "Retrieve Imaging Document Set");
+        let participants = parties.participants(Direction::ToInitiator);
+        happened(id, action, code, outcome, participants, objects)
+    }
+
+    /// A room opened.
+    pub fn application_started(name: &str) -> Self {
+        application(name, APPLICATION_START)
+    }
+
+    /// A room closed.
+    pub fn application_stopped(name: &str) -> Self {
+        application(name, APPLICATION_STOP)
+    }
+
+    /// A node tried to connect and was not authenticated (ITI-19).
+    pub fn node_not_authenticated(caller: &Caller, fault: &Fault) -> Self {
+        let mut subject = object("13", &caller.address.to_string(), NODE_ID);
+        subject
+            .details
+            .push(("Alert Description", fault.reason.clone()));
+        let outcome = Outcome::Failure(fault.reason.clone());
+        alert(NODE_AUTHENTICATION, caller, &outcome, subject)
+    }
+
+    /// A call was refused before it was read, or was lost.
+    ///
+    /// ATNA has an event for failed authentication only. Everything else that was refused is
+    /// recorded as a Security Alert too, of the type "Use of Restricted Function": the caller
+    /// asked for something that is not open to it. It is a serious failure if the caller may not
+    /// do it or if the fault is ours, and a minor one if the message was merely wrong.
+    pub fn refused(caller: &Caller, fault: &Fault) -> Self {
+        let reason = fault.reason.clone();
+        let mut subject = object("13", fault.action(), URI);
+        subject.details.push(("Alert Description", reason.clone()));
+        let outcome = if fault.code == FaultCode::Receiver || fault.is("FailedAuthentication") {
+            Outcome::Failure(reason)
+        } else {
+            Outcome::MinorFailure(reason)
+        };
+        alert(USE_OF_RESTRICTED_FUNCTION, caller, &outcome, subject)
+    }
+}
+
+/// What the door refused by itself.
+impl From<&Refusal> for Event {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal.what {
+            Refused::Connection => Self::node_not_authenticated(&refusal.caller, &refusal.fault),
+            Refused::Message | Refused::Lost => Self::refused(&refusal.caller, &refusal.fault),
+        }
+    }
+}
+
+/// One message for each indicator of the outcome.
+fn happened(
+    id: Coded,
+    action: &'static str,
+    code: Coded,
+    outcome: &Outcome,
+    participants: Vec<Participant>,
+    objects: Vec<Object>,
+) -> Event {
+    let message = |(indicator, why): (&'static str, Option<&str>)| Message {
+        id: id.clone(),
+        action,
+        outcome: indicator,
+        outcome_description: why.map(str::to_owned),
+        type_code: Some(code.clone()),
+        participants: participants.clone(),
+        objects: objects.clone(),
+    };
+    let messages = outcome.indicators().into_iter().map(message).collect();
+    Event { messages }
+}
+
+fn application(name: &str, code: Coded) -> Event {
+    let participant = Participant {
+        user_id: name.to_owned(),
+        user_name: None,
+        requestor: false,
+        role: Some(APPLICATION),
+        address: None,
+        own: true,
+    };
+    let participants = vec![participant];
+    happened(
+        APPLICATION_ACTIVITY,
+        "E",
+        code,
+        &Outcome::Success,
+        participants,
+        Vec::new(),
+    )
+}
+
+fn alert(code: Coded, caller: &Caller, outcome: &Outcome, subject: Object) -> Event {
+    let reporter = Participant {
+        user_id: "hilum".to_owned(),
+        user_name: None,
+        requestor: false,
+        role: Some(APPLICATION),
+        address: None,
+        own: true,
+    };
+    let participants = vec![caller_participant(caller), reporter];
+    happened(
+        SECURITY_ALERT,
+        "E",
+        code,
+        outcome,
+        participants,
+        vec![subject],
+    )
+}
+
+fn patient(id: &str) -> Object {
+    Object {
+        kind: "1",
+        ..object("1", id, PATIENT_NUMBER)
+    }
+}
+
+fn object(role: &'static str, id: &str, id_type: Coded) -> Object {
+    Object {
+        kind: "2",
+        role,
+        id: id.to_owned(),
+        id_type,
+        query: None,
+        details: Vec::new(),
+        sop_classes: Vec::new(),
+    }
+}

@@ -1,0 +1,157 @@
+//! The two ends of a transaction, and the person behind it.
+
+use hilum_security::{Caller, User};
+
+use crate::event::message::{Coded, Participant};
+
+/// `wsa:ReplyTo` of callers who wait for the answer on the same connection.
+const ANONYMOUS: &str = "http://www.w3.org/2005/08/addressing/anonymous";
+
+const SOURCE: Coded = Coded::dcm("110153", "Source Role ID");
+const DESTINATION: Coded = Coded::dcm("110152", "Destination Role ID");
+
+/// Who took part in a transaction, seen from the one that records it.
+#[derive(Debug, Clone)]
+pub struct Parties {
+    /// Whether this process asked; otherwise it answered.
+    pub(crate) asked: bool,
+    initiator: Participant,
+    responder: Participant,
+    user: Option<User>,
+}
+
+/// Which way the data went: the roles of the participants follow it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Direction {
+    /// From the one who asks: submissions, and queries, where what is asked counts.
+    ToResponder,
+    /// From the one who answers: retrieves.
+    ToInitiator,
+}
+
+impl Parties {
+    /// Of a call that `caller` made to this process at `endpoint`.
+    pub fn answered(caller: &Caller, endpoint: &str) -> Self {
+        Self {
+            asked: false,
+            initiator: caller_participant(caller),
+            responder: Participant {
+                own: true,
+                ..responder(endpoint)
+            },
+            user: caller.user.clone(),
+        }
+    }
+
+    /// Of a call that this process made to `endpoint`.
+    pub fn asked(endpoint: &str) -> Self {
+        let initiator = Participant {
+            user_id: ANONYMOUS.to_owned(),
+            user_name: None,
+            requestor: true,
+            role: None,
+            address: None,
+            own: true,
+        };
+        Self {
+            asked: true,
+            initiator,
+            responder: responder(endpoint),
+            user: None,
+        }
+    }
+
+    /// The caller wants the answer elsewhere: what `wsa:ReplyTo` says identifies it.
+    #[must_use]
+    pub fn reply_to(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.initiator.user_id);
+        self
+    }
+
+    /// The person on whose behalf this process asked.
+    #[must_use]
+    pub fn on_behalf_of(mut self, user: Option<User>) -> Self {
+        self.user = user;
+        self
+    }
+
+    pub(crate) fn participants(&self, direction: Direction) -> Vec<Participant> {
+        let (of_initiator, of_responder) = match direction {
+            Direction::ToResponder => (SOURCE, DESTINATION),
+            Direction::ToInitiator => (DESTINATION, SOURCE),
+        };
+        let mut initiator = self.initiator.clone();
+        initiator.role = Some(of_initiator);
+        let mut responder = self.responder.clone();
+        responder.role = Some(of_responder);
+        let mut participants = vec![initiator, responder];
+        participants.extend(self.user.as_ref().map(|user| self.person(user)));
+        participants
+    }
+
+    /// ITI-40 writes people as `alias<user@issuer>`; we know of no aliases.
+    fn person(&self, user: &User) -> Participant {
+        let name = format!("<{}@{}>", user.name, user.issuer);
+        Participant {
+            user_id: name.clone(),
+            user_name: Some(name),
+            requestor: true,
+            role: None,
+            address: self.initiator.address.clone(),
+            own: false,
+        }
+    }
+}
+
+/// Somebody who called. The framework leaves the UserID open; what the certificate says is kept as
+/// the name.
+pub(crate) fn caller_participant(caller: &Caller) -> Participant {
+    Participant {
+        user_id: ANONYMOUS.to_owned(),
+        user_name: caller.node.as_ref().map(|node| node.subject.clone()),
+        requestor: true,
+        role: None,
+        address: Some(caller.address.ip().to_canonical().to_string()),
+        own: false,
+    }
+}
+
+fn responder(endpoint: &str) -> Participant {
+    Participant {
+        user_id: endpoint.to_owned(),
+        user_name: None,
+        requestor: false,
+        role: None,
+        address: host(endpoint).map(str::to_owned),
+        own: false,
+    }
+}
+
+/// The host of a URL.
+fn host(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    let host = match host.strip_prefix('[') {
+        Some(literal) => literal.split(']').next()?,
+        None => host.split(':').next()?,
+    };
+    (!host.is_empty()).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host;
+
+    #[test]
+    fn hosts() {
+        assert_eq!(
+            host("https://xds.example:8443/registry"),
+            Some("xds.example")
+        );
+        assert_eq!(host("http://[::1]:80/x"), Some("::1"));
+        assert_eq!(host("http://10.0.0.1"), Some("10.0.0.1"));
+        assert_eq!(host("registry"), None);
+        assert_eq!(host("http:///x"), None);
+    }
+}
