@@ -18,7 +18,7 @@ pub struct Summary {
     pub outcome: String,
     /// `EventOutcomeDescription`.
     pub outcome_description: Option<String>,
-    /// Names or else IDs of the participants.
+    /// The participants: their names, or else IDs, or else addresses.
     pub participants: Vec<String>,
     /// The patient.
     pub patient: Option<String>,
@@ -42,7 +42,9 @@ impl Summary {
                     summary.read_event(&mut reader)?;
                 }
                 "ActiveParticipant" => {
-                    let name = attribute("UserName").or_else(|| attribute("UserID"));
+                    let address = || attribute("NetworkAccessPointID");
+                    let id = attribute("UserID").filter(|id| !id.ends_with("/anonymous"));
+                    let name = attribute("UserName").or(id).or_else(address);
                     summary.participants.extend(name);
                     reader.skip()?;
                 }

@@ -1,2 +1,53 @@
-//! `hilum`
-fn main() {}
+//! `hilum`, the command: one file for each of its commands.
+
+mod audit;
+mod certs;
+mod check;
+mod client;
+mod config;
+mod init;
+mod log;
+mod rooms;
+mod serve;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Document sharing for medical imaging: registry, repository and imaging source of IHE XDS.b and
+/// XDS-I.b.
+#[derive(Debug, Parser)]
+#[command(name = "hilum", version, about, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a ready node into a new folder
+    Init(init::Arguments),
+    /// Run every room that the configuration enables
+    Serve(serve::Arguments),
+    /// Check configuration, certificates, stores and peers
+    Check(check::Arguments),
+    /// Look at what was recorded
+    Audit(audit::Arguments),
+    /// Issue further certificates of the development authority
+    Certs(certs::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log::start();
+    let result = match arguments.command {
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments).await,
+        Command::Check(arguments) => check::run(&arguments).await,
+        Command::Audit(arguments) => audit::run(&arguments),
+        Command::Certs(arguments) => certs::run(&arguments),
+    };
+    status::of(result)
+}

@@ -26,7 +26,6 @@ const APPLICATION: Coded = Coded::dcm("110150", "Application");
 
 const PATIENT_NUMBER: Coded = Coded::rfc3881("2", "Patient Number");
 const REPORT_NUMBER: Coded = Coded::rfc3881("9", "Report Number");
-const URI: Coded = Coded::rfc3881("12", "URI");
 const STUDY_INSTANCE_UID: Coded = Coded::dcm("110180", "Study Instance UID");
 const NODE_ID: Coded = Coded::dcm("110182", "Node ID");
 const SUBMISSION_SET: Coded = Coded {
@@ -255,12 +254,8 @@ impl Event {
 
     /// A node tried to connect and was not authenticated (ITI-19).
     pub fn node_not_authenticated(caller: &Caller, fault: &Fault) -> Self {
-        let mut subject = object("13", &caller.address.to_string(), NODE_ID);
-        subject
-            .details
-            .push(("Alert Description", fault.reason.clone()));
         let outcome = Outcome::Failure(fault.reason.clone());
-        alert(NODE_AUTHENTICATION, caller, &outcome, subject)
+        alert(NODE_AUTHENTICATION, caller, &fault.reason, &outcome)
     }
 
     /// A call was refused before it was read, or was lost.
@@ -271,14 +266,12 @@ impl Event {
     /// do it or if the fault is ours, and a minor one if the message was merely wrong.
     pub fn refused(caller: &Caller, fault: &Fault) -> Self {
         let reason = fault.reason.clone();
-        let mut subject = object("13", fault.action(), URI);
-        subject.details.push(("Alert Description", reason.clone()));
         let outcome = if fault.code == FaultCode::Receiver || fault.is("FailedAuthentication") {
             Outcome::Failure(reason)
         } else {
             Outcome::MinorFailure(reason)
         };
-        alert(USE_OF_RESTRICTED_FUNCTION, caller, &outcome, subject)
+        alert(USE_OF_RESTRICTED_FUNCTION, caller, &fault.reason, &outcome)
     }
 }
 
@@ -334,7 +327,11 @@ fn application(name: &str, code: Coded) -> Event {
     )
 }
 
-fn alert(code: Coded, caller: &Caller, outcome: &Outcome, subject: Object) -> Event {
+/// The subject of an alert is the node that caused it.
+fn alert(code: Coded, caller: &Caller, description: &str, outcome: &Outcome) -> Event {
+    let mut subject = object("13", &caller.address.to_string(), NODE_ID);
+    let description = description.to_owned();
+    subject.details.push(("Alert Description", description));
     let reporter = Participant {
         user_id: "hilum".to_owned(),
         user_name: None,

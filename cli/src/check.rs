@@ -1,0 +1,202 @@
+//! `hilum check`: looks for what is wrong before it hurts. One line for each thing.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::Args;
+use hilum_audit::spool::{Spool, SpoolError};
+use hilum_security::inspection::{CertificateFacts, inspect};
+use hilum_transport::ClientError;
+
+use crate::client::Node;
+use crate::config::Config;
+
+/// Certificates that end sooner than this are pointed out.
+const DAYS_LEFT: i32 = 30;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The node
+    #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
+    config: PathBuf,
+}
+
+/// What was found; `Err` says what to mend.
+type Finding = Result<String, String>;
+
+/// Prints findings and counts the bad ones.
+#[derive(Default)]
+struct Report {
+    wrong: usize,
+}
+
+impl Report {
+    fn add(&mut self, subject: &str, finding: Finding) {
+        match finding {
+            Ok(what) => println!("ok    {subject:<14} {what}"),
+            Err(what) => {
+                self.wrong += 1;
+                println!("MEND  {subject:<14} {what}");
+            }
+        }
+    }
+}
+
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let config = Config::load(&arguments.config)?;
+    let mut report = Report::default();
+    report.add("configuration", Ok(arguments.config.display().to_string()));
+    certificates(&config, &mut report);
+    report.add("codes", readable(&config.affinity_domain.codes));
+    report.add("data", folder(&config.data));
+    report.add("audit", spool(&config.spool()));
+    if config.registry.listen.is_some() {
+        report.add("database", database(&config.registry_database()));
+    }
+    if config.repository.listen.is_some() {
+        report.add("documents", store(&config.repository_store()));
+    }
+    if config.imaging.listen.is_some() {
+        report.add("images", store(&config.imaging_store()));
+    }
+    match Node::of(config) {
+        Ok(node) => peers(&node, &mut report).await,
+        Err(error) => report.add("client", Err(format!("{error:#}"))),
+    }
+    match report.wrong {
+        0 => Ok(()),
+        1 => bail!("1 thing to mend"),
+        wrong => bail!("{wrong} things to mend"),
+    }
+}
+
+fn certificates(config: &Config, report: &mut Report) {
+    let Some(files) = config.tls_files() else {
+        let what = "plain HTTP, on this machine only";
+        return report.add("certificates", Ok(what.to_owned()));
+    };
+    let inspection = match inspect(&files) {
+        Ok(inspection) => inspection,
+        Err(error) => return report.add("certificates", Err(error.to_string())),
+    };
+    report.add("certificate", dates(&inspection.own));
+    report.add(
+        "key",
+        match inspection.key_matches {
+            true => Ok("it is the certificate's".to_owned()),
+            false => Err(format!(
+                "{}: it is not the certificate's",
+                files.key.display()
+            )),
+        },
+    );
+    for trusted in &inspection.trusted {
+        report.add("trusted", dates(trusted));
+    }
+    if let Some(reason) = inspection.not_trusted_here {
+        let hint = "nodes with certificates like ours are not trusted here";
+        report.add("trust", Ok(format!("{hint}: {reason}")));
+    }
+}
+
+fn dates(facts: &CertificateFacts) -> Finding {
+    let (node, end, days) = (&facts.node, &facts.not_after, facts.days_left);
+    match days {
+        _ if facts.not_yet_valid => Err(format!("{node}: valid only from {}", facts.not_before)),
+        ..0 => Err(format!("{node}: it ended on {end}")),
+        0..DAYS_LEFT => Err(format!("{node}: it ends in {days} days, on {end}")),
+        _ => Ok(format!("{node}, until {end}")),
+    }
+}
+
+fn readable(file: &Path) -> Finding {
+    let shown = file.display();
+    match std::fs::read_to_string(file) {
+        Ok(text) if text.contains("<CodeType") => Ok(shown.to_string()),
+        Ok(_) => Err(format!("{shown}: it has no <CodeType> elements")),
+        Err(error) => Err(format!("{shown}: {error}")),
+    }
+}
+
+/// Whether files can be made in a folder, or in the nearest one above it that exists.
+fn folder(path: &Path) -> Finding {
+    let existing = path.ancestors().find(|folder| folder.exists());
+    let existing = existing.unwrap_or(Path::new("."));
+    let probe = existing.join(format!(".hilum-check-{}", std::process::id()));
+    match std::fs::write(&probe, b"") {
+        Ok(()) => {
+            // Only an empty file would be left behind.
+            let _ = std::fs::remove_file(&probe);
+            Ok(path.display().to_string())
+        }
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    }
+}
+
+fn spool(path: &Path) -> Finding {
+    if !path.exists() {
+        return folder(path);
+    }
+    match Spool::open(path, u64::MAX) {
+        Ok(_) => Ok(path.display().to_string()),
+        Err(SpoolError::InUse { .. }) => Ok(format!("{}, in use", path.display())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What can be said without logging in: the registry says the rest when it starts.
+fn database(url: &str) -> Finding {
+    match url.strip_prefix("sqlite:") {
+        Some(file) => {
+            folder(Path::new(file).parent().unwrap_or(Path::new("."))).map(|_| file.to_owned())
+        }
+        None => Ok("PostgreSQL".to_owned()),
+    }
+}
+
+fn store(url: &str) -> Finding {
+    match url.strip_prefix("file:") {
+        Some(path) => folder(Path::new(path)),
+        None => Err("it begins with file:".to_owned()),
+    }
+}
+
+/// Our own rooms either answer or could: their addresses are free. Others must answer.
+async fn peers(node: &Node, report: &mut Report) {
+    for (room, address) in node.config.listeners() {
+        let url = match room {
+            "registry" => node.config.registry_url(),
+            "repository" => node.config.repository_url(),
+            _ => node.config.imaging_url(),
+        };
+        let finding = match healthy(node, &url.unwrap_or_default()).await {
+            Ok(()) => Ok(format!("{address}, running")),
+            Err(reason) => match tokio::net::TcpListener::bind(address).await {
+                Ok(_) => Ok(format!("{address}, free")),
+                Err(error) => Err(format!("{address}: {error}, but: {reason}")),
+            },
+        };
+        report.add(room, finding);
+    }
+    let peer = node.config.registry_of_repository();
+    let Some(url) = peer.filter(|url| Some(url) != node.config.registry_url().as_ref()) else {
+        return;
+    };
+    let finding = healthy(node, &url).await;
+    report.add("peer registry", finding.map(|()| format!("{url} answers")));
+}
+
+/// Whether somebody answers there at all: a peer need not be Hilum.
+async fn healthy(node: &Node, url: &str) -> Result<(), String> {
+    let host: Vec<&str> = url.splitn(4, '/').take(3).collect();
+    match node
+        .client
+        .fetch(&format!("{}/healthz", host.join("/")))
+        .await
+    {
+        Err(error @ (ClientError::Unreachable { .. } | ClientError::Url { .. })) => {
+            Err(error.to_string())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,340 @@
+//! `hilum.toml`, and what the environment changes in it.
+
+mod environment;
+mod keys;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use hilum_audit::AuditConfig;
+use hilum_security::iti19_authenticate_node::TlsFiles;
+use hilum_transport::Limits;
+use serde::Deserialize;
+use thiserror::Error;
+
+#[cfg(test)]
+pub(crate) use keys::all as all_keys;
+pub(crate) use keys::is_oid;
+
+/// The configuration cannot be used. The text is one line that says where and why.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub(crate) struct ConfigError(pub(crate) String);
+
+/// A node.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Config {
+    /// `urn:oid:…` of this community.
+    pub(crate) home_community_id: String,
+    /// The folder of everything that is stored.
+    pub(crate) data: PathBuf,
+    pub(crate) affinity_domain: AffinityDomain,
+    /// Without it, HTTP is plain and only loopback addresses are listened on.
+    pub(crate) tls: Option<Tls>,
+    #[serde(default)]
+    pub(crate) registry: RegistrySection,
+    #[serde(default)]
+    pub(crate) repository: RepositorySection,
+    #[serde(default)]
+    pub(crate) imaging: ImagingSection,
+    #[serde(default)]
+    audit: AuditSection,
+    #[serde(default)]
+    pub(crate) limits: Limits,
+}
+
+/// What the members of an affinity domain agreed upon.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct AffinityDomain {
+    /// The OID of the authority whose patient IDs are used.
+    pub(crate) patient_id_authority: String,
+    /// The file of the codes that may be used.
+    pub(crate) codes: PathBuf,
+    #[serde(default)]
+    pub(crate) unknown_patients: UnknownPatients,
+}
+
+/// What to do with submissions for patients that no feed has announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UnknownPatients {
+    /// As the framework says: XDSUnknownPatientId.
+    #[default]
+    Refuse,
+    /// A patient becomes known with the first submission.
+    Accept,
+}
+
+/// Certificates.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Tls {
+    certificate: PathBuf,
+    key: PathBuf,
+    trust: Vec<PathBuf>,
+    #[serde(default)]
+    pub(crate) client_certificates: ClientCertificates,
+}
+
+/// Whether callers must show a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ClientCertificates {
+    /// As ITI-19 says.
+    #[default]
+    Required,
+    /// For trying things out.
+    Off,
+}
+
+/// The Document Registry.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct RegistrySection {
+    pub(crate) listen: Option<SocketAddr>,
+    url: Option<String>,
+    database: Option<String>,
+}
+
+/// The Document Repository.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct RepositorySection {
+    pub(crate) listen: Option<SocketAddr>,
+    url: Option<String>,
+    pub(crate) unique_id: Option<String>,
+    registry: Option<String>,
+    store: Option<String>,
+}
+
+/// The Imaging Document Source.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct ImagingSection {
+    pub(crate) listen: Option<SocketAddr>,
+    url: Option<String>,
+    unique_id: Option<String>,
+    store: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+struct AuditSection {
+    spool: Option<PathBuf>,
+    source_id: Option<String>,
+    enterprise_site: Option<String>,
+    host: Option<String>,
+    segment_bytes: Option<u64>,
+}
+
+impl Config {
+    /// Reads a configuration file. Paths in it are relative to its folder.
+    pub(crate) fn load(file: &Path) -> Result<Self, ConfigError> {
+        let shown = file.display();
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| ConfigError(format!("{shown}: cannot be read: {error}")))?;
+        let folder = file.parent().unwrap_or(Path::new(""));
+        Self::read(&text, std::env::vars_os(), folder)
+            .map_err(|ConfigError(problem)| ConfigError(format!("{shown}: {problem}")))
+    }
+
+    fn read(
+        text: &str,
+        environment: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
+        folder: &Path,
+    ) -> Result<Self, ConfigError> {
+        let mut table: toml::Table = text.parse().map_err(one_line)?;
+        keys::check(&table)?;
+        environment::apply(&mut table, environment)?;
+        let mut config: Self = table.try_into().map_err(one_line)?;
+        config.resolve(folder);
+        config.check()?;
+        Ok(config)
+    }
+
+    fn resolve(&mut self, folder: &Path) {
+        self.data = folder.join(&self.data);
+        self.affinity_domain.codes = folder.join(&self.affinity_domain.codes);
+        if let Some(tls) = &mut self.tls {
+            tls.certificate = folder.join(&tls.certificate);
+            tls.key = folder.join(&tls.key);
+            tls.trust
+                .iter_mut()
+                .for_each(|path| *path = folder.join(&*path));
+        }
+        let spool = self.audit.spool.take();
+        self.audit.spool =
+            Some(spool.map_or_else(|| self.data.join("audit"), |path| folder.join(path)));
+        in_folder(&mut self.registry.database, "sqlite:", folder);
+        in_folder(&mut self.repository.store, "file:", folder);
+        in_folder(&mut self.imaging.store, "file:", folder);
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let oid = |key: &str, value: &str| match is_oid(value) {
+            true => Ok(()),
+            false => Err(ConfigError(format!("{key}: {value:?} is not an OID"))),
+        };
+        let Some(home) = self.home_community_id.strip_prefix("urn:oid:") else {
+            let problem = "home_community_id: it must begin with urn:oid:";
+            return Err(ConfigError(problem.to_owned()));
+        };
+        oid("home_community_id", home)?;
+        let authority = &self.affinity_domain.patient_id_authority;
+        oid("affinity_domain.patient_id_authority", authority)?;
+        for (room, id) in [
+            ("repository", &self.repository.unique_id),
+            ("imaging", &self.imaging.unique_id),
+        ] {
+            if let Some(id) = id {
+                oid(&format!("{room}.unique_id"), id)?;
+            }
+        }
+        if self.repository.listen.is_some() && self.repository.unique_id.is_none() {
+            let problem = "repository.unique_id: a repository needs one";
+            return Err(ConfigError(problem.to_owned()));
+        }
+        self.check_listeners()
+    }
+
+    fn check_listeners(&self) -> Result<(), ConfigError> {
+        for (room, address) in self.listeners() {
+            if self.tls.is_none() && !address.ip().is_loopback() {
+                return Err(ConfigError(format!(
+                    "{room}.listen: without [tls], only loopback addresses such as \
+                     127.0.0.1:{} may be listened on, not {address}",
+                    address.port()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The rooms that run here, and where they listen.
+    pub(crate) fn listeners(&self) -> Vec<(&'static str, SocketAddr)> {
+        let rooms = [
+            ("registry", self.registry.listen),
+            ("repository", self.repository.listen),
+            ("imaging", self.imaging.listen),
+        ];
+        let listening = |(room, address): (_, Option<_>)| address.map(|address| (room, address));
+        rooms.into_iter().filter_map(listening).collect()
+    }
+
+    /// Key, certificate and trust; `None` for plain HTTP.
+    pub(crate) fn tls_files(&self) -> Option<TlsFiles> {
+        self.tls.as_ref().map(|tls| TlsFiles {
+            certificate: tls.certificate.clone(),
+            key: tls.key.clone(),
+            trust: tls.trust.clone(),
+            client_certificate_required: tls.client_certificates == ClientCertificates::Required,
+            check_server_name: true,
+        })
+    }
+
+    /// The ledger.
+    pub(crate) fn audit(&self) -> AuditConfig {
+        let host = self.audit.host.clone().unwrap_or_else(host_name);
+        let source_id = self.audit.source_id.clone();
+        AuditConfig {
+            spool: self.spool(),
+            source_id: source_id.unwrap_or_else(|| format!("hilum@{host}")),
+            enterprise_site: self.audit.enterprise_site.clone(),
+            host,
+            segment_bytes: self
+                .audit
+                .segment_bytes
+                .unwrap_or(hilum_audit::spool::SEGMENT_BYTES),
+        }
+    }
+
+    /// The folder of the audit spool.
+    pub(crate) fn spool(&self) -> PathBuf {
+        let default = || self.data.join("audit");
+        self.audit.spool.clone().unwrap_or_else(default)
+    }
+
+    /// Where the registry is called.
+    pub(crate) fn registry_url(&self) -> Option<String> {
+        self.url("registry", &self.registry.url, self.registry.listen)
+    }
+
+    /// Where the repository is called.
+    pub(crate) fn repository_url(&self) -> Option<String> {
+        self.url("repository", &self.repository.url, self.repository.listen)
+    }
+
+    /// Where the imaging source is called.
+    pub(crate) fn imaging_url(&self) -> Option<String> {
+        self.url("imaging", &self.imaging.url, self.imaging.listen)
+    }
+
+    /// Where the repository registers documents.
+    pub(crate) fn registry_of_repository(&self) -> Option<String> {
+        self.repository
+            .registry
+            .clone()
+            .or_else(|| self.registry_url())
+    }
+
+    /// The unique ID of the imaging source: the repository's if it has none of its own.
+    pub(crate) fn imaging_unique_id(&self) -> Option<String> {
+        let own = self.imaging.unique_id.clone();
+        own.or_else(|| self.repository.unique_id.clone())
+    }
+
+    /// The database of the registry, as a URL.
+    pub(crate) fn registry_database(&self) -> String {
+        let default = || format!("sqlite:{}", self.data.join("registry.db").display());
+        self.registry.database.clone().unwrap_or_else(default)
+    }
+
+    /// The document store, as a URL.
+    pub(crate) fn repository_store(&self) -> String {
+        let default = || format!("file:{}", self.data.join("documents").display());
+        self.repository.store.clone().unwrap_or_else(default)
+    }
+
+    /// The folder of the images, as a URL.
+    pub(crate) fn imaging_store(&self) -> String {
+        let default = || format!("file:{}", self.data.join("images").display());
+        self.imaging.store.clone().unwrap_or_else(default)
+    }
+
+    fn url(
+        &self,
+        room: &str,
+        given: &Option<String>,
+        listen: Option<SocketAddr>,
+    ) -> Option<String> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let derived = || listen.map(|address| format!("{scheme}://{address}/{room}"));
+        given.clone().or_else(derived)
+    }
+}
+
+/// Makes the path in `file:PATH` or `sqlite:PATH` relative to the folder of the configuration.
+fn in_folder(url: &mut Option<String>, scheme: &str, folder: &Path) {
+    if let Some(path) = url.as_deref().and_then(|url| url.strip_prefix(scheme)) {
+        *url = Some(format!("{scheme}{}", folder.join(path).display()));
+    }
+}
+
+/// The name of this machine.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
+/// What is wrong with TOML, in one line.
+fn one_line(error: impl std::fmt::Display) -> ConfigError {
+    let text = error.to_string();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('|') && !line.contains(" | "))
+        .collect();
+    ConfigError(lines.join(": "))
+}

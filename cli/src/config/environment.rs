@@ -1,0 +1,76 @@
+//! What the environment changes: `HILUM_REGISTRY__LISTEN=…` is `listen` in `[registry]`, and
+//! `HILUM_REGISTRY__DATABASE_FILE=…` names a file that holds the value, for secrets.
+
+use std::ffi::OsString;
+
+use toml::{Table, Value};
+
+use crate::config::{ConfigError, keys};
+
+const PREFIX: &str = "HILUM_";
+
+/// Applies every variable that means a key. Those with two underscores in a row must; others, such
+/// as `HILUM_LOG`, may be meant for something else.
+pub(super) fn apply(
+    table: &mut Table,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<(), ConfigError> {
+    for (name, value) in environment {
+        let Some(path) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else {
+            continue;
+        };
+        let path = path.to_ascii_lowercase();
+        let said = |problem: &str| {
+            ConfigError(format!("{PREFIX}{}: {problem}", path.to_ascii_uppercase()))
+        };
+        let value = || {
+            let text = value.to_str().ok_or_else(|| said("it is not UTF-8"))?;
+            Ok(text.to_owned())
+        };
+        let from_file = |value: String| {
+            let content = std::fs::read_to_string(&value);
+            let content = content.map_err(|error| said(&format!("{value}: {error}")))?;
+            Ok::<_, ConfigError>(content.trim_end().to_owned())
+        };
+        match path.split_once("__") {
+            Some((section, key)) => {
+                let known = keys::of_section(section).map_err(|error| said(&error.0))?;
+                let (key, value) = match key.strip_suffix("_file") {
+                    Some(key) if known.contains(&key) => (key, from_file(value()?)?),
+                    _ => (key, value()?),
+                };
+                if !known.contains(&key) {
+                    let unknown = keys::unknown(&format!("{section}.{key}"), &keys::all());
+                    return Err(said(&unknown.0));
+                }
+                let value = typed(section, key, value).map_err(|problem| said(&problem))?;
+                let section = table.entry(section).or_insert_with(|| Table::new().into());
+                if let Value::Table(section) = section {
+                    section.insert(key.to_owned(), value);
+                }
+            }
+            None if keys::TOP.contains(&path.as_str()) => {
+                table.insert(path.clone(), Value::String(value()?));
+            }
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// Variables are text; a few keys are numbers or lists.
+fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {
+    if section == "limits" || key == "segment_bytes" {
+        let number = value.trim().parse::<i64>();
+        return number
+            .map(Value::Integer)
+            .map_err(|_| format!("{value:?} is not a number"));
+    }
+    if key == "trust" {
+        let files = value
+            .split(',')
+            .map(|file| Value::String(file.trim().to_owned()));
+        return Ok(Value::Array(files.collect()));
+    }
+    Ok(Value::String(value))
+}

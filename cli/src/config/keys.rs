@@ -1,0 +1,114 @@
+//! The keys of `hilum.toml`.
+
+use crate::config::ConfigError;
+
+/// What stands outside of sections.
+pub(super) const TOP: [&str; 2] = ["home_community_id", "data"];
+
+/// Every section with its keys.
+pub(super) const SECTIONS: [(&str, &[&str]); 7] = [
+    (
+        "affinity_domain",
+        &["patient_id_authority", "codes", "unknown_patients"],
+    ),
+    (
+        "tls",
+        &["certificate", "key", "trust", "client_certificates"],
+    ),
+    ("registry", &["listen", "url", "database"]),
+    (
+        "repository",
+        &["listen", "url", "unique_id", "registry", "store"],
+    ),
+    ("imaging", &["listen", "url", "unique_id", "store"]),
+    (
+        "audit",
+        &[
+            "spool",
+            "source_id",
+            "enterprise_site",
+            "host",
+            "segment_bytes",
+        ],
+    ),
+    (
+        "limits",
+        &[
+            "connections",
+            "header_bytes",
+            "root_bytes",
+            "attachments",
+            "attachment_bytes",
+            "early_bytes",
+            "part_header_bytes",
+            "handshake_seconds",
+            "idle_seconds",
+            "progress_seconds",
+            "progress_bytes",
+            "drain_seconds",
+            "connect_seconds",
+            "answer_seconds",
+            "pooled_connections",
+            "pooled_seconds",
+        ],
+    ),
+];
+
+/// Refuses keys that mean nothing, by name and with the nearest one that does.
+pub(super) fn check(table: &toml::Table) -> Result<(), ConfigError> {
+    for (key, value) in table {
+        if TOP.contains(&key.as_str()) {
+            continue;
+        }
+        let keys = of_section(key)?;
+        let toml::Value::Table(section) = value else {
+            return Err(ConfigError(format!("{key}: it is a section, [{key}]")));
+        };
+        for name in section.keys() {
+            if !keys.contains(&name.as_str()) {
+                return Err(unknown(&format!("{key}.{name}"), &all()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The keys of a section.
+pub(super) fn of_section(name: &str) -> Result<&'static [&'static str], ConfigError> {
+    let found = SECTIONS.iter().find(|(section, _)| *section == name);
+    let sections = SECTIONS.iter().map(|(section, _)| (*section).to_owned());
+    let known: Vec<String> = sections.chain(TOP.map(str::to_owned)).collect();
+    found.map_or_else(|| Err(unknown(name, &known)), |(_, keys)| Ok(*keys))
+}
+
+/// Every key in full.
+pub(crate) fn all() -> Vec<String> {
+    let of_section = |(section, keys): &(&str, &[&str])| {
+        let section = (*section).to_owned();
+        let full = move |key: &&str| format!("{section}.{key}");
+        keys.iter().map(full).collect::<Vec<_>>()
+    };
+    let top = TOP.iter().map(|key| (*key).to_owned());
+    top.chain(SECTIONS.iter().flat_map(of_section)).collect()
+}
+
+/// The refusal of an unknown key.
+pub(super) fn unknown(key: &str, known: &[String]) -> ConfigError {
+    let distance = |other: &&String| strsim::damerau_levenshtein(key, other);
+    let nearest = known.iter().min_by_key(distance);
+    let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"));
+    ConfigError(format!("unknown key {key}{hint}"))
+}
+
+/// Whether this is an object identifier in dotted form.
+pub(crate) fn is_oid(text: &str) -> bool {
+    let arcs: Vec<&str> = text.split('.').collect();
+    let well_formed = |arc: &&str| {
+        let digits = !arc.is_empty() && arc.bytes().all(|byte| byte.is_ascii_digit());
+        digits && (arc.len() == 1 || !arc.starts_with('0'))
+    };
+    text.len() <= 64
+        && arcs.len() > 1
+        && matches!(arcs[0], "0" | "1" | "2")
+        && arcs.iter().all(well_formed)
+}

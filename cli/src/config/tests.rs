@@ -1,0 +1,108 @@
+use std::ffi::OsString;
+
+use super::*;
+
+const MINIMAL: &str = r#"
+home_community_id = "urn:oid:1.2.3"
+data = "data"
+[affinity_domain]
+patient_id_authority = "1.2.4"
+codes = "codes.xml"
+"#;
+
+fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let variables = environment
+        .iter()
+        .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let folder = Path::new("/node");
+    Config::read(&format!("{MINIMAL}{text}"), variables, folder).map_err(|error| error.0)
+}
+
+#[test]
+fn rooms_run_if_they_listen() {
+    let config = read("[registry]\nlisten = '127.0.0.1:18401'", &[]).unwrap();
+    assert_eq!(config.listeners().len(), 1);
+    let url = config.registry_url();
+    assert_eq!(url.as_deref(), Some("http://127.0.0.1:18401/registry"));
+    assert_eq!(config.registry_database(), "sqlite:/node/data/registry.db");
+    assert_eq!(config.spool(), Path::new("/node/data/audit"));
+    assert!(read("", &[]).unwrap().listeners().is_empty());
+}
+
+#[test]
+fn unknown_keys_are_refused_with_the_nearest() {
+    let refused = |text| read(text, &[]).unwrap_err();
+    assert_eq!(
+        refused("[registry]\nlisen = '127.0.0.1:1'"),
+        "unknown key registry.lisen; did you mean registry.listen?"
+    );
+    assert_eq!(
+        refused("[limit]\nconnections = 1"),
+        "unknown key limit; did you mean limits?"
+    );
+}
+
+#[test]
+fn the_environment_overrides() {
+    let changes = [
+        ("HILUM_REGISTRY__LISTEN", "127.0.0.1:7"),
+        ("HILUM_LIMITS__CONNECTIONS", "9"),
+        ("HILUM_HOME_COMMUNITY_ID", "urn:oid:1.9"),
+        ("HILUM_LOG", "debug"),
+        ("PATH", "/bin"),
+    ];
+    let config = read("[registry]\nlisten = '127.0.0.1:1'", &changes).unwrap();
+    assert_eq!(config.registry.listen, "127.0.0.1:7".parse().ok());
+    assert_eq!(config.limits.connections, 9);
+    assert_eq!(config.home_community_id, "urn:oid:1.9");
+    let unknown = read("", &[("HILUM_REGISTRY__LISTN", "x")]).unwrap_err();
+    assert!(
+        unknown.ends_with("did you mean registry.listen?"),
+        "{unknown}"
+    );
+    let garbled = read("", &[("HILUM_LIMITS__CONNECTIONS", "many")]).unwrap_err();
+    assert_eq!(
+        garbled,
+        "HILUM_LIMITS__CONNECTIONS: \"many\" is not a number"
+    );
+}
+
+#[test]
+fn secrets_come_from_files() {
+    let file = std::env::temp_dir().join(format!("hilum-secret-{}", std::process::id()));
+    std::fs::write(&file, "postgres://u:p@h/d\n").unwrap();
+    let name = file.display().to_string();
+    let config = read("", &[("HILUM_REGISTRY__DATABASE_FILE", &name)]).unwrap();
+    std::fs::remove_file(file).unwrap();
+    assert_eq!(config.registry_database(), "postgres://u:p@h/d");
+}
+
+#[test]
+fn plain_http_stays_on_this_machine() {
+    let refused = read("[registry]\nlisten = '0.0.0.0:18401'", &[]).unwrap_err();
+    assert!(
+        refused.starts_with("registry.listen: without [tls], only loopback"),
+        "{refused}"
+    );
+    let tls = "[tls]\ncertificate='c'\nkey='k'\ntrust=['t']\n[registry]\nlisten='0.0.0.0:1'";
+    let config = read(tls, &[]).unwrap();
+    assert_eq!(
+        config.tls_files().unwrap().certificate,
+        Path::new("/node/c")
+    );
+}
+
+#[test]
+fn mistakes_are_told_in_one_line() {
+    for text in [
+        "[registry]\nlisten = 5",
+        "[registry\n",
+        "[registry]\nlisten = 'x'",
+        "[limits]\nconnections = 'x'",
+    ] {
+        let problem = read(text, &[]).unwrap_err();
+        assert!(!problem.contains('\n') && problem.len() > 10, "{problem}");
+        eprintln!("{problem}");
+    }
+    assert!(!is_oid("1.02.3") && !is_oid("1") && !is_oid("3.1") && is_oid("2.25.0"));
+}

@@ -1,0 +1,304 @@
+//! `hilum init`: writes a ready node.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use hilum_security::development_ca::Identity;
+use hilum_transport::Limits;
+use uuid::Uuid;
+
+use crate::config::{Config, ConfigError, is_oid};
+
+/// The default affinity domain. Its codes are from LOINC, SNOMED CT, DICOM and IHE.
+const CODES: &str = include_str!("init/codes.xml");
+const CONFIG: &str = include_str!("init/hilum.toml");
+/// How long development certificates are valid.
+const AUTHORITY_DAYS: u32 = 3650;
+pub(crate) const NODE_DAYS: u32 = 825;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The folder to write into; it is made, or must be empty
+    pub(crate) dir: PathBuf,
+    /// Plain HTTP without TLS, for this machine only
+    #[arg(long)]
+    pub(crate) plain: bool,
+    /// The registry listens on N+1, repository and imaging source on N+2
+    #[arg(long, value_name = "N", default_value_t = 18400, value_parser = clap::value_parser!(u16).range(1..65526))]
+    pub(crate) port_base: u16,
+    /// Take submissions for patients that no feed has announced
+    #[arg(long)]
+    pub(crate) accept_unknown_patients: bool,
+    /// The home community ID [default: a new one]
+    #[arg(long, value_name = "OID", value_parser = oid)]
+    pub(crate) home: Option<String>,
+    /// The repositoryUniqueId [default: a new one]
+    #[arg(long, value_name = "OID", value_parser = oid)]
+    pub(crate) repository_id: Option<String>,
+    /// The authority of patient IDs [default: a new one]
+    #[arg(long, value_name = "OID", value_parser = oid)]
+    pub(crate) patient_authority: Option<String>,
+    /// The codes of your affinity domain [default: a general set]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) codes: Option<PathBuf>,
+    /// sqlite:PATH or postgres://…
+    #[arg(long, value_name = "URL", default_value = "sqlite:data/registry.db")]
+    pub(crate) database: String,
+    /// file:PATH
+    #[arg(long, value_name = "URL", default_value = "file:data/documents")]
+    pub(crate) store: String,
+}
+
+fn oid(text: &str) -> Result<String, String> {
+    let bare = text.strip_prefix("urn:oid:").unwrap_or(text);
+    match is_oid(bare) {
+        true => Ok(bare.to_owned()),
+        false => Err("it is not an OID such as 1.2.3".to_owned()),
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    write(arguments)?;
+    let file = arguments.dir.join("hilum.toml");
+    println!("wrote {}", file.display());
+    println!("start it with: hilum serve --config {}", file.display());
+    Ok(())
+}
+
+/// Writes the node.
+pub(crate) fn write(arguments: &Arguments) -> anyhow::Result<()> {
+    let dir = &arguments.dir;
+    check_urls(arguments)?;
+    empty(dir)?;
+    let codes = match &arguments.codes {
+        Some(file) => {
+            let codes = std::fs::read_to_string(file);
+            codes.with_context(|| format!("{}: cannot be read", file.display()))?
+        }
+        None => String::new(),
+    };
+    std::fs::create_dir_all(dir.join("data"))
+        .with_context(|| format!("{}: cannot be made", dir.display()))?;
+    let authority = arguments.patient_authority.clone().unwrap_or_else(new_oid);
+    let codes = if codes.is_empty() {
+        CODES.replace("{patient_id_authority}", &authority)
+    } else {
+        codes
+    };
+    save(&dir.join("codes.xml"), &codes)?;
+    certificates(&dir.join("certs"))?;
+    let file = dir.join("hilum.toml");
+    save(&file, &configuration(arguments, &authority)?)?;
+    // Whatever is wrong with what was asked for is better said now than by `hilum serve`.
+    Config::load(&file)?;
+    Ok(())
+}
+
+fn check_urls(arguments: &Arguments) -> Result<(), ConfigError> {
+    let database = &arguments.database;
+    let known = ["sqlite:", "postgres://", "postgresql://"];
+    if !known.iter().any(|scheme| database.starts_with(scheme)) {
+        let problem = "--database: it begins with sqlite: or postgres://";
+        return Err(ConfigError(problem.to_owned()));
+    }
+    if !arguments.store.starts_with("file:") {
+        let problem = "--store: it begins with file:";
+        return Err(ConfigError(problem.to_owned()));
+    }
+    Ok(())
+}
+
+fn empty(dir: &Path) -> anyhow::Result<()> {
+    match std::fs::read_dir(dir) {
+        Ok(mut entries) => match entries.next() {
+            Some(_) => bail!("{}: it is not empty; nothing was written", dir.display()),
+            None => Ok(()),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("{}: cannot be read", dir.display())),
+    }
+}
+
+/// A development authority, the node's own certificate, and one for a client.
+fn certificates(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let authority = Identity::authority("Hilum development CA", AUTHORITY_DAYS)?;
+    let save = |identity: &Identity, name: &str| {
+        let certificate = folder.join(format!("{name}.pem"));
+        let key = folder.join(format!("{name}.key"));
+        let saved = identity.write(&certificate, &key);
+        saved.with_context(|| format!("{}: cannot be written", certificate.display()))
+    };
+    save(&authority, "ca")?;
+    save(&authority.issue("node", &[], NODE_DAYS)?, "node")?;
+    save(&authority.issue("client", &[], NODE_DAYS)?, "client")
+}
+
+fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<String> {
+    let id = |given: &Option<String>| given.clone().unwrap_or_else(new_oid);
+    let port = |offset: u16| (arguments.port_base + offset).to_string();
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let values = [
+        ("home", id(&arguments.home)),
+        ("patient_id_authority", authority.to_owned()),
+        ("codes", quoted("codes.xml")),
+        (
+            "unknown_patients",
+            if arguments.accept_unknown_patients {
+                "accept"
+            } else {
+                "refuse"
+            }
+            .to_owned(),
+        ),
+        ("tls", if arguments.plain { "# " } else { "" }.to_owned()),
+        (
+            "scheme",
+            if arguments.plain { "http" } else { "https" }.to_owned(),
+        ),
+        ("registry_port", port(1)),
+        ("repository_port", port(2)),
+        ("repository_id", id(&arguments.repository_id)),
+        (
+            "database",
+            quoted(&absolute(&arguments.database, "sqlite:")?),
+        ),
+        ("store", quoted(&absolute(&arguments.store, "file:")?)),
+        ("limits", limits()?),
+    ];
+    let fill =
+        |text: String, (name, value): &(&str, String)| text.replace(&format!("{{{name}}}"), value);
+    Ok(values.iter().fold(CONFIG.to_owned(), fill))
+}
+
+/// A path on the command line is relative to where the command was given, one in the file to the
+/// file; those inside of the node's own folder stay short.
+fn absolute(url: &str, scheme: &str) -> anyhow::Result<String> {
+    match url.strip_prefix(scheme) {
+        Some(path) if !path.starts_with("data/") => {
+            Ok(format!("{scheme}{}", std::path::absolute(path)?.display()))
+        }
+        _ => Ok(url.to_owned()),
+    }
+}
+
+/// The limits and their defaults.
+fn limits() -> anyhow::Result<String> {
+    let debug = format!("{:?}", Limits::default());
+    let fields = debug.trim_start_matches("Limits { ").trim_end_matches(" }");
+    let mut lines = String::new();
+    for field in fields.split(", ") {
+        let (key, value) = field.split_once(": ").context("a limit without a value")?;
+        writeln!(lines, "# {key} = {value}")?;
+    }
+    Ok(lines.trim_end().to_owned())
+}
+
+/// A new OID below 2.25, where every UUID has one (ITU-T X.667).
+fn new_oid() -> String {
+    format!("2.25.{}", Uuid::new_v4().as_u128())
+}
+
+fn save(file: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(file, text).with_context(|| format!("{}: cannot be written", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn node(options: &[&str]) -> (tempfile::TempDir, anyhow::Result<Config>) {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("node");
+        let given = ["init", dir.to_str().unwrap()];
+        let command = Command::try_parse_from(given.iter().chain(options)).unwrap();
+        let config =
+            write(&command.arguments).and_then(|()| Ok(Config::load(&dir.join("hilum.toml"))?));
+        (folder, config)
+    }
+
+    #[test]
+    fn a_new_node_is_complete() {
+        let (folder, config) = node(&[]);
+        let config = config.unwrap();
+        let dir = folder.path().join("node");
+        let files = config.tls_files().unwrap();
+        let inspection = hilum_security::inspection::inspect(&files).unwrap();
+        assert!(inspection.key_matches && inspection.not_trusted_here.is_none());
+        assert!(dir.join("certs/client.pem").is_file() && dir.join("data").is_dir());
+        assert_eq!(config.listeners().len(), 3);
+        let again = Command::try_parse_from(["init", dir.to_str().unwrap()]).unwrap();
+        assert!(
+            write(&again.arguments)
+                .unwrap_err()
+                .to_string()
+                .contains("not empty")
+        );
+    }
+
+    #[test]
+    fn every_key_is_shown() {
+        let (folder, _) = node(&["--plain"]);
+        let text = std::fs::read_to_string(folder.path().join("node/hilum.toml")).unwrap();
+        for key in crate::config::all_keys() {
+            let name = key.rsplit('.').next().unwrap();
+            let shown = text.lines().any(|line| {
+                line.trim_start_matches("# ")
+                    .starts_with(&format!("{name} = "))
+            });
+            assert!(shown, "{key}");
+        }
+        // Uncommenting everything gives a valid file again.
+        let uncommented: Vec<String> = text
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(key) if key.contains(" = ") || key.starts_with('[') => key.to_owned(),
+                _ => line.to_owned(),
+            })
+            .collect();
+        let file = folder.path().join("node/all.toml");
+        std::fs::write(&file, uncommented.join("\n")).unwrap();
+        assert_eq!(Config::load(&file).unwrap().limits, Limits::default());
+    }
+
+    #[test]
+    fn options_are_taken() {
+        let options = [
+            "--plain",
+            "--port-base",
+            "20000",
+            "--accept-unknown-patients",
+            "--home",
+            "urn:oid:1.2.3",
+            "--repository-id",
+            "1.2.4",
+            "--patient-authority",
+            "1.2.5",
+            "--database",
+            "postgres://u@h/d",
+            "--store",
+            "file:/elsewhere",
+        ];
+        let config = node(&options).1.unwrap();
+        assert!(config.tls.is_none());
+        assert_eq!(config.home_community_id, "urn:oid:1.2.3");
+        assert_eq!(config.registry.listen, "127.0.0.1:20001".parse().ok());
+        assert_eq!(
+            config.repository_url().unwrap(),
+            "http://localhost:20002/repository"
+        );
+        assert_eq!(config.registry_database(), "postgres://u@h/d");
+        assert_eq!(config.repository_store(), "file:/elsewhere");
+        assert_eq!(config.imaging_unique_id().as_deref(), Some("1.2.4"));
+    }
+}

@@ -1,0 +1,199 @@
+//! `hilum serve`: runs the rooms of a node until it is asked to stop.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use hilum_audit::{Audit, Event};
+use hilum_security::iti19_authenticate_node as iti19;
+use hilum_transport::{Incoming, Reply};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use xds_schemas::soap::Fault;
+
+use crate::config::{Config, ConfigError};
+use crate::rooms::{self, Room};
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The node
+    #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
+    config: PathBuf,
+}
+
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let config = Config::load(&arguments.config)?;
+    let mut stop = signals()?;
+    let running = Running::start(&config).await?;
+    for line in &running.lines {
+        println!("{line}");
+    }
+    // The sender lives as long as the process, so this ends with a signal.
+    let _ = stop.wait_for(|stopping| *stopping).await;
+    running.stop().await
+}
+
+/// A node that runs. `hilum demo` runs several.
+pub(crate) struct Running {
+    /// One line for each room: what listens where.
+    pub(crate) lines: Vec<String>,
+    audit: Audit,
+    rooms: Vec<&'static str>,
+    stop: watch::Sender<bool>,
+    listeners: JoinSet<bool>,
+}
+
+impl Running {
+    /// Opens the rooms of a node, and accepts connections when this returns.
+    pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
+        if config.listeners().is_empty() {
+            let problem = "no room has `listen`, so there is nothing to serve";
+            return Err(ConfigError(problem.to_owned()).into());
+        }
+        let tls = config.tls_files();
+        let tls = tls.map(|files| iti19::server_config(&files)).transpose();
+        let tls = tls.context("[tls]")?;
+        let mut bound = BTreeMap::new();
+        for (room, address) in config.listeners() {
+            if let std::collections::btree_map::Entry::Vacant(free) = bound.entry(address) {
+                let listener = TcpListener::bind(address).await;
+                free.insert(listener.with_context(|| format!("{room}.listen: {address}"))?);
+            }
+        }
+        let audit = Audit::open(config.audit()).context("[audit]")?;
+        let rooms = rooms::open(config, &audit).await?;
+        for room in &rooms {
+            started(&audit, room.name).await?;
+        }
+        let names = rooms.iter().map(|room| room.name).collect();
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let line =
+            |room: &Room| format!("listening {0} {scheme}://{1}/{0}", room.name, room.address);
+        let lines = rooms.iter().map(line).collect();
+        let (stop, stopping) = watch::channel(false);
+        let mut listeners = JoinSet::new();
+        for (address, listener) in bound {
+            let house = House::of(&rooms, address, &audit);
+            let routes = move |incoming| {
+                let house = Arc::clone(&house);
+                async move { house.answer(incoming).await }
+            };
+            let mut stopping = stopping.clone();
+            let stop = async move {
+                // If the sender is gone, so is the node.
+                let _ = stopping.wait_for(|stopping| *stopping).await;
+            };
+            let limits = config.limits.clone();
+            listeners.spawn(hilum_transport::serve(
+                listener,
+                tls.clone(),
+                limits,
+                routes,
+                stop,
+            ));
+        }
+        Ok(Self {
+            lines,
+            audit,
+            rooms: names,
+            stop,
+            listeners,
+        })
+    }
+
+    /// Lets calls that have begun finish, and closes the rooms.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        self.stop.send_replace(true);
+        let mut finished = true;
+        while let Some(listener) = self.listeners.join_next().await {
+            finished &= listener.context("a listener was lost")?;
+        }
+        for room in &self.rooms {
+            let event = Event::application_stopped(&process_name(room));
+            self.audit.record(event, ()).await?.into_inner();
+        }
+        match finished {
+            true => Ok(()),
+            false => bail!("some calls took too long and were cut off"),
+        }
+    }
+}
+
+async fn started(audit: &Audit, room: &str) -> anyhow::Result<()> {
+    let event = Event::application_started(&process_name(room));
+    audit.record(event, ()).await?.into_inner();
+    Ok(())
+}
+
+fn process_name(room: &str) -> String {
+    format!("hilum {room}")
+}
+
+/// The rooms behind one address. The path says which of them is meant.
+struct House {
+    rooms: Vec<Room>,
+    audit: Audit,
+}
+
+impl House {
+    fn of(rooms: &[Room], address: SocketAddr, audit: &Audit) -> Arc<Self> {
+        let here = |room: &&Room| room.address == address;
+        Arc::new(Self {
+            rooms: rooms.iter().filter(here).cloned().collect(),
+            audit: audit.clone(),
+        })
+    }
+
+    async fn answer(&self, incoming: Incoming) -> Reply {
+        let path = match &incoming {
+            Incoming::Call(call) => call.path(),
+            Incoming::Get(get) if get.path == "/healthz" => return plain(200, "ok\n"),
+            Incoming::Get(get) => &get.path,
+            Incoming::Refused(refusal) => {
+                return self.refused(Event::from(refusal), refusal.reply()).await;
+            }
+        };
+        let first = path.split('/').nth(1).unwrap_or_default();
+        let room = self.rooms.iter().find(|room| room.serves(first));
+        match (room, incoming) {
+            (Some(room), incoming) => (room.answer)(incoming).await,
+            (None, Incoming::Call(call)) => {
+                let fault = Fault::sender("nothing is served at this path");
+                let event = Event::refused(call.caller(), &fault);
+                self.refused(event, Reply::fault(&fault)).await
+            }
+            (None, _) => plain(404, "nothing is served at this path\n"),
+        }
+    }
+
+    async fn refused(&self, event: Event, reply: Reply) -> Reply {
+        match self.audit.record(event, reply).await {
+            Ok(recorded) => recorded.into_inner(),
+            Err(error) => Reply::fault(&error.into()),
+        }
+    }
+}
+
+fn plain(status: u16, text: &'static str) -> Reply {
+    Reply::plain(status, "text/plain; charset=utf-8", text)
+}
+
+/// Becomes true with SIGTERM or SIGINT.
+fn signals() -> anyhow::Result<watch::Receiver<bool>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        sender.send_replace(true);
+    });
+    Ok(receiver)
+}
