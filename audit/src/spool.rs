@@ -81,6 +81,19 @@ struct Queue {
     /// How many records the writer waits for; 0 while it is busy and will look anyway.
     wanted: usize,
     closing: bool,
+    /// Nobody writes any more.
+    closed: bool,
+}
+
+/// Turns everybody away when the writer ends, even by a panic: nobody waits for ever.
+struct Closing<'a>(&'a Shared);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        let mut queue = self.0.lock();
+        queue.closed = true;
+        queue.group.waiting.clear();
+    }
 }
 
 /// Records that are written together.
@@ -135,6 +148,9 @@ impl Shared {
 
     fn add(&self, frames: &[u8], sender: oneshot::Sender<bool>) {
         let mut queue = self.lock();
+        if queue.closed {
+            return;
+        }
         queue.group.bytes.extend_from_slice(frames);
         queue.group.waiting.push(sender);
         if queue.wanted > 0 && queue.group.waiting.len() >= queue.wanted {
@@ -145,6 +161,7 @@ impl Shared {
 
     /// Writes group after group until the spool is closed.
     fn write(&self, mut segments: Segments) {
+        let _closing = Closing(self);
         let mut group = Group::default();
         let mut last = 1;
         while self.take(&mut group, last) {

@@ -44,8 +44,9 @@ pub mod ns {
     /// Attributes like `xml:lang`.
     pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
-    pub(super) const KNOWN: [&str; 12] =
-        [RIM, RS, SOAP, WSA, QUERY, LCM, XDS, XOP, XDSI, XML, WSSE, SOAP11];
+    pub(super) const KNOWN: [&str; 12] = [
+        RIM, RS, SOAP, WSA, QUERY, LCM, XDS, XOP, XDSI, XML, WSSE, SOAP11,
+    ];
 }
 
 /// How deep elements may nest. A registry message needs about twelve.
@@ -156,13 +157,21 @@ impl<'a> Reader<'a> {
         let config = inner.config_mut();
         config.expand_empty_elements = true;
         config.check_comments = true;
-        inner.resolver_mut().set_max_namespace_bindings(MAX_NAMESPACE_BINDINGS);
-        Ok(Self { inner, text, depth: 0, offset: 0 })
+        inner
+            .resolver_mut()
+            .set_max_namespace_bindings(MAX_NAMESPACE_BINDINGS);
+        Ok(Self {
+            inner,
+            text,
+            depth: 0,
+            offset: 0,
+        })
     }
 
     /// Enters the root element.
     pub fn root(&mut self) -> Result<Element<'a>, XmlError> {
-        self.child()?.ok_or_else(|| self.error("expected an element, found the end of the document"))
+        self.child()?
+            .ok_or_else(|| self.error("expected an element, found the end of the document"))
     }
 
     /// Enters the root element, which must be `name` of `namespace`.
@@ -254,7 +263,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The value of an attribute that is in a namespace, like `mustUnderstand` of SOAP.
-    pub fn attribute_in(&self, element: &Element<'_>, namespace: &str, name: &str) -> Option<String> {
+    pub fn attribute_in(
+        &self,
+        element: &Element<'_>,
+        namespace: &str,
+        name: &str,
+    ) -> Option<String> {
         element
             .start
             .attributes()
@@ -325,7 +339,9 @@ impl<'a> Reader<'a> {
         }
         for (count, attribute) in start.attributes().enumerate() {
             if count >= MAX_ATTRIBUTES {
-                return Err(self.error(format!("an element has more than {MAX_ATTRIBUTES} attributes")));
+                return Err(self.error(format!(
+                    "an element has more than {MAX_ATTRIBUTES} attributes"
+                )));
             }
             let attribute = attribute.map_err(|error| self.error(error.to_string()))?;
             attribute
@@ -337,17 +353,30 @@ impl<'a> Reader<'a> {
             ResolveResult::Bound(namespace) => ns::KNOWN
                 .iter()
                 .find(|known| **known == namespace.0)
-                .map_or_else(|| Cow::Owned(namespace.0.to_owned()), |known| Cow::Borrowed(*known)),
+                .map_or_else(
+                    || Cow::Owned(namespace.0.to_owned()),
+                    |known| Cow::Borrowed(*known),
+                ),
             ResolveResult::Unknown(prefix) => {
                 return Err(self.error(format!("the namespace prefix {prefix} is not declared")));
             }
         };
-        Ok(Element { namespace, start, offset: self.offset })
+        Ok(Element {
+            namespace,
+            start,
+            offset: self.offset,
+        })
     }
 
-    fn check_encoding(&self, declaration: &quick_xml::events::BytesDecl<'_>) -> Result<(), XmlError> {
+    fn check_encoding(
+        &self,
+        declaration: &quick_xml::events::BytesDecl<'_>,
+    ) -> Result<(), XmlError> {
         match declaration.encoding() {
-            Some(Ok(name)) if !name.eq_ignore_ascii_case("utf-8") && !name.eq_ignore_ascii_case("us-ascii") => {
+            Some(Ok(name))
+                if !name.eq_ignore_ascii_case("utf-8")
+                    && !name.eq_ignore_ascii_case("us-ascii") =>
+            {
                 Err(self.error("the declaration names another encoding than UTF-8"))
             }
             Some(Err(error)) => Err(self.error(error.to_string())),
@@ -356,8 +385,9 @@ impl<'a> Reader<'a> {
     }
 
     fn character(&self, reference: &quick_xml::events::BytesRef<'_>) -> Result<char, XmlError> {
-        if let Some(character) =
-            reference.resolve_char_ref().map_err(|error| self.error(error.to_string()))?
+        if let Some(character) = reference
+            .resolve_char_ref()
+            .map_err(|error| self.error(error.to_string()))?
         {
             return Ok(character);
         }
@@ -407,7 +437,10 @@ pub struct Writer {
 impl Writer {
     /// A writer that will need about `capacity` bytes.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { out: String::with_capacity(capacity), start_tag_open: false }
+        Self {
+            out: String::with_capacity(capacity),
+            start_tag_open: false,
+        }
     }
 
     /// Opens an element, whose attributes follow.
@@ -525,7 +558,8 @@ mod tests {
 
     #[test]
     fn reads_children_text_and_attributes() {
-        let xml = "<a:r xmlns:a='urn:x' b='1&amp;2'><a:c> t &lt;<![CDATA[<]]>&#65;\r\n</a:c><d/></a:r>";
+        let xml =
+            "<a:r xmlns:a='urn:x' b='1&amp;2'><a:c> t &lt;<![CDATA[<]]>&#65;\r\n</a:c><d/></a:r>";
         let mut reader = Reader::new(xml.as_bytes()).unwrap();
         let root = reader.root_named("urn:x", "r").unwrap();
         assert_eq!(root.attribute("b").as_deref(), Some("1&2"));
@@ -545,7 +579,11 @@ mod tests {
 
     #[test]
     fn hostile_documents_are_refused() {
-        assert!(reason("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>").reason.contains("document type"));
+        assert!(
+            reason("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>")
+                .reason
+                .contains("document type")
+        );
         assert!(reason("<a>&b;</a>").reason.contains("entity"));
         assert!(reason(&"<a>".repeat(100_000)).reason.contains("deeper"));
         let many: String = (0..100).map(|n| format!(" a{n}=''")).collect();
@@ -554,14 +592,22 @@ mod tests {
         assert!(reason("<p:a/>").reason.contains("not declared"));
         assert!(reason("<a/><b/>").reason.contains("second root"));
         assert!(reason("<a>").reason.contains("ends"));
-        assert!(reason("<?xml version='1.0' encoding='latin1'?><a/>").reason.contains("UTF-8"));
+        assert!(
+            reason("<?xml version='1.0' encoding='latin1'?><a/>")
+                .reason
+                .contains("UTF-8")
+        );
     }
 
     #[test]
     fn what_is_written_is_read_again() {
         let value = "a<b>&\"'\n\r\t \u{1}é";
         let mut writer = Writer::default();
-        writer.open("r").attribute("v", value).text(value).close("r");
+        writer
+            .open("r")
+            .attribute("v", value)
+            .text(value)
+            .close("r");
         let xml = writer.finish();
         let mut reader = Reader::new(xml.as_bytes()).unwrap();
         let root = reader.root().unwrap();

@@ -1,0 +1,29 @@
+//! The metadata of document sharing (ITI TF-3 4.2), typed.
+//!
+//! [`ebrim`](crate::ebrim) is how it travels; here it means something. Each object has one
+//! conversion from ebRIM and one back, and what no attribute claims goes into [`Extra`] and comes
+//! back unchanged. [`submission`] judges a whole submission and names everything that is wrong.
+
+pub mod association;
+pub mod author;
+pub mod code;
+pub mod document_entry;
+pub mod extra;
+pub mod folder;
+pub mod identifiers;
+pub mod patient_id;
+pub mod submission;
+pub mod submission_set;
+pub mod timestamp;
+
+pub use association::{Association, AssociationType, SubmissionSetStatus};
+pub use author::Author;
+pub use code::Code;
+pub use document_entry::{DocumentEntry, DocumentEntryType};
+pub use extra::Extra;
+pub use folder::Folder;
+pub use identifiers::{EntryUuid, HomeCommunityId, RepositoryUniqueId, UniqueId};
+pub use patient_id::{PatientId, ReferenceId};
+pub use submission::Submission;
+pub use submission_set::SubmissionSet;
+pub use timestamp::Timestamp;
