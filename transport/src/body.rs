@@ -9,6 +9,8 @@ use std::future::Future;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use base64::Engine;
@@ -59,6 +61,8 @@ pub(crate) struct Body {
     pieces: VecDeque<Piece>,
     remaining: u64,
     reading: Option<JoinHandle<io::Result<Chunk>>>,
+    /// How many pieces the connection has taken.
+    taken: Arc<AtomicU64>,
 }
 
 impl Body {
@@ -72,7 +76,13 @@ impl Body {
             pieces,
             remaining,
             reading: None,
+            taken: Arc::default(),
         }
+    }
+
+    /// Grows as long as the connection takes more of this body.
+    pub(crate) fn taken(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.taken)
     }
 
     pub(crate) fn bytes(bytes: impl Into<Bytes>) -> Self {
@@ -132,6 +142,7 @@ impl http_body::Body for Body {
             return Poll::Ready(None);
         };
         self.remaining = self.remaining.saturating_sub(bytes.len() as u64);
+        self.taken.fetch_add(1, Ordering::Relaxed);
         Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 

@@ -1,6 +1,9 @@
 //! The client: asks another node, over connections that are kept.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
@@ -10,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_openssl::SslStream;
 use xds_schemas::soap::{self, BodyOrFault, Fault, Header};
@@ -197,8 +201,9 @@ impl Client {
                 }
                 return Err(unreachable(error.to_string()));
             }
-            let answer = timeout(self.limits.answer(), sender.try_send_request(request));
-            match answer.await {
+            let taken = request.body().taken();
+            let answer = sender.try_send_request(request);
+            match patiently(self.limits.answer(), &taken, answer).await {
                 Ok(Ok(response)) => {
                     let pool = Arc::clone(&self.pool);
                     let lease = Lease {
@@ -286,6 +291,23 @@ impl std::fmt::Debug for Client {
         out.debug_struct("Client")
             .field("tls", &self.tls)
             .finish_non_exhaustive()
+    }
+}
+
+/// Waits for an answer, as long as `limit` from when the last of the request was taken: a long
+/// document may be on its way for longer.
+async fn patiently<T>(
+    limit: Duration,
+    taken: &AtomicU64,
+    answer: impl Future<Output = T>,
+) -> Result<T, Elapsed> {
+    let mut answer = std::pin::pin!(answer);
+    loop {
+        let before = taken.load(Ordering::Relaxed);
+        match timeout(limit, &mut answer).await {
+            Err(_) if taken.load(Ordering::Relaxed) > before => {}
+            answered => return answered,
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Large attachments need little memory.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use hilum_transport::{Part, PartSource};
+use hilum_transport::{Client, Limits, Part, PartSource};
+use tokio::io::AsyncReadExt;
 
 use crate::site::{Echo, Fetch, Site, Words};
 
@@ -74,4 +75,51 @@ async fn two_hundred_megabytes_there_and_back() {
 #[ignore = "takes a while"]
 async fn four_gigabytes_there_and_back() {
     there_and_back(4_300_000_000).await;
+}
+
+/// A peer that takes long to read, and one that never answers: only the second is given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_may_take_longer_than_an_answer() {
+    let limits = Limits {
+        answer_seconds: 1,
+        ..Limits::default()
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/slow", listener.local_addr().unwrap());
+    let length: u64 = 40_000_000;
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut taken = 0;
+        let mut buffer = vec![0; 1_000_000];
+        while taken < length {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            let read = stream.read_exact(&mut buffer).await.unwrap();
+            taken += read as u64;
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large");
+    let file = std::fs::File::create(&path).unwrap();
+    file.set_len(length).unwrap();
+    let part = Part {
+        content_id: "1@x".into(),
+        content_type: "application/octet-stream".into(),
+        source: PartSource::File {
+            path,
+            offset: 0,
+            length,
+        },
+    };
+    let began = Instant::now();
+    let client = Client::new(None, limits);
+    let words = Words::of("hi");
+    let given_up = client.send::<Echo>(&url, &words, vec![part]);
+    let reason = given_up.await.unwrap_err().to_string();
+    assert!(reason.contains("no answer within 1 seconds"), "{reason}");
+    let after = began.elapsed();
+    assert!(
+        after > Duration::from_millis(2400) && after < Duration::from_secs(30),
+        "{after:?}"
+    );
 }
