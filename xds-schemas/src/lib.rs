@@ -8,4 +8,5 @@ pub mod mtom;
 pub mod soap;
 pub mod transaction;
 pub mod wsa;
+pub mod wsdl;
 pub mod xml;

@@ -520,7 +520,7 @@ impl Writer {
 /// Escapes what XML would misread. Line ends and tabs in attributes are written as references, so
 /// that attribute value normalisation gives them back; characters that XML 1.0 cannot carry at all
 /// are replaced by U+FFFD.
-fn escape(out: &mut String, text: &str, in_attribute: bool) {
+pub(crate) fn escape(out: &mut String, text: &str, in_attribute: bool) {
     let mut copied = 0;
     for (at, character) in text.char_indices() {
         let replacement = match character {
