@@ -1,5 +1,8 @@
 //! The ebXML registry services 3.0 messages that document sharing carries (ITI TF-3 4.2.4,
 //! OASIS regrep-rs-3.0): submissions, queries, and the answers to both.
+//!
+//! Each message declares the prefixes that are used inside of it; the pieces of
+//! [`ebrim`](crate::ebrim) declare none.
 
 use crate::codes::error_code::ErrorCode;
 use crate::codes::status::{ResponseStatus, Severity};
@@ -149,7 +152,11 @@ impl FromXml for SubmitObjectsRequest {
 
 impl ToXml for SubmitObjectsRequest {
     fn to_xml(&self, writer: &mut Writer) {
-        writer.open("lcm:SubmitObjectsRequest");
+        writer
+            .open("lcm:SubmitObjectsRequest")
+            .attribute("xmlns:lcm", ns::LCM)
+            .attribute("xmlns:rs", ns::RS)
+            .attribute("xmlns:rim", ns::RIM);
         if !self.slots.is_empty() {
             writer.open("rs:RequestSlotList");
             for slot in &self.slots {
@@ -247,6 +254,7 @@ impl ToXml for RegistryResponse {
     fn to_xml(&self, writer: &mut Writer) {
         writer
             .open("rs:RegistryResponse")
+            .attribute("xmlns:rs", ns::RS)
             .attribute("status", self.status.as_str());
         write_errors(&self.errors, writer);
         writer.close("rs:RegistryResponse");
@@ -292,7 +300,10 @@ impl FromXml for AdhocQueryRequest {
 
 impl ToXml for AdhocQueryRequest {
     fn to_xml(&self, writer: &mut Writer) {
-        writer.open("query:AdhocQueryRequest");
+        writer
+            .open("query:AdhocQueryRequest")
+            .attribute("xmlns:query", ns::QUERY)
+            .attribute("xmlns:rim", ns::RIM);
         writer
             .open("query:ResponseOption")
             .attribute("returnComposedObjects", "true");
@@ -359,6 +370,9 @@ pub fn write_query_response(
 ) {
     writer
         .open("query:AdhocQueryResponse")
+        .attribute("xmlns:query", ns::QUERY)
+        .attribute("xmlns:rs", ns::RS)
+        .attribute("xmlns:rim", ns::RIM)
         .attribute("status", status.as_str());
     write_errors(errors, writer);
     writer.open("rim:RegistryObjectList");
@@ -366,4 +380,49 @@ pub fn write_query_response(
     writer
         .close("rim:RegistryObjectList")
         .close("query:AdhocQueryResponse");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ebrim::Body;
+
+    fn read_again<T: FromXml + ToXml + PartialEq + std::fmt::Debug>(message: &T) {
+        let mut writer = Writer::default();
+        message.to_xml(&mut writer);
+        let xml = writer.finish();
+        let mut reader = Reader::new(xml.as_bytes()).unwrap();
+        let root = reader.root().unwrap();
+        assert_eq!(&T::from_xml(&mut reader, &root).unwrap(), message, "{xml}");
+        reader.end().unwrap();
+    }
+
+    #[test]
+    fn each_message_stands_for_itself() {
+        let object = RegistryObject::new("urn:uuid:1", Body::ObjectRef);
+        let errors = vec![
+            RegistryError::error(ErrorCode::RegistryError, "why").at("here"),
+            RegistryError::warning(ErrorCode::Other("X".to_owned()), ""),
+        ];
+        read_again(&SubmitObjectsRequest {
+            slots: vec![Slot::single("s", "v")],
+            objects: RegistryObjectList {
+                objects: vec![object.clone()],
+                ..RegistryObjectList::default()
+            },
+        });
+        read_again(&RegistryResponse::failure(errors.clone()));
+        read_again(&RegistryResponse::success(Vec::new()));
+        read_again(&AdhocQueryRequest {
+            return_type: ReturnType::LeafClass,
+            id: "urn:uuid:2".to_owned(),
+            home: Some("urn:oid:1.2".to_owned()),
+            slots: vec![Slot::single("$a", "('b')")],
+        });
+        read_again(&AdhocQueryResponse {
+            status: ResponseStatus::PartialSuccess,
+            errors,
+            objects: vec![object],
+        });
+    }
 }

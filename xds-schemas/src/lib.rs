@@ -3,6 +3,9 @@
 pub mod codes;
 pub mod ebrim;
 pub mod ebrs;
+pub mod iti41_provide_and_register_document_set;
+pub mod iti42_register_document_set;
+pub mod iti43_retrieve_document_set;
 pub mod metadata;
 pub mod mtom;
 pub mod soap;

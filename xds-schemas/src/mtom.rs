@@ -6,10 +6,12 @@
 
 use std::ops::Range;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use memchr::memmem::Finder;
 use thiserror::Error;
 
-use crate::xml::{Writer, ns};
+use crate::xml::{Reader, TextOrChild, Writer, XmlError, ns};
 
 /// What is wrong with a multipart body.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -559,6 +561,51 @@ pub fn write_include(writer: &mut Writer, id: &str) {
         .attribute("xmlns:xop", ns::XOP)
         .attribute("href", &href);
     writer.close("xop:Include");
+}
+
+/// The content of an element of type `xs:base64Binary`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// It travels in the attachment of this name, in the form of [`content_id`].
+    Include(String),
+    /// It stands in the element itself: the bytes, decoded.
+    Inline(Vec<u8>),
+}
+
+impl Content {
+    /// Reads the content of the element that was just entered, and leaves it.
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, XmlError> {
+        match reader.text_or_child()? {
+            TextOrChild::Text(text) => {
+                // Some stacks wrap base64 into lines.
+                let characters: Vec<u8> = text
+                    .bytes()
+                    .filter(|byte| !byte.is_ascii_whitespace())
+                    .collect();
+                let bytes = STANDARD
+                    .decode(characters)
+                    .map_err(|_| reader.error("the content is not base64"))?;
+                Ok(Self::Inline(bytes))
+            }
+            TextOrChild::Child(child) if child.is(ns::XOP, "Include") => {
+                let id = content_id(&reader.required(&child, "href")?);
+                reader.skip()?;
+                match reader.child()? {
+                    None => Ok(Self::Include(id)),
+                    Some(other) => Err(reader.unexpected(&other, "nothing beside xop:Include")),
+                }
+            }
+            TextOrChild::Child(other) => Err(reader.unexpected(&other, "base64 or xop:Include")),
+        }
+    }
+
+    /// Writes it into the element opened last.
+    pub fn write(&self, writer: &mut Writer) {
+        match self {
+            Self::Include(id) => write_include(writer, id),
+            Self::Inline(bytes) => _ = writer.text(&STANDARD.encode(bytes)),
+        }
+    }
 }
 
 /// The references in XML that was written here: where each stands and which part it names. Text

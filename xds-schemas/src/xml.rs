@@ -129,6 +129,15 @@ impl Element<'_> {
     }
 }
 
+/// What an element holds that may hold either.
+#[derive(Debug)]
+pub enum TextOrChild<'a> {
+    /// Its text; the element was left.
+    Text(Cow<'a, str>),
+    /// Its first child, which was entered.
+    Child(Element<'a>),
+}
+
 /// Reads one XML document from memory.
 pub struct Reader<'a> {
     inner: NsReader<&'a [u8]>,
@@ -220,6 +229,16 @@ impl<'a> Reader<'a> {
 
     /// Takes the text of the innermost open element and leaves it.
     pub fn text(&mut self) -> Result<Cow<'a, str>, XmlError> {
+        match self.text_or_child()? {
+            TextOrChild::Text(text) => Ok(text),
+            TextOrChild::Child(_) => Err(self.error("an element where only text may stand")),
+        }
+    }
+
+    /// Takes what the innermost open element holds if that is either text or one child: its text,
+    /// which leaves it, or else its child, which is entered. White space before the child is passed
+    /// over.
+    pub fn text_or_child(&mut self) -> Result<TextOrChild<'a>, XmlError> {
         let mut content: Cow<'a, str> = Cow::Borrowed("");
         loop {
             match self.event()? {
@@ -231,7 +250,10 @@ impl<'a> Reader<'a> {
                 }
                 Event::End(_) => {
                     self.depth -= 1;
-                    return Ok(content);
+                    return Ok(TextOrChild::Text(content));
+                }
+                Event::Start(start) if content.trim_ascii().is_empty() => {
+                    return self.enter(start).map(TextOrChild::Child);
                 }
                 Event::Start(_) => return Err(self.error("an element where only text may stand")),
                 Event::Comment(_) | Event::PI(_) => {}
@@ -241,6 +263,12 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+    }
+
+    /// Takes the text of the innermost open element and leaves it, and the white space around the
+    /// text is not part of it.
+    pub fn token(&mut self) -> Result<String, XmlError> {
+        Ok(self.text()?.trim_ascii().to_owned())
     }
 
     /// Passes over the rest of the innermost open element and leaves it. What is passed over must
