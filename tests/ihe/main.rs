@@ -1,0 +1,1 @@
+//! One transaction a file, over the wire.

@@ -1,0 +1,317 @@
+//! The calls that peers make, counted so that the audit records can be compared with them.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use hilum_transport::{Attachments, ClientError, Part, PartSource};
+use sha1::{Digest, Sha1};
+use xds_schemas::codes::status::ResponseStatus;
+use xds_schemas::ebrs::{AdhocQueryResponse, RegistryResponse};
+use xds_schemas::mtom;
+use xds_schemas::soap::Fault;
+use xds_schemas::transaction::Transaction;
+use xds_schemas::xml::{Element, FromXml, Reader, ToXml, Writer, XmlError, ns};
+
+use crate::Town;
+use crate::words::{self, Submission};
+
+/// Documents up to this size are kept when they are retrieved; of longer ones only the hash.
+const KEPT: usize = 16 * 1024 * 1024;
+
+/// A body that is sent as it is, or was received.
+#[derive(Debug, Clone)]
+pub struct Raw(pub String);
+
+impl ToXml for Raw {
+    fn to_xml(&self, writer: &mut Writer) {
+        writer.raw(&self.0);
+    }
+}
+
+impl FromXml for Raw {
+    fn from_xml(reader: &mut Reader<'_>, element: &Element<'_>) -> Result<Self, XmlError> {
+        reader.skip()?;
+        Ok(Self(element.name().to_owned()))
+    }
+}
+
+macro_rules! transactions {
+    ($($(#[doc = $doc:literal])* $name:ident: $action:literal => $answer:literal, $mtom:literal, $response:ty;)*) => {$(
+        $(#[doc = $doc])*
+        #[derive(Debug)]
+        pub enum $name {}
+
+        impl Transaction for $name {
+            const ACTION: &'static str = $action;
+            const RESPONSE_ACTION: &'static str = $answer;
+            const MTOM: bool = $mtom;
+            type Request = Raw;
+            type Response = $response;
+        }
+    )*};
+}
+
+transactions! {
+    /// ITI-41 and RAD-68.
+    Provide: "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b"
+        => "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-bResponse", true, RegistryResponse;
+    /// ITI-42.
+    Register: "urn:ihe:iti:2007:RegisterDocumentSet-b"
+        => "urn:ihe:iti:2007:RegisterDocumentSet-bResponse", false, RegistryResponse;
+    /// ITI-18.
+    Query: "urn:ihe:iti:2007:RegistryStoredQuery"
+        => "urn:ihe:iti:2007:RegistryStoredQueryResponse", false, AdhocQueryResponse;
+    /// ITI-43.
+    Retrieve: "urn:ihe:iti:2007:RetrieveDocumentSet"
+        => "urn:ihe:iti:2007:RetrieveDocumentSetResponse", true, RetrieveResponse;
+    /// RAD-69.
+    RetrieveImages: "urn:ihe:rad:2009:RetrieveImagingDocumentSet"
+        => "urn:ihe:iti:2007:RetrieveDocumentSetResponse", true, RetrieveResponse;
+}
+
+/// `xds:RetrieveDocumentSetResponse` as it is written, its documents still references.
+#[derive(Debug)]
+pub struct RetrieveResponse {
+    response: RegistryResponse,
+    documents: Vec<DocumentResponse>,
+}
+
+#[derive(Debug, Default)]
+struct DocumentResponse {
+    repository: String,
+    unique_id: String,
+    mime_type: String,
+    content_id: String,
+}
+
+impl FromXml for RetrieveResponse {
+    fn from_xml(reader: &mut Reader<'_>, element: &Element<'_>) -> Result<Self, XmlError> {
+        if !element.is(ns::XDS, "RetrieveDocumentSetResponse") {
+            return Err(reader.unexpected(element, "xds:RetrieveDocumentSetResponse"));
+        }
+        let first = reader
+            .child()?
+            .ok_or_else(|| reader.error("no rs:RegistryResponse"))?;
+        let response = RegistryResponse::from_xml(reader, &first)?;
+        let mut documents = Vec::new();
+        while let Some(child) = reader.child()? {
+            if !child.is(ns::XDS, "DocumentResponse") {
+                return Err(reader.unexpected(&child, "xds:DocumentResponse"));
+            }
+            documents.push(read_document(reader)?);
+        }
+        Ok(Self {
+            response,
+            documents,
+        })
+    }
+}
+
+impl ToXml for RetrieveResponse {
+    fn to_xml(&self, writer: &mut Writer) {
+        self.response.to_xml(writer);
+    }
+}
+
+fn read_document(reader: &mut Reader<'_>) -> Result<DocumentResponse, XmlError> {
+    let mut document = DocumentResponse::default();
+    while let Some(field) = reader.child()? {
+        match field.name() {
+            "RepositoryUniqueId" => document.repository = reader.text()?.into_owned(),
+            "DocumentUniqueId" => document.unique_id = reader.text()?.into_owned(),
+            "mimeType" => document.mime_type = reader.text()?.into_owned(),
+            "Document" => {
+                let include = reader.child()?;
+                let include = include.ok_or_else(|| reader.error("no xop:Include"))?;
+                document.content_id = mtom::content_id(&reader.required(&include, "href")?);
+                reader.skip()?;
+                reader.skip()?;
+            }
+            _ => reader.skip()?,
+        }
+    }
+    Ok(document)
+}
+
+/// What was retrieved.
+#[derive(Debug)]
+pub struct Retrieved {
+    /// How it ended, and what is missing.
+    pub response: RegistryResponse,
+    /// What came, in the order of the answer.
+    pub documents: Vec<RetrievedDocument>,
+}
+
+/// A document that was retrieved.
+#[derive(Debug)]
+pub struct RetrievedDocument {
+    /// `RepositoryUniqueId`.
+    pub repository: String,
+    /// `DocumentUniqueId`.
+    pub unique_id: String,
+    /// `mimeType`.
+    pub mime_type: String,
+    /// How many bytes came.
+    pub size: u64,
+    /// SHA-1 of them.
+    pub sha1: String,
+    /// The bytes, if they are not too many.
+    pub content: Vec<u8>,
+}
+
+/// How many audit records there must be, by transaction and event.
+#[derive(Debug, Default)]
+pub struct Expected(Mutex<BTreeMap<(&'static str, &'static str), usize>>);
+
+impl Expected {
+    /// That many more.
+    pub fn add(&self, transaction: &'static str, event: &'static str, records: usize) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry((transaction, event)).or_default() += records;
+    }
+
+    /// All of them.
+    pub fn counts(&self) -> BTreeMap<(&'static str, &'static str), usize> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.clone()
+    }
+}
+
+/// A partial success is recorded as a success and a failure.
+fn records(status: ResponseStatus) -> usize {
+    match status {
+        ResponseStatus::PartialSuccess => 2,
+        ResponseStatus::Success | ResponseStatus::Failure => 1,
+    }
+}
+
+impl Town {
+    /// ITI-41 with the documents from memory.
+    pub async fn provide(&self, submission: &Submission) -> Result<RegistryResponse, ClientError> {
+        let parts = submission
+            .documents
+            .iter()
+            .enumerate()
+            .map(|(at, document)| Part {
+                content_id: words::content_id(at),
+                content_type: document.mime_type.clone(),
+                source: PartSource::Bytes(Bytes::from(document.content.clone())),
+            });
+        self.provide_parts(submission, parts.collect()).await
+    }
+
+    /// ITI-41 with the documents from elsewhere.
+    pub async fn provide_parts(
+        &self,
+        submission: &Submission,
+        parts: Vec<Part>,
+    ) -> Result<RegistryResponse, ClientError> {
+        let request = Raw(submission.provide_request());
+        let answer = self
+            .client
+            .send::<Provide>(&self.repository(), &request, parts)
+            .await?;
+        self.expected.add("ITI-41", "Import", 1);
+        Ok(answer.response)
+    }
+
+    /// ITI-42.
+    pub async fn register(&self, submission: &Submission) -> Result<RegistryResponse, ClientError> {
+        let request = Raw(submission.submit_objects_request());
+        let url = self.registry();
+        let answer = self
+            .client
+            .send::<Register>(&url, &request, Vec::new())
+            .await?;
+        self.expected.add("ITI-42", "Import", 1);
+        Ok(answer.response)
+    }
+
+    /// ITI-18.
+    pub async fn query(&self, request: String) -> Result<AdhocQueryResponse, ClientError> {
+        let url = self.registry();
+        let answer = self
+            .client
+            .send::<Query>(&url, &Raw(request), Vec::new())
+            .await?;
+        let records = records(answer.response.status);
+        self.expected.add("ITI-18", "Query", records);
+        Ok(answer.response)
+    }
+
+    /// ITI-43 of documents of the town's repository.
+    pub async fn retrieve(&self, unique_ids: &[&str]) -> Result<Retrieved, ClientError> {
+        self.retrieve_as(words::retrieve(words::REPOSITORY, unique_ids))
+            .await
+    }
+
+    /// ITI-43.
+    pub async fn retrieve_as(&self, request: String) -> Result<Retrieved, ClientError> {
+        let url = self.repository();
+        let answer = self
+            .client
+            .send::<Retrieve>(&url, &Raw(request), Vec::new())
+            .await?;
+        let records = records(answer.response.response.status);
+        self.expected.add("ITI-43", "Export", records);
+        Ok(received(answer.response, answer.attachments).await)
+    }
+
+    /// RAD-69.
+    pub async fn retrieve_images(&self, request: String) -> Result<Retrieved, ClientError> {
+        let url = self.imaging();
+        let answer = self
+            .client
+            .send::<RetrieveImages>(&url, &Raw(request), Vec::new())
+            .await?;
+        let records = records(answer.response.response.status);
+        self.expected
+            .add("RAD-69", "DICOM Instances Transferred", records);
+        Ok(received(answer.response, answer.attachments).await)
+    }
+}
+
+/// Takes all attachments; every one must be referred to and every reference must be answered.
+async fn received(answer: RetrieveResponse, mut attachments: Attachments) -> Retrieved {
+    let mut contents = BTreeMap::new();
+    while let Some((id, content)) = next(&mut attachments).await.expect("attachments arrive") {
+        contents.insert(id, content);
+    }
+    let mut documents = Vec::new();
+    for document in answer.documents {
+        let content = contents.remove(&document.content_id);
+        let (size, sha1, content) = content.expect("every reference is answered");
+        documents.push(RetrievedDocument {
+            repository: document.repository,
+            unique_id: document.unique_id,
+            mime_type: document.mime_type,
+            size,
+            sha1,
+            content,
+        });
+    }
+    assert!(contents.is_empty(), "attachments that nothing refers to");
+    Retrieved {
+        response: answer.response,
+        documents,
+    }
+}
+
+type Content = (u64, String, Vec<u8>);
+
+async fn next(attachments: &mut Attachments) -> Result<Option<(String, Content)>, Fault> {
+    let Some(mut attachment) = attachments.next().await? else {
+        return Ok(None);
+    };
+    let id = attachment.content_id().to_owned();
+    let (mut size, mut hash, mut kept) = (0, Sha1::new(), Vec::new());
+    while let Some(bytes) = attachment.chunk().await? {
+        size += bytes.len() as u64;
+        hash.update(&bytes);
+        if kept.len() < KEPT {
+            kept.extend_from_slice(&bytes);
+        }
+    }
+    Ok(Some((id, (size, words::hex(&hash.finalize()), kept))))
+}
