@@ -1,1 +1,64 @@
-//! One transaction a file, over the wire.
+//! What each transaction promises, asked over the wire. One file for each, called as the room's.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod iti18_registry_stored_query;
+mod iti19_authenticate_node;
+mod iti20_record_audit_event;
+mod iti41_provide_and_register_document_set;
+mod iti42_register_document_set;
+mod iti43_retrieve_document_set;
+mod malformed;
+mod malformed_mtom;
+mod rad69_retrieve_imaging_document_set;
+mod wsdl;
+
+use hilum_tests::Town;
+use hilum_tests::words::{self, Document, Submission};
+use xds_schemas::codes::status::ResponseStatus;
+use xds_schemas::ebrs::RegistryResponse;
+
+/// The error codes of a response.
+pub(crate) fn codes(response: &RegistryResponse) -> Vec<&str> {
+    response
+        .errors
+        .iter()
+        .map(|error| error.code.as_str())
+        .collect()
+}
+
+/// After whatever was done to it, the node still works, and of what was refused nothing is there:
+/// the patient who was always named in it is unknown to it.
+pub(crate) async fn unharmed(town: &mut Town, patient: &str) {
+    assert!(town.alive());
+    let everything = words::query(
+        words::queries::GET_ALL,
+        "ObjectRef",
+        &[
+            ("$patientId", &format!("'{}'", words::patient(patient))),
+            (
+                "$XDSDocumentEntryStatus",
+                "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')",
+            ),
+            (
+                "$XDSSubmissionSetStatus",
+                "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')",
+            ),
+            (
+                "$XDSFolderStatus",
+                "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')",
+            ),
+        ],
+    );
+    let found = town.query(everything).await.unwrap();
+    assert_eq!(found.status, ResponseStatus::Success, "{:?}", found.errors);
+    assert_eq!(found.objects, [], "half a submission was registered");
+    let good = Submission::new("Somebody-Else", vec![Document::text("all is well")]);
+    let response = town.provide(&good).await.unwrap();
+    assert_eq!(response.status, ResponseStatus::Success, "{response:?}");
+    let got = town
+        .retrieve(&[&good.documents[0].unique_id])
+        .await
+        .unwrap();
+    assert_eq!(got.documents[0].content, b"all is well");
+}

@@ -1,1 +1,8 @@
-//! Whole journeys.
+//! Whole journeys, and what must hold on bad days.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod imaging;
+mod killed;
+mod large_document;
+mod two_hosts;

@@ -9,6 +9,46 @@ use super::{
     new_oid, patient, sha1_of, slot,
 };
 
+/// The codes of every document: classification scheme, code, coding scheme, display name.
+const CODES: [[&str; 4]; 6] = [
+    [
+        "41a5887f-8865-4c09-adf7-e362475b143a",
+        "REPORTS",
+        "1.3.6.1.4.1.19376.1.2.6.1",
+        "Reports",
+    ],
+    [
+        "f4f85eac-e6cb-4883-b524-f2705394840f",
+        "N",
+        "2.16.840.1.113883.5.25",
+        "normal",
+    ],
+    [
+        "a09d5840-386c-46f2-b5ad-9c3699a4309d",
+        "urn:ihe:iti:xds:2017:mimeTypeSufficient",
+        "1.3.6.1.4.1.19376.1.2.3",
+        "mimeType sufficient",
+    ],
+    [
+        "f33fb8ac-18af-42cc-ae0e-ed0b0bdb91e1",
+        "22232009",
+        SNOMED,
+        "Hospital",
+    ],
+    [
+        "cccf5598-8b07-4b77-a05e-ae952c785ead",
+        "394914008",
+        SNOMED,
+        "Radiology",
+    ],
+    [
+        "f0306f51-975f-434e-a61c-c59651d33983",
+        "18748-4",
+        LOINC,
+        "Diagnostic imaging study",
+    ],
+];
+
 /// A document that is to be submitted.
 #[derive(Debug, Clone)]
 pub struct Document {
@@ -145,44 +185,7 @@ impl Submission {
             out.push_str(&slot(name, &values));
         }
         out.push_str(&name(&document.title));
-        for (scheme, code, coding, display) in [
-            (
-                "41a5887f-8865-4c09-adf7-e362475b143a",
-                "REPORTS",
-                "1.3.6.1.4.1.19376.1.2.6.1",
-                "Reports",
-            ),
-            (
-                "f4f85eac-e6cb-4883-b524-f2705394840f",
-                "N",
-                "2.16.840.1.113883.5.25",
-                "normal",
-            ),
-            (
-                "a09d5840-386c-46f2-b5ad-9c3699a4309d",
-                "urn:ihe:iti:xds:2017:mimeTypeSufficient",
-                "1.3.6.1.4.1.19376.1.2.3",
-                "mimeType sufficient",
-            ),
-            (
-                "f33fb8ac-18af-42cc-ae0e-ed0b0bdb91e1",
-                "22232009",
-                SNOMED,
-                "Hospital",
-            ),
-            (
-                "cccf5598-8b07-4b77-a05e-ae952c785ead",
-                "394914008",
-                SNOMED,
-                "Radiology",
-            ),
-            (
-                "f0306f51-975f-434e-a61c-c59651d33983",
-                "18748-4",
-                LOINC,
-                "Diagnostic imaging study",
-            ),
-        ] {
+        for [scheme, code, coding, display] in CODES {
             out.push_str(&classification(&id, scheme, code, coding, display));
         }
         let author = "93606bcf-9494-43ec-9b4e-a7748d1a838d";
