@@ -134,11 +134,22 @@ async fn a_study_is_found_by_its_manifest_and_comes_back() {
 
         let instances: Vec<_> = listed
             .iter()
-            .map(|uid| (images[uid].study.clone(), images[uid].series.clone(), uid.clone()))
+            .map(|uid| {
+                (
+                    images[uid].study.clone(),
+                    images[uid].series.clone(),
+                    uid.clone(),
+                )
+            })
             .collect();
         let request = words::retrieve_images(words::REPOSITORY, &instances, &[EXPLICIT]);
         let got = town.retrieve_images(request).await.unwrap();
-        assert_eq!(got.response.status, ResponseStatus::Success, "{:?}", got.response);
+        assert_eq!(
+            got.response.status,
+            ResponseStatus::Success,
+            "{:?}",
+            got.response
+        );
         assert_eq!(got.documents.len(), instances.len());
         for document in &got.documents {
             assert_eq!(document.content, images[&document.unique_id].bytes);
@@ -168,7 +179,10 @@ async fn an_image_is_where_it_belongs() {
         let request = words::retrieve_images(words::REPOSITORY, &instances, &[EXPLICIT]);
         let got = town.retrieve_images(request).await.unwrap();
         assert_eq!(got.response.status, ResponseStatus::PartialSuccess);
-        assert_eq!(got.response.errors[0].code.as_str(), "XDSDocumentUniqueIdError");
+        assert_eq!(
+            got.response.errors[0].code.as_str(),
+            "XDSDocumentUniqueIdError"
+        );
         assert_eq!(got.documents.len(), 1);
     }
     let jpip = "1.2.840.10008.1.2.4.94";
