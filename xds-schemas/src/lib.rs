@@ -3,6 +3,7 @@
 pub mod codes;
 pub mod ebrim;
 pub mod ebrs;
+pub mod iti18_registry_stored_query;
 pub mod iti41_provide_and_register_document_set;
 pub mod iti42_register_document_set;
 pub mod iti43_retrieve_document_set;

@@ -10,6 +10,7 @@ pub mod code;
 pub mod document_entry;
 pub mod extra;
 pub mod folder;
+pub mod hl7;
 pub mod identifiers;
 pub mod patient_id;
 pub mod submission;

@@ -1,0 +1,231 @@
+//! ITI-18 Registry Stored Query: find what is registered for a patient.
+//!
+//! Asked by Document Consumers and gateways; answered by the Document Registry. A query is a
+//! [`StoredQuery`] here; on the wire it is an [`AdhocQueryRequest`] with slots. [`parameters`] is
+//! the table of what each query may be asked with, and the one place that knows it.
+//! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-18.html>
+
+pub mod filter;
+pub mod parameters;
+mod read;
+mod syntax;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use crate::codes::status::AvailabilityStatus;
+use crate::ebrs::{AdhocQueryRequest, AdhocQueryResponse};
+use crate::metadata::timestamp::TimeRange;
+use crate::metadata::{AssociationType, DocumentEntryType, EntryUuid, PatientId, UniqueId};
+use crate::transaction::Transaction;
+
+pub use filter::{AllOf, AnyOf, Pattern};
+pub use parameters::QueryKind;
+
+/// ITI-18.
+#[derive(Debug, Clone, Copy)]
+pub struct RegistryStoredQuery;
+
+impl Transaction for RegistryStoredQuery {
+    const ACTION: &'static str = "urn:ihe:iti:2007:RegistryStoredQuery";
+    const RESPONSE_ACTION: &'static str = "urn:ihe:iti:2007:RegistryStoredQueryResponse";
+    const MTOM: bool = false;
+    type Request = AdhocQueryRequest;
+    type Response = AdhocQueryResponse;
+}
+
+/// What is asked. Each query returns what ITI TF-2 3.18.4.1.2.3.7 says; filters that are empty let
+/// everything pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredQuery {
+    /// The patient's document entries that pass the filter.
+    FindDocuments(FindDocuments),
+    /// The same for those with a reference id: [`DocumentFilter::reference_ids`] is not empty.
+    FindDocumentsByReferenceId(FindDocuments),
+    /// The patient's submission sets that pass the filter.
+    FindSubmissionSets(FindSubmissionSets),
+    /// The patient's folders that pass the filter.
+    FindFolders(FindFolders),
+    /// Everything of the patient.
+    GetAll(GetAll),
+    /// Document entries by name.
+    GetDocuments(Names),
+    /// Folders by name.
+    GetFolders(Names),
+    /// Associations whose source or target is one of these objects.
+    GetAssociations(Vec<EntryUuid>),
+    /// Document entries by name, and the associations that touch them.
+    GetDocumentsAndAssociations(Names),
+    /// Submission sets that have one of these objects as a member, and those memberships.
+    GetSubmissionSets(Vec<EntryUuid>),
+    /// A submission set and what it holds.
+    GetSubmissionSetAndContents(GetContents),
+    /// A folder and what it holds.
+    GetFolderAndContents(GetContents),
+    /// The folders that hold a document entry.
+    GetFoldersForDocument(Names),
+    /// The document entries that a document entry is related to, and how.
+    GetRelatedDocuments(GetRelatedDocuments),
+}
+
+/// Parameters of FindDocuments and FindDocumentsByReferenceId.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindDocuments {
+    /// Whose documents.
+    pub patient: PatientId,
+    /// Of these statuses; at least one.
+    pub statuses: Vec<AvailabilityStatus>,
+    /// Which documents.
+    pub filter: DocumentFilter,
+}
+
+/// Which document entries pass. Codes are compared as `code^^scheme`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DocumentFilter {
+    /// `objectType`; at least one. Stable if the query does not say.
+    pub entry_types: Vec<DocumentEntryType>,
+    /// `classCode`.
+    pub class_codes: AnyOf,
+    /// `typeCode`.
+    pub type_codes: AnyOf,
+    /// `practiceSettingCode`.
+    pub practice_setting_codes: AnyOf,
+    /// `healthcareFacilityTypeCode`.
+    pub healthcare_facility_type_codes: AnyOf,
+    /// `formatCode`.
+    pub format_codes: AnyOf,
+    /// `eventCodeList`.
+    pub event_codes: AllOf,
+    /// `confidentialityCode`.
+    pub confidentiality_codes: AllOf,
+    /// `author.authorPerson`, with wildcards.
+    pub author_persons: AnyOf,
+    /// `referenceIdList`, with wildcards.
+    pub reference_ids: AllOf,
+    /// `creationTime`; on-demand entries have none and pass.
+    pub creation_time: TimeRange,
+    /// `serviceStartTime`.
+    pub service_start_time: TimeRange,
+    /// `serviceStopTime`.
+    pub service_stop_time: TimeRange,
+}
+
+/// Parameters of FindSubmissionSets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindSubmissionSets {
+    /// Whose submission sets.
+    pub patient: PatientId,
+    /// Of these statuses; at least one.
+    pub statuses: Vec<AvailabilityStatus>,
+    /// `sourceId`.
+    pub source_ids: AnyOf,
+    /// `submissionTime`.
+    pub submission_time: TimeRange,
+    /// `author.authorPerson`, with wildcards.
+    pub author_person: AnyOf,
+    /// `contentTypeCode`.
+    pub content_type_codes: AnyOf,
+}
+
+/// Parameters of FindFolders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindFolders {
+    /// Whose folders.
+    pub patient: PatientId,
+    /// Of these statuses; at least one.
+    pub statuses: Vec<AvailabilityStatus>,
+    /// `lastUpdateTime`.
+    pub last_update_time: TimeRange,
+    /// `codeList`.
+    pub codes: AllOf,
+}
+
+/// Parameters of GetAll.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetAll {
+    /// Whose objects.
+    pub patient: PatientId,
+    /// Document entries of these statuses; at least one.
+    pub document_entry_statuses: Vec<AvailabilityStatus>,
+    /// Submission sets of these statuses; at least one.
+    pub submission_set_statuses: Vec<AvailabilityStatus>,
+    /// Folders of these statuses; at least one.
+    pub folder_statuses: Vec<AvailabilityStatus>,
+    /// Which document entries.
+    pub filter: ContentFilter,
+}
+
+/// Objects by name: either by the registry's or by the one the sender gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Names {
+    /// By `entryUUID`.
+    EntryUuids(Vec<EntryUuid>),
+    /// By `uniqueId`, which several document entries may share.
+    UniqueIds(Vec<UniqueId>),
+}
+
+/// Parameters of GetSubmissionSetAndContents and GetFolderAndContents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetContents {
+    /// Which submission set or folder: one name.
+    pub of: Names,
+    /// Which of its document entries.
+    pub filter: ContentFilter,
+}
+
+/// Which document entries of a submission set, folder or patient are returned.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ContentFilter {
+    /// `objectType`; at least one. Stable if the query does not say.
+    pub entry_types: Vec<DocumentEntryType>,
+    /// `formatCode`.
+    pub format_codes: AnyOf,
+    /// `confidentialityCode`.
+    pub confidentiality_codes: AllOf,
+}
+
+/// Parameters of GetRelatedDocuments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GetRelatedDocuments {
+    /// To which document entry: one name.
+    pub of: Names,
+    /// Related in these ways; at least one.
+    pub association_types: Vec<AssociationType>,
+    /// `objectType` of what is returned; at least one. Stable if the query does not say.
+    pub entry_types: Vec<DocumentEntryType>,
+}
+
+impl StoredQuery {
+    /// Which of the fourteen this is.
+    pub fn kind(&self) -> QueryKind {
+        match self {
+            Self::FindDocuments(_) => QueryKind::FindDocuments,
+            Self::FindDocumentsByReferenceId(_) => QueryKind::FindDocumentsByReferenceId,
+            Self::FindSubmissionSets(_) => QueryKind::FindSubmissionSets,
+            Self::FindFolders(_) => QueryKind::FindFolders,
+            Self::GetAll(_) => QueryKind::GetAll,
+            Self::GetDocuments(_) => QueryKind::GetDocuments,
+            Self::GetFolders(_) => QueryKind::GetFolders,
+            Self::GetAssociations(_) => QueryKind::GetAssociations,
+            Self::GetDocumentsAndAssociations(_) => QueryKind::GetDocumentsAndAssociations,
+            Self::GetSubmissionSets(_) => QueryKind::GetSubmissionSets,
+            Self::GetSubmissionSetAndContents(_) => QueryKind::GetSubmissionSetAndContents,
+            Self::GetFolderAndContents(_) => QueryKind::GetFolderAndContents,
+            Self::GetFoldersForDocument(_) => QueryKind::GetFoldersForDocument,
+            Self::GetRelatedDocuments(_) => QueryKind::GetRelatedDocuments,
+        }
+    }
+
+    /// The patient whom the query names, if it names one.
+    pub fn patient(&self) -> Option<&PatientId> {
+        match self {
+            Self::FindDocuments(query) | Self::FindDocumentsByReferenceId(query) => {
+                Some(&query.patient)
+            }
+            Self::FindSubmissionSets(query) => Some(&query.patient),
+            Self::FindFolders(query) => Some(&query.patient),
+            Self::GetAll(query) => Some(&query.patient),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,270 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::codes::ebrim_uuids::object_type;
+use crate::codes::error_code::ErrorCode;
+use crate::codes::status::APPROVED;
+use crate::ebrim::Slot;
+use crate::ebrs::{RegistryError, ReturnType};
+
+const PATIENT: &str = "'P1^^^&1.2.3&ISO'";
+
+fn request(kind: QueryKind, slots: &[(&str, &[&str])]) -> AdhocQueryRequest {
+    let slot = |(name, values): &(&str, &[&str])| Slot {
+        name: (*name).to_owned(),
+        slot_type: None,
+        values: values.iter().map(|value| (*value).to_owned()).collect(),
+    };
+    AdhocQueryRequest {
+        return_type: ReturnType::LeafClass,
+        id: kind.id().to_owned(),
+        home: None,
+        slots: slots.iter().map(slot).collect(),
+    }
+}
+
+/// FindDocuments for a patient, with further slots.
+fn find(slots: &[(&str, &[&str])]) -> Result<DocumentFilter, Vec<RegistryError>> {
+    let status = format!("('{APPROVED}')");
+    let mut all: Vec<(&str, &[&str])> = vec![("$XDSDocumentEntryPatientId", &[PATIENT])];
+    let status = [status.as_str()];
+    all.push(("$XDSDocumentEntryStatus", &status));
+    all.extend(slots);
+    match StoredQuery::read(&request(QueryKind::FindDocuments, &all))? {
+        StoredQuery::FindDocuments(query) => Ok(query.filter),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn codes(errors: Vec<RegistryError>) -> Vec<ErrorCode> {
+    errors.into_iter().map(|error| error.code).collect()
+}
+
+fn texts(any: &AnyOf) -> Vec<&str> {
+    any.0.iter().map(Pattern::as_str).collect()
+}
+
+#[test]
+fn values_are_read_as_senders_write_them() {
+    let name = "$XDSDocumentEntryClassCode";
+    for (written, read) in [
+        (&["('a^^s','b^^s')"][..], &["a^^s", "b^^s"][..]),
+        (&["('a^^s')", "('b^^s')"], &["a^^s", "b^^s"]),
+        (&["('a^^s' , 'b^^s' )"], &["a^^s", "b^^s"]),
+        (&["'a^^s'"], &["a^^s"]),
+        (&["a^^s"], &["a^^s"]),
+        (&["(a^^s,b^^s)"], &["a^^s", "b^^s"]),
+        (&["(\"a^^s\")"], &["a^^s"]),
+        (&["('it''s, (one)^^s')"], &["it's, (one)^^s"]),
+        (&[" ( 'a^^s' ) "], &["a^^s"]),
+        (&["()"], &[]),
+        (&[""], &[]),
+        (&[], &[]),
+    ] {
+        let filter = find(&[(name, written)]).unwrap();
+        assert_eq!(texts(&filter.class_codes), read, "{written:?}");
+    }
+    for written in [
+        "('a^^s'",
+        "('a^^s",
+        "'a^^s','b^^s'",
+        "('a^^s','b^^s') x",
+        "('a^^s' 'b^^s')",
+        "(,)",
+    ] {
+        let errors = find(&[(name, &[written])]).unwrap_err();
+        assert_eq!(
+            codes(errors.clone()),
+            [ErrorCode::RegistryError],
+            "{written}"
+        );
+        assert!(errors[0].context.contains(name) && !errors[0].context.contains("a^^s"));
+    }
+}
+
+#[test]
+fn one_slot_is_or_and_several_are_and() {
+    let filter = find(&[
+        ("$XDSDocumentEntryEventCodeList", &["('ct^^d','mr^^d')"]),
+        ("$XDSDocumentEntryEventCodeList", &["('chest^^s')"]),
+    ])
+    .unwrap();
+    assert!(filter.event_codes.accepts(["mr^^d", "chest^^s"]));
+    assert!(!filter.event_codes.accepts(["mr^^d", "ct^^d"]));
+    assert!(!filter.event_codes.accepts(["chest^^s"]));
+    let twice = [("$XDSDocumentEntryClassCode", &["('a^^s')"][..]); 2];
+    assert_eq!(
+        codes(find(&twice).unwrap_err()),
+        [ErrorCode::StoredQueryParamNumber]
+    );
+}
+
+#[test]
+fn everything_wrong_is_said_at_once() {
+    let asked = request(
+        QueryKind::FindDocuments,
+        &[
+            (
+                "$XDSDocumentEntryPatientId",
+                &["('P1^^^&1.2.3&ISO','P2^^^&1.2.3&ISO')"],
+            ),
+            (
+                "$XDSDocumentEntryStatus",
+                &["('urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Approved')"],
+            ),
+            ("$XDSDocumentEntryCreationTimeFrom", &["yesterday"]),
+            ("$XDSDocumentEntryFormatCode", &["('PDF')"]),
+            ("$XDSDocumentEntryType", &["('urn:uuid:0')"]),
+            ("$NobodyKnowsThis", &["((("]),
+        ],
+    );
+    let mut found = codes(StoredQuery::read(&asked).unwrap_err());
+    found.sort_by_key(|code| code.as_str().to_owned());
+    assert_eq!(
+        found,
+        [
+            ErrorCode::RegistryError,
+            ErrorCode::RegistryError,
+            ErrorCode::RegistryError,
+            ErrorCode::StoredQueryMissingParam,
+            ErrorCode::StoredQueryParamNumber,
+        ]
+    );
+}
+
+#[test]
+fn what_is_needed_must_be_there() {
+    for kind in QueryKind::ALL {
+        let errors = StoredQuery::read(&request(*kind, &[])).unwrap_err();
+        assert!(!errors.is_empty());
+        for error in errors {
+            assert_eq!(error.code, ErrorCode::StoredQueryMissingParam, "{kind:?}");
+            assert!(error.context.contains(kind.name()), "{}", error.context);
+        }
+    }
+    let both = request(
+        QueryKind::GetDocuments,
+        &[
+            ("$XDSDocumentEntryEntryUUID", &["('urn:uuid:1')"]),
+            ("$XDSDocumentEntryUniqueId", &["('1.2')"]),
+        ],
+    );
+    assert_eq!(
+        codes(StoredQuery::read(&both).unwrap_err()),
+        [ErrorCode::StoredQueryParamNumber]
+    );
+    let unknown = AdhocQueryRequest {
+        id: "urn:uuid:0".to_owned(),
+        ..both
+    };
+    assert_eq!(
+        codes(StoredQuery::read(&unknown).unwrap_err()),
+        [ErrorCode::UnknownStoredQuery]
+    );
+}
+
+#[test]
+fn defaults_and_leniency() {
+    let filter = find(&[]).unwrap();
+    assert_eq!(filter.entry_types, [DocumentEntryType::Stable]);
+    let both = format!("('{}','{}')", object_type::ON_DEMAND, object_type::STABLE);
+    let filter = find(&[("$XDSDocumentEntryType", &[&both])]).unwrap();
+    assert_eq!(
+        filter.entry_types,
+        [DocumentEntryType::OnDemand, DocumentEntryType::Stable]
+    );
+    for time in ["2024", "'2024'", "('2024')"] {
+        let filter = find(&[("$XDSDocumentEntryCreationTimeTo", &[time])]).unwrap();
+        assert_eq!(filter.creation_time.to.unwrap().as_str(), "2024");
+    }
+    let related = request(
+        QueryKind::GetRelatedDocuments,
+        &[
+            ("$XDSDocumentEntryUniqueId", &["'1.2'"]),
+            (
+                "$AssociationTypes",
+                &["('RPLC','urn:ihe:iti:2007:AssociationType:APND')"],
+            ),
+        ],
+    );
+    let StoredQuery::GetRelatedDocuments(query) = StoredQuery::read(&related).unwrap() else {
+        panic!();
+    };
+    assert_eq!(
+        query.association_types,
+        [AssociationType::Replace, AssociationType::Append]
+    );
+}
+
+#[test]
+fn wildcards() {
+    for (pattern, value, expected) in [
+        ("%", "", true),
+        ("%Smith%", "^Smith^John", true),
+        ("%Smith", "^Smith^John", false),
+        ("^Sm_th%", "^Smith^John", true),
+        ("_", "", false),
+        ("_", "ü", true),
+        ("%ü_%", "xüy", true),
+        ("%%a", "ba", true),
+        ("a%b%c", "a-b-b-c", true),
+        ("a%b%c", "a-b-b-d", false),
+        ("smith", "Smith", false),
+        ("", "", true),
+        ("", "a", false),
+    ] {
+        assert_eq!(
+            Pattern::like(pattern).matches(value),
+            expected,
+            "{pattern} {value}"
+        );
+    }
+    assert!(!Pattern::exact("%").matches("a"));
+    let hostile = "%a".repeat(100) + "b";
+    assert!(!Pattern::like(hostile).matches(&"a".repeat(2_000)));
+}
+
+fn text() -> impl Strategy<Value = String> {
+    "[ -~äé]{1,12}".prop_filter("values have no blanks around", |text| text.trim() == text)
+}
+
+fn coded() -> impl Strategy<Value = AnyOf> {
+    prop::collection::vec("[A-Za-z',() -]{1,6}\\^\\^[0-9.]{1,6}", 0..3)
+        .prop_map(|codes| AnyOf(codes.into_iter().map(Pattern::exact).collect()))
+}
+
+proptest! {
+    #[test]
+    fn a_query_survives_the_wire(
+        id in text(),
+        codes in coded(),
+        events in prop::collection::vec(coded(), 0..3),
+        people in prop::collection::vec(text(), 0..3),
+        on_demand: bool,
+    ) {
+        let mut entry_types = vec![DocumentEntryType::Stable];
+        entry_types.extend(on_demand.then_some(DocumentEntryType::OnDemand));
+        let query = StoredQuery::FindDocuments(FindDocuments {
+            patient: PatientId { id, authority: "1.2.3".to_owned() },
+            statuses: vec![AvailabilityStatus::Approved],
+            filter: DocumentFilter {
+                entry_types,
+                class_codes: codes,
+                event_codes: AllOf(events.into_iter().filter(|any| !any.is_empty()).collect()),
+                author_persons: AnyOf(people.into_iter().map(Pattern::like).collect()),
+                ..DocumentFilter::default()
+            },
+        });
+        prop_assert_eq!(StoredQuery::read(&query.to_request(ReturnType::LeafClass)), Ok(query));
+    }
+
+    #[test]
+    fn nothing_makes_reading_panic(values in prop::collection::vec("[a-z'\"(), ^é]{0,12}", 0..4)) {
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        for kind in QueryKind::ALL {
+            let slots: Vec<(&str, &[&str])> =
+                kind.all_parameters().map(|parameter| (parameter.name, &values[..])).collect();
+            drop(StoredQuery::read(&request(*kind, &slots)));
+        }
+    }
+}
