@@ -1,0 +1,78 @@
+"""A node to work with: made by `hilum init`, run by `hilum serve`."""
+
+import random
+import socket
+import subprocess
+from pathlib import Path
+
+import requests
+
+PATIENT_AUTHORITY = "2.999.1"
+REPOSITORY = "2.999.3"
+
+
+class Node:
+    """A node with mutual TLS in a folder of its own, and what a client of it needs."""
+
+    def __init__(self, hilum: Path, studies: Path, folder: Path):
+        self.hilum = hilum
+        self.studies = studies
+        self.folder = folder / "node"
+        self.files = folder
+        base = free_ports()
+        self.registry = f"https://localhost:{base + 1}/registry"
+        self.repository = f"https://localhost:{base + 2}/repository"
+        self.imaging = f"https://localhost:{base + 2}/imaging"
+        self._base = base
+        self._process = None
+
+    def __enter__(self):
+        self.run(
+            "init", self.folder, "--port-base", self._base, "--accept-unknown-patients",
+            "--patient-authority", PATIENT_AUTHORITY, "--repository-id", REPOSITORY,
+        )  # fmt: skip
+        with open(self.files / "log", "w") as log:
+            self._process = subprocess.Popen(
+                [self.hilum, "serve", "--config", self.folder / "hilum.toml"],
+                stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
+        for _ in range(3):
+            line = self._process.stdout.readline()
+            if not line.startswith("listening "):
+                raise RuntimeError(f"the node does not listen: {(self.files / 'log').read_text()}")
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        self._process.wait(30)
+
+    def run(self, *arguments) -> str:
+        """Runs `hilum` and gives back what it printed."""
+        command = [self.hilum, *map(str, arguments)]
+        where = self.folder if self.folder.exists() else self.files
+        done = subprocess.run(command, cwd=where, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"{command}: {done.stderr}")
+        return done.stdout
+
+    def session(self) -> requests.Session:
+        """An HTTP session with the certificate of a client."""
+        certs = self.folder / "certs"
+        session = requests.Session()
+        session.verify = str(certs / "ca.pem")
+        session.cert = (str(certs / "client.pem"), str(certs / "client.key"))
+        return session
+
+
+def free_ports() -> int:
+    """A base such that the ports of the rooms are free."""
+    for _ in range(1000):
+        base = random.randrange(12_000, 32_000, 20)
+        with socket.socket() as one, socket.socket() as two:
+            try:
+                one.bind(("127.0.0.1", base + 1))
+                two.bind(("127.0.0.1", base + 2))
+            except OSError:
+                continue
+            return base
+    raise RuntimeError("no free ports")
