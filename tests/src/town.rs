@@ -213,6 +213,11 @@ impl Town {
         self.status("VmHWM:") * 1024
     }
 
+    /// The memory that the node has now, in bytes (`VmRSS`).
+    pub fn memory(&self) -> u64 {
+        self.status("VmRSS:") * 1024
+    }
+
     /// Lets the peak begin anew at what the node has now.
     pub fn forget_peak(&self) {
         let file = format!("/proc/{}/clear_refs", self.pid());
