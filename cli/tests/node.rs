@@ -1,5 +1,7 @@
 //! The command as an integrator uses it: a node is made, checked, run, asked and stopped.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;

@@ -72,7 +72,8 @@ async fn door(bench: &Bench) {
     submission.repository = true;
     let request = submission.submit_objects_request();
     for connections in [1, 16, 64] {
-        let load = closed_loop(connections, bench.time, std::process::id(), |_| {
+        let pid = std::process::id();
+        let client = |_| {
             let client = Client::new(
                 Some(iti19::client_config(&files).unwrap()),
                 Limits::default(),
@@ -85,10 +86,11 @@ async fn door(bench: &Bench) {
                     sent.await.unwrap();
                 }
             }
-        });
+        };
+        let load = closed_loop(connections, bench.time, pid, client).await;
         let what = format!("limit: door, {connections} connections");
         let beside = format!("CPU of both sides, {} bytes each", request.len());
-        row(&what, &load.await.told(), &beside);
+        row(&what, &load.told(), &beside);
     }
     serving.abort();
 }

@@ -199,7 +199,7 @@ fn value_type(sop_class_uid: &str) -> &'static str {
         "66." => class == "66.",
         family => class.starts_with(family),
     };
-    if COMPOSITE.iter().any(|family| of_family(family)) {
+    if COMPOSITE.iter().any(of_family) {
         "COMPOSITE"
     } else {
         "IMAGE"
