@@ -82,7 +82,8 @@ async fn door(bench: &Bench) {
             move || {
                 let (client, url, request) = (client.clone(), url.clone(), request.clone());
                 async move {
-                    let sent = client.send::<Register>(&url, &Raw(request), Vec::new());
+                    let request = Raw(request);
+                    let sent = client.send::<Register>(&url, &request, Vec::new());
                     sent.await.unwrap();
                 }
             }
