@@ -3,7 +3,7 @@
 //! A folder of segment files, to which frames ([`syslog`](crate::syslog)) are only appended.
 //! Many calls share one write and one `fdatasync` ([`Spool`]). After a crash, the last segment may
 //! end in part of a record that nobody was told is safe; opening the spool cuts it off
-//! ([`segment`]). [`records`] reads everything, also while somebody writes.
+//! ([`segment`]). [`records()`] reads everything, also while somebody writes.
 
 mod records;
 mod segment;

@@ -113,3 +113,28 @@ fn succeed(command: &mut Command) {
     let status = output.status().expect("the program can be run");
     assert!(status.success(), "{command:?}: {status}");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+
+    /// The server speaks its protocol (here: it has no TLS) for as long as it is held.
+    #[test]
+    fn a_server_runs_while_it_is_held() {
+        let Some(server) = Server::start() else {
+            return;
+        };
+        let address = server.url.split(['@', '/']).nth(3);
+        let address = address.expect("a host and a port").to_owned();
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).unwrap();
+        let mut answer = [0];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"N");
+        drop((stream, server));
+        assert!(TcpStream::connect(address).is_err());
+    }
+}

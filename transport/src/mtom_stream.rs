@@ -145,7 +145,7 @@ impl<'a> Attachment<'a> {
     }
 
     /// What `xop:Include` refers to, in the form of
-    /// [`content_id`](xds_schemas::mtom::content_id). Empty if it has no name.
+    /// [`content_id`]. Empty if it has no name.
     pub fn content_id(&self) -> &str {
         self.headers.content_id.as_deref().unwrap_or_default()
     }

@@ -131,7 +131,7 @@ pub fn file(path: &Path, keep: &[Tag]) -> Result<Part10, WalkError> {
     part10(Source::file(File::open(path)?)?, keep)
 }
 
-/// As [`file`], for a file that is in memory.
+/// As [`file()`], for a file that is in memory.
 pub fn bytes(bytes: &[u8], keep: &[Tag]) -> Result<Part10, WalkError> {
     part10(Source::bytes(bytes), keep)
 }
