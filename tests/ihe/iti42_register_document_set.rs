@@ -1,6 +1,7 @@
 //! ITI-42: a submission is registered whole or refused with every reason at once.
 
 use hilum_tests::Town;
+use hilum_tests::calls::{Raw, Register};
 use hilum_tests::words::{self, Document, Submission, queries};
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrim::Body;
@@ -128,6 +129,41 @@ async fn a_submission_set_is_taken_once() {
     assert_eq!(response.status, ResponseStatus::Failure);
     assert_eq!(codes(&response), ["XDSDuplicateUniqueIdInRegistry"]);
     assert!(response.errors[0].context.contains(&first.unique_id));
+}
+
+/// Of many who come at once with the same identifier, one is taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submission_set_is_taken_once_in_a_race_too() {
+    let town = Town::plain();
+    let first = submission("P-1");
+    let rivals: Vec<_> = (0..24)
+        .map(|_| {
+            let mut rival = submission("P-1");
+            rival.unique_id = first.unique_id.clone();
+            rival
+        })
+        .collect();
+    let mut calls = tokio::task::JoinSet::new();
+    for rival in rivals {
+        let (client, url) = (town.client.clone(), town.registry());
+        let request = Raw(rival.submit_objects_request());
+        calls.spawn(async move {
+            let answer = client.send::<Register>(&url, &request, Vec::new()).await;
+            answer.unwrap().response
+        });
+    }
+    let responses = calls.join_all().await;
+    town.expected.add("ITI-42", "Import", responses.len());
+    let successes = responses.iter();
+    let successes = successes.filter(|it| it.status == ResponseStatus::Success);
+    assert_eq!(successes.count(), 1);
+    for response in &responses {
+        if response.status != ResponseStatus::Success {
+            assert_eq!(codes(response), ["XDSDuplicateUniqueIdInRegistry"]);
+        }
+    }
+    let request = words::find_documents("P-1", "ObjectRef");
+    assert_eq!(town.query(request).await.unwrap().objects.len(), 1);
 }
 
 /// A replacement deprecates what it replaces, in the same moment.

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::calls::Expected;
+use crate::postgres::Server;
 use crate::words::{HOME, PATIENT_AUTHORITY, REPOSITORY};
 
 /// How long a node may take to start or to stop.
@@ -29,7 +30,8 @@ pub struct Setup {
     pub plain: bool,
     /// Patients that no feed has announced are refused.
     pub refuse_unknown_patients: bool,
-    /// `--database`; SQLite in the node's folder if there is none.
+    /// `--database`; if there is none, SQLite in the node's folder or, if the environment has
+    /// `HILUM_TEST_DATABASE=postgres`, a PostgreSQL server of the town's own.
     pub database: Option<String>,
     /// Environment of the node, such as `HILUM_LIMITS__PROGRESS_SECONDS`.
     pub environment: Vec<(String, String)>,
@@ -44,6 +46,8 @@ pub struct Town {
     base: u16,
     setup: Setup,
     process: Option<Child>,
+    /// Goes when the node is gone.
+    _server: Option<Server>,
     /// The client: a Document Source and Consumer with a certificate of the node's authority.
     pub client: Client,
     /// What must have been recorded in the end.
@@ -87,7 +91,12 @@ impl Town {
         if !setup.refuse_unknown_patients {
             command.arg("--accept-unknown-patients");
         }
-        if let Some(database) = &setup.database {
+        let server = match (&setup.database, std::env::var("HILUM_TEST_DATABASE")) {
+            (None, Ok(kind)) if kind == "postgres" => Server::start(),
+            _ => None,
+        };
+        let own = server.as_ref().map(|server| &server.url);
+        if let Some(database) = setup.database.as_ref().or(own) {
             command.args(["--database", database]);
         }
         succeed(&mut command);
@@ -97,6 +106,7 @@ impl Town {
             base,
             setup,
             process: None,
+            _server: server,
             client,
             expected: Expected::default(),
         }

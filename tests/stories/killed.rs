@@ -2,10 +2,12 @@
 //!
 //! Sources submit one document after the other, in many connections at once, and the node dies
 //! without a warning. Whatever was answered with Success is there when it starts again, found and
-//! retrieved with the right bytes; of everything else there is all or nothing.
+//! retrieved with the right bytes, and in the audit trail; of everything else there is all or
+//! nothing.
 //!
 //! `HILUM_KILLS` says how often; 3 if it does not.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +87,23 @@ async fn is_there(town: &Town, submission: &Submission) -> bool {
     true
 }
 
+/// What was answered with Success is in the audit trail, once.
+fn recorded(town: &Town, sent: &[Sent]) {
+    let mut sets = BTreeMap::new();
+    for record in town.records() {
+        let succeeded = record["outcome"] == "0";
+        if succeeded && record["transaction"] == "ITI-41" && record["event"] == "Import" {
+            let set = record["objects"][0].as_str().unwrap().to_owned();
+            *sets.entry(set).or_insert(0) += 1;
+        }
+    }
+    for (submission, success) in sent {
+        if *success {
+            assert_eq!(sets.get(&submission.unique_id), Some(&1), "{submission:?}");
+        }
+    }
+}
+
 async fn killed_again_and_again(setup: Setup) {
     let asked = std::env::var("HILUM_KILLS").ok();
     let kills: u64 = asked.map_or(3, |text| text.parse().unwrap());
@@ -122,6 +141,7 @@ async fn killed_again_and_again(setup: Setup) {
             );
             kept += usize::from(there && !success);
         }
+        recorded(&town, &sent);
         eprintln!(
             "kill {kill}: {promised} submissions promised, {unanswered} unanswered; of all unanswered ones {kept} are there"
         );
