@@ -16,6 +16,8 @@ pub struct Author {
     pub specialties: Vec<String>,
     /// `authorTelecommunication`: XTN.
     pub telecommunications: Vec<String>,
+    /// The UUID of the classification. Empty unless the sender gave one; writing makes one then.
+    pub id: String,
     /// Everything else in the classification.
     pub extra: Extra,
 }

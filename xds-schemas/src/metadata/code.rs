@@ -12,6 +12,8 @@ pub struct Code {
     pub scheme: String,
     /// The display name, in any number of languages.
     pub display: InternationalString,
+    /// The UUID of the classification. Empty unless the sender gave one; writing makes one then.
+    pub id: String,
     /// Everything else in the classification.
     pub extra: Extra,
 }
@@ -27,6 +29,7 @@ impl Code {
             code: code.into(),
             scheme: scheme.into(),
             display: InternationalString::of(display),
+            id: String::new(),
             extra: Extra::default(),
         }
     }

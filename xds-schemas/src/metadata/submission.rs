@@ -1,6 +1,47 @@
 //! A whole submission: one submission set and what came with it.
 
-use super::{Association, DocumentEntry, Folder, SubmissionSet};
+use std::collections::HashMap;
+
+use super::reading::{Concern, Judge, Subject};
+use super::{
+    Association, AssociationType, DocumentEntry, EntryUuid, Extra, Folder, SubmissionSet,
+    SubmissionSetStatus,
+};
+use crate::codes::ebrim_uuids::{folder, submission_set};
+use crate::codes::error_code::ErrorCode;
+use crate::ebrim::{Body, Classification, RegistryObject, RegistryObjectList};
+use crate::ebrs::RegistryError;
+
+/// By whose rules a submission is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rules {
+    /// ITI-41, judged by the repository, which must not validate more than it needs
+    /// (ITI TF-2 3.41.4.1.3): that there is one submission set and nothing that is no metadata at
+    /// all, that each document has a uniqueId of its own and a mimeType, that hash and size can be
+    /// read; and what the typed form would mend silently, like a classification of another object
+    /// than the one it stands in. All else is passed on, unchanged, for the registry to judge.
+    Provide,
+    /// ITI-42, judged by the registry: everything that the message alone can tell.
+    Register,
+}
+
+impl Rules {
+    /// The code for metadata that breaks a rule.
+    pub fn metadata_error(self) -> ErrorCode {
+        match self {
+            Self::Provide => ErrorCode::RepositoryMetadataError,
+            Self::Register => ErrorCode::RegistryMetadataError,
+        }
+    }
+
+    /// The code for an id that stands twice in one submission.
+    pub fn duplicate_in_message(self) -> ErrorCode {
+        match self {
+            Self::Provide => ErrorCode::RepositoryDuplicateUniqueIdInMessage,
+            Self::Register => ErrorCode::RegistryDuplicateUniqueIdInMessage,
+        }
+    }
+}
 
 /// What was submitted together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,3 +55,207 @@ pub struct Submission {
     /// The associations.
     pub associations: Vec<Association>,
 }
+
+impl Submission {
+    /// A submission of nothing yet.
+    pub fn new(submission_set: SubmissionSet) -> Self {
+        Self {
+            submission_set,
+            document_entries: Vec::new(),
+            folders: Vec::new(),
+            associations: Vec::new(),
+        }
+    }
+
+    /// Adds a new document, with its membership in the submission set.
+    pub fn add_document(&mut self, entry: DocumentEntry) {
+        let set = self.submission_set.entry_uuid.clone();
+        let original = SubmissionSetStatus::Original;
+        self.associations
+            .push(Association::member(set, entry.entry_uuid.clone(), original));
+        self.document_entries.push(entry);
+    }
+
+    /// Adds a new folder, with its membership in the submission set.
+    pub fn add_folder(&mut self, folder: Folder) {
+        let set = self.submission_set.entry_uuid.clone();
+        let target = folder.entry_uuid.clone();
+        self.associations
+            .push(Association::new(AssociationType::HasMember, set, target));
+        self.folders.push(folder);
+    }
+
+    /// Puts a document into a folder; either may be new or registered. The submission set gets the
+    /// membership as a member, as ITI TF-3 4.2.2.1.3 wants it.
+    pub fn put_into_folder(&mut self, folder: EntryUuid, document: EntryUuid) {
+        let mut membership = Association::new(AssociationType::HasMember, folder, document);
+        membership.entry_uuid = EntryUuid(format!("Membership{}", self.associations.len()));
+        let set = self.submission_set.entry_uuid.clone();
+        let link = membership.entry_uuid.clone();
+        self.associations.push(membership);
+        self.associations
+            .push(Association::new(AssociationType::HasMember, set, link));
+    }
+
+    /// Relates a new document to another, for instance as its replacement.
+    pub fn relate(&mut self, document: EntryUuid, how: AssociationType, other: EntryUuid) {
+        self.associations
+            .push(Association::new(how, document, other));
+    }
+
+    /// Reads a submission and judges everything that the message alone can tell.
+    ///
+    /// # Errors
+    /// Every offence, each with the object (also as its location), the attribute, and the code
+    /// that ITI TF-3 Table 4.2.4.1-2 has for it.
+    pub fn read(objects: &RegistryObjectList, rules: Rules) -> Result<Self, Vec<RegistryError>> {
+        let mut judge = Judge::of(rules);
+        let submission = Self::assemble(objects, &mut judge);
+        match submission {
+            Some(submission) if judge.offences.is_empty() => Ok(submission),
+            _ => Err(judge.offences),
+        }
+    }
+
+    fn assemble(objects: &RegistryObjectList, judge: &mut Judge) -> Option<Self> {
+        let mut sets = Vec::new();
+        let (mut document_entries, mut folders, mut associations) =
+            (Vec::new(), Vec::new(), Vec::new());
+        for object in &objects.objects {
+            match &object.body {
+                Body::ExtrinsicObject { .. } => {
+                    document_entries.extend(DocumentEntry::read(object, judge))
+                }
+                Body::Association { .. } => associations.extend(Association::read(object, judge)),
+                // Some senders name the schemes they use; it tells nothing new.
+                Body::ObjectRef => {}
+                Body::RegistryPackage => match package_kind(object, &objects.loose_classifications)
+                {
+                    (true, false) => sets.extend(SubmissionSet::read(object, judge)),
+                    (false, true) => folders.extend(Folder::read(object, judge)),
+                    _ => {
+                        let subject = Subject {
+                            kind: "RegistryPackage",
+                            id: &object.id,
+                        };
+                        let problem = "does not say that it is either a SubmissionSet or a Folder";
+                        judge.offence(Concern::Everybody, subject, "its Classification", problem);
+                    }
+                },
+            }
+        }
+        let mut sets = sets.into_iter();
+        let set = sets.next();
+        let others = sets.next();
+        if let (None, _) | (_, Some(_)) = (&set, &others) {
+            let id = others
+                .as_ref()
+                .map_or("", |other| other.entry_uuid.as_str());
+            let subject = Subject {
+                kind: "SubmissionSet",
+                id,
+            };
+            judge.offence(
+                Concern::Everybody,
+                subject,
+                "the submission",
+                "does not have exactly one SubmissionSet",
+            );
+        }
+        Some(Self {
+            submission_set: set?,
+            document_entries,
+            folders,
+            associations,
+        })
+    }
+
+    /// The submission as it travels.
+    pub fn to_ebrim(&self) -> RegistryObjectList {
+        let mut objects = Vec::with_capacity(
+            1 + self.document_entries.len() + self.folders.len() + self.associations.len(),
+        );
+        objects.push(self.submission_set.to_ebrim());
+        objects.extend(self.document_entries.iter().map(DocumentEntry::to_ebrim));
+        objects.extend(self.folders.iter().map(Folder::to_ebrim));
+        objects.extend(self.associations.iter().map(Association::to_ebrim));
+        for (at, object) in objects.iter_mut().enumerate() {
+            // The schema wants an id; associations may have come without.
+            if object.id.is_empty() {
+                object.id = format!("Association{at}");
+            }
+        }
+        RegistryObjectList {
+            objects,
+            loose_classifications: Vec::new(),
+        }
+    }
+
+    /// Gives every object with a symbolic name, or without one, the UUID that `fresh` makes, and
+    /// follows the names wherever they are used (ITI TF-3 4.2.1.5). References to what is not in
+    /// the submission stay.
+    pub fn resolve(&mut self, fresh: &mut dyn FnMut() -> EntryUuid) {
+        let mut names: HashMap<EntryUuid, EntryUuid> = HashMap::new();
+        let mut name = |id: &mut EntryUuid, logical_id: Option<&mut Option<EntryUuid>>| {
+            if id.is_symbolic() {
+                let uuid = fresh();
+                if let Some(Some(logical_id)) = logical_id
+                    && logical_id == id
+                {
+                    logical_id.clone_from(&uuid);
+                }
+                let symbolic = std::mem::replace(id, uuid.clone());
+                if !symbolic.as_str().is_empty() {
+                    names.insert(symbolic, uuid);
+                }
+            }
+        };
+        let set = &mut self.submission_set;
+        name(&mut set.entry_uuid, Some(&mut set.logical_id));
+        for entry in &mut self.document_entries {
+            name(&mut entry.entry_uuid, Some(&mut entry.logical_id));
+        }
+        for folder in &mut self.folders {
+            name(&mut folder.entry_uuid, Some(&mut folder.logical_id));
+        }
+        for association in &mut self.associations {
+            name(
+                &mut association.entry_uuid,
+                Some(&mut association.logical_id),
+            );
+        }
+        for association in &mut self.associations {
+            for end in [&mut association.source, &mut association.target] {
+                if let Some(uuid) = names.get(end) {
+                    end.clone_from(uuid);
+                }
+            }
+        }
+        for extra in self.extras() {
+            extra.forget_symbolic_ids();
+        }
+    }
+
+    fn extras(&mut self) -> impl Iterator<Item = &mut Extra> {
+        let entries = self.document_entries.iter_mut().map(|it| &mut it.extra);
+        let folders = self.folders.iter_mut().map(|it| &mut it.extra);
+        let associations = self.associations.iter_mut().map(|it| &mut it.extra);
+        let set = std::iter::once(&mut self.submission_set.extra);
+        set.chain(entries).chain(folders).chain(associations)
+    }
+}
+
+/// Whether a package says that it is a submission set, and whether that it is a folder: in itself,
+/// or by a classification beside it.
+fn package_kind(object: &RegistryObject, loose: &[Classification]) -> (bool, bool) {
+    let says = |node: &str| {
+        object.is_classified_as(node)
+            || loose
+                .iter()
+                .any(|it| it.node.as_deref() == Some(node) && it.classified_object == object.id)
+    };
+    (says(submission_set::NODE), says(folder::NODE))
+}
+
+#[cfg(test)]
+mod tests;
