@@ -1,5 +1,6 @@
 //! The words of IHE document sharing.
 
+pub mod affinity_codes;
 pub mod codes;
 pub mod ebrim;
 pub mod ebrs;

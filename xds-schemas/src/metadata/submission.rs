@@ -1,5 +1,7 @@
 //! A whole submission: one submission set and what came with it.
 
+mod codes;
+
 use std::collections::HashMap;
 
 use super::reading::{Concern, Judge, Subject};

@@ -1,6 +1,7 @@
 //! A valid submission, and what becomes of it.
 
 use super::*;
+use crate::affinity_codes::AffinityCodes;
 use crate::ebrim::InternationalString;
 use crate::metadata::{Author, Code, PatientId, ReferenceId, RepositoryUniqueId, Timestamp};
 use crate::xml::{FromXml, Reader, ToXml, Writer};
@@ -161,5 +162,45 @@ fn resolving_follows_every_name() {
     assert!(
         again.to_ebrim() == objects,
         "parts keep the UUIDs that they have"
+    );
+}
+
+#[test]
+fn codes_of_other_domains_are_named() {
+    let file = r#"<Codes>
+        <CodeType name="classCode"><Code code="REPORTS" codingScheme="1.3.6.1.4.1.21367.100.1"/></CodeType>
+        <CodeType name="typeCode"><Code code="18748-4" codingScheme="2.16.840.1.113883.6.1"/></CodeType>
+        <CodeType name="folderCodeList"><Code code="OTHER" codingScheme="1.3.6.1.4.1.21367.100.1"/></CodeType>
+        <CodeType name="mimeType"><Code code="text/html"/></CodeType>
+    </Codes>"#;
+    let errors = valid().judge_codes(&AffinityCodes::parse(file).unwrap());
+    let mut found: Vec<(&str, &str)> = errors
+        .iter()
+        .map(|it| {
+            (
+                it.location.as_deref().unwrap(),
+                it.context
+                    .split(": ")
+                    .nth(1)
+                    .unwrap()
+                    .split(' ')
+                    .next()
+                    .unwrap(),
+            )
+        })
+        .collect();
+    found.sort_unstable();
+    let expected = [
+        ("Document1", "mimeType"),
+        ("Document1", "typeCode"),
+        ("Document2", "mimeType"),
+        ("Document2", "typeCode"),
+        ("Folder1", "folderCodeList"),
+    ];
+    assert_eq!(found, expected);
+    assert!(
+        errors
+            .iter()
+            .all(|it| it.code == ErrorCode::RegistryMetadataError)
     );
 }
