@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use hilum_tests::words::{self, Document, Submission};
 use xds_schemas::ebrs::SubmitObjectsRequest;
+use xds_schemas::metadata::submission::{self as judged, Rules};
 use xds_schemas::soap;
 use xds_schemas::xml::{ToXml, Writer};
 
@@ -20,6 +21,13 @@ pub(crate) fn run(bench: &Bench) {
     if bench.wants("read a submission") {
         measure(bench, "read a submission", envelope.len(), || {
             read().objects.objects.len()
+        });
+    }
+    if bench.wants("read and judge a submission") {
+        measure(bench, "read and judge a submission", envelope.len(), || {
+            let objects = read().objects;
+            let judged = judged::Submission::read(&objects, Rules::Register).unwrap();
+            judged.document_entries.len()
         });
     }
     if bench.wants("write a submission") {
