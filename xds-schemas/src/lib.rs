@@ -10,6 +10,8 @@ pub mod iti42_register_document_set;
 pub mod iti43_retrieve_document_set;
 pub mod metadata;
 pub mod mtom;
+pub mod rad68_provide_and_register_imaging_document_set;
+pub mod rad69_retrieve_imaging_document_set;
 pub mod soap;
 pub mod transaction;
 pub mod wsa;
