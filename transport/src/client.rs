@@ -48,6 +48,8 @@ pub enum ClientError {
         url: String,
         /// Why.
         reason: String,
+        /// Whether the peer may have got the request, so that nobody knows what it did.
+        sent: bool,
     },
     /// The peer answered with a fault.
     #[error("{url} answered with a fault: {fault}")]
@@ -184,22 +186,26 @@ impl Client {
         target: &Target,
         mut request: Request<Body>,
     ) -> Result<(Response<HttpBody>, Lease), ClientError> {
-        let unreachable = |reason: String| ClientError::Unreachable {
+        let failed = |sent, reason| ClientError::Unreachable {
             url: url.to_owned(),
             reason,
+            sent,
         };
         loop {
             let kept = self.pool.take(&target.peer);
             let is_kept = kept.is_some();
             let mut sender = match kept {
                 Some(sender) => sender,
-                None => self.connect(target).await.map_err(unreachable)?,
+                None => {
+                    let connected = self.connect(target).await;
+                    connected.map_err(|reason| failed(false, reason))?
+                }
             };
             if let Err(error) = sender.ready().await {
                 if is_kept {
                     continue;
                 }
-                return Err(unreachable(error.to_string()));
+                return Err(failed(false, error.to_string()));
             }
             let taken = request.body().taken();
             let answer = sender.try_send_request(request);
@@ -213,15 +219,14 @@ impl Client {
                     };
                     return Ok((response, lease));
                 }
-                Ok(Err(mut failed)) => match failed.take_message().filter(|_| is_kept) {
-                    Some(unsent) => request = unsent,
-                    None => return Err(unreachable(chain(failed.error()))),
+                Ok(Err(mut broken)) => match broken.take_message() {
+                    Some(unsent) if is_kept => request = unsent,
+                    unsent => return Err(failed(unsent.is_none(), chain(broken.error()))),
                 },
                 Err(_) => {
-                    return Err(unreachable(format!(
-                        "no answer within {} seconds",
-                        self.limits.answer_seconds
-                    )));
+                    let seconds = self.limits.answer_seconds;
+                    let reason = format!("no answer within {seconds} seconds");
+                    return Err(failed(true, reason));
                 }
             }
         }
