@@ -1,0 +1,191 @@
+//! Where documents are kept: one file each, in folders that spread.
+//!
+//! ```text
+//! incoming/<name>                 documents whose registration is not decided yet
+//! documents/xx/yy/<SHA-256>       documents that are registered, by their uniqueId
+//! lock                            held by the process that uses the store
+//! ```
+//!
+//! A document arrives in `incoming`, is made durable there, and is moved when the registry has
+//! accepted it. The move is a rename, so that a document is in one of the two places at any moment
+//! of which power may fail; what is still in `incoming` then is decided by asking the registry
+//! (see [`recovery`](crate::recovery)). What a file looks like is said in [`container`].
+
+mod arrival;
+pub(crate) mod container;
+mod folders;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow, bail};
+use uuid::Uuid;
+
+pub(crate) use arrival::{Arrival, Receiving};
+pub(crate) use container::Label;
+use folders::{Folders, Move};
+
+/// The store. Clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct BlobStore {
+    root: Arc<Root>,
+    folders: Arc<Folders>,
+}
+
+/// The folder of a store, locked for this process.
+#[derive(Debug)]
+struct Root {
+    path: PathBuf,
+    /// Released by the system when the process ends, however it does.
+    _lock: File,
+}
+
+/// A document that is kept.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// The file, which begins with the document.
+    pub(crate) path: PathBuf,
+    /// What is known of the document.
+    pub(crate) label: Label,
+}
+
+impl BlobStore {
+    /// Opens the store at `url`, making its folders if need be.
+    pub(crate) fn open(url: &str) -> anyhow::Result<Self> {
+        let path = folder_of(url)?;
+        let shown = path.display();
+        let at_path = || format!("the document store {shown} cannot be opened");
+        for folder in ["incoming", "documents"] {
+            fs::create_dir_all(path.join(folder)).with_context(at_path)?;
+        }
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join("lock"))
+            .with_context(at_path)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => {
+                bail!("the document store {shown} is in use by another process")
+            }
+            Err(fs::TryLockError::Error(error)) => return Err(error).with_context(at_path),
+        }
+        File::open(&path)
+            .and_then(|folder| folder.sync_all())
+            .with_context(at_path)?;
+        let folders = Folders::open(&path).with_context(at_path)?;
+        let root = Root { path, _lock: lock };
+        Ok(Self {
+            root: Arc::new(root),
+            folders: Arc::new(folders),
+        })
+    }
+
+    /// Begins to take a document.
+    pub(crate) fn receive(&self) -> Receiving {
+        let name = Uuid::new_v4().to_string();
+        Receiving::new(self.incoming().join(&name), name)
+    }
+
+    /// The documents that an earlier process left undecided. Files whose reception it did not
+    /// finish are removed: nobody was told that they exist.
+    pub(crate) fn left_behind(&self) -> io::Result<Vec<Arrival>> {
+        let mut arrivals = Vec::new();
+        for entry in fs::read_dir(self.incoming())? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str().filter(|name| Uuid::try_parse(name).is_ok()) else {
+                tracing::warn!(path = %entry.path().display(), "not a file of this store");
+                continue;
+            };
+            let label = container::read(&entry.path())?;
+            match label.filter(|label| label.arrival == name) {
+                Some(label) => arrivals.push(Arrival::found(entry.path(), label)),
+                None => fs::remove_file(entry.path())?,
+            }
+        }
+        Ok(arrivals)
+    }
+
+    /// Makes what was received durable, as a whole.
+    pub(crate) async fn make_durable(&self, arrivals: &[Arrival]) -> io::Result<()> {
+        let places = arrivals.iter().map(|arrival| self.place(&arrival.label));
+        self.folders.prepare(places.collect()).await
+    }
+
+    /// Puts documents that were registered where they are found from now on. Of what fails,
+    /// nothing is lost: it stays where it is.
+    pub(crate) async fn keep(&self, arrivals: impl Iterator<Item = &Arrival>) -> io::Result<()> {
+        let moves = arrivals.map(|arrival| Move {
+            from: arrival.path.clone(),
+            to: self.place(&arrival.label),
+            label: arrival.label.clone(),
+        });
+        self.folders.keep(moves.collect()).await
+    }
+
+    /// The document with this uniqueId, if it is kept here. Blocks.
+    pub(crate) fn find(&self, unique_id: &str) -> io::Result<Option<Stored>> {
+        let path = self.place_of(unique_id);
+        let label = match container::read(&path) {
+            Ok(label) => label,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match label.filter(|label| label.unique_id == unique_id) {
+            Some(label) => Ok(Some(Stored { path, label })),
+            None => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{} is damaged", path.display()),
+            )),
+        }
+    }
+
+    fn incoming(&self) -> PathBuf {
+        self.root.path.join("incoming")
+    }
+
+    fn place(&self, label: &Label) -> PathBuf {
+        self.place_of(&label.unique_id)
+    }
+
+    /// A uniqueId may be any text, so that its hash names the file.
+    fn place_of(&self, unique_id: &str) -> PathBuf {
+        let name = container::sha256(unique_id.as_bytes());
+        let documents = self.root.path.join("documents");
+        documents.join(&name[..2]).join(&name[2..4]).join(&name)
+    }
+}
+
+/// The folder that a store's URL names: `file:PATH` and nothing else.
+fn folder_of(url: &str) -> anyhow::Result<PathBuf> {
+    if url.starts_with("s3:") {
+        bail!("{url}: stores in S3 are not supported yet; use file:PATH");
+    }
+    match url.strip_prefix("file:") {
+        Some("") | None => Err(anyhow!("{url:?}: a document store is given as file:PATH")),
+        // file:///path has an empty host.
+        Some(path) => Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),
+    }
+}
+
+/// Whether documents can be stored at `url`, for `hilum check`: makes the folder if need be, and
+/// writes and removes a file. Works beside a process that uses the store.
+pub fn check_store(url: &str) -> anyhow::Result<()> {
+    let path = folder_of(url)?;
+    probe(&path).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+fn probe(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let file = folder.join(format!("probe-{}", Uuid::new_v4()));
+    let written = File::create_new(&file).and_then(|file| file.sync_all());
+    fs::remove_file(&file)?;
+    written
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! A document on its way in: from chunks, as they come, to a file that is durable.
+//!
+//! Chunks are gathered and then hashed and written on a blocking thread while the next ones come.
+//! No thread waits for a peer, and of a document of any size at most two gatherings are in memory.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use sha1::{Digest, Sha1};
+use tokio::task::JoinHandle;
+
+use super::container::{Label, Said, hexadecimal};
+
+/// Bytes that are written at once.
+const GATHER_BYTES: usize = 1024 * 1024;
+
+/// A document that is being received. Its file is removed again unless it is [sealed](Self::seal).
+pub(crate) struct Receiving {
+    name: String,
+    path: PathBuf,
+    gathered: Vec<Bytes>,
+    gathered_bytes: usize,
+    state: State,
+}
+
+enum State {
+    Idle(Option<Writing>),
+    Busy(JoinHandle<io::Result<Writing>>),
+}
+
+/// A file and the hash of what was written to it.
+struct Writing {
+    file: File,
+    /// Removes the file if it is not finished.
+    unfinished: Unfinished,
+    hash: Sha1,
+    size: u64,
+}
+
+impl Writing {
+    fn create(path: PathBuf) -> io::Result<Self> {
+        Ok(Self {
+            file: File::create_new(&path)?,
+            unfinished: Unfinished(Some(path)),
+            hash: Sha1::new(),
+            size: 0,
+        })
+    }
+
+    fn write(&mut self, chunks: &[Bytes]) -> io::Result<()> {
+        for chunk in chunks {
+            self.hash.update(chunk);
+            self.file.write_all(chunk)?;
+            self.size += chunk.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Writes the label and waits until everything is on disk.
+    fn seal(mut self, said: Said, name: String) -> io::Result<Arrival> {
+        let hash = hexadecimal(&self.hash.finalize());
+        let label = said.label(name, hash, self.size);
+        self.file.write_all(&label.trailer()?)?;
+        self.file.sync_data()?;
+        Ok(Arrival {
+            path: self.unfinished.finish(),
+            label,
+            is_kept: false,
+        })
+    }
+}
+
+impl Receiving {
+    pub(super) const fn new(path: PathBuf, name: String) -> Self {
+        Self {
+            name,
+            path,
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            state: State::Idle(None),
+        }
+    }
+
+    /// Takes the next bytes of the document.
+    pub(crate) async fn write(&mut self, chunk: Bytes) -> io::Result<()> {
+        self.gathered_bytes += chunk.len();
+        self.gathered.push(chunk);
+        if self.gathered_bytes < GATHER_BYTES {
+            return Ok(());
+        }
+        let writing = self.idle().await?;
+        let path = self.path.clone();
+        let chunks = std::mem::take(&mut self.gathered);
+        self.gathered_bytes = 0;
+        self.state = State::Busy(tokio::task::spawn_blocking(move || {
+            let mut writing = writing.map_or_else(|| Writing::create(path), Ok)?;
+            writing.write(&chunks)?;
+            Ok(writing)
+        }));
+        Ok(())
+    }
+
+    /// Ends the document and makes it durable, on a blocking thread.
+    pub(crate) async fn seal(mut self, said: Said) -> io::Result<JoinHandle<io::Result<Arrival>>> {
+        let writing = self.idle().await?;
+        let chunks = std::mem::take(&mut self.gathered);
+        let (name, path) = (self.name, self.path);
+        Ok(tokio::task::spawn_blocking(move || {
+            let mut writing = writing.map_or_else(|| Writing::create(path), Ok)?;
+            writing.write(&chunks)?;
+            writing.seal(said, name)
+        }))
+    }
+
+    /// Waits for the writing under way.
+    async fn idle(&mut self) -> io::Result<Option<Writing>> {
+        match std::mem::replace(&mut self.state, State::Idle(None)) {
+            State::Idle(writing) => Ok(writing),
+            State::Busy(writing) => {
+                let written = writing.await.map_err(io::Error::other)?;
+                written.map(Some)
+            }
+        }
+    }
+}
+
+/// A file that is removed when nobody finishes it.
+struct Unfinished(Option<PathBuf>);
+
+impl Unfinished {
+    fn finish(&mut self) -> PathBuf {
+        self.0.take().expect("it is finished only once")
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            remove(path);
+        }
+    }
+}
+
+/// A document that was received and waits for the registry's word. It is removed again when this
+/// is dropped, unless the registry [may know it](Self::is_sent).
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(super) path: PathBuf,
+    pub(crate) label: Label,
+    is_kept: bool,
+}
+
+impl Arrival {
+    /// A document that an earlier process received.
+    pub(super) const fn found(path: PathBuf, label: Label) -> Self {
+        Self {
+            path,
+            label,
+            is_kept: true,
+        }
+    }
+
+    /// From now on the registry may know the document: it is removed only by
+    /// [`discard`](Self::discard).
+    pub(crate) const fn is_sent(&mut self) {
+        self.is_kept = true;
+    }
+
+    /// Removes the document, which is known not to be registered.
+    pub(crate) fn discard(self) {
+        remove(&self.path);
+    }
+
+    /// How long ago the document was received.
+    pub(crate) fn age(&self, now: std::time::SystemTime) -> io::Result<std::time::Duration> {
+        let received = self.path.metadata()?.modified()?;
+        Ok(now.duration_since(received).unwrap_or_default())
+    }
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            remove(&self.path);
+        }
+    }
+}
+
+/// Removes a file that nobody wants any more. If that fails, the file is removed at the next start.
+fn remove(path: &PathBuf) {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(%error, path = %path.display(), "a file was not removed");
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,183 @@
+//! ITI-43 Retrieve Document Set: give back documents as they were provided.
+//!
+//! Asked by Document Consumers and by gateways; answered by the Document Repository. Documents go
+//! from their files to the connection. One that is not here does not keep the others back.
+//! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-43.html>
+
+use std::collections::BTreeMap;
+
+use hilum_audit::{Document, Event, Outcome, Parties, Recorded};
+use hilum_security::Caller;
+use hilum_transport::{Part, PartSource, Reply};
+use tokio::time::Instant;
+use xds_schemas::codes::error_code::ErrorCode;
+use xds_schemas::codes::status::ResponseStatus;
+use xds_schemas::ebrs::{RegistryError, RegistryResponse};
+use xds_schemas::iti43_retrieve_document_set::{
+    DocumentRequest, DocumentResponse, RetrieveDocumentSet, RetrieveDocumentSetRequest,
+    RetrieveDocumentSetResponse,
+};
+use xds_schemas::mtom::Content;
+use xds_schemas::soap::Fault;
+use xds_schemas::xml::{ToXml, Writer};
+
+use crate::Room;
+use crate::blob_store::{BlobStore, Stored};
+use crate::failure;
+use crate::iti42_register_document_set::outcome;
+
+/// Gives the documents that are here, and an error for each that is not.
+pub(crate) async fn answer(
+    room: &Room,
+    caller: &Caller,
+    endpoint: &str,
+    request: RetrieveDocumentSetRequest,
+) -> Result<Recorded<Reply>, Fault> {
+    let found = find(room, request.documents).await?;
+    let mut response = RetrieveDocumentSetResponse {
+        registry_response: RegistryResponse::success(Vec::new()),
+        documents: Vec::new(),
+    };
+    let mut parts = Vec::new();
+    let mut given = BTreeMap::<Option<String>, Vec<Document>>::new();
+    let mut missing = Vec::new();
+    for (asked, found) in found {
+        let document = audited(room, &asked);
+        match found {
+            Ok(stored) => {
+                let content_id = format!("document-{}@hilum", parts.len() + 1);
+                given
+                    .entry(stored.label.patient_id.clone())
+                    .or_default()
+                    .push(document);
+                let answered = answered(asked, &stored, &content_id);
+                response.documents.push(answered);
+                parts.push(part(stored, content_id));
+            }
+            Err(error) => {
+                missing.push(document);
+                response.registry_response.errors.push(error);
+            }
+        }
+    }
+    response.registry_response.status = match (parts.is_empty(), missing.is_empty()) {
+        (_, true) => ResponseStatus::Success,
+        (false, false) => ResponseStatus::PartialSuccess,
+        (true, false) => ResponseStatus::Failure,
+    };
+    let parties = Parties::answered(caller, endpoint);
+    let event = event(&parties, given, &missing, &response.registry_response);
+    let mut writer = Writer::with_capacity(1024);
+    response.to_xml(&mut writer);
+    let reply = Reply::mtom::<RetrieveDocumentSet>(writer.finish(), parts);
+    Ok(room.audit.record(event, reply).await?)
+}
+
+/// Each document that is asked for, or why it is not there. Documents that are being registered
+/// at this moment are waited for.
+async fn find(
+    room: &Room,
+    requests: Vec<DocumentRequest>,
+) -> Result<Vec<(DocumentRequest, Result<Stored, RegistryError>)>, Fault> {
+    let deadline = Instant::now() + room.config.decision;
+    for request in &requests {
+        let id = request.document_unique_id.as_str();
+        if room.pending.has(id) {
+            room.recovery.hurry();
+            room.pending.decided(id, deadline).await;
+        }
+    }
+    let store = room.store.clone();
+    let here = room.config.repository_unique_id.clone();
+    let search = move || {
+        let find = |request: DocumentRequest| {
+            let location = request.document_unique_id.as_str();
+            let found = if request.repository_unique_id == here {
+                look_up(&store, location)
+            } else {
+                let context = format!(
+                    "{} is not the repositoryUniqueId of this repository",
+                    request.repository_unique_id
+                );
+                Err(RegistryError::error(
+                    ErrorCode::UnknownRepositoryId,
+                    context,
+                ))
+            };
+            let found = found.map_err(|error| error.at(location));
+            (request, found)
+        };
+        requests.into_iter().map(find).collect()
+    };
+    let searched = tokio::task::spawn_blocking(search).await;
+    searched.map_err(|error| {
+        tracing::error!(%error, "a search in the document store was lost");
+        Fault::receiver("the documents could not be looked up")
+    })
+}
+
+fn look_up(store: &BlobStore, unique_id: &str) -> Result<Stored, RegistryError> {
+    match store.find(unique_id) {
+        Ok(Some(stored)) => Ok(stored),
+        Ok(None) => Err(RegistryError::error(
+            ErrorCode::DocumentUniqueIdError,
+            format!("there is no document {unique_id} here"),
+        )),
+        Err(error) => Err(failure::internal(&error.into())),
+    }
+}
+
+fn answered(asked: DocumentRequest, stored: &Stored, content_id: &str) -> DocumentResponse {
+    DocumentResponse {
+        home_community_id: asked.home_community_id,
+        repository_unique_id: asked.repository_unique_id,
+        document_unique_id: asked.document_unique_id,
+        new_repository_unique_id: None,
+        new_document_unique_id: None,
+        mime_type: stored.label.mime_type.clone(),
+        content: Content::Include(content_id.to_owned()),
+    }
+}
+
+fn part(stored: Stored, content_id: String) -> Part {
+    Part {
+        content_id,
+        content_type: stored.label.mime_type,
+        source: PartSource::File {
+            path: stored.path,
+            offset: 0,
+            length: stored.label.size,
+        },
+    }
+}
+
+fn audited(room: &Room, asked: &DocumentRequest) -> Document {
+    let home = asked.home_community_id.as_ref();
+    let home = home.or(room.config.home_community_id.as_ref());
+    Document {
+        unique_id: asked.document_unique_id.0.clone(),
+        repository_unique_id: asked.repository_unique_id.0.clone(),
+        home_community_id: home.map(|home| home.0.clone()),
+    }
+}
+
+/// One success for the documents of each patient, and one failure for those that are missing
+/// (ITI-43 section 3.43.6).
+fn event(
+    parties: &Parties,
+    given: BTreeMap<Option<String>, Vec<Document>>,
+    missing: &[Document],
+    response: &RegistryResponse,
+) -> Event {
+    let retrieved = given.into_iter().map(|(patient, documents)| {
+        Event::retrieved(parties, patient.as_deref(), &documents, &Outcome::Success)
+    });
+    let not_retrieved = (!missing.is_empty()).then(|| {
+        let failed = outcome(ResponseStatus::Failure, &response.errors);
+        Event::retrieved(parties, None, missing, &failed)
+    });
+    retrieved
+        .chain(not_retrieved)
+        .reduce(Event::and)
+        .expect("a request names at least one document, which is given or missing")
+}

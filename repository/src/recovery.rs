@@ -1,0 +1,308 @@
+//! What became of documents of which nobody knows whether they are registered.
+//!
+//! The connection to the registry may break before its answer comes, and this process may end at
+//! any moment. Such documents stay in `incoming` until the registry was asked (ITI-18, by the
+//! entryUUIDs that were chosen here). What it knows is kept. What it does not know is removed, but
+//! only when it has had enough time to carry out what it was asked.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
+
+use hilum_audit::{Event, Parties, Query};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+use xds_schemas::codes::status::ResponseStatus;
+use xds_schemas::ebrs::{AdhocQueryRequest, AdhocQueryResponse, ReturnType};
+use xds_schemas::iti18_registry_stored_query::{Names, RegistryStoredQuery, StoredQuery};
+use xds_schemas::metadata::DocumentEntry;
+use xds_schemas::xml::{ToXml, Writer};
+
+use crate::Room;
+use crate::blob_store::{Arrival, Label};
+use crate::iti42_register_document_set as iti42;
+use crate::pending::{Pending, Undecided};
+
+/// Documents that are asked for at once.
+const ASKED: usize = 50;
+/// The shortest time between two attempts to ask the registry.
+const SHORT_PAUSE: Duration = Duration::from_millis(100);
+/// The longest. A registry that is away comes back some time.
+const LONG_PAUSE: Duration = Duration::from_secs(30);
+
+/// A document of which nobody knows whether it is registered.
+#[derive(Debug)]
+struct Unknown {
+    arrival: Arrival,
+    /// Lets those who ask for the document wait.
+    _undecided: Undecided,
+}
+
+impl Unknown {
+    fn new(arrival: Arrival, pending: &Pending) -> Self {
+        Self {
+            _undecided: pending.begin(&arrival.label.unique_id),
+            arrival,
+        }
+    }
+}
+
+/// The documents that are to be decided.
+#[derive(Debug)]
+pub(crate) struct Recovery {
+    unknown: Mutex<Vec<Unknown>>,
+    wake: Notify,
+}
+
+impl Recovery {
+    /// Begins with what an earlier process left behind.
+    pub(crate) fn of(left_behind: Vec<Arrival>, pending: &Pending) -> Self {
+        let unknown = left_behind.into_iter();
+        let unknown = unknown.map(|arrival| Unknown::new(arrival, pending));
+        Self {
+            unknown: Mutex::new(unknown.collect()),
+            wake: Notify::new(),
+        }
+    }
+
+    /// Somebody waits, or the room is closed: do not sleep.
+    pub(crate) fn hurry(&self) {
+        self.wake.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Unknown>> {
+        self.unknown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The documents of a submission that the registry is being told of. If this ends before they are
+/// decided, the registry is asked later.
+#[derive(Debug)]
+pub(crate) struct Submitted<'a> {
+    room: &'a Room,
+    unknown: Vec<Unknown>,
+}
+
+impl<'a> Submitted<'a> {
+    /// From now on the registry may know these documents.
+    pub(crate) fn new(room: &'a Room, arrivals: Vec<Arrival>) -> Self {
+        let begin = |mut arrival: Arrival| {
+            arrival.is_sent();
+            Unknown::new(arrival, &room.pending)
+        };
+        Self {
+            room,
+            unknown: arrivals.into_iter().map(begin).collect(),
+        }
+    }
+
+    /// The registry has accepted them.
+    pub(crate) async fn keep(mut self) -> io::Result<()> {
+        keep(self.room, &self.unknown).await?;
+        self.unknown.clear();
+        Ok(())
+    }
+
+    /// The registry has refused them.
+    pub(crate) fn discard(mut self) {
+        for unknown in self.unknown.drain(..) {
+            unknown.arrival.discard();
+        }
+    }
+
+    /// Asks the registry at once whether it has accepted them; if so, keeps them.
+    pub(crate) async fn ask(self) -> bool {
+        let mut known = HashSet::new();
+        for asked in self.unknown.chunks(ASKED) {
+            match ask(self.room, asked).await {
+                Ok(found) => known.extend(found),
+                Err(()) => return false,
+            }
+        }
+        let accepted = |unknown: &Unknown| known.contains(&unknown.arrival.label.entry_uuid);
+        if !self.unknown.iter().all(accepted) {
+            return false;
+        }
+        match self.keep().await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, "registered documents cannot be kept yet");
+                false
+            }
+        }
+    }
+}
+
+impl Drop for Submitted<'_> {
+    fn drop(&mut self) {
+        if !self.unknown.is_empty() {
+            self.room.recovery.lock().append(&mut self.unknown);
+            self.room.recovery.hurry();
+        }
+    }
+}
+
+async fn keep(room: &Room, unknown: &[Unknown]) -> io::Result<()> {
+    let arrivals = unknown.iter().map(|unknown| &unknown.arrival);
+    room.store.keep(arrivals).await
+}
+
+/// Decides about documents for as long as the room is open.
+pub(crate) async fn run(recovery: Arc<Recovery>, room: Weak<Room>) {
+    let mut pause = SHORT_PAUSE;
+    loop {
+        let Some(open) = room.upgrade() else {
+            return;
+        };
+        let mut unknown = std::mem::take(&mut *recovery.lock());
+        if unknown.is_empty() {
+            drop(open);
+            recovery.wake.notified().await;
+            pause = SHORT_PAUSE;
+            continue;
+        }
+        decide(&open, &mut unknown).await;
+        drop(open);
+        recovery.lock().append(&mut unknown);
+        sleep(SHORT_PAUSE).await;
+        pause = match timeout(pause, recovery.wake.notified()).await {
+            Ok(()) => SHORT_PAUSE,
+            Err(_) => LONG_PAUSE.min(2 * pause),
+        };
+    }
+}
+
+/// Decides what can be decided now, and leaves the rest.
+async fn decide(room: &Room, unknown: &mut Vec<Unknown>) {
+    let mut rest = Vec::new();
+    while !unknown.is_empty() {
+        let mut asked = unknown.split_off(unknown.len().saturating_sub(ASKED));
+        match ask(room, &asked).await {
+            Ok(known) => {
+                for unknown in asked {
+                    rest.extend(decided(room, unknown, &known).await);
+                }
+            }
+            Err(()) => {
+                rest.append(&mut asked);
+                rest.append(unknown);
+            }
+        }
+    }
+    *unknown = rest;
+}
+
+/// Keeps or removes a document, or gives it back if it is too early for that.
+async fn decided(room: &Room, unknown: Unknown, known: &HashSet<String>) -> Option<Unknown> {
+    let entry = unknown.arrival.label.entry_uuid.clone();
+    if known.contains(&entry) {
+        return match keep(room, std::slice::from_ref(&unknown)).await {
+            Ok(()) => {
+                tracing::info!(
+                    entry,
+                    "a document of an interrupted submission is registered"
+                );
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, entry, "a registered document cannot be kept yet");
+                Some(unknown)
+            }
+        };
+    }
+    match unknown.arrival.age(SystemTime::now()) {
+        Ok(age) if age < room.config.settled => Some(unknown),
+        Ok(_) => {
+            tracing::info!(
+                entry,
+                "a document of an interrupted submission was never registered"
+            );
+            unknown.arrival.discard();
+            None
+        }
+        Err(error) => {
+            tracing::error!(%error, entry, "a document of an interrupted submission is not there");
+            None
+        }
+    }
+}
+
+/// Asks the registry which of these documents it knows, by entryUUID. Why it cannot be asked is
+/// logged here.
+async fn ask(room: &Room, unknown: &[Unknown]) -> Result<HashSet<String>, ()> {
+    let labels: Vec<&Label> = unknown.iter().map(|it| &it.arrival.label).collect();
+    let ids = labels.iter().map(|label| label.entry_uuid.as_str().into());
+    let query = StoredQuery::GetDocuments(Names::EntryUuids(ids.collect()));
+    let request = query.to_request(ReturnType::LeafClass);
+    let url = &room.config.registry;
+    let answer = room
+        .client
+        .send::<RegistryStoredQuery>(url, &request, Vec::new());
+    let response = match answer.await {
+        Ok(answer) => answer.response,
+        Err(error) => {
+            let documents = labels.len();
+            tracing::warn!(%error, documents, "the registry cannot be asked about documents");
+            return Err(());
+        }
+    };
+    record(room, &labels, &request, &response).await;
+    if response.status != ResponseStatus::Success {
+        let codes: Vec<&str> = response
+            .errors
+            .iter()
+            .map(|error| error.code.as_str())
+            .collect();
+        tracing::warn!(?codes, "the registry did not say which documents it knows");
+        return Err(());
+    }
+    let entries = response.objects.iter();
+    let entries: Vec<DocumentEntry> = entries
+        .filter_map(|object| DocumentEntry::from_ebrim(object).ok())
+        .collect();
+    let known = labels
+        .iter()
+        .filter(|label| entries.iter().any(|entry| describes(room, entry, label)));
+    Ok(known.map(|label| label.entry_uuid.clone()).collect())
+}
+
+/// Whether the entry is the one that was submitted with this document. A source may have given the
+/// document an entryUUID that belongs to another one.
+fn describes(room: &Room, entry: &DocumentEntry, label: &Label) -> bool {
+    let hash = entry.hash.as_deref().unwrap_or_default();
+    entry.entry_uuid.as_str() == label.entry_uuid
+        && entry.unique_id.as_str() == label.unique_id
+        && entry.repository_unique_id.as_ref() == Some(&room.config.repository_unique_id)
+        && hash.eq_ignore_ascii_case(&label.hash)
+        && entry.size == Some(label.size)
+}
+
+/// Records the question (ITI-18 section 3.18.5). It concerns no call, so that nobody can be told if
+/// that fails.
+async fn record(
+    room: &Room,
+    labels: &[&Label],
+    request: &AdhocQueryRequest,
+    response: &AdhocQueryResponse,
+) {
+    let mut patients: Vec<&str> = labels
+        .iter()
+        .filter_map(|label| label.patient_id.as_deref())
+        .collect();
+    patients.sort_unstable();
+    patients.dedup();
+    let mut writer = Writer::default();
+    request.to_xml(&mut writer);
+    let query = Query {
+        id: &request.id,
+        request: &writer.finish(),
+        patients: &patients,
+        home_community_id: None,
+    };
+    let outcome = iti42::outcome(response.status, &response.errors);
+    let event = Event::queried(&Parties::asked(&room.config.registry), query, &outcome);
+    if room.audit.record(event, ()).await.is_err() {
+        tracing::error!("a query of the repository itself was not recorded");
+    }
+}

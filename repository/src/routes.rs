@@ -1,0 +1,75 @@
+//! Everything the Document Repository answers.
+
+use hilum_audit::{Event, Recorded};
+use hilum_security::Permission;
+use hilum_transport::{Call, Get, Incoming, Reply};
+use xds_schemas::iti41_provide_and_register_document_set::ProvideAndRegisterDocumentSet;
+use xds_schemas::iti43_retrieve_document_set::RetrieveDocumentSet;
+use xds_schemas::soap::Fault;
+use xds_schemas::transaction::Transaction;
+use xds_schemas::wsdl::{self, Service};
+
+use crate::Repository;
+use crate::iti41_provide_and_register_document_set as iti41;
+use crate::iti43_retrieve_document_set as iti43;
+
+/// Takes everything that comes to the repository. What is refused before it is read leaves a
+/// record too.
+pub async fn serve(repository: &Repository, incoming: Incoming) -> Reply {
+    match incoming {
+        Incoming::Get(get) => plain(&get),
+        Incoming::Refused(refusal) => {
+            let refused = repository.room.audit.record(Event::from(&refusal), ());
+            match refused.await {
+                Ok(_) => refusal.reply(),
+                Err(error) => Reply::fault(&error.into()),
+            }
+        }
+        Incoming::Call(call) => {
+            let caller = call.caller().clone();
+            match answer(repository, call).await {
+                Ok(reply) => reply.into_inner(),
+                Err(fault) => {
+                    let alert = Event::refused(&caller, &fault);
+                    match repository.room.audit.record(alert, fault).await {
+                        Ok(fault) => Reply::fault(&fault.into_inner()),
+                        Err(error) => Reply::fault(&error.into()),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Everything the repository answers. Read this first.
+async fn answer(repository: &Repository, call: Call) -> Result<Recorded<Reply>, Fault> {
+    let room = &repository.room;
+    let endpoint = call.endpoint().to_owned();
+    match call.action() {
+        // RAD-68 Provide and Register Imaging Document Set has the same action.
+        ProvideAndRegisterDocumentSet::ACTION => {
+            let call = call.permitted(Permission::Provide)?;
+            let (caller, request, attachments) = call.read::<ProvideAndRegisterDocumentSet>()?;
+            let answered = iti41::answer(room, &caller, &endpoint, request, attachments).await?;
+            Ok(answered.map(|response| Reply::of::<ProvideAndRegisterDocumentSet>(&response)))
+        }
+        RetrieveDocumentSet::ACTION => {
+            let call = call.permitted(Permission::Retrieve)?;
+            let (caller, request, _) = call.read::<RetrieveDocumentSet>()?;
+            iti43::answer(room, &caller, &endpoint, request).await
+        }
+        unknown => Err(Fault::action_not_supported(unknown)),
+    }
+}
+
+fn plain(get: &Get) -> Reply {
+    let query = get.query.as_deref().unwrap_or_default();
+    match wsdl::find(Service::Repository, query, &get.endpoint) {
+        Some(document) => Reply::plain(200, "text/xml; charset=UTF-8", document),
+        None => Reply::plain(
+            404,
+            "text/plain; charset=UTF-8",
+            "nothing here; try ?wsdl\n",
+        ),
+    }
+}
