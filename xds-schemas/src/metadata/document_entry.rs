@@ -363,6 +363,13 @@ impl DocumentEntry {
         {
             reading.offend(Registry, "serviceStartTime", "is after serviceStopTime");
         }
+        if let Some(problem) = self
+            .reference_ids
+            .iter()
+            .find_map(|it| formats::reference_id_authority(it).err())
+        {
+            reading.offend(Registry, REFERENCE_ID_LIST, &problem);
+        }
         for field in ["PID-7|", "PID-8|"] {
             let values = self.source_patient_info.iter();
             if values.filter(|value| value.starts_with(field)).count() > 1 {

@@ -1,8 +1,9 @@
 //! The forms that values must have (ITI TF-3 Table 4.2.3.1.7-2). Problems are said without
 //! quoting the value.
 
-use super::Timestamp;
 use super::hl7::is_oid;
+use super::patient_id::id_type;
+use super::{ReferenceId, Timestamp};
 
 type Form = Result<(), String>;
 
@@ -144,30 +145,60 @@ pub(super) fn xcn(text: &str) -> Form {
     )
 }
 
+/// Whether all components are empty but those of these numbers.
+fn only(text: &str, numbers: &[usize]) -> bool {
+    let mut components = (1..).zip(text.split('^'));
+    components.all(|(number, component)| component.is_empty() || numbers.contains(&number))
+}
+
 /// An organisation: a name, and perhaps an id, which needs an authority unless it is an OID.
 pub(super) fn xon(text: &str) -> Form {
     let (name, assigner, id) = (component(text, 1), component(text, 6), component(text, 10));
     must(!name.is_empty(), "is an XON without a name")?;
     must(
+        only(text, &[1, 6, 10]),
+        "is an XON with more than name, authority and id",
+    )?;
+    must(
         authority(assigner),
         "is an XON whose assigning authority is not &OID&ISO",
     )?;
+    let named = id.is_empty() || is_oid(id) || !assigner.is_empty();
     must(
-        id.is_empty() || is_oid(id) || !assigner.is_empty(),
-        "is an XON with an id but no assigning authority",
+        named,
+        "is an XON with an id that is no OID but no assigning authority",
     )
 }
 
-/// A telephone number or an e-mail address.
+/// A telephone number or an e-mail address. Numbers that are not taken apart (the first component
+/// of older versions of HL7, the twelfth of newer ones) are accepted.
 pub(super) fn xtn(text: &str) -> Form {
-    let (equipment, address) = (component(text, 3), component(text, 4));
-    match equipment {
-        "Internet" => must(
+    let (usage, equipment, address) = (component(text, 2), component(text, 3), component(text, 4));
+    if equipment == "Internet" {
+        must(
             !address.is_empty(),
             "is an XTN for the Internet without an address",
-        ),
-        _ => must(text.chars().any(|c| c != '^'), "is an empty XTN"),
+        )?;
+        must(
+            matches!(usage, "" | "NET"),
+            "is an XTN for the Internet whose use is not NET",
+        )?;
+        return must(
+            only(text, &[2, 3, 4]),
+            "is an XTN for the Internet with more than an address",
+        );
     }
+    let [unformatted, number, newer] = [1, 7, 12].map(|number| component(text, number));
+    let reached = !number.is_empty() || !unformatted.is_empty() || !newer.is_empty();
+    must(reached, "is an XTN without a number or address")?;
+    must(
+        !equipment.is_empty() || !unformatted.is_empty(),
+        "is an XTN without the kind of equipment",
+    )?;
+    must(
+        address.is_empty(),
+        "is an XTN for a telephone with an address",
+    )
 }
 
 /// `XON|XCN|XTN`, of which at least one is there; those at the end may be cut off.
@@ -201,4 +232,25 @@ pub(super) fn document_availability(text: &str) -> Form {
 pub(super) fn to_the_second(text: &str) -> Result<Timestamp, String> {
     must(text.len() == 14, "is not a DTM with seconds")?;
     Timestamp::parse(text)
+}
+
+/// Which types of reference ids must have an assigning authority, and which must not.
+pub(super) fn reference_id_authority(id: &ReferenceId) -> Form {
+    match id.id_type.as_str() {
+        id_type::REFERRAL | id_type::ORDER | id_type::ENCOUNTER => must(
+            id.authority.is_some(),
+            "has a value without the assigning authority that its type needs",
+        ),
+        id_type::WORKFLOW_INSTANCE | id_type::STUDY_INSTANCE_UID => {
+            must(
+                is_oid(&id.id),
+                "has a value that is not the OID which its type needs",
+            )?;
+            must(
+                id.authority.is_none(),
+                "has a value with an assigning authority that its type forbids",
+            )
+        }
+        _ => Ok(()),
+    }
 }

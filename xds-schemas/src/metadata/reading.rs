@@ -21,6 +21,9 @@ pub(super) enum Concern {
     Registry,
 }
 
+/// How many offences are kept. Whoever sends more must begin with these.
+const MOST_OFFENCES: usize = 500;
+
 /// Hears offences, and keeps those it is concerned with.
 #[derive(Debug)]
 pub(super) struct Judge {
@@ -72,7 +75,7 @@ impl Judge {
         attribute: &str,
         problem: &str,
     ) {
-        if concern <= self.concern {
+        if concern <= self.concern && self.offences.len() < MOST_OFFENCES {
             let context = format!("{} {}: {attribute} {problem}", subject.kind, subject.id);
             self.offences
                 .push(RegistryError::error(code, context).at(subject.id));
@@ -165,17 +168,17 @@ impl<'a> Reading<'a> {
         is_package
     }
 
-    /// The title: one text of at most `limit` characters.
+    /// The title: texts of less than `limit` characters.
     pub(super) fn title(&mut self, title: Option<&InternationalString>, limit: usize) {
         let texts = title.map_or(&[][..], |title| title.texts.as_slice());
         if texts
             .iter()
-            .any(|text| formats::longer_than(&text.value, limit))
+            .any(|text| formats::longer_than(&text.value, limit - 1))
         {
             self.offend(
                 Concern::Registry,
                 "title",
-                &format!("has more than {limit} characters"),
+                &format!("does not have less than {limit} characters"),
             );
         }
     }
@@ -202,14 +205,16 @@ impl<'a> Reading<'a> {
     }
 
     fn slots_are_sound(&mut self, slots: &[Slot]) {
-        for (at, slot) in slots.iter().enumerate() {
-            if slots[..at].iter().any(|other| other.name == slot.name) {
-                self.offend(
-                    Concern::Registry,
-                    &slot.name,
-                    "stands in two slots of one object",
-                );
-            }
+        let mut names: Vec<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
+        names.sort_unstable();
+        for pair in names.windows(2).filter(|pair| pair[0] == pair[1]) {
+            self.offend(
+                Concern::Registry,
+                pair[0],
+                "stands in two slots of one object",
+            );
+        }
+        for slot in slots {
             // ebRIM: a value is a LongName.
             if slot
                 .values

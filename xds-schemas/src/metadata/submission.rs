@@ -1,8 +1,9 @@
 //! A whole submission: one submission set and what came with it.
 
 mod codes;
+mod judgement;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::reading::{Concern, Judge, Subject};
 use super::{
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::codes::ebrim_uuids::{folder, submission_set};
 use crate::codes::error_code::ErrorCode;
-use crate::ebrim::{Body, Classification, RegistryObject, RegistryObjectList};
+use crate::ebrim::{Body, RegistryObject, RegistryObjectList};
 use crate::ebrs::RegistryError;
 
 /// By whose rules a submission is judged.
@@ -113,6 +114,9 @@ impl Submission {
     pub fn read(objects: &RegistryObjectList, rules: Rules) -> Result<Self, Vec<RegistryError>> {
         let mut judge = Judge::of(rules);
         let submission = Self::assemble(objects, &mut judge);
+        if let Some(submission) = &submission {
+            judgement::judge(submission, rules, &mut judge);
+        }
         match submission {
             Some(submission) if judge.offences.is_empty() => Ok(submission),
             _ => Err(judge.offences),
@@ -120,19 +124,20 @@ impl Submission {
     }
 
     fn assemble(objects: &RegistryObjectList, judge: &mut Judge) -> Option<Self> {
+        let beside = classifications_beside(objects, judge);
         let mut sets = Vec::new();
-        let (mut document_entries, mut folders, mut associations) =
-            (Vec::new(), Vec::new(), Vec::new());
+        let mut document_entries = Vec::new();
+        let mut folders = Vec::new();
+        let mut associations = Vec::new();
         for object in &objects.objects {
             match &object.body {
                 Body::ExtrinsicObject { .. } => {
-                    document_entries.extend(DocumentEntry::read(object, judge))
+                    document_entries.extend(DocumentEntry::read(object, judge));
                 }
                 Body::Association { .. } => associations.extend(Association::read(object, judge)),
                 // Some senders name the schemes they use; it tells nothing new.
                 Body::ObjectRef => {}
-                Body::RegistryPackage => match package_kind(object, &objects.loose_classifications)
-                {
+                Body::RegistryPackage => match package_kind(object, &beside) {
                     (true, false) => sets.extend(SubmissionSet::read(object, judge)),
                     (false, true) => folders.extend(Folder::read(object, judge)),
                     _ => {
@@ -141,31 +146,26 @@ impl Submission {
                             id: &object.id,
                         };
                         let problem = "does not say that it is either a SubmissionSet or a Folder";
-                        judge.offence(Concern::Everybody, subject, "its Classification", problem);
+                        judge.offence(Concern::Everybody, subject, "Classification", problem);
                     }
                 },
             }
         }
-        let mut sets = sets.into_iter();
-        let set = sets.next();
-        let others = sets.next();
-        if let (None, _) | (_, Some(_)) = (&set, &others) {
-            let id = others
+        let number = sets.len();
+        let submission_set = sets.pop();
+        if number != 1 {
+            let id = submission_set
                 .as_ref()
-                .map_or("", |other| other.entry_uuid.as_str());
+                .map_or("", |set| set.entry_uuid.as_str());
             let subject = Subject {
                 kind: "SubmissionSet",
                 id,
             };
-            judge.offence(
-                Concern::Everybody,
-                subject,
-                "the submission",
-                "does not have exactly one SubmissionSet",
-            );
+            let problem = format!("must be one in a submission; there are {number}");
+            judge.offence(Concern::Everybody, subject, "RegistryPackage", &problem);
         }
         Some(Self {
-            submission_set: set?,
+            submission_set: submission_set?,
             document_entries,
             folders,
             associations,
@@ -247,15 +247,48 @@ impl Submission {
     }
 }
 
+/// The classifications that stand beside the packages which they classify as submission sets or
+/// folders (ITI TF-3 4.2.1.4 allows it for these alone), by the id of the package.
+fn classifications_beside<'a>(
+    objects: &'a RegistryObjectList,
+    judge: &mut Judge,
+) -> HashSet<(&'a str, &'a str)> {
+    let mut beside = HashSet::new();
+    if objects.loose_classifications.is_empty() {
+        return beside;
+    }
+    let packages = objects
+        .objects
+        .iter()
+        .filter(|it| it.body == Body::RegistryPackage);
+    let packages: HashSet<&str> = packages.map(|it| it.id.as_str()).collect();
+    for classification in &objects.loose_classifications {
+        let object = classification.classified_object.as_str();
+        let subject = Subject {
+            kind: "Classification",
+            id: &classification.id,
+        };
+        match classification.node.as_deref() {
+            Some(node @ (submission_set::NODE | folder::NODE)) if packages.contains(object) => {
+                beside.insert((object, node));
+            }
+            Some(submission_set::NODE | folder::NODE) => {
+                let problem = "is no RegistryPackage of the submission";
+                judge.offence(Concern::Repository, subject, "classifiedObject", problem);
+            }
+            _ => {
+                let problem = "must be a part of the object that it classifies";
+                judge.offence(Concern::Repository, subject, "the Classification", problem);
+            }
+        }
+    }
+    beside
+}
+
 /// Whether a package says that it is a submission set, and whether that it is a folder: in itself,
 /// or by a classification beside it.
-fn package_kind(object: &RegistryObject, loose: &[Classification]) -> (bool, bool) {
-    let says = |node: &str| {
-        object.is_classified_as(node)
-            || loose
-                .iter()
-                .any(|it| it.node.as_deref() == Some(node) && it.classified_object == object.id)
-    };
+fn package_kind(object: &RegistryObject, beside: &HashSet<(&str, &str)>) -> (bool, bool) {
+    let says = |node| object.is_classified_as(node) || beside.contains(&(object.id.as_str(), node));
     (says(submission_set::NODE), says(folder::NODE))
 }
 
