@@ -1,1 +1,4 @@
-//! hilum-registry
+//! XDS.b Document Registry.
+#![allow(dead_code)]
+mod db;
+mod failure;

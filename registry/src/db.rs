@@ -1,0 +1,120 @@
+//! The database: SQLite or PostgreSQL, by URL, from one source.
+//!
+//! [`connection`] hides which of the two it is, [`pool`] and [`writer`] decide on which thread it
+//! is asked. There is one module for each table; all of them are plain functions that take the
+//! connection first and never begin a transaction: callers do, with [`Database::read`] and
+//! [`Database::write`].
+
+mod checkpoint;
+mod connection;
+pub(crate) mod entry_uuids;
+pub(crate) mod links;
+pub(crate) mod patients;
+mod pool;
+pub(crate) mod registry_objects;
+mod schema;
+pub(crate) mod unique_ids;
+mod writer;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use crate::failure::Failure;
+use checkpoint::{Checkpointer, Checkpoints};
+pub(crate) use connection::Connection;
+use connection::on;
+use pool::Pool;
+use writer::Writer;
+
+/// How many bits of a key number what belongs to one patient.
+const SEQ_BITS: u32 = 24;
+
+/// The number of the patient whose object has this key.
+pub(crate) const fn patient_of(key: i64) -> i64 {
+    key >> SEQ_BITS
+}
+
+impl From<diesel::result::Error> for Failure {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+/// An open database.
+pub(crate) struct Database {
+    engine: Engine,
+}
+
+enum Engine {
+    Sqlite {
+        writer: Writer,
+        readers: Pool,
+        _checkpointer: Checkpointer,
+    },
+    Postgres {
+        pool: Pool,
+    },
+}
+
+impl Database {
+    /// Opens the database and brings its tables up to date.
+    pub(crate) fn open(url: &str, connections: usize) -> anyhow::Result<Self> {
+        if let Some(folder) = folder_of(url) {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+        }
+        let mut connection = Connection::open(url)?;
+        connection.migrate()?;
+        let engine = match connection {
+            Connection::Sqlite(_) => {
+                let checkpoints = Arc::new(Checkpoints::default());
+                let second = Connection::open(url)?;
+                Engine::Sqlite {
+                    writer: Writer::start(connection, Arc::clone(&checkpoints))?,
+                    readers: Pool::new(url, connections),
+                    _checkpointer: Checkpointer::start(second, checkpoints)?,
+                }
+            }
+            Connection::Postgres(_) => Engine::Postgres {
+                pool: Pool::new(url, connections),
+            },
+        };
+        Ok(Self { engine })
+    }
+
+    /// Asks, in one transaction that sees one state of things.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        match &self.engine {
+            Engine::Sqlite { readers, .. } => readers.transaction(work).await,
+            Engine::Postgres { pool } => pool.transaction(work).await,
+        }
+    }
+
+    /// Changes something, whole or not at all; when this returns, it is durable. The work may be
+    /// begun anew.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        match &self.engine {
+            Engine::Sqlite { writer, .. } => writer.write(work).await,
+            Engine::Postgres { pool } => pool.transaction(work).await,
+        }
+    }
+}
+
+/// The version of the tables of a database that exists; changes nothing in it.
+pub(crate) fn version(url: &str) -> anyhow::Result<String> {
+    Connection::open(url)?.version()
+}
+
+/// The folder of an SQLite database.
+pub(crate) fn folder_of(url: &str) -> Option<&std::path::Path> {
+    let path = std::path::Path::new(url.strip_prefix("sqlite:")?);
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+}

@@ -1,0 +1,138 @@
+//! One connection to either database.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use anyhow::{Context, anyhow};
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::{Connection as _, PgConnection, QueryResult, SqliteConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::failure::Failure;
+
+const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// What every SQLite connection is told. FULL: what was answered survives a power cut. Checkpoints
+/// have a thread of their own ([`checkpoint`](super::checkpoint)).
+const SQLITE_SETTINGS: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA wal_autocheckpoint = 0;
+    PRAGMA busy_timeout = 10000;
+    PRAGMA cache_size = -32768;
+    PRAGMA temp_store = MEMORY;
+";
+
+/// Does the same on either database: `on!(conn, |c| query.load(c))`.
+macro_rules! on {
+    ($conn:expr, |$c:ident| $body:expr) => {
+        match $conn {
+            $crate::db::Connection::Sqlite($c) => $body,
+            $crate::db::Connection::Postgres($c) => $body,
+        }
+    };
+}
+pub(crate) use on;
+
+/// A connection to one of the two databases.
+pub(crate) enum Connection {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Connection {
+    /// Opens `sqlite:PATH`, `postgres://…` or `postgresql://…`.
+    pub(crate) fn open(url: &str) -> anyhow::Result<Self> {
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            let mut connection = SqliteConnection::establish(path)
+                .with_context(|| format!("the database {path} cannot be opened"))?;
+            connection.batch_execute(SQLITE_SETTINGS)?;
+            return Ok(Self::Sqlite(connection));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            // The URL may hold a password, so it is not repeated.
+            let connection =
+                PgConnection::establish(url).context("PostgreSQL cannot be reached")?;
+            return Ok(Self::Postgres(connection));
+        }
+        Err(anyhow!(
+            "the database URL begins neither with sqlite: nor with postgres://"
+        ))
+    }
+
+    /// Brings the tables up to date and says their version.
+    pub(crate) fn migrate(&mut self) -> anyhow::Result<String> {
+        let migrated = match self {
+            Self::Sqlite(c) => c.run_pending_migrations(SQLITE_MIGRATIONS).map(drop),
+            Self::Postgres(c) => c.run_pending_migrations(POSTGRES_MIGRATIONS).map(drop),
+        };
+        migrated.map_err(|error| anyhow!("the tables cannot be made: {error}"))?;
+        self.version()
+    }
+
+    /// Undoes every migration: the data is gone.
+    #[cfg(test)]
+    pub(crate) fn unmigrate(&mut self) -> anyhow::Result<()> {
+        match self {
+            Self::Sqlite(c) => c.revert_all_migrations(SQLITE_MIGRATIONS).map(drop),
+            Self::Postgres(c) => c.revert_all_migrations(POSTGRES_MIGRATIONS).map(drop),
+        }
+        .map_err(|error| anyhow!("{error}"))
+    }
+
+    /// The newest migration that the tables have; an error if ours are not all there.
+    pub(crate) fn version(&mut self) -> anyhow::Result<String> {
+        let pending = match self {
+            Self::Sqlite(c) => c.has_pending_migration(SQLITE_MIGRATIONS),
+            Self::Postgres(c) => c.has_pending_migration(POSTGRES_MIGRATIONS),
+        };
+        if pending.map_err(|error| anyhow!("{error}"))? {
+            return Err(anyhow!("the tables are older than this program"));
+        }
+        let applied = on!(self, |c| c.applied_migrations()).map_err(|error| anyhow!("{error}"))?;
+        let newest = applied.iter().map(ToString::to_string).max();
+        newest.ok_or_else(|| anyhow!("there are no tables"))
+    }
+
+    /// Does `work` whole or not at all. Inside another transaction it is a savepoint of it. A
+    /// panic is a failure like others.
+    pub(crate) fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        on!(&mut *self, |c| AnsiTransactionManager::begin_transaction(c))?;
+        let done = catch_unwind(AssertUnwindSafe(|| work(self)))
+            .unwrap_or_else(|_| Err(Failure::Internal(anyhow!("a panic in a transaction"))));
+        match done {
+            Ok(done) => {
+                self.commit()?;
+                Ok(done)
+            }
+            Err(failure) => {
+                self.roll_back()?;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Begins the transaction of a group of submissions: nobody else may write from now on.
+    pub(crate) fn begin_writing(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE"),
+            Self::Postgres(c) => AnsiTransactionManager::begin_transaction(c),
+        }
+    }
+
+    pub(crate) fn commit(&mut self) -> QueryResult<()> {
+        on!(self, |c| AnsiTransactionManager::commit_transaction(c))
+    }
+
+    pub(crate) fn roll_back(&mut self) -> QueryResult<()> {
+        on!(self, |c| AnsiTransactionManager::rollback_transaction(c))
+    }
+
+    /// Whether somebody answers.
+    pub(crate) fn ping(&mut self) -> QueryResult<()> {
+        on!(self, |c| c.batch_execute("SELECT 1"))
+    }
+}

@@ -1,0 +1,58 @@
+//! Which associations touch which objects. The objects may be of other patients than the
+//! association, which is kept with its submission set.
+
+use diesel::prelude::*;
+
+use super::schema::links;
+use super::Connection;
+
+/// One end of an association.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Insertable)]
+#[diesel(table_name = links)]
+pub(crate) struct Link {
+    /// Key of the object.
+    pub(crate) object: i64,
+    /// Key of the association.
+    pub(crate) association: i64,
+}
+
+/// Adds a link; an association of an object with itself has only one.
+pub(crate) fn insert(conn: &mut Connection, links: &[Link]) -> QueryResult<()> {
+    match conn {
+        Connection::Sqlite(c) => links.iter().try_for_each(|link| {
+            diesel::insert_into(links::table)
+                .values(link)
+                .on_conflict_do_nothing()
+                .execute(c)
+                .map(drop)
+        }),
+        Connection::Postgres(c) => diesel::insert_into(links::table)
+            .values(links)
+            .on_conflict_do_nothing()
+            .execute(c)
+            .map(drop),
+    }
+}
+
+/// The keys of the associations that touch one of these objects.
+pub(crate) fn associations_of(conn: &mut Connection, objects: &[i64]) -> QueryResult<Vec<i64>> {
+    let mut associations = match conn {
+        Connection::Sqlite(c) => {
+            let mut associations = Vec::new();
+            for object in objects {
+                let found = links::table
+                    .filter(links::object.eq(object))
+                    .select(links::association);
+                associations.extend(found.load::<i64>(c)?);
+            }
+            associations
+        }
+        Connection::Postgres(c) => links::table
+            .filter(links::object.eq_any(objects))
+            .select(links::association)
+            .load(c)?,
+    };
+    associations.sort_unstable();
+    associations.dedup();
+    Ok(associations)
+}

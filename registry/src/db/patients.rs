@@ -1,0 +1,107 @@
+//! Patients: who documents are about.
+
+use diesel::prelude::*;
+
+use super::schema::patients;
+use super::{Connection, SEQ_BITS, on};
+
+/// A patient that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable)]
+pub(crate) struct Patient {
+    /// Ours.
+    pub(crate) number: i64,
+    /// The number of its next object.
+    pub(crate) next_seq: i64,
+    /// The patient this one was found to be the same as.
+    pub(crate) merged_into: Option<i64>,
+}
+
+/// How many merges may follow each other.
+const LONGEST_CHAIN: usize = 64;
+
+/// Makes a patient known; says whether it was not known before.
+pub(crate) fn add(conn: &mut Connection, patient_id: &str, known_since: i64) -> QueryResult<bool> {
+    let values = (
+        patients::patient_id.eq(patient_id),
+        patients::next_seq.eq(0),
+        patients::known_since.eq(known_since),
+    );
+    let added = on!(conn, |c| diesel::insert_into(patients::table)
+        .values(values)
+        .on_conflict_do_nothing()
+        .execute(c))?;
+    Ok(added > 0)
+}
+
+/// The patient with this identifier.
+pub(crate) fn find(conn: &mut Connection, patient_id: &str) -> QueryResult<Option<Patient>> {
+    on!(conn, |c| patients::table
+        .filter(patients::patient_id.eq(patient_id))
+        .select(Patient::as_select())
+        .first(c)
+        .optional())
+}
+
+/// The same, with `count` keys taken for objects of this patient. Until the transaction ends,
+/// nobody else registers anything for it.
+pub(crate) fn find_and_take_keys(
+    conn: &mut Connection,
+    patient_id: &str,
+    count: usize,
+) -> QueryResult<Option<Patient>> {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    on!(conn, |c| diesel::update(
+        patients::table.filter(patients::patient_id.eq(patient_id))
+    )
+    .set(patients::next_seq.eq(patients::next_seq + count))
+    .returning(Patient::as_returning())
+    .get_result(c)
+    .optional())
+}
+
+/// The first of `count` more keys.
+pub(crate) fn take_keys(conn: &mut Connection, number: i64, count: usize) -> QueryResult<i64> {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let next: i64 = on!(conn, |c| diesel::update(patients::table.find(number))
+        .set(patients::next_seq.eq(patients::next_seq + count))
+        .returning(patients::next_seq)
+        .get_result(c))?;
+    Ok(key(number, next - count))
+}
+
+/// Lets nobody else register anything for these patients until the transaction ends. On SQLite
+/// nobody else does anyway.
+pub(crate) fn lock(conn: &mut Connection, numbers: &[i64]) -> QueryResult<()> {
+    match conn {
+        Connection::Sqlite(_) => Ok(()),
+        Connection::Postgres(c) => patients::table
+            .filter(patients::number.eq_any(numbers))
+            .order(patients::number)
+            .select(patients::number)
+            .for_update()
+            .execute(c)
+            .map(drop),
+    }
+}
+
+/// The patient that this one is now known as.
+pub(crate) fn survivor(conn: &mut Connection, number: i64) -> QueryResult<i64> {
+    let mut current = number;
+    for _ in 0..LONGEST_CHAIN {
+        let merged_into: Option<Option<i64>> = on!(&mut *conn, |c| patients::table
+            .find(current)
+            .select(patients::merged_into)
+            .first(c)
+            .optional())?;
+        match merged_into.flatten() {
+            Some(next) => current = next,
+            None => break,
+        }
+    }
+    Ok(current)
+}
+
+/// The key of an object of this patient.
+pub(crate) const fn key(number: i64, seq: i64) -> i64 {
+    number << SEQ_BITS | seq
+}

@@ -1,0 +1,337 @@
+//! Everything that is registered: document entries, submission sets, folders and associations.
+
+use std::ops::RangeInclusive;
+
+use diesel::backend::Backend;
+use diesel::connection::DefaultLoadingMode;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::prelude::*;
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::SmallInt;
+
+use super::schema::registry_objects;
+use super::{Connection, SEQ_BITS, on, patient_of};
+
+/// Separates the values of a list: XML cannot carry it, so no value holds it.
+const SEPARATOR: char = '\u{1f}';
+
+macro_rules! numbered {
+    ($($(#[doc = $type_doc:literal])* $name:ident { $($(#[doc = $doc:literal])* $variant:ident = $number:literal,)* })*) => {$(
+        $(#[doc = $type_doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
+        #[diesel(sql_type = SmallInt)]
+        pub(crate) enum $name {
+            $($(#[doc = $doc])* $variant,)*
+        }
+
+        impl<DB: Backend> ToSql<SmallInt, DB> for $name
+        where
+            i16: ToSql<SmallInt, DB>,
+        {
+            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+                match self {
+                    $(Self::$variant => <i16 as ToSql<SmallInt, DB>>::to_sql(&$number, out),)*
+                }
+            }
+        }
+
+        impl<DB: Backend> FromSql<SmallInt, DB> for $name
+        where
+            i16: FromSql<SmallInt, DB>,
+        {
+            fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+                match i16::from_sql(bytes)? {
+                    $($number => Ok(Self::$variant),)*
+                    other => Err(format!("{} {other} is not known", stringify!($name)).into()),
+                }
+            }
+        }
+    )*};
+}
+
+numbered! {
+    /// What an object is. Neighbours are asked for together, so the order matters.
+    Kind {
+        /// A document entry whose document is fixed.
+        Stable = 1,
+        /// A document entry whose document is made when it is retrieved.
+        OnDemand = 2,
+        /// A folder.
+        Folder = 3,
+        /// A submission set.
+        SubmissionSet = 4,
+        /// An association.
+        Association = 5,
+    }
+    /// availabilityStatus.
+    Status {
+        /// In force.
+        Approved = 1,
+        /// Replaced or withdrawn.
+        Deprecated = 2,
+    }
+}
+
+impl Kind {
+    /// Whether this is a document entry.
+    pub(crate) const fn is_document_entry(self) -> bool {
+        matches!(self, Self::Stable | Self::OnDemand)
+    }
+}
+
+/// What is known of an object without its ebRIM: what queries ask for and rules look at.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = registry_objects, treat_none_as_default_value = false)]
+pub(crate) struct Row {
+    pub(crate) key: i64,
+    pub(crate) patient: i64,
+    pub(crate) kind: Kind,
+    pub(crate) status: Status,
+    pub(crate) entry_uuid: String,
+    pub(crate) unique_id: Option<String>,
+    /// creationTime, submissionTime or lastUpdateTime.
+    pub(crate) time: Option<String>,
+    pub(crate) service_start_time: Option<String>,
+    pub(crate) service_stop_time: Option<String>,
+    pub(crate) class_code: Option<String>,
+    pub(crate) type_code: Option<String>,
+    pub(crate) format_code: Option<String>,
+    pub(crate) healthcare_facility_type_code: Option<String>,
+    pub(crate) practice_setting_code: Option<String>,
+    pub(crate) content_type_code: Option<String>,
+    pub(crate) confidentiality_codes: Option<String>,
+    pub(crate) event_codes: Option<String>,
+    pub(crate) folder_codes: Option<String>,
+    pub(crate) author_persons: Option<String>,
+    pub(crate) reference_ids: Option<String>,
+    pub(crate) source_id: Option<String>,
+    pub(crate) hash: Option<String>,
+    pub(crate) size: Option<i64>,
+    pub(crate) association_type: Option<String>,
+    pub(crate) source_key: Option<i64>,
+    pub(crate) source_uuid: Option<String>,
+    pub(crate) target_key: Option<i64>,
+    pub(crate) target_uuid: Option<String>,
+}
+
+impl Row {
+    /// A row with nothing but what every object has; its key comes later.
+    pub(crate) fn new(kind: Kind, entry_uuid: &str) -> Self {
+        Self {
+            key: 0,
+            patient: 0,
+            kind,
+            status: Status::Approved,
+            entry_uuid: entry_uuid.to_owned(),
+            unique_id: None,
+            time: None,
+            service_start_time: None,
+            service_stop_time: None,
+            class_code: None,
+            type_code: None,
+            format_code: None,
+            healthcare_facility_type_code: None,
+            practice_setting_code: None,
+            content_type_code: None,
+            confidentiality_codes: None,
+            event_codes: None,
+            folder_codes: None,
+            author_persons: None,
+            reference_ids: None,
+            source_id: None,
+            hash: None,
+            size: None,
+            association_type: None,
+            source_key: None,
+            source_uuid: None,
+            target_key: None,
+            target_uuid: None,
+        }
+    }
+}
+
+/// Puts the values of a list into one column.
+pub(crate) fn join(values: impl Iterator<Item = String>) -> Option<String> {
+    values.reduce(|mut all, value| {
+        all.push(SEPARATOR);
+        all.push_str(&value);
+        all
+    })
+}
+
+/// The values of a list.
+pub(crate) fn split(column: &Option<String>) -> impl Iterator<Item = &str> {
+    column.iter().flat_map(|all| all.split(SEPARATOR))
+}
+
+/// How much of each object is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Only its row: the ebRIM is not read.
+    Rows,
+    /// Its ebRIM too.
+    Ebrim,
+}
+
+/// An object that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// What is known of it.
+    pub(crate) row: Row,
+    /// The object as it is answered; empty if it was not wanted.
+    pub(crate) ebrim: String,
+}
+
+/// Adds an object.
+pub(crate) fn insert(conn: &mut Connection, objects: &[(Row, String)]) -> QueryResult<()> {
+    match conn {
+        Connection::Sqlite(c) => objects.iter().try_for_each(|(row, ebrim)| {
+            diesel::insert_into(registry_objects::table)
+                .values((row, registry_objects::ebrim.eq(ebrim)))
+                .execute(c)
+                .map(drop)
+        }),
+        Connection::Postgres(c) => {
+            let values: Vec<_> = objects
+                .iter()
+                .map(|(row, ebrim)| (row, registry_objects::ebrim.eq(ebrim)))
+                .collect();
+            diesel::insert_into(registry_objects::table)
+                .values(values)
+                .execute(c)
+                .map(drop)
+        }
+    }
+}
+
+/// The objects of a patient that `judge` wants, in the order in which they were registered, at
+/// most `limit` of them.
+pub(crate) fn of_patient(
+    conn: &mut Connection,
+    patient: i64,
+    kinds: RangeInclusive<Kind>,
+    statuses: RangeInclusive<Status>,
+    wanted: Wanted,
+    limit: usize,
+    judge: impl Fn(&Row) -> bool,
+) -> QueryResult<Vec<Found>> {
+    // PostgreSQL finds its partition by the patient, SQLite its rows by their keys.
+    let (from, to) = (patient << SEQ_BITS, (patient + 1) << SEQ_BITS);
+    let query = registry_objects::table
+        .filter(registry_objects::patient.eq(patient))
+        .filter(registry_objects::key.ge(from))
+        .filter(registry_objects::key.lt(to))
+        .filter(registry_objects::kind.ge(*kinds.start()))
+        .filter(registry_objects::kind.le(*kinds.end()))
+        .filter(registry_objects::status.ge(*statuses.start()))
+        .filter(registry_objects::status.le(*statuses.end()))
+        .order(registry_objects::key);
+    match wanted {
+        Wanted::Rows => on!(conn, |c| {
+            let rows = query
+                .select(Row::as_select())
+                .load_iter::<Row, DefaultLoadingMode>(c)?;
+            let found = rows.map(|row| {
+                row.map(|row| Found {
+                    row,
+                    ebrim: String::new(),
+                })
+            });
+            take(found, limit, judge)
+        }),
+        Wanted::Ebrim => on!(conn, |c| {
+            let rows = query
+                .select((Row::as_select(), registry_objects::ebrim))
+                .load_iter::<(Row, String), DefaultLoadingMode>(c)?;
+            let found = rows.map(|row| row.map(|(row, ebrim)| Found { row, ebrim }));
+            take(found, limit, judge)
+        }),
+    }
+}
+
+fn take(
+    found: impl Iterator<Item = QueryResult<Found>>,
+    limit: usize,
+    judge: impl Fn(&Row) -> bool,
+) -> QueryResult<Vec<Found>> {
+    found
+        .filter(|found| found.as_ref().map_or(true, |found| judge(&found.row)))
+        .take(limit)
+        .collect()
+}
+
+/// The objects with these keys, in the order of their keys.
+pub(crate) fn by_keys(
+    conn: &mut Connection,
+    keys: &[i64],
+    wanted: Wanted,
+) -> QueryResult<Vec<Found>> {
+    let mut keys = keys.to_vec();
+    keys.sort_unstable();
+    keys.dedup();
+    match conn {
+        Connection::Sqlite(c) => {
+            let mut found = Vec::with_capacity(keys.len());
+            for key in keys {
+                let query = registry_objects::table.find(key);
+                found.extend(match wanted {
+                    Wanted::Rows => rows_only(query.select(Row::as_select()).first(c).optional()?),
+                    Wanted::Ebrim => query
+                        .select((Row::as_select(), registry_objects::ebrim))
+                        .first(c)
+                        .optional()?
+                        .map(|(row, ebrim)| Found { row, ebrim }),
+                });
+            }
+            Ok(found)
+        }
+        Connection::Postgres(c) => {
+            let mut patients: Vec<i64> = keys.iter().map(|key| patient_of(*key)).collect();
+            patients.dedup();
+            let query = registry_objects::table
+                .filter(registry_objects::patient.eq_any(patients))
+                .filter(registry_objects::key.eq_any(keys))
+                .order(registry_objects::key);
+            Ok(match wanted {
+                Wanted::Rows => {
+                    let rows = query.select(Row::as_select()).load(c)?;
+                    rows.into_iter()
+                        .flat_map(|row| rows_only(Some(row)))
+                        .collect()
+                }
+                Wanted::Ebrim => {
+                    let query = query.select((Row::as_select(), registry_objects::ebrim));
+                    let rows = query.load::<(Row, String)>(c)?;
+                    let found = |(row, ebrim)| Found { row, ebrim };
+                    rows.into_iter().map(found).collect()
+                }
+            })
+        }
+    }
+}
+
+fn rows_only(row: Option<Row>) -> Option<Found> {
+    row.map(|row| Found {
+        row,
+        ebrim: String::new(),
+    })
+}
+
+/// Changes what may change of an object that is registered: its status and its time, and with them
+/// its ebRIM.
+pub(crate) fn update(conn: &mut Connection, object: &Found) -> QueryResult<()> {
+    let Found { row, ebrim } = object;
+    on!(conn, |c| diesel::update(
+        registry_objects::table
+            .filter(registry_objects::patient.eq(row.patient))
+            .filter(registry_objects::key.eq(row.key))
+    )
+    .set((
+        registry_objects::status.eq(row.status),
+        registry_objects::time.eq(&row.time),
+        registry_objects::ebrim.eq(ebrim),
+    ))
+    .execute(c)
+    .map(drop))
+}

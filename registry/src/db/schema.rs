@@ -1,0 +1,67 @@
+//! The tables, as `migrations/` make them on both databases.
+
+diesel::table! {
+    patients (number) {
+        number -> BigInt,
+        patient_id -> Text,
+        next_seq -> BigInt,
+        merged_into -> Nullable<BigInt>,
+        known_since -> BigInt,
+    }
+}
+
+diesel::table! {
+    registry_objects (key) {
+        key -> BigInt,
+        patient -> BigInt,
+        kind -> SmallInt,
+        status -> SmallInt,
+        entry_uuid -> Text,
+        unique_id -> Nullable<Text>,
+        time -> Nullable<Text>,
+        service_start_time -> Nullable<Text>,
+        service_stop_time -> Nullable<Text>,
+        class_code -> Nullable<Text>,
+        type_code -> Nullable<Text>,
+        format_code -> Nullable<Text>,
+        healthcare_facility_type_code -> Nullable<Text>,
+        practice_setting_code -> Nullable<Text>,
+        content_type_code -> Nullable<Text>,
+        confidentiality_codes -> Nullable<Text>,
+        event_codes -> Nullable<Text>,
+        folder_codes -> Nullable<Text>,
+        author_persons -> Nullable<Text>,
+        reference_ids -> Nullable<Text>,
+        source_id -> Nullable<Text>,
+        hash -> Nullable<Text>,
+        size -> Nullable<BigInt>,
+        association_type -> Nullable<Text>,
+        source_key -> Nullable<BigInt>,
+        source_uuid -> Nullable<Text>,
+        target_key -> Nullable<BigInt>,
+        target_uuid -> Nullable<Text>,
+        ebrim -> Text,
+    }
+}
+
+diesel::table! {
+    entry_uuids (uuid) {
+        uuid -> Binary,
+        key -> BigInt,
+    }
+}
+
+diesel::table! {
+    unique_ids (unique_id, copy) {
+        unique_id -> Text,
+        copy -> Integer,
+        key -> BigInt,
+    }
+}
+
+diesel::table! {
+    links (object, association) {
+        object -> BigInt,
+        association -> BigInt,
+    }
+}

@@ -1,0 +1,46 @@
+//! Which objects have which uniqueId.
+
+use diesel::prelude::*;
+
+use super::schema::unique_ids;
+use super::{Connection, on};
+
+/// Gives a uniqueId to an object; says whether that copy was free. A submission set or folder
+/// needs copy 0, and a document entry the copy after those that were found.
+pub(crate) fn claim(
+    conn: &mut Connection,
+    unique_id: &str,
+    copy: i32,
+    key: i64,
+) -> QueryResult<bool> {
+    let values = (
+        unique_ids::unique_id.eq(unique_id),
+        unique_ids::copy.eq(copy),
+        unique_ids::key.eq(key),
+    );
+    let claimed = on!(conn, |c| diesel::insert_into(unique_ids::table)
+        .values(values)
+        .on_conflict_do_nothing()
+        .execute(c))?;
+    Ok(claimed > 0)
+}
+
+/// The keys of the objects with one of these uniqueIds.
+pub(crate) fn find(conn: &mut Connection, unique_ids: &[&str]) -> QueryResult<Vec<i64>> {
+    match conn {
+        Connection::Sqlite(c) => {
+            let mut keys = Vec::with_capacity(unique_ids.len());
+            for unique_id in unique_ids {
+                let found = unique_ids::table
+                    .filter(unique_ids::unique_id.eq(*unique_id))
+                    .select(unique_ids::key);
+                keys.extend(found.load::<i64>(c)?);
+            }
+            Ok(keys)
+        }
+        Connection::Postgres(c) => unique_ids::table
+            .filter(unique_ids::unique_id.eq_any(unique_ids))
+            .select(unique_ids::key)
+            .load(c),
+    }
+}
