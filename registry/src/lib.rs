@@ -1,4 +1,86 @@
-//! XDS.b Document Registry.
-#![allow(dead_code)]
+//! The Document Registry of an XDS affinity domain: what documents there are, and where.
+//!
+//! [`routes`] is the table of contents: every transaction that is answered. A submission goes
+//! through [`iti42_register_document_set`] and [`submission`] into the database, a query through
+//! [`iti18_registry_stored_query`] and [`stored_queries`] out of it. Objects are kept in the ebRIM
+//! in which they are answered, beside the columns that queries ask for ([`db`]).
+
+pub mod config;
 mod db;
 mod failure;
+mod iti18_registry_stored_query;
+mod iti42_register_document_set;
+pub mod routes;
+mod stored_queries;
+mod submission;
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hilum_audit::Audit;
+use xds_schemas::metadata::PatientId;
+
+pub use config::{RegistryConfig, UnknownPatients};
+
+use db::{Database, patients};
+use failure::Failure;
+
+/// An open registry. Clones share it; the last one to go closes it.
+#[derive(Clone)]
+pub struct Registry {
+    db: Arc<Database>,
+    audit: Audit,
+    config: Arc<RegistryConfig>,
+}
+
+impl Registry {
+    /// Opens the database, bringing its tables up to date.
+    ///
+    /// # Errors
+    /// If the database cannot be opened or changed. The text never holds the URL of a server,
+    /// which may contain a password.
+    pub fn open(config: RegistryConfig, audit: Audit) -> anyhow::Result<Self> {
+        let db = Database::open(&config.database, config.connections)?;
+        Ok(Self {
+            db: Arc::new(db),
+            audit,
+            config: Arc::new(config),
+        })
+    }
+
+    /// Makes a patient known, as a Patient Identity Feed does. Says whether it was not known before.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn add_patient(&self, patient: &PatientId) -> anyhow::Result<bool> {
+        let patient_id = patient.to_string();
+        let now = seconds(SystemTime::now());
+        let known_since = i64::try_from(now).unwrap_or(i64::MAX);
+        let work = move |conn: &mut _| Ok(patients::add(conn, &patient_id, known_since)?);
+        self.db.write(work).await.map_err(|failure| match failure {
+            Failure::Internal(error) => error,
+            Failure::Refused(errors) => anyhow::anyhow!("refused: {errors:?}"),
+        })
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Registry").finish_non_exhaustive()
+    }
+}
+
+/// Whether the database of a registry is there and fits this program; changes nothing. Gives the
+/// version of its tables.
+///
+/// # Errors
+/// Says what is wrong: it is not there, or its tables are older than this program, which opening
+/// the registry would mend.
+pub fn check_database(url: &str) -> anyhow::Result<String> {
+    db::version(url)
+}
+
+/// Seconds since 1970; moments before are 1970.
+fn seconds(now: SystemTime) -> u64 {
+    now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

@@ -1,0 +1,55 @@
+//! What a registry is told when it is opened.
+
+use xds_schemas::affinity_codes::AffinityCodes;
+use xds_schemas::metadata::HomeCommunityId;
+
+/// Objects that one answer may hold. Consumers that want more ask for ObjectRefs of shorter times.
+pub const MAX_RESULTS: usize = 10_000;
+/// Connections to the database: on SQLite those that read.
+pub const CONNECTIONS: usize = 16;
+
+/// What a registry is told when it is opened.
+#[derive(Debug, Clone)]
+pub struct RegistryConfig {
+    /// `sqlite:PATH`, `postgres://…` or `postgresql://…`.
+    pub database: String,
+    /// The codes that documents may have; without them all codes are good.
+    pub affinity_codes: Option<AffinityCodes>,
+    /// What to do with submissions for patients that no feed has announced.
+    pub unknown_patients: UnknownPatients,
+    /// The same for queries: [`Accept`](UnknownPatients::Accept) answers that there is nothing, as
+    /// ITI TF-2 3.18.4.1.3 leaves it to the affinity domain.
+    pub queries_for_unknown_patients: UnknownPatients,
+    /// The community of everything that is registered here.
+    pub home_community_id: HomeCommunityId,
+    /// Objects that one answer may hold; queries that find more are answered with
+    /// XDSTooManyResults. [`MAX_RESULTS`] is a good value.
+    pub max_results: usize,
+    /// Connections to the database. [`CONNECTIONS`] is a good value.
+    pub connections: usize,
+}
+
+impl RegistryConfig {
+    /// A registry as the framework describes it, with all codes allowed.
+    pub fn new(database: impl Into<String>, home_community_id: HomeCommunityId) -> Self {
+        Self {
+            database: database.into(),
+            affinity_codes: None,
+            unknown_patients: UnknownPatients::Refuse,
+            queries_for_unknown_patients: UnknownPatients::Accept,
+            home_community_id,
+            max_results: MAX_RESULTS,
+            connections: CONNECTIONS,
+        }
+    }
+}
+
+/// What to do about patients that no feed has announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownPatients {
+    /// XDSUnknownPatientId.
+    #[default]
+    Refuse,
+    /// A patient becomes known with the first submission, and before that has nothing.
+    Accept,
+}

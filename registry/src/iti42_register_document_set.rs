@@ -1,0 +1,76 @@
+//! ITI-42 Register Document Set-b: make documents known.
+//!
+//! Asked by Document Repositories; answered by the Document Registry. A submission is registered
+//! whole or not at all.
+//! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-42.html>
+
+use std::time::SystemTime;
+
+use hilum_audit::{Audit, Event, NotRecorded, Outcome, Parties, Recorded};
+use xds_schemas::codes::ebrim_uuids::submission_set;
+use xds_schemas::codes::status::{ResponseStatus, Severity};
+use xds_schemas::ebrim::RegistryObjectList;
+use xds_schemas::ebrs::{RegistryError, RegistryResponse, SubmitObjectsRequest};
+use xds_schemas::metadata::Submission;
+use xds_schemas::metadata::submission::Rules;
+
+use crate::failure::Failure;
+use crate::submission::{self, Prepared};
+use crate::{Registry, seconds};
+
+/// Registers a submission (ITI TF-2 3.42.4.1.3) and records that it was tried.
+pub(crate) async fn answer(
+    registry: &Registry,
+    parties: &Parties,
+    request: SubmitObjectsRequest,
+    now: SystemTime,
+) -> Result<Recorded<RegistryResponse>, NotRecorded> {
+    let response = match register(registry, &request.objects, now).await {
+        Ok(()) => RegistryResponse::success(Vec::new()),
+        Err(failure) => RegistryResponse::failure(failure.into_errors()),
+    };
+    record(&registry.audit, parties, &request.objects, response).await
+}
+
+async fn register(
+    registry: &Registry,
+    objects: &RegistryObjectList,
+    now: SystemTime,
+) -> Result<(), Failure> {
+    let submission = Submission::read(objects, Rules::Register).map_err(Failure::Refused)?;
+    let codes = registry.config.affinity_codes.as_ref();
+    let offences = codes.map_or_else(Vec::new, |codes| submission.judge_codes(codes));
+    let home = &registry.config.home_community_id;
+    let prepared = Prepared::new(submission, offences, home, seconds(now));
+    let unknown_patients = registry.config.unknown_patients;
+    let work = move |conn: &mut _| submission::register(conn, &prepared, unknown_patients);
+    registry.db.write(work).await
+}
+
+/// What the record says comes from the message as it stands, since it may be what is wrong.
+async fn record(
+    audit: &Audit,
+    parties: &Parties,
+    objects: &RegistryObjectList,
+    response: RegistryResponse,
+) -> Result<Recorded<RegistryResponse>, NotRecorded> {
+    let set = objects.objects.iter().find_map(|object| {
+        let unique_id = object.external_identifier(submission_set::UNIQUE_ID)?;
+        Some((
+            unique_id,
+            object.external_identifier(submission_set::PATIENT_ID),
+        ))
+    });
+    let (unique_id, patient) = set.unwrap_or(("none", None));
+    let set = hilum_audit::SubmissionSet { unique_id, patient };
+    let event = Event::registered(parties, set, &outcome(response.status, &response.errors));
+    audit.record(event, response).await
+}
+
+/// How the record says it ended.
+pub(crate) fn outcome(status: ResponseStatus, errors: &[RegistryError]) -> Outcome {
+    let any_error = errors.iter().any(|error| error.severity == Severity::Error);
+    let mut codes: Vec<&str> = errors.iter().map(|error| error.code.as_str()).collect();
+    codes.dedup();
+    Outcome::of(status, any_error, codes.join(" "))
+}

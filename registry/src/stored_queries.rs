@@ -1,0 +1,214 @@
+//! The fourteen queries (ITI TF-2 3.18.4.1.2.3.7), one file for each or for two that are alike.
+//!
+//! The database narrows down to a patient or to names; what else a query asks is judged by
+//! [`filter`] on the rows, so that both databases answer alike. Answers are in the order of the
+//! objects' keys: patient by patient in the order in which they became known, and for one patient
+//! in the order of registration.
+
+mod filter;
+mod find_documents;
+mod find_folders;
+mod find_submission_sets;
+mod get_all;
+mod get_associations;
+mod get_documents;
+mod get_documents_and_associations;
+mod get_folder_and_contents;
+mod get_folders;
+mod get_folders_for_document;
+mod get_related_documents;
+mod get_submission_set_and_contents;
+mod get_submission_sets;
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+use xds_schemas::codes::error_code::ErrorCode;
+use xds_schemas::iti18_registry_stored_query::{Names, StoredQuery};
+use xds_schemas::metadata::{AssociationType, EntryUuid, PatientId};
+
+use crate::config::UnknownPatients;
+use crate::db::patients::{self, Patient};
+use crate::db::registry_objects::{self, Found, Kind, Row, Wanted};
+use crate::db::{Connection, entry_uuids, links, unique_ids};
+use crate::failure::Failure;
+
+/// How to answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Search {
+    /// Whole objects or their names.
+    pub(crate) wanted: Wanted,
+    /// How many objects may be found.
+    pub(crate) max_results: usize,
+    /// What to say about patients that are not known.
+    pub(crate) unknown_patients: UnknownPatients,
+}
+
+/// What a query finds.
+pub(crate) fn answer(
+    conn: &mut Connection,
+    query: &StoredQuery,
+    search: &Search,
+) -> Result<Vec<Found>, Failure> {
+    let found = match query {
+        StoredQuery::FindDocuments(query) | StoredQuery::FindDocumentsByReferenceId(query) => {
+            find_documents::find(conn, query, search)
+        }
+        StoredQuery::FindSubmissionSets(query) => find_submission_sets::find(conn, query, search),
+        StoredQuery::FindFolders(query) => find_folders::find(conn, query, search),
+        StoredQuery::GetAll(query) => get_all::find(conn, query, search),
+        StoredQuery::GetDocuments(names) => get_documents::find(conn, names, search),
+        StoredQuery::GetFolders(names) => get_folders::find(conn, names, search),
+        StoredQuery::GetAssociations(uuids) => get_associations::find(conn, uuids, search),
+        StoredQuery::GetDocumentsAndAssociations(names) => {
+            get_documents_and_associations::find(conn, names, search)
+        }
+        StoredQuery::GetSubmissionSets(uuids) => get_submission_sets::find(conn, uuids, search),
+        StoredQuery::GetSubmissionSetAndContents(query) => {
+            get_submission_set_and_contents::find(conn, query, search)
+        }
+        StoredQuery::GetFolderAndContents(query) => {
+            get_folder_and_contents::find(conn, query, search)
+        }
+        StoredQuery::GetFoldersForDocument(names) => {
+            get_folders_for_document::find(conn, names, search)
+        }
+        StoredQuery::GetRelatedDocuments(query) => get_related_documents::find(conn, query, search),
+    }?;
+    search.bounded(found.len())?;
+    if search.wanted == Wanted::Ebrim && shows_one_patient(query) {
+        judge_patients(conn, &found)?;
+    }
+    Ok(found)
+}
+
+/// Whether the framework forbids that an answer discloses several patients.
+fn shows_one_patient(query: &StoredQuery) -> bool {
+    matches!(
+        query,
+        StoredQuery::GetDocuments(_)
+            | StoredQuery::GetFolders(_)
+            | StoredQuery::GetDocumentsAndAssociations(_)
+            | StoredQuery::GetSubmissionSets(_)
+            | StoredQuery::GetSubmissionSetAndContents(_)
+            | StoredQuery::GetFolderAndContents(_)
+    )
+}
+
+/// Whole objects of one patient only (ITI TF-2 3.18.4.1.2.3.7). Associations name no patient.
+fn judge_patients(conn: &mut Connection, found: &[Found]) -> Result<(), Failure> {
+    let objects = found.iter().filter(|it| it.row.kind != Kind::Association);
+    let mut owners: Vec<i64> = objects.map(|found| found.row.patient).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    if owners.len() < 2 {
+        return Ok(());
+    }
+    for owner in &mut owners {
+        *owner = patients::survivor(conn, *owner)?;
+    }
+    match owners.windows(2).all(|pair| pair[0] == pair[1]) {
+        true => Ok(()),
+        false => Err(Failure::refused(
+            ErrorCode::ResultNotSinglePatient,
+            "the objects belong to several patients; ask for ObjectRefs or for fewer of them",
+        )),
+    }
+}
+
+impl Search {
+    /// Refuses what is too much, before it is read if possible.
+    fn bounded(&self, count: usize) -> Result<(), Failure> {
+        match count <= self.max_results {
+            true => Ok(()),
+            false => Err(Failure::refused(
+                ErrorCode::TooManyResults,
+                format!("more than {} objects were found", self.max_results),
+            )),
+        }
+    }
+
+    /// How many objects to read at most: one more tells that it is too much.
+    const fn limit(&self) -> usize {
+        self.max_results.saturating_add(1)
+    }
+
+    /// The patient, or what the affinity domain wants to be said of one who is not known.
+    fn patient(&self, conn: &mut Connection, id: &PatientId) -> Result<Option<Patient>, Failure> {
+        let id = id.to_string();
+        let found = patients::find(conn, &id)?.filter(|patient| patient.merged_into.is_none());
+        match (found, self.unknown_patients) {
+            (None, UnknownPatients::Refuse) => Err(Failure::refused(
+                ErrorCode::UnknownPatientId,
+                format!("the patient id {id} is not known"),
+            )),
+            (found, _) => Ok(found),
+        }
+    }
+
+    /// The objects with these names that are wanted.
+    fn named(
+        &self,
+        conn: &mut Connection,
+        names: &Names,
+        is_wanted: impl Fn(&Row) -> bool,
+    ) -> Result<Vec<Found>, Failure> {
+        let keys = match names {
+            Names::EntryUuids(uuids) => keys(conn, uuids)?,
+            Names::UniqueIds(ids) => {
+                let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+                unique_ids::find(conn, &ids)?
+            }
+        };
+        self.with_keys(conn, &keys, is_wanted)
+    }
+
+    /// The objects with these keys that are wanted.
+    fn with_keys(
+        &self,
+        conn: &mut Connection,
+        keys: &[i64],
+        is_wanted: impl Fn(&Row) -> bool,
+    ) -> Result<Vec<Found>, Failure> {
+        self.bounded(keys.len())?;
+        let mut found = registry_objects::by_keys(conn, keys, self.wanted)?;
+        found.retain(|found| is_wanted(&found.row));
+        Ok(found)
+    }
+
+    /// The associations that touch these objects.
+    fn touching(
+        &self,
+        conn: &mut Connection,
+        objects: &[i64],
+    ) -> Result<Vec<Found>, Failure> {
+        let keys = links::associations_of(conn, objects)?;
+        self.with_keys(conn, &keys, |_| true)
+    }
+}
+
+/// The keys of the objects with these UUIDs. What is no UUID names nothing.
+fn keys(conn: &mut Connection, uuids: &[EntryUuid]) -> Result<Vec<i64>, Failure> {
+    let named = uuids.iter().filter(|uuid| !uuid.is_symbolic());
+    let mut uuids: Vec<Uuid> = named.filter_map(|it| it.as_str().parse().ok()).collect();
+    uuids.sort_unstable();
+    uuids.dedup();
+    Ok(entry_uuids::find(conn, &uuids)?)
+}
+
+/// Keys of what was found.
+fn keys_of(found: &[Found]) -> Vec<i64> {
+    found.iter().map(|found| found.row.key).collect()
+}
+
+/// Whether an association is a membership.
+fn is_membership(row: &Row) -> bool {
+    row.association_type.as_deref() == Some(AssociationType::HasMember.as_str())
+}
+
+/// All of it in order, each object once.
+fn in_order(parts: impl IntoIterator<Item = Vec<Found>>) -> Vec<Found> {
+    let all = parts.into_iter().flatten();
+    let by_key: BTreeMap<i64, Found> = all.map(|found| (found.row.key, found)).collect();
+    by_key.into_values().collect()
+}

@@ -1,0 +1,210 @@
+//! What every submission must satisfy against the registry, and what it changes there
+//! (ITI TF-2 3.42.4.1.3, ITI TF-3 4.2.2).
+//!
+//! A submission is [prepared](Prepared::new) before the database is asked, so that the one writer
+//! does only what nobody else can. [`register`] then judges and stores it in the transaction of
+//! its caller: everything that is wrong is said at once, and then nothing of it stays.
+
+mod associations;
+mod consequences;
+mod identifiers;
+mod rows;
+
+use xds_schemas::codes::error_code::ErrorCode;
+use xds_schemas::codes::status::AvailabilityStatus;
+use xds_schemas::ebrs::RegistryError;
+use xds_schemas::metadata::{
+    AssociationType, EntryUuid, HomeCommunityId, Submission, SubmissionSetStatus, Timestamp,
+};
+
+use crate::config::UnknownPatients;
+use crate::db::registry_objects::{self, Row};
+use crate::db::{Connection, links, patients};
+use crate::failure::Failure;
+
+/// The first version of every object (ITI TF-3 4.2.3, logicalID and version).
+const FIRST_VERSION: &str = "1";
+
+/// A submission that is ready to be stored.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// CX.
+    patient_id: String,
+    /// The submission set first, then document entries, folders and associations.
+    objects: Vec<(Row, String)>,
+    /// How the sender called them.
+    names: Vec<EntryUuid>,
+    /// What the last of the objects are.
+    links: Vec<Link>,
+    /// What is wrong with it already.
+    errors: Vec<RegistryError>,
+    /// The community of what is made on this occasion.
+    home: HomeCommunityId,
+    /// When this happens.
+    now: Timestamp,
+    /// The same in seconds since 1970.
+    now_seconds: i64,
+}
+
+/// An association of the submission, as far as rules look at it.
+#[derive(Debug)]
+struct Link {
+    association_type: AssociationType,
+    submission_set_status: Option<SubmissionSetStatus>,
+    source: EntryUuid,
+    target: EntryUuid,
+}
+
+impl Prepared {
+    /// Prepares a submission: names become UUIDs, and everything is as it will be answered.
+    pub(crate) fn new(
+        mut submission: Submission,
+        errors: Vec<RegistryError>,
+        home: &HomeCommunityId,
+        now_seconds: u64,
+    ) -> Self {
+        let names = entry_uuids(&submission);
+        submission.resolve(&mut || EntryUuid(uuid::Uuid::now_v7().urn().to_string()));
+        let now = Timestamp::from_unix(now_seconds);
+        complete(&mut submission, home, &now);
+        let mut objects = Vec::with_capacity(names.len());
+        let set = &submission.submission_set;
+        objects.push((rows::of_submission_set(set), rows::ebrim(&set.to_ebrim())));
+        for entry in &submission.document_entries {
+            let row = rows::of_document_entry(entry);
+            objects.push((row, rows::ebrim(&entry.to_ebrim())));
+        }
+        for folder in &submission.folders {
+            objects.push((rows::of_folder(folder), rows::ebrim(&folder.to_ebrim())));
+        }
+        for association in &submission.associations {
+            let row = rows::of_association(association);
+            objects.push((row, rows::ebrim(&association.to_ebrim())));
+        }
+        let patient_id = set.patient_id.as_ref().map(ToString::to_string);
+        let link = |association: xds_schemas::metadata::Association| Link {
+            association_type: association.association_type,
+            submission_set_status: association.submission_set_status,
+            source: association.source,
+            target: association.target,
+        };
+        Self {
+            patient_id: patient_id.unwrap_or_default(),
+            objects,
+            names,
+            links: submission.associations.into_iter().map(link).collect(),
+            errors,
+            home: home.clone(),
+            now,
+            now_seconds: i64::try_from(now_seconds).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Where among the objects the associations begin.
+    fn first_association(&self) -> usize {
+        self.objects.len() - self.links.len()
+    }
+}
+
+/// How the sender called the objects, in the order in which they are prepared.
+fn entry_uuids(submission: &Submission) -> Vec<EntryUuid> {
+    let set = std::iter::once(&submission.submission_set.entry_uuid);
+    let entries = submission.document_entries.iter().map(|it| &it.entry_uuid);
+    let folders = submission.folders.iter().map(|it| &it.entry_uuid);
+    let associations = submission.associations.iter().map(|it| &it.entry_uuid);
+    let all = set.chain(entries).chain(folders).chain(associations);
+    all.cloned().collect()
+}
+
+/// What the registry adds: everything is approved, in its first version and of this community,
+/// and folders are new (ITI TF-2 3.42.4.1.3.3).
+fn complete(submission: &mut Submission, home: &HomeCommunityId, now: &Timestamp) {
+    let approved = Some(AvailabilityStatus::Approved);
+    let home = || home.clone();
+    let set = &mut submission.submission_set;
+    set.availability_status = approved;
+    set.logical_id = Some(set.entry_uuid.clone());
+    set.home_community_id.get_or_insert_with(home);
+    for entry in &mut submission.document_entries {
+        entry.availability_status = approved;
+        entry.logical_id = Some(entry.entry_uuid.clone());
+        entry.version = Some(FIRST_VERSION.to_owned());
+        entry.home_community_id.get_or_insert_with(home);
+    }
+    for folder in &mut submission.folders {
+        folder.availability_status = approved;
+        folder.logical_id = Some(folder.entry_uuid.clone());
+        folder.version = Some(FIRST_VERSION.to_owned());
+        folder.home_community_id.get_or_insert_with(home);
+        folder.last_update_time = Some(now.clone());
+    }
+    for association in &mut submission.associations {
+        association.availability_status = approved;
+        association.logical_id = Some(association.entry_uuid.clone());
+        association.home_community_id.get_or_insert_with(home);
+    }
+}
+
+/// Judges a submission against what is registered, and registers it.
+///
+/// Refused with everything that is wrong; what was written until then is for the caller's
+/// transaction to undo.
+pub(crate) fn register(
+    conn: &mut Connection,
+    prepared: &Prepared,
+    unknown_patients: UnknownPatients,
+) -> Result<(), Failure> {
+    let mut errors = prepared.errors.clone();
+    let patient = patient(conn, prepared, unknown_patients)?;
+    let mut objects = prepared.objects.clone();
+    match patient {
+        Some(patient) => take_keys(&mut objects, patient),
+        None => errors.push(unknown_patient(prepared)),
+    }
+    identifiers::claim_entry_uuids(conn, prepared, &objects, &mut errors)?;
+    identifiers::claim_unique_ids(conn, prepared, &objects, &mut errors)?;
+    let ends = associations::Ends::find(conn, prepared, &objects, patient)?;
+    associations::judge(conn, prepared, &ends, patient, &mut errors)?;
+    let (Some(patient), true) = (patient, errors.is_empty()) else {
+        return Err(Failure::Refused(errors));
+    };
+    let touched = associations::connect(prepared, &mut objects, &ends);
+    registry_objects::insert(conn, &objects)?;
+    links::insert(conn, &touched)?;
+    consequences::follow(conn, prepared, &objects, &ends, patient)?;
+    Ok(())
+}
+
+/// The patient, with as many keys as there are objects. One who was merged into another is not
+/// known any more (ITI TF-2 3.8.4.2.3).
+fn patient(
+    conn: &mut Connection,
+    prepared: &Prepared,
+    unknown_patients: UnknownPatients,
+) -> Result<Option<patients::Patient>, Failure> {
+    let (id, count) = (&prepared.patient_id, prepared.objects.len());
+    let mut patient = patients::find_and_take_keys(conn, id, count)?;
+    if patient.is_none() && unknown_patients == UnknownPatients::Accept {
+        patients::add(conn, id, prepared.now_seconds)?;
+        patient = patients::find_and_take_keys(conn, id, count)?;
+    }
+    Ok(patient.filter(|patient| patient.merged_into.is_none()))
+}
+
+/// The framework wants the id in the context (ITI TF-3 Table 4.2.4.1-2).
+fn unknown_patient(prepared: &Prepared) -> RegistryError {
+    let context = format!(
+        "the patient id {} of the submission is not known",
+        prepared.patient_id
+    );
+    RegistryError::error(ErrorCode::UnknownPatientId, context).at(prepared.names[0].as_str())
+}
+
+fn take_keys(objects: &mut [(Row, String)], patient: patients::Patient) {
+    let mut key = patients::key(patient.number, patient.next_seq) - objects.len() as i64;
+    for (row, _) in objects {
+        row.key = key;
+        row.patient = patient.number;
+        key += 1;
+    }
+}

@@ -1,0 +1,120 @@
+//! How objects are kept: a row of what is asked for, and the ebRIM in which they are answered.
+
+use xds_schemas::codes::status::AvailabilityStatus;
+use xds_schemas::ebrim::RegistryObject;
+use xds_schemas::metadata::{
+    Association, Author, Code, DocumentEntry, DocumentEntryType, Folder, SubmissionSet, Timestamp,
+};
+use xds_schemas::xml::{ToXml, Writer};
+
+use crate::db::registry_objects::{Kind, Row, Status, join};
+
+/// The ebRIM of a typical document entry has some 6,000 bytes.
+const EBRIM_BYTES: usize = 8 * 1024;
+
+/// An object as XML, with the prefixes that answers declare.
+pub(super) fn ebrim(object: &RegistryObject) -> String {
+    let mut writer = Writer::with_capacity(EBRIM_BYTES);
+    object.to_xml(&mut writer);
+    let mut xml = writer.finish();
+    xml.shrink_to_fit();
+    xml
+}
+
+/// How codes are asked for and compared.
+fn code(code: &Code) -> String {
+    format!("{}^^{}", code.code, code.scheme)
+}
+
+fn one(given: &Option<Code>) -> Option<String> {
+    given.as_ref().map(code)
+}
+
+fn all(given: &[Code]) -> Option<String> {
+    join(given.iter().map(code))
+}
+
+fn time(given: &Option<Timestamp>) -> Option<String> {
+    given.as_ref().map(|time| time.as_str().to_owned())
+}
+
+fn persons(authors: &[Author]) -> Option<String> {
+    join(authors.iter().filter_map(|author| author.person.clone()))
+}
+
+pub(super) fn of_document_entry(entry: &DocumentEntry) -> Row {
+    let kind = match entry.entry_type {
+        DocumentEntryType::Stable => Kind::Stable,
+        DocumentEntryType::OnDemand => Kind::OnDemand,
+    };
+    Row {
+        unique_id: Some(entry.unique_id.to_string()),
+        time: time(&entry.creation_time),
+        service_start_time: time(&entry.service_start_time),
+        service_stop_time: time(&entry.service_stop_time),
+        class_code: one(&entry.class_code),
+        type_code: one(&entry.type_code),
+        format_code: one(&entry.format_code),
+        healthcare_facility_type_code: one(&entry.healthcare_facility_type_code),
+        practice_setting_code: one(&entry.practice_setting_code),
+        confidentiality_codes: all(&entry.confidentiality_codes),
+        event_codes: all(&entry.event_codes),
+        author_persons: persons(&entry.authors),
+        reference_ids: join(entry.reference_ids.iter().map(ToString::to_string)),
+        hash: entry.hash.clone(),
+        size: entry.size.and_then(|size| i64::try_from(size).ok()),
+        ..Row::new(kind, entry.entry_uuid.as_str())
+    }
+}
+
+pub(super) fn of_submission_set(set: &SubmissionSet) -> Row {
+    Row {
+        unique_id: Some(set.unique_id.to_string()),
+        time: time(&set.submission_time),
+        content_type_code: one(&set.content_type_code),
+        author_persons: persons(&set.authors),
+        source_id: Some(set.source_id.clone()),
+        ..Row::new(Kind::SubmissionSet, set.entry_uuid.as_str())
+    }
+}
+
+pub(super) fn of_folder(folder: &Folder) -> Row {
+    Row {
+        unique_id: Some(folder.unique_id.to_string()),
+        time: time(&folder.last_update_time),
+        folder_codes: all(&folder.codes),
+        ..Row::new(Kind::Folder, folder.entry_uuid.as_str())
+    }
+}
+
+pub(super) fn of_association(association: &Association) -> Row {
+    Row {
+        association_type: Some(association.association_type.as_str().to_owned()),
+        source_uuid: Some(association.source.to_string()),
+        target_uuid: Some(association.target.to_string()),
+        ..Row::new(Kind::Association, association.entry_uuid.as_str())
+    }
+}
+
+/// Deprecates an object, in its row and in its ebRIM. The first `status` of what we wrote is that
+/// of the object itself.
+pub(super) fn deprecate(row: &mut Row, ebrim: &mut String) {
+    let status = |status: AvailabilityStatus| format!(" status=\"{}\"", status.as_str());
+    let approved = status(AvailabilityStatus::Approved);
+    let deprecated = status(AvailabilityStatus::Deprecated);
+    row.status = Status::Deprecated;
+    *ebrim = ebrim.replacen(&approved, &deprecated, 1);
+}
+
+/// Sets a folder's lastUpdateTime, in its row and in its ebRIM. Times hold only digits, and no
+/// other slot of this name can stand before.
+pub(super) fn set_last_update_time(row: &mut Row, ebrim: &mut String, now: &Timestamp) {
+    const VALUE: &str = "<rim:Value>";
+    let slot = ebrim.find("<rim:Slot name=\"lastUpdateTime\"");
+    let start = slot.and_then(|slot| Some(slot + ebrim[slot..].find(VALUE)? + VALUE.len()));
+    let range = start.and_then(|start| Some(start..start + ebrim[start..].find('<')?));
+    if let Some(range) = range {
+        ebrim.replace_range(range, now.as_str());
+    }
+    row.time = Some(now.as_str().to_owned());
+}
