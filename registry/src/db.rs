@@ -13,6 +13,8 @@ pub(crate) mod patients;
 mod pool;
 pub(crate) mod registry_objects;
 mod schema;
+#[cfg(test)]
+mod tests;
 pub(crate) mod unique_ids;
 mod writer;
 

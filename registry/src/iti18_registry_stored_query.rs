@@ -7,14 +7,13 @@ use hilum_audit::{Event, NotRecorded, Parties, Query, Recorded};
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrs::{AdhocQueryRequest, ReturnType, write_query_response};
 use xds_schemas::iti18_registry_stored_query::StoredQuery;
-use xds_schemas::soap;
 use xds_schemas::xml::{ToXml, Writer};
 
+use crate::Registry;
 use crate::db::registry_objects::{Found, Wanted};
 use crate::failure::Failure;
 use crate::iti42_register_document_set::outcome;
 use crate::stored_queries::{self, Search};
-use crate::Registry;
 
 /// Answers a query (ITI TF-2 3.18.4.1.3) with the XML of the response, and records that it was
 /// asked. Objects are in the order in which they were registered for their patient.

@@ -177,11 +177,7 @@ impl Search {
     }
 
     /// The associations that touch these objects.
-    fn touching(
-        &self,
-        conn: &mut Connection,
-        objects: &[i64],
-    ) -> Result<Vec<Found>, Failure> {
+    fn touching(&self, conn: &mut Connection, objects: &[i64]) -> Result<Vec<Found>, Failure> {
         let keys = links::associations_of(conn, objects)?;
         self.with_keys(conn, &keys, |_| true)
     }

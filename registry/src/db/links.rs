@@ -3,8 +3,8 @@
 
 use diesel::prelude::*;
 
-use super::schema::links;
 use super::Connection;
+use super::schema::links;
 
 /// One end of an association.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Insertable)]

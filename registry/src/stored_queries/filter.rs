@@ -100,6 +100,10 @@ fn all(asked: &AllOf, column: &Option<String>) -> bool {
 /// An object without the time passes: it is said so of service times, and only on-demand entries
 /// have no creationTime (ITI TF-2 3.18.4.1.2.3.7.1).
 fn time(asked: &TimeRange, column: &Option<String>) -> bool {
-    let value = || column.as_deref().and_then(|text| Timestamp::parse(text).ok());
+    let value = || {
+        column
+            .as_deref()
+            .and_then(|text| Timestamp::parse(text).ok())
+    };
     asked.is_open() || asked.matches(value().as_ref())
 }

@@ -19,9 +19,16 @@ pub(super) fn find(
         let source = found.row.source_key;
         is_membership(&found.row) && source.is_some_and(|source| folder_keys.contains(&source))
     });
-    let targets: Vec<i64> = memberships.iter().filter_map(|it| it.row.target_key).collect();
+    let targets: Vec<i64> = memberships
+        .iter()
+        .filter_map(|it| it.row.target_key)
+        .collect();
     let is_wanted = |row: &_| filter::content(row, &query.filter);
     let documents = search.with_keys(conn, &targets, is_wanted)?;
-    memberships.retain(|it| documents.iter().any(|to| Some(to.row.key) == it.row.target_key));
+    memberships.retain(|it| {
+        documents
+            .iter()
+            .any(|to| Some(to.row.key) == it.row.target_key)
+    });
     Ok(in_order([folders, documents, memberships]))
 }

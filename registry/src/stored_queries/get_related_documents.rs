@@ -19,7 +19,9 @@ pub(super) fn find(
     let mut associations = search.touching(conn, &given_keys)?;
     associations.retain(|found| {
         let urn = found.row.association_type.as_deref().unwrap_or_default();
-        query.association_types.contains(&AssociationType::parse(urn))
+        query
+            .association_types
+            .contains(&AssociationType::parse(urn))
     });
     let ends = |found: &Found| [found.row.source_key, found.row.target_key];
     let others: Vec<i64> = associations
@@ -31,9 +33,8 @@ pub(super) fn find(
     let types = &query.entry_types;
     let others = search.with_keys(conn, &others, |row| filter::is_of_type(row, types))?;
     // Both ends are documents that are returned.
-    let is_returned = |key: &i64| {
-        given_keys.contains(key) || others.iter().any(|found| found.row.key == *key)
-    };
+    let is_returned =
+        |key: &i64| given_keys.contains(key) || others.iter().any(|found| found.row.key == *key);
     associations.retain(|found| ends(found).iter().flatten().all(is_returned));
     if associations.is_empty() {
         return Ok(Vec::new());

@@ -22,7 +22,10 @@ pub(super) fn find(
         let source = found.row.source_key;
         is_membership(&found.row) && source.is_some_and(|source| set_keys.contains(&source))
     });
-    let targets: Vec<i64> = memberships.iter().filter_map(|it| it.row.target_key).collect();
+    let targets: Vec<i64> = memberships
+        .iter()
+        .filter_map(|it| it.row.target_key)
+        .collect();
     let mut members = search.with_keys(conn, &targets, |row| match row.kind {
         Kind::Stable | Kind::OnDemand => filter::content(row, &query.filter),
         Kind::Folder | Kind::Association => true,

@@ -19,9 +19,15 @@ pub(super) fn find(
         let target = found.row.target_key;
         is_membership(&found.row) && target.is_some_and(|target| members.contains(&target))
     });
-    let sources: Vec<i64> = memberships.iter().filter_map(|it| it.row.source_key).collect();
+    let sources: Vec<i64> = memberships
+        .iter()
+        .filter_map(|it| it.row.source_key)
+        .collect();
     let sets = search.with_keys(conn, &sources, |row| row.kind == Kind::SubmissionSet)?;
     // The others are memberships in folders.
-    memberships.retain(|it| sets.iter().any(|set| Some(set.row.key) == it.row.source_key));
+    memberships.retain(|it| {
+        sets.iter()
+            .any(|set| Some(set.row.key) == it.row.source_key)
+    });
     Ok(in_order([sets, memberships]))
 }

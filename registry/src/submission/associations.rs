@@ -58,7 +58,10 @@ impl Ends {
             .iter()
             .map(|(row, _)| (row.entry_uuid.clone(), row.clone()))
             .collect();
-        let ends = prepared.links.iter().flat_map(|it| [&it.source, &it.target]);
+        let ends = prepared
+            .links
+            .iter()
+            .flat_map(|it| [&it.source, &it.target]);
         let mut others: Vec<Uuid> = ends
             .filter(|end| !submitted.contains_key(end.as_str()))
             .filter_map(parse)
@@ -93,7 +96,9 @@ impl Ends {
 }
 
 fn parse(name: &EntryUuid) -> Option<Uuid> {
-    Uuid::parse_str(name.as_str()).ok().filter(|_| !name.is_symbolic())
+    Uuid::parse_str(name.as_str())
+        .ok()
+        .filter(|_| !name.is_symbolic())
 }
 
 /// Judges every association.
@@ -129,7 +134,10 @@ pub(super) fn judge(
         }
         let membership_of_submission = source.row().kind == Kind::SubmissionSet;
         let of_registered = [source, target].into_iter().filter_map(End::registered);
-        if of_registered.clone().any(|row| row.status == Status::Deprecated) {
+        if of_registered
+            .clone()
+            .any(|row| row.status == Status::Deprecated)
+        {
             let problem = "it refers to a deprecated object";
             refuse(ErrorCode::RegistryDeprecatedDocumentError, problem);
         }
@@ -233,7 +241,11 @@ fn is_transformation(
             let touching = registry_objects::by_keys(conn, &touching, Wanted::Rows)?;
             touching.iter().any(|found| {
                 found.row.source_key == Some(row.key)
-                    && found.row.association_type.as_deref().is_some_and(is_transform)
+                    && found
+                        .row
+                        .association_type
+                        .as_deref()
+                        .is_some_and(is_transform)
             })
         }
     })

@@ -59,12 +59,10 @@ pub(super) fn claim_unique_ids(
         if row.kind.is_document_entry() && !found.is_empty() {
             let registered = registry_objects::by_keys(conn, &found, Wanted::Rows)?;
             let others = registered.iter().map(|found| &found.row);
-            errors.extend(
-                differences(row, others).map(|(code, what)| {
-                    let context = format!("the document {unique_id} is registered with another {what}");
-                    RegistryError::error(code, context).at(name.as_str())
-                }),
-            );
+            errors.extend(differences(row, others).map(|(code, what)| {
+                let context = format!("the document {unique_id} is registered with another {what}");
+                RegistryError::error(code, context).at(name.as_str())
+            }));
         }
     }
     Ok(())

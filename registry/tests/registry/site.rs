@@ -1,0 +1,202 @@
+//! A registry that listens, and a client of it.
+
+use std::path::PathBuf;
+
+use hilum_audit::spool::records;
+use hilum_audit::summary::Summary;
+use hilum_audit::{Audit, AuditConfig};
+use hilum_registry::{Registry, RegistryConfig, UnknownPatients, routes};
+use hilum_transport::{Client, ClientError, Limits, serve};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use xds_schemas::codes::error_code::ErrorCode;
+use xds_schemas::codes::status::ResponseStatus;
+use xds_schemas::ebrim::RegistryObject;
+use xds_schemas::ebrs::{
+    AdhocQueryResponse, RegistryError, RegistryResponse, ReturnType, SubmitObjectsRequest,
+};
+use xds_schemas::iti18_registry_stored_query::{RegistryStoredQuery, StoredQuery};
+use xds_schemas::iti42_register_document_set::RegisterDocumentSet;
+use xds_schemas::metadata::{HomeCommunityId, Submission};
+
+use crate::words::patient;
+
+/// A registry that knows the patients P1 and P2.
+pub(crate) struct Site {
+    folder: TempDir,
+    config: RegistryConfig,
+    pub(crate) registry: Registry,
+    pub(crate) client: Client,
+    pub(crate) url: String,
+}
+
+impl Site {
+    /// A site with a database in a file.
+    pub(crate) fn on_sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("registry.db").display());
+        Self::open(folder, url)
+    }
+
+    /// A site with this database.
+    pub(crate) fn on(database: String) -> Self {
+        Self::open(tempfile::tempdir().unwrap(), database)
+    }
+
+    fn open(folder: TempDir, database: String) -> Self {
+        let home = HomeCommunityId::from("urn:oid:1.2.3");
+        let config = RegistryConfig::new(database, home);
+        let audit = Audit::open(AuditConfig {
+            spool: folder.path().join("audit"),
+            source_id: "test".to_owned(),
+            enterprise_site: None,
+            host: "localhost".to_owned(),
+            segment_bytes: 1 << 30,
+        });
+        let registry = Registry::open(config.clone(), audit.unwrap()).unwrap();
+        let url = listen(registry.clone());
+        Self {
+            folder,
+            config,
+            registry,
+            client: Client::new(None, Limits::default()),
+            url,
+        }
+    }
+
+    /// The same site, its registry opened anew with another configuration.
+    pub(crate) fn configured(self, change: impl FnOnce(&mut RegistryConfig)) -> Self {
+        let mut config = self.config.clone();
+        change(&mut config);
+        let audit = Audit::open(AuditConfig {
+            spool: self.folder.path().join("audit2"),
+            source_id: "test".to_owned(),
+            enterprise_site: None,
+            host: "localhost".to_owned(),
+            segment_bytes: 1 << 30,
+        });
+        let registry = Registry::open(config.clone(), audit.unwrap()).unwrap();
+        let url = listen(registry.clone());
+        Self {
+            config,
+            registry,
+            url,
+            ..self
+        }
+    }
+
+    /// Makes P1 and P2 known.
+    pub(crate) async fn with_patients(self) -> Self {
+        for id in ["P1", "P2"] {
+            assert!(self.registry.add_patient(&patient(id)).await.unwrap());
+        }
+        self
+    }
+
+    /// Submits; says how it was answered.
+    pub(crate) async fn submit(&self, submission: &Submission) -> RegistryResponse {
+        let request = SubmitObjectsRequest {
+            slots: Vec::new(),
+            objects: submission.to_ebrim(),
+        };
+        self.send(&request).await.unwrap()
+    }
+
+    /// Sends ITI-42.
+    pub(crate) async fn send(
+        &self,
+        request: &SubmitObjectsRequest,
+    ) -> Result<RegistryResponse, ClientError> {
+        let sent = self
+            .client
+            .send::<RegisterDocumentSet>(&self.url, request, Vec::new());
+        sent.await.map(|answer| answer.response)
+    }
+
+    /// Submits what must be accepted.
+    pub(crate) async fn accept(&self, submission: &Submission) {
+        let response = self.submit(submission).await;
+        assert_eq!(response.errors, []);
+        assert_eq!(response.status, ResponseStatus::Success);
+    }
+
+    /// Submits what must be refused with these codes, in any order; gives the errors.
+    pub(crate) async fn refuse(
+        &self,
+        submission: &Submission,
+        codes: &[ErrorCode],
+    ) -> Vec<RegistryError> {
+        let response = self.submit(submission).await;
+        assert_eq!(response.status, ResponseStatus::Failure);
+        let sorted = |codes: &mut Vec<String>| codes.sort();
+        let mut found: Vec<String> = response
+            .errors
+            .iter()
+            .map(|it| it.code.to_string())
+            .collect();
+        let mut expected: Vec<String> = codes.iter().map(ToString::to_string).collect();
+        sorted(&mut found);
+        sorted(&mut expected);
+        assert_eq!(found, expected, "{:#?}", response.errors);
+        response.errors
+    }
+
+    /// Asks for whole objects.
+    pub(crate) async fn query(&self, query: &StoredQuery) -> AdhocQueryResponse {
+        self.ask(query, ReturnType::LeafClass).await
+    }
+
+    /// Asks.
+    pub(crate) async fn ask(&self, query: &StoredQuery, wanted: ReturnType) -> AdhocQueryResponse {
+        let request = query.to_request(wanted);
+        let sent = self
+            .client
+            .send::<RegistryStoredQuery>(&self.url, &request, Vec::new());
+        sent.await.unwrap().response
+    }
+
+    /// What a query that must succeed finds, whole and by reference.
+    pub(crate) async fn find(&self, query: &StoredQuery) -> Vec<RegistryObject> {
+        let whole = self.query(query).await;
+        assert_eq!(whole.errors, []);
+        assert_eq!(whole.status, ResponseStatus::Success);
+        let references = self.ask(query, ReturnType::ObjectRef).await;
+        let ids = |objects: &[RegistryObject]| -> Vec<String> {
+            objects.iter().map(|object| object.id.clone()).collect()
+        };
+        assert_eq!(ids(&whole.objects), ids(&references.objects));
+        whole.objects
+    }
+
+    /// Everything that was recorded.
+    pub(crate) fn audit(&self) -> Vec<Summary> {
+        let folder: PathBuf = self.folder.path().join("audit");
+        let all = records(&folder).unwrap();
+        all.map(|record| Summary::read(&record.unwrap().message).unwrap())
+            .collect()
+    }
+}
+
+fn listen(registry: Registry) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::from_std(listener).unwrap();
+    let answer = move |incoming| {
+        let registry = registry.clone();
+        async move { routes::serve(&registry, incoming).await }
+    };
+    tokio::spawn(serve(
+        listener,
+        None,
+        Limits::default(),
+        answer,
+        std::future::pending(),
+    ));
+    format!("http://{address}/registry")
+}
+
+/// The default of the affinity domain, the other way round.
+pub(crate) const fn accepting(config: &mut RegistryConfig) {
+    config.unknown_patients = UnknownPatients::Accept;
+}
