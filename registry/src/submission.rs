@@ -201,10 +201,9 @@ fn unknown_patient(prepared: &Prepared) -> RegistryError {
 }
 
 fn take_keys(objects: &mut [(Row, String)], patient: patients::Patient) {
-    let mut key = patients::key(patient.number, patient.next_seq) - objects.len() as i64;
-    for (row, _) in objects {
+    let first = patients::key(patient.number, patient.next_seq) - objects.len() as i64;
+    for ((row, _), key) in objects.iter_mut().zip(first..) {
         row.key = key;
         row.patient = patient.number;
-        key += 1;
     }
 }

@@ -3,6 +3,8 @@
 //! Each case gets a [`Site`] with a fresh database and runs twice: as a test of its own on SQLite,
 //! and as a part of `everything_on_postgresql`, which starts a server for all of them.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 mod iti18;
 mod iti42;
 mod postgres;
