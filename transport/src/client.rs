@@ -78,6 +78,8 @@ pub struct Answer<T> {
     pub header: Header,
     /// The answer itself.
     pub response: T,
+    /// The whole SOAP envelope as it came.
+    pub envelope: Bytes,
     /// What came with it, still on the wire. When all of it was taken, or nothing is wanted any
     /// more, the connection is used again.
     pub attachments: Attachments,
@@ -125,6 +127,7 @@ impl Client {
                 Ok(Answer {
                     header,
                     response,
+                    envelope: root,
                     attachments,
                 })
             }
