@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io::Write;
-use std::path::PathBuf;
+use std::iter::Peekable;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use hilum_audit::spool::{Record, records};
+use hilum_audit::spool::{Record, Records, SpoolError, records};
 use hilum_audit::summary::Summary;
 use hilum_audit::syslog;
 
@@ -19,7 +20,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List records, oldest first
+    /// List the records of the node and of its commands, oldest first
+    #[command(after_help = "Example: hilum audit list --last 10")]
     List(List),
 }
 
@@ -42,13 +44,8 @@ struct List {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let Command::List(list) = &arguments.command;
     let config = Config::load(&list.config)?;
-    let spool = config.spool();
-    if !spool.exists() {
-        // Nothing was recorded yet.
-        return Ok(());
-    }
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    let mut found = records(&spool)?;
+    let mut found = ByTime::of(&config)?;
     match list.last {
         None => found.try_for_each(|record| print(&mut out, &record?, list))?,
         Some(last) => {
@@ -65,6 +62,60 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     out.flush()?;
     Ok(())
+}
+
+/// The records of several spools, oldest first.
+struct ByTime {
+    spools: Vec<Peekable<Records>>,
+}
+
+impl ByTime {
+    /// Those of the node and of the commands that were run for it. Where nothing was recorded yet,
+    /// there is no spool.
+    fn of(config: &Config) -> anyhow::Result<Self> {
+        let mut folders = vec![config.spool()];
+        folders.extend(folders_in(&config.client_spools())?);
+        let spools = folders
+            .iter()
+            .filter(|folder| folder.exists())
+            .map(|folder| records(folder).map(Iterator::peekable))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { spools })
+    }
+}
+
+impl Iterator for ByTime {
+    type Item = Result<Record, SpoolError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // An error comes first, because it says that something is missing.
+        let time = |record: &Result<Record, SpoolError>| {
+            record
+                .as_ref()
+                .map_or_else(|_| Vec::new(), |record| timestamp(record).to_vec())
+        };
+        let first = self
+            .spools
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(place, spool)| spool.peek().map(|record| (time(record), place)))
+            .min()?;
+        self.spools[first.1].next()
+    }
+}
+
+/// When it was recorded: the second word of an RFC 5424 message. All are in UTC and of one length.
+fn timestamp(record: &Record) -> &[u8] {
+    let mut words = record.message.split(|&byte| byte == b' ');
+    words.nth(1).unwrap_or_default()
+}
+
+fn folders_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(folder)?;
+    entries.map(|entry| Ok(entry?.path())).collect()
 }
 
 fn print(out: &mut impl Write, record: &Record, list: &List) -> anyhow::Result<()> {

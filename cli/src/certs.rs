@@ -9,6 +9,7 @@ use hilum_security::development_ca::Identity;
 use crate::init::NODE_DAYS;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: hilum certs workstation --dir node/certs --reached-as ws.example")]
 pub(crate) struct Arguments {
     /// How the new node or client is called
     name: String,

@@ -15,6 +15,7 @@ use crate::config::Config;
 const DAYS_LEFT: i32 = 30;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: hilum check --config node/hilum.toml")]
 pub(crate) struct Arguments {
     /// The node
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]

@@ -2,11 +2,17 @@
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use hilum_audit::{Audit, AuditConfig, Outcome, SpoolError};
 use hilum_security::iti19_authenticate_node as iti19;
-use hilum_transport::Client;
+use hilum_transport::{Answer, Client, ClientError};
+use xds_schemas::codes::status::{ResponseStatus, Severity};
+use xds_schemas::ebrs::RegistryError;
 
 use crate::config::{Config, ConfigError};
+
+/// Commands of one node that run at the same time.
+const LEDGERS: usize = 64;
 
 /// A node as its clients see it: its configuration, and a client with its certificate.
 pub(crate) struct Node {
@@ -26,6 +32,25 @@ impl Node {
         let tls = tls.map(|files| iti19::client_config(&files)).transpose();
         let client = Client::new(tls.context("[tls]")?, config.limits.clone());
         Ok(Self { config, client })
+    }
+
+    /// Where this command records what it asks: one process at a time writes into a spool, so it
+    /// takes the first below `clients` that nobody writes into.
+    pub(crate) fn ledger(&self) -> anyhow::Result<Audit> {
+        let config = self.config.audit();
+        for number in 1..=LEDGERS {
+            let spool = self.config.client_spools().join(number.to_string());
+            let config = AuditConfig {
+                spool,
+                ..config.clone()
+            };
+            match Audit::open(config) {
+                Ok(ledger) => return Ok(ledger),
+                Err(SpoolError::InUse { .. }) => {}
+                Err(error) => return Err(error).context("what is asked must be recorded"),
+            }
+        }
+        bail!("{LEDGERS} commands run for this node already")
     }
 
     /// Where the registry is.
@@ -50,4 +75,30 @@ impl Node {
 
 fn missing(room: &str) -> ConfigError {
     ConfigError(format!("{room}.url: it is needed to know where to ask"))
+}
+
+/// How a call ended, for its audit record. `said` finds status and errors in the answer.
+pub(crate) fn outcome<T>(
+    answer: &Result<Answer<T>, ClientError>,
+    said: impl for<'a> FnOnce(&'a T) -> (ResponseStatus, &'a [RegistryError]),
+) -> Outcome {
+    match answer {
+        Ok(answer) => {
+            let (status, errors) = said(&answer.response);
+            outcome_of(status, errors)
+        }
+        Err(error) => failure(error),
+    }
+}
+
+/// How a call ended that was answered so.
+pub(crate) fn outcome_of(status: ResponseStatus, errors: &[RegistryError]) -> Outcome {
+    let any_error = errors.iter().any(|error| error.severity == Severity::Error);
+    let codes: Vec<&str> = errors.iter().map(|error| error.code.as_str()).collect();
+    Outcome::of(status, any_error, codes.join(" "))
+}
+
+/// How a call ended that was not answered.
+pub(crate) fn failure(error: &ClientError) -> Outcome {
+    Outcome::Failure(error.to_string())
 }

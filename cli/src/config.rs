@@ -251,6 +251,11 @@ impl Config {
         self.audit.spool.clone().unwrap_or_else(default)
     }
 
+    /// The folder of the spools of commands, which run beside the node.
+    pub(crate) fn client_spools(&self) -> PathBuf {
+        self.spool().join("clients")
+    }
+
     /// Where the registry is called.
     pub(crate) fn registry_url(&self) -> Option<String> {
         self.url("registry", &self.registry.url, self.registry.listen)
@@ -272,6 +277,11 @@ impl Config {
             .registry
             .clone()
             .or_else(|| self.registry_url())
+    }
+
+    /// The unique ID of the repository, if it is known here.
+    pub(crate) fn repository_unique_id(&self) -> Option<&str> {
+        self.repository.unique_id.as_deref()
     }
 
     /// The unique ID of the imaging source: the repository's if it has none of its own.

@@ -19,6 +19,9 @@ const AUTHORITY_DAYS: u32 = 3650;
 pub(crate) const NODE_DAYS: u32 = 825;
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example: hilum init node --plain --port-base 18400 --accept-unknown-patients"
+)]
 pub(crate) struct Arguments {
     /// The folder to write into; it is made, or must be empty
     pub(crate) dir: PathBuf,
@@ -197,7 +200,7 @@ fn limits() -> anyhow::Result<String> {
 }
 
 /// A new OID below 2.25, where every UUID has one (ITU-T X.667).
-fn new_oid() -> String {
+pub(crate) fn new_oid() -> String {
     format!("2.25.{}", Uuid::new_v4().as_u128())
 }
 

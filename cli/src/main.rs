@@ -5,11 +5,16 @@ mod certs;
 mod check;
 mod client;
 mod config;
+mod domain;
 mod init;
 mod log;
+mod query;
+mod refusal;
 mod rooms;
 mod serve;
 mod status;
+mod submit;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -30,6 +35,10 @@ enum Command {
     Init(init::Arguments),
     /// Run every room that the configuration enables
     Serve(serve::Arguments),
+    /// Hand in documents (ITI-41)
+    Submit(submit::Arguments),
+    /// Ask the registry what there is (ITI-18)
+    Query(query::Arguments),
     /// Check configuration, certificates, stores and peers
     Check(check::Arguments),
     /// Look at what was recorded
@@ -45,9 +54,31 @@ async fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Init(arguments) => init::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments).await,
+        Command::Submit(arguments) => submit::run(&arguments).await,
+        Command::Query(arguments) => query::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
     };
     status::of(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    #[test]
+    fn the_command_line_is_sound_and_every_command_has_an_example() {
+        let mut command = Arguments::command();
+        command.build();
+        command.clone().debug_assert();
+        for command in command.get_subcommands_mut() {
+            let name = command.get_name().to_owned();
+            let help = command.render_long_help().to_string();
+            let shown = help.contains("Example") || command.has_subcommands() || name == "help";
+            assert!(shown, "{name}: {help}");
+        }
+    }
 }

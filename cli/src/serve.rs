@@ -20,6 +20,7 @@ use crate::config::{Config, ConfigError};
 use crate::rooms::{self, Room};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: hilum serve --config node/hilum.toml")]
 pub(crate) struct Arguments {
     /// The node
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]

@@ -4,8 +4,21 @@
 use std::process::ExitCode;
 
 use hilum_transport::ClientError;
+use thiserror::Error;
 
 use crate::config::ConfigError;
+
+/// The command was used wrongly in a way that shows only when it runs.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub(crate) String);
+
+impl Usage {
+    /// One clear sentence.
+    pub(crate) fn new(problem: impl Into<String>) -> Self {
+        Self(problem.into())
+    }
+}
 
 /// The exit status; what went wrong is told in one line.
 pub(crate) fn of(result: anyhow::Result<()>) -> ExitCode {
@@ -15,18 +28,19 @@ pub(crate) fn of(result: anyhow::Result<()>) -> ExitCode {
     if !closed(&error) {
         eprintln!("hilum: {}", told(&error));
     }
-    let unreachable = |cause: &(dyn std::error::Error + 'static)| {
-        matches!(
-            cause.downcast_ref::<ClientError>(),
-            Some(ClientError::Unreachable { .. })
-        )
-    };
-    if error.chain().any(|cause| cause.is::<ConfigError>()) {
-        ExitCode::from(2)
-    } else if error.chain().any(unreachable) {
-        ExitCode::from(3)
-    } else {
-        ExitCode::FAILURE
+    let kind = error.chain().find_map(kind);
+    kind.map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// The exit status that an error asks for.
+fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    if cause.is::<ConfigError>() || cause.is::<Usage>() {
+        return Some(2);
+    }
+    match cause.downcast_ref::<ClientError>()? {
+        ClientError::Unreachable { .. } => Some(3),
+        ClientError::Url { .. } => Some(2),
+        ClientError::Fault { .. } | ClientError::Garbled { .. } => None,
     }
 }
 
@@ -39,6 +53,9 @@ fn told(error: &anyhow::Error) -> String {
         } else if !told.contains(&cause) {
             told = format!("{told}: {cause}");
         }
+    }
+    if error.chain().find_map(kind) == Some(3) {
+        told.push_str("; does it run there (hilum serve), and is its URL in hilum.toml right?");
     }
     told
 }

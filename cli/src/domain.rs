@@ -1,0 +1,215 @@
+//! The affinity domain as commands need it: whose patient IDs are used, and which codes there are.
+
+use std::path::PathBuf;
+
+use xds_schemas::metadata::{Code, PatientId, Timestamp};
+use xds_schemas::xml::{Reader, XmlError};
+
+use crate::config::{Config, ConfigError};
+use crate::status::Usage;
+
+/// A kind of code, by its name in codes.xml.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    ClassCode,
+    TypeCode,
+    FormatCode,
+    PracticeSettingCode,
+    HealthcareFacilityTypeCode,
+    ConfidentialityCode,
+    EventCode,
+    ContentTypeCode,
+    FolderCode,
+}
+
+impl Kind {
+    /// The name in codes.xml.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::ClassCode => "classCode",
+            Self::TypeCode => "typeCode",
+            Self::FormatCode => "formatCode",
+            Self::PracticeSettingCode => "practiceSettingCode",
+            Self::HealthcareFacilityTypeCode => "healthcareFacilityTypeCode",
+            Self::ConfidentialityCode => "confidentialityCode",
+            Self::EventCode => "eventCodeList",
+            Self::ContentTypeCode => "contentTypeCode",
+            Self::FolderCode => "folderCodeList",
+        }
+    }
+}
+
+/// The affinity domain of a node.
+pub(crate) struct Domain {
+    authority: String,
+    file: PathBuf,
+    /// By the names of their kinds, in the order of the file.
+    codes: Vec<(String, Code)>,
+}
+
+impl Domain {
+    /// The affinity domain that the node belongs to.
+    pub(crate) fn of(config: &Config) -> Result<Self, ConfigError> {
+        let domain = &config.affinity_domain;
+        let file = domain.codes.clone();
+        let problem = |problem: String| ConfigError(format!("{}: {problem}", file.display()));
+        let text =
+            std::fs::read(&file).map_err(|error| problem(format!("cannot be read: {error}")))?;
+        let codes = read(&text).map_err(|error| problem(error.to_string()))?;
+        Ok(Self {
+            authority: domain.patient_id_authority.clone(),
+            file,
+            codes,
+        })
+    }
+
+    /// A patient: a CX, or an ID of the domain's own authority.
+    pub(crate) fn patient(&self, text: &str) -> Result<PatientId, Usage> {
+        if !text.contains('^') {
+            return Ok(PatientId::new(text, &self.authority));
+        }
+        PatientId::parse(text).map_err(|problem| {
+            Usage(format!(
+                "a patient ID is ID or ID^^^&OID&ISO; this one {problem}"
+            ))
+        })
+    }
+
+    /// A code: `code^^scheme`, `code^display name^scheme`, or the code alone if the domain has it
+    /// in one scheme only.
+    pub(crate) fn code(&self, kind: Kind, text: &str) -> Result<Code, Usage> {
+        let parts: Vec<&str> = text.split('^').collect();
+        let (code, display, scheme) = match parts.as_slice() {
+            [code] => (*code, "", None),
+            [code, display, scheme] if !scheme.is_empty() => (*code, *display, Some(*scheme)),
+            _ => {
+                let problem = format!("{text:?} is no code such as {}", self.example(kind));
+                return Err(Usage(problem));
+            }
+        };
+        let alike = |known: &&Code| {
+            known.code == code && scheme.is_none_or(|scheme| known.scheme == scheme)
+        };
+        let found: Vec<&Code> = self.kind(kind).filter(alike).collect();
+        match (found.as_slice(), scheme) {
+            ([known], _) if display.is_empty() => Ok((*known).clone()),
+            (_, Some(scheme)) => {
+                // The registry judges whether the code may be used, not we.
+                let display = if display.is_empty() { code } else { display };
+                Ok(Code::new(code, scheme, display))
+            }
+            ([], None) => Err(Usage(format!(
+                "{code:?} is no {} in {}; name its scheme, as in {}",
+                kind.name(),
+                self.file.display(),
+                self.example(kind)
+            ))),
+            (_, None) => Err(Usage(format!(
+                "{code:?} is a {} of several schemes; name one, as in {}",
+                kind.name(),
+                self.example(kind)
+            ))),
+        }
+    }
+
+    /// The codes of a kind.
+    pub(crate) fn kind(&self, kind: Kind) -> impl Iterator<Item = &Code> {
+        let of_kind = move |(name, _): &&(String, Code)| name == kind.name();
+        self.codes.iter().filter(of_kind).map(|(_, code)| code)
+    }
+
+    fn example(&self, kind: Kind) -> String {
+        let first = self.kind(kind).next();
+        first.map_or_else(
+            || "code^^1.2.3".to_owned(),
+            |code| format!("{}^^{}", code.code, code.scheme),
+        )
+    }
+}
+
+/// A time as people may write it: `2026`, `2026-11-25`, `20261125093000`, always in UTC.
+pub(crate) fn time(text: &str) -> Result<Timestamp, Usage> {
+    let divider = |character: char| matches!(character, '-' | ':' | 'T' | ' ' | 'Z');
+    let digits: String = text.chars().filter(|one| !divider(*one)).collect();
+    Timestamp::parse(&digits).map_err(|_| {
+        Usage(format!(
+            "{text:?} is no time such as 2026, 20261125 or 20261125093000 (UTC)"
+        ))
+    })
+}
+
+/// Reads codes.xml.
+fn read(text: &[u8]) -> Result<Vec<(String, Code)>, XmlError> {
+    let mut codes = Vec::new();
+    let mut reader = Reader::new(text)?;
+    reader.root_named("", "Codes")?;
+    while let Some(kind) = reader.child()? {
+        let name = kind.attribute("name").unwrap_or_default();
+        while let Some(code) = reader.child()? {
+            let attribute = |name| code.attribute(name).unwrap_or_default();
+            let (code, scheme) = (attribute("code"), attribute("codingScheme"));
+            let display = attribute("display");
+            codes.push((name.clone(), Code::new(code, scheme, display)));
+            reader.skip()?;
+        }
+    }
+    Ok(codes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn domain() -> Domain {
+        let xml = b"<Codes><AssigningAuthority id='1.2.3'/><CodeType name='classCode'>\
+            <Code code='A' display='Letters' codingScheme='1.1'/>\
+            <Code code='B' display='Images' codingScheme='1.1'/>\
+            <Code code='B' display='Others' codingScheme='1.2'/></CodeType></Codes>";
+        Domain {
+            authority: "1.2.3".to_owned(),
+            file: PathBuf::from("codes.xml"),
+            codes: read(xml).unwrap(),
+        }
+    }
+
+    #[test]
+    fn codes_may_be_short() {
+        let domain = domain();
+        let code = |text| domain.code(Kind::ClassCode, text);
+        let shown = |text| {
+            let code = code(text).unwrap();
+            format!(
+                "{}^{}^{}",
+                code.code,
+                code.display.first().unwrap(),
+                code.scheme
+            )
+        };
+        assert_eq!(shown("A"), "A^Letters^1.1");
+        assert_eq!(shown("B^^1.2"), "B^Others^1.2");
+        assert_eq!(shown("A^Own^1.1"), "A^Own^1.1");
+        assert_eq!(shown("Z^^9.9"), "Z^Z^9.9");
+        assert!(code("B").unwrap_err().0.contains("several schemes"));
+        assert!(code("Z").unwrap_err().0.contains("A^^1.1"));
+        assert!(code("A^^").is_err() && code("A^B").is_err());
+        assert!(domain.code(Kind::TypeCode, "A").is_err());
+    }
+
+    #[test]
+    fn patients_may_be_short() {
+        let patient = |text| domain().patient(text).map(|patient| patient.to_string());
+        assert_eq!(patient("P-1").unwrap(), "P-1^^^&1.2.3&ISO");
+        assert_eq!(patient("P-1^^^&2.9.9&ISO").unwrap(), "P-1^^^&2.9.9&ISO");
+        assert!(patient("P-1^^^HOSPITAL").is_err());
+    }
+
+    #[test]
+    fn times_may_be_divided() {
+        assert_eq!(
+            time("2026-11-25T09:30:00Z").unwrap().as_str(),
+            "20261125093000"
+        );
+        assert_eq!(time("2026").unwrap().as_str(), "2026");
+        assert!(time("2026-13").is_err() && time("today").is_err());
+    }
+}

@@ -1,0 +1,94 @@
+//! `hilum query`: asks the registry by ITI-18 Registry Stored Query.
+
+mod answer;
+mod arguments;
+mod asking;
+mod json;
+mod question;
+
+use hilum_audit::{Audit, Event, Parties, Query};
+use hilum_transport::Answer;
+use serde_json::json;
+use xds_schemas::codes::status::ResponseStatus;
+use xds_schemas::ebrs::AdhocQueryResponse;
+use xds_schemas::iti18_registry_stored_query::RegistryStoredQuery;
+
+use crate::client::{Node, outcome};
+use crate::domain::Domain;
+use crate::refusal::{self, Refused, judge};
+
+pub(crate) use answer::Found;
+pub(crate) use arguments::Arguments;
+pub(crate) use asking::name;
+pub(crate) use question::Question;
+
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let node = Node::open(&arguments.common.config)?;
+    let question = asking::question(arguments, &Domain::of(&node.config)?)?;
+    let ledger = node.ledger()?;
+    let answer = ask(&node, &ledger, &question).await?;
+    let response = &answer.response;
+    let refused = judge(
+        response.status,
+        &response.errors,
+        "the registry refused the query",
+    );
+    if arguments.common.xml {
+        println!("{}", String::from_utf8_lossy(&answer.envelope));
+        return Ok(refused?);
+    }
+    let found = Found::read(&response.objects);
+    if arguments.common.json {
+        let mut whole = found.json();
+        whole["status"] = json!(refusal::word(response.status));
+        whole["errors"] = refusal::json(&response.errors);
+        println!("{}", serde_json::to_string_pretty(&whole)?);
+    } else if response.status != ResponseStatus::Failure {
+        print!("{}", found.text());
+        if found.is_empty() {
+            eprintln!("hilum: nothing is found");
+        }
+    }
+    Ok(refused?)
+}
+
+/// Asks the registry, and records that it was asked before anybody sees the answer.
+pub(crate) async fn ask(
+    node: &Node,
+    ledger: &Audit,
+    question: &Question,
+) -> anyhow::Result<Answer<AdhocQueryResponse>> {
+    let url = node.registry()?;
+    let request = &question.request;
+    let answer = node
+        .client
+        .send::<RegistryStoredQuery>(&url, request, Vec::new());
+    let answer = answer.await;
+    let outcome = outcome(&answer, |response| (response.status, &response.errors[..]));
+    let patients: Vec<&str> = question.patients.iter().map(String::as_str).collect();
+    let asked = Query {
+        id: &request.id,
+        request: &question.xml(),
+        patients: &patients,
+        home_community_id: request.home.as_deref(),
+    };
+    let event = Event::queried(&Parties::asked(&url), asked, &outcome);
+    Ok(ledger.record(event, answer).await?.into_inner()?)
+}
+
+/// Asks the registry and takes only a whole answer.
+pub(crate) async fn find(
+    node: &Node,
+    ledger: &Audit,
+    question: &Question,
+) -> anyhow::Result<Found> {
+    let answer = ask(node, ledger, question).await?.response;
+    if answer.status != ResponseStatus::Success {
+        return Err(Refused {
+            what: "the registry refused the query".to_owned(),
+            errors: answer.errors,
+        }
+        .into());
+    }
+    Ok(Found::read(&answer.objects))
+}

@@ -1,0 +1,295 @@
+//! `hilum submit`: hands in documents by ITI-41 Provide and Register Document Set-b.
+
+mod arguments;
+mod build;
+mod content;
+mod description;
+mod prepared;
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hilum_audit::{Audit, Event, Parties, SubmissionSet};
+use hilum_transport::{Part, PartSource};
+use serde_json::json;
+use xds_schemas::codes::ebrim_uuids;
+use xds_schemas::codes::status::{AvailabilityStatus, ResponseStatus};
+use xds_schemas::ebrim::{Body, RegistryObject};
+use xds_schemas::ebrs::{RegistryResponse, SubmitObjectsRequest};
+use xds_schemas::iti18_registry_stored_query::{Names, StoredQuery};
+use xds_schemas::iti41_provide_and_register_document_set::{
+    Document, ProvideAndRegisterDocumentSet, ProvideAndRegisterDocumentSetRequest,
+};
+use xds_schemas::metadata::{AssociationType, EntryUuid, Timestamp};
+use xds_schemas::mtom;
+use xds_schemas::xml::{ToXml, Writer};
+
+use crate::client::{Node, outcome};
+use crate::domain::Domain;
+use crate::query::{self, Question};
+use crate::refusal::{self, judge};
+use crate::status::Usage;
+use crate::terminal::{Table, bytes_bar, count_bar};
+
+use build::{Builder, Related};
+use content::Content;
+use description::Description;
+
+pub(crate) use arguments::Arguments;
+pub(crate) use content::extension;
+
+/// A request with the files that it refers to.
+struct Prepared {
+    request: ProvideAndRegisterDocumentSetRequest,
+    parts: Vec<Part>,
+}
+
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let node = Node::open(&arguments.config)?;
+    let prepared = match &arguments.xml {
+        Some(file) => prepared::read(file, &arguments.document)?,
+        None => described(arguments, &node).await?,
+    };
+    if arguments.print {
+        let mut writer = Writer::default();
+        prepared.request.to_xml(&mut writer);
+        println!("{}", writer.finish());
+        return Ok(());
+    }
+    let ledger = node.ledger()?;
+    // What was sent is told after the answer has come, when the request is gone.
+    let objects = prepared.request.submit.objects.objects.clone();
+    let response = send(&node, &ledger, prepared).await?;
+    let repository = node.config.repository_unique_id();
+    if arguments.json {
+        let json = outcome_json(&objects, &response, repository);
+        println!("{}", serde_json::to_string_pretty(&json)?);
+    } else if response.status == ResponseStatus::Success {
+        print!("{}", outcome_table(&objects, repository).text());
+    }
+    let what = "the repository refused the submission";
+    Ok(judge(response.status, &response.errors, what)?)
+}
+
+/// Sends the request, and records that it was sent before anybody sees the answer.
+async fn send(node: &Node, ledger: &Audit, prepared: Prepared) -> anyhow::Result<RegistryResponse> {
+    let url = node.repository()?;
+    let Prepared { request, parts } = prepared;
+    let set = submission_set(&request.submit);
+    let value = |scheme| set.and_then(|set| set.external_identifier(scheme));
+    let progress = count_bar(parts.len() as u64, "sending");
+    let answer = node
+        .client
+        .send::<ProvideAndRegisterDocumentSet>(&url, &request, parts);
+    let answer = answer.await;
+    progress.finish_and_clear();
+    let outcome = outcome(&answer, |response| (response.status, &response.errors[..]));
+    let set = SubmissionSet {
+        unique_id: value(ebrim_uuids::submission_set::UNIQUE_ID).unwrap_or_default(),
+        patient: value(ebrim_uuids::submission_set::PATIENT_ID),
+    };
+    let event = Event::provided(&Parties::asked(&url), set, &outcome);
+    let answer = ledger.record(event, answer).await?.into_inner()?;
+    Ok(answer.response)
+}
+
+/// The request that files and options describe.
+async fn described(arguments: &Arguments, node: &Node) -> anyhow::Result<Prepared> {
+    let description = Description::of(arguments)?;
+    let domain = Domain::of(&node.config)?;
+    let Some(patient) = &description.patient else {
+        return Err(Usage::new("whose documents are they? Say --patient ID").into());
+    };
+    let patient = domain.patient(patient)?;
+    let related = related(arguments, node).await?;
+    let contents = contents(&arguments.files)?;
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let mut builder = Builder::new(&domain, patient, Timestamp::from_unix(now.as_secs()));
+    let home = &node.config.home_community_id;
+    let source_id = home.strip_prefix("urn:oid:").unwrap_or(home);
+    let submission = builder.submission(&description, &contents, related, source_id)?;
+    if !builder.assumed.is_empty() {
+        let assumed = builder.assumed.join(", ");
+        eprintln!("hilum: not given, so the affinity domain's: {assumed}");
+    }
+    let mut request = ProvideAndRegisterDocumentSetRequest {
+        submit: SubmitObjectsRequest {
+            slots: Vec::new(),
+            objects: submission.to_ebrim(),
+        },
+        documents: Vec::new(),
+    };
+    let mut parts = Vec::new();
+    for (at, (entry, content)) in submission.document_entries.iter().zip(contents).enumerate() {
+        attach(
+            &mut request,
+            &mut parts,
+            entry.entry_uuid.as_str(),
+            Part {
+                content_id: format!("document{}@hilum", at + 1),
+                content_type: entry.mime_type.clone(),
+                source: PartSource::File {
+                    path: content.path,
+                    offset: 0,
+                    length: content.size,
+                },
+            },
+        );
+    }
+    Ok(Prepared { request, parts })
+}
+
+/// Lets the request refer to a part as the document with this id.
+fn attach(
+    request: &mut ProvideAndRegisterDocumentSetRequest,
+    parts: &mut Vec<Part>,
+    id: &str,
+    part: Part,
+) {
+    request.documents.push(Document {
+        id: id.to_owned(),
+        content: mtom::Content::Include(part.content_id.clone()),
+    });
+    parts.push(part);
+}
+
+fn contents(files: &[PathBuf]) -> Result<Vec<Content>, Usage> {
+    let length = |file: &PathBuf| std::fs::metadata(file).map_or(0, |facts| facts.len());
+    let progress = bytes_bar(files.iter().map(length).sum(), "reading");
+    let contents = files
+        .iter()
+        .map(|file| Content::read(file, &progress))
+        .collect();
+    progress.finish_and_clear();
+    contents
+}
+
+/// Finds in the registry what the options refer to.
+async fn related(arguments: &Arguments, node: &Node) -> anyhow::Result<Related> {
+    let relations = &arguments.relations;
+    let documents = [
+        (AssociationType::Replace, &relations.replaces),
+        (AssociationType::Append, &relations.appends_to),
+        (AssociationType::Transform, &relations.transforms),
+    ];
+    let mut related = Related::default();
+    for (how, id) in documents {
+        let Some(id) = id else {
+            continue;
+        };
+        if arguments.files.len() != 1 {
+            return Err(
+                Usage::new("only one document can replace, append or transform another").into(),
+            );
+        }
+        related.documents.push((how, document(node, id).await?));
+    }
+    if let Some(id) = &relations.folder {
+        related.folder = Some(folder(node, id).await?);
+    }
+    let title = relations.new_folder.clone();
+    related.new_folder = title.map(|title| (title, relations.folder_code.clone()));
+    Ok(related)
+}
+
+/// The entryUUID of a registered document that is in force.
+async fn document(node: &Node, id: &str) -> anyhow::Result<EntryUuid> {
+    let Names::UniqueIds(names) = query::name(id) else {
+        return Ok(EntryUuid::from(id));
+    };
+    let question = Question::from(&StoredQuery::GetDocuments(Names::UniqueIds(names)));
+    let found = query::find(node, &node.ledger()?, &question).await?;
+    let approved = found
+        .documents
+        .iter()
+        .filter(|document| document.availability_status != Some(AvailabilityStatus::Deprecated));
+    let approved: Vec<&EntryUuid> = approved.map(|document| &document.entry_uuid).collect();
+    match approved.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] if found.documents.is_empty() => anyhow::bail!("the registry has no document {id}"),
+        [] => anyhow::bail!("document {id} is deprecated, so nothing can be related to it"),
+        _ => anyhow::bail!("there are several documents {id}; name one by its entryUUID"),
+    }
+}
+
+/// The entryUUID of a registered folder.
+async fn folder(node: &Node, id: &str) -> anyhow::Result<EntryUuid> {
+    let Names::UniqueIds(names) = query::name(id) else {
+        return Ok(EntryUuid::from(id));
+    };
+    let question = Question::from(&StoredQuery::GetFolders(Names::UniqueIds(names)));
+    let found = query::find(node, &node.ledger()?, &question).await?;
+    let first = found.folders.into_iter().next();
+    first
+        .map(|folder| folder.entry_uuid)
+        .ok_or_else(|| anyhow::anyhow!("the registry has no folder {id}"))
+}
+
+/// The submission set, which is recorded.
+fn submission_set(submit: &SubmitObjectsRequest) -> Option<&RegistryObject> {
+    let unique_id = ebrim_uuids::submission_set::UNIQUE_ID;
+    let objects = &submit.objects.objects;
+    objects
+        .iter()
+        .find(|object| object.external_identifier(unique_id).is_some())
+}
+
+/// The document entries with their uniqueIds.
+fn entries(objects: &[RegistryObject]) -> impl Iterator<Item = (&RegistryObject, &str)> {
+    let entry = |object: &&RegistryObject| matches!(object.body, Body::ExtrinsicObject { .. });
+    let unique_id = ebrim_uuids::document_entry::UNIQUE_ID;
+    let unique_id = |object| RegistryObject::external_identifier(object, unique_id);
+    let objects = objects.iter().filter(entry);
+    objects.map(move |object| (object, unique_id(object).unwrap_or_default()))
+}
+
+/// Where a document is now: where the metadata says, or else in the repository of this node.
+fn repository_of(object: &RegistryObject, repository: Option<&str>) -> String {
+    let said = object.slot("repositoryUniqueId");
+    let said = said
+        .and_then(|slot| slot.values.first())
+        .map(String::as_str);
+    said.or(repository).unwrap_or_default().to_owned()
+}
+
+fn outcome_table(objects: &[RegistryObject], repository: Option<&str>) -> Table {
+    let mut table = Table::new(&["STATUS", "TITLE", "REPOSITORY", "UNIQUE ID", "ENTRY UUID"]);
+    for (object, unique_id) in entries(objects) {
+        let title = object.name.as_ref().and_then(|name| name.first());
+        table.row(vec![
+            refusal::word(ResponseStatus::Success).to_owned(),
+            title.unwrap_or_default().to_owned(),
+            repository_of(object, repository),
+            unique_id.to_owned(),
+            object.id.clone(),
+        ]);
+    }
+    table
+}
+
+fn outcome_json(
+    objects: &[RegistryObject],
+    response: &RegistryResponse,
+    repository: Option<&str>,
+) -> serde_json::Value {
+    let document = |(object, unique_id): (&RegistryObject, &str)| {
+        json!({
+            "uniqueId": unique_id,
+            "entryUUID": object.id,
+            "repositoryUniqueId": repository_of(object, repository),
+            "title": object.name.as_ref().and_then(|name| name.first()),
+        })
+    };
+    let unique_id = ebrim_uuids::submission_set::UNIQUE_ID;
+    let set = objects
+        .iter()
+        .find_map(|object| object.external_identifier(unique_id));
+    json!({
+        "status": refusal::word(response.status),
+        "errors": refusal::json(&response.errors),
+        "submissionSet": set,
+        "documents": entries(objects).map(document).collect::<Vec<_>>(),
+    })
+}
