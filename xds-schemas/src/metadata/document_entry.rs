@@ -237,8 +237,9 @@ impl DocumentEntry {
                 reading.typed_list(slot, &mut self.reference_ids, ReferenceId::parse)
             }
             "repositoryUniqueId" => {
-                let oid = |text: &str| formats::oid(text).map(|()| RepositoryUniqueId::from(text));
-                reading.typed(Registry, slot, &mut self.repository_unique_id, oid);
+                let mut id = self.repository_unique_id.take().map(|id| id.0);
+                reading.text(Registry, slot, &mut id, formats::oid);
+                self.repository_unique_id = id.map(RepositoryUniqueId);
             }
             "serviceStartTime" => reading.typed(
                 Registry,

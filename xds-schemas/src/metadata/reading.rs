@@ -230,15 +230,17 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The value of a slot that must not have several. A slot without a value is taken as absent.
-    fn single<'s>(&mut self, concern: Concern, slot: &'s Slot) -> Option<&'s str> {
-        if slot.values.len() > 1 {
-            self.offend(concern, &slot.name, "has several values");
-        }
+    /// The value of a slot that must not have several. None for an empty slot, which is as good as
+    /// none, and for a slot that has to stay extra.
+    fn single<'s>(&mut self, concern: Concern, slot: &'s Slot, taken: bool) -> Option<&'s str> {
         match slot.values.as_slice() {
-            [value] => Some(value),
-            _ => None,
+            [] => return None,
+            [value] if !taken => return Some(value),
+            [_] => {}
+            _ => self.offend(concern, &slot.name, "has several values"),
         }
+        self.extra.slots.push(slot.clone());
+        None
     }
 
     /// Takes an attribute of one value that has a type; what cannot be read stays extra.
@@ -249,14 +251,13 @@ impl<'a> Reading<'a> {
         target: &mut Option<T>,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) {
-        let value = self.single(concern, slot).map(parse);
-        match value {
-            Some(Ok(value)) if target.is_none() => *target = Some(value),
+        match self.single(concern, slot, target.is_some()).map(parse) {
+            Some(Ok(value)) => *target = Some(value),
             Some(Err(problem)) => {
                 self.offend(concern, &slot.name, &problem);
                 self.extra.slots.push(slot.clone());
             }
-            _ => self.extra.slots.push(slot.clone()),
+            None => {}
         }
     }
 
@@ -268,14 +269,11 @@ impl<'a> Reading<'a> {
         target: &mut Option<String>,
         form: impl FnOnce(&str) -> Result<(), String>,
     ) {
-        match self.single(concern, slot) {
-            Some(value) if target.is_none() => {
-                if let Err(problem) = form(value) {
-                    self.offend(concern, &slot.name, &problem);
-                }
-                *target = Some(value.to_owned());
+        if let Some(value) = self.single(concern, slot, target.is_some()) {
+            if let Err(problem) = form(value) {
+                self.offend(concern, &slot.name, &problem);
             }
-            _ => self.extra.slots.push(slot.clone()),
+            *target = Some(value.to_owned());
         }
     }
 
@@ -286,7 +284,7 @@ impl<'a> Reading<'a> {
         target: &mut Vec<String>,
         form: impl Fn(&str) -> Result<(), String>,
     ) {
-        if !target.is_empty() || slot.values.is_empty() {
+        if !target.is_empty() {
             self.extra.slots.push(slot.clone());
             return;
         }
@@ -305,7 +303,7 @@ impl<'a> Reading<'a> {
     ) {
         let values: Result<Vec<T>, String> = slot.values.iter().map(|value| parse(value)).collect();
         match values {
-            Ok(values) if target.is_empty() && !values.is_empty() => *target = values,
+            Ok(values) if target.is_empty() => *target = values,
             Ok(_) => self.extra.slots.push(slot.clone()),
             Err(problem) => {
                 self.offend(Concern::Registry, &slot.name, &problem);

@@ -40,7 +40,8 @@ pub(super) fn judge(submission: &Submission, rules: Rules, judge: &mut Judge) {
 struct Judgement<'a, 'j> {
     submission: &'a Submission,
     judge: &'j mut Judge,
-    places: HashMap<&'a str, Place>,
+    /// By id: which object of the submission it is, and of what kind.
+    places: HashMap<&'a str, (usize, Place)>,
     /// What the submission set has as members.
     members: HashSet<&'a str>,
 }
@@ -95,9 +96,9 @@ impl<'a> Judgement<'a, '_> {
     /// Each entryUUID and each uniqueId stands once in a submission.
     fn identities_are_unique(&mut self, rules: Rules) {
         let mut unique_ids = HashSet::new();
-        for (subject, place, unique_id) in self.objects() {
-            let duplicate =
-                !subject.id.is_empty() && self.places.insert(subject.id, place).is_some();
+        for (at, (subject, place, unique_id)) in self.objects().enumerate() {
+            let known = *self.places.entry(subject.id).or_insert((at, place));
+            let duplicate = !subject.id.is_empty() && known.0 != at;
             if duplicate {
                 let problem = "is the entryUUID of another object of the submission";
                 let code = rules.duplicate_in_message();
@@ -144,7 +145,7 @@ impl<'a> Judgement<'a, '_> {
 
     fn place(&self, id: &EntryUuid) -> Place {
         match self.places.get(id.as_str()) {
-            Some(place) => *place,
+            Some((_, place)) => *place,
             None if id.is_symbolic() => Place::Nowhere,
             None => Place::Registered,
         }
@@ -255,7 +256,9 @@ impl<'a> Judgement<'a, '_> {
     /// Documents that come with the submission are Original, registered ones Reference.
     fn submission_set_status(&mut self, association: &Association, target: Place) {
         let problem = match (association.submission_set_status, target) {
-            (None, _) => "is missing, or neither Original nor Reference",
+            // What could not be read was named already.
+            (None, _) if association.extra.slot("SubmissionSetStatus").is_some() => return,
+            (None, _) => "is missing",
             (Some(SubmissionSetStatus::Reference), Place::DocumentEntry) => {
                 "is Reference, but the document comes with the submission"
             }

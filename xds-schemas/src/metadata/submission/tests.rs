@@ -1,5 +1,7 @@
 //! A valid submission, and what becomes of it.
 
+mod rules;
+
 use super::*;
 use crate::affinity_codes::AffinityCodes;
 use crate::ebrim::InternationalString;
