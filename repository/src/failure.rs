@@ -62,3 +62,23 @@ pub(crate) fn internal(error: &anyhow::Error) -> RegistryError {
     let context = format!("internal error; the operator finds it in the log as {number}");
     RegistryError::error(ErrorCode::RepositoryError, context)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(kind: io::ErrorKind) -> RegistryError {
+        let failure = Failure::from(io::Error::new(kind, "/secret/path"));
+        failure.told().unwrap().remove(0)
+    }
+
+    #[test]
+    fn a_full_disk_is_named_and_everything_else_is_internal() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            assert_eq!(told(kind).code, ErrorCode::RepositoryOutOfResources);
+        }
+        let internal = told(io::ErrorKind::PermissionDenied);
+        assert_eq!(internal.code, ErrorCode::RepositoryError);
+        assert!(!internal.context.contains("secret"), "{}", internal.context);
+    }
+}

@@ -1,0 +1,13 @@
+//! The repository as others see it: over real sockets, with a registry behind it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod figures;
+mod interrupted;
+mod large;
+mod link;
+mod provide;
+mod retrieve;
+mod site;
+mod stand_in;
+mod submissions;

@@ -1,0 +1,268 @@
+//! A repository, the line to its registry, and what others do with it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hilum_audit::summary::Summary;
+use hilum_audit::{Audit, AuditConfig, spool};
+use hilum_repository::{Repository, RepositoryConfig};
+use hilum_transport::{Answer, Client, ClientError, Limits, Part};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use xds_schemas::codes::status::ResponseStatus;
+use xds_schemas::ebrs::{RegistryError, RegistryResponse};
+use xds_schemas::iti41_provide_and_register_document_set::{
+    ProvideAndRegisterDocumentSet, ProvideAndRegisterDocumentSetRequest,
+};
+use xds_schemas::iti43_retrieve_document_set::{
+    DocumentRequest, DocumentResponse, RetrieveDocumentSet, RetrieveDocumentSetRequest,
+    RetrieveDocumentSetResponse,
+};
+use xds_schemas::mtom::Content;
+
+use crate::link::Link;
+use crate::stand_in::StandIn;
+use crate::submissions::Draft;
+
+/// The id of the repository.
+pub(crate) const REPOSITORY: &str = "1.2.3.99";
+
+pub(crate) struct Site {
+    pub(crate) folder: TempDir,
+    pub(crate) registry: Arc<StandIn>,
+    pub(crate) link: Link,
+    pub(crate) client: Client,
+    pub(crate) port: u16,
+    settled: Duration,
+    running: Option<(oneshot::Sender<()>, JoinHandle<bool>)>,
+}
+
+/// A document that came back.
+pub(crate) type Got = (DocumentResponse, Vec<u8>);
+
+impl Site {
+    pub(crate) async fn open() -> Self {
+        Self::open_with(Duration::from_secs(60)).await
+    }
+
+    /// A site whose registry is trusted not to register a document that it does not know `settled`
+    /// after it came.
+    pub(crate) async fn open_with(settled: Duration) -> Self {
+        let registry = Arc::new(StandIn::default());
+        let (port, _) = Arc::clone(&registry).serve().await;
+        let mut site = Self {
+            folder: tempfile::tempdir().unwrap(),
+            registry,
+            link: Link::to(port).await,
+            client: Client::new(None, Limits::default()),
+            port: 0,
+            settled,
+            running: None,
+        };
+        site.start().await;
+        site
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
+    fn spool(&self) -> PathBuf {
+        self.folder.path().join("audit")
+    }
+
+    /// Starts the repository.
+    pub(crate) async fn start(&mut self) {
+        let audit = Audit::open(AuditConfig {
+            spool: self.spool(),
+            source_id: "test".to_owned(),
+            enterprise_site: None,
+            host: "localhost".to_owned(),
+            segment_bytes: 1 << 24,
+        });
+        let config = RepositoryConfig {
+            decision: Duration::from_secs(2),
+            settled: self.settled,
+            ..RepositoryConfig::new(
+                REPOSITORY.into(),
+                format!("http://127.0.0.1:{}/registry", self.link.port),
+                format!("file:{}", self.store().display()),
+            )
+        };
+        let client = Client::new(None, Limits::default());
+        let repository = Repository::open(config, audit.unwrap(), client).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.port = listener.local_addr().unwrap().port();
+        let (stop, stopped) = oneshot::channel();
+        let routes = move |incoming| {
+            let repository = repository.clone();
+            async move { hilum_repository::routes::serve(&repository, incoming).await }
+        };
+        let limits = Limits {
+            drain_seconds: 5,
+            ..Limits::default()
+        };
+        let stopped = async { drop(stopped.await) };
+        let serving = hilum_transport::serve(listener, None, limits, routes, stopped);
+        self.running = Some((stop, tokio::spawn(serving)));
+    }
+
+    /// Stops the repository.
+    pub(crate) async fn stop(&mut self) {
+        // Our own connections are closed first, so that nobody waits for them.
+        self.client = Client::new(None, Limits::default());
+        let (stop, running) = self.running.take().unwrap();
+        drop(stop);
+        running.await.unwrap();
+        // The question under way may take a moment to see that it is not needed any more.
+        for _ in 0..500 {
+            let lock = std::fs::File::open(self.store().join("lock")).unwrap();
+            if lock.try_lock().is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the store is still in use");
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/repository", self.port)
+    }
+
+    pub(crate) async fn send(
+        &self,
+        request: &ProvideAndRegisterDocumentSetRequest,
+        parts: Vec<Part>,
+    ) -> Result<RegistryResponse, ClientError> {
+        let (client, url) = (&self.client, self.url());
+        let answer = client.send::<ProvideAndRegisterDocumentSet>(&url, request, parts);
+        answer.await.map(|answer| answer.response)
+    }
+
+    pub(crate) async fn provide(&self, draft: &Draft) -> RegistryResponse {
+        self.send(&draft.request(), draft.parts()).await.unwrap()
+    }
+
+    /// Provides what must be accepted.
+    pub(crate) async fn accepted(&self, draft: &Draft) {
+        let response = self.provide(draft).await;
+        assert_eq!(response, RegistryResponse::success(Vec::new()));
+    }
+
+    /// Provides what must be refused with these codes.
+    pub(crate) async fn refused(&self, draft: &Draft, codes: &[&str]) -> Vec<RegistryError> {
+        let response = self.provide(draft).await;
+        refusal(response, codes)
+    }
+
+    pub(crate) async fn retrieve(&self, ids: &[&str]) -> (RegistryResponse, Vec<Got>) {
+        let documents = ids.iter().map(|id| DocumentRequest {
+            home_community_id: None,
+            repository_unique_id: REPOSITORY.into(),
+            document_unique_id: (*id).into(),
+        });
+        self.retrieve_as(documents.collect()).await
+    }
+
+    pub(crate) async fn retrieve_as(
+        &self,
+        documents: Vec<DocumentRequest>,
+    ) -> (RegistryResponse, Vec<Got>) {
+        let request = RetrieveDocumentSetRequest { documents };
+        let answer = self
+            .client
+            .send::<RetrieveDocumentSet>(&self.url(), &request, Vec::new())
+            .await
+            .unwrap();
+        taken(answer).await
+    }
+
+    /// The content of a document that must be there.
+    pub(crate) async fn content(&self, id: &str) -> Vec<u8> {
+        let (response, mut got) = self.retrieve(&[id]).await;
+        assert_eq!(response.status, ResponseStatus::Success, "{response:?}");
+        assert_eq!(got.len(), 1);
+        got.remove(0).1
+    }
+
+    /// Asserts that a document cannot be retrieved.
+    pub(crate) async fn missing(&self, id: &str) {
+        let (response, got) = self.retrieve(&[id]).await;
+        refusal(response, &["XDSDocumentUniqueIdError"]);
+        assert!(got.is_empty());
+    }
+
+    /// Files in `incoming`.
+    pub(crate) fn incoming(&self) -> Vec<PathBuf> {
+        let folder = std::fs::read_dir(self.store().join("incoming")).unwrap();
+        folder.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// Waits until `incoming` is empty: what is removed on the way may take a moment.
+    pub(crate) async fn nothing_undecided(&self) {
+        for _ in 0..1000 {
+            if self.incoming().is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("a document is still undecided");
+    }
+
+    /// What was recorded: "transaction event outcome patient".
+    pub(crate) fn records(&self) -> Vec<String> {
+        let records = spool::records(&self.spool()).unwrap();
+        let summary = |message: Vec<u8>| {
+            let xml = message
+                .windows(13)
+                .position(|at| at == b"<AuditMessage")
+                .unwrap();
+            let summary = Summary::read(&message[xml..]).unwrap();
+            let transaction = summary.transaction.unwrap_or_default();
+            let patient = summary.patient.unwrap_or_default();
+            format!(
+                "{transaction} {} {} {patient}",
+                summary.event, summary.outcome
+            )
+        };
+        records
+            .map(|record| summary(record.unwrap().message))
+            .collect()
+    }
+}
+
+/// Asserts that something failed with these codes.
+pub(crate) fn refusal(response: RegistryResponse, codes: &[&str]) -> Vec<RegistryError> {
+    let found: Vec<&str> = response
+        .errors
+        .iter()
+        .map(|error| error.code.as_str())
+        .collect();
+    assert_eq!(found, codes, "{response:?}");
+    assert_eq!(response.status, ResponseStatus::Failure);
+    response.errors
+}
+
+/// Takes an answer as a consumer does, one attachment after the other.
+async fn taken(answer: Answer<RetrieveDocumentSetResponse>) -> (RegistryResponse, Vec<Got>) {
+    let (response, mut attachments) = (answer.response, answer.attachments);
+    let mut got: Vec<Got> = Vec::new();
+    for document in &response.documents {
+        if let Content::Inline(bytes) = &document.content {
+            got.push((document.clone(), bytes.clone()));
+        }
+    }
+    while let Some(attachment) = attachments.next().await.unwrap() {
+        let document = response
+            .document_in(attachment.content_id())
+            .unwrap()
+            .clone();
+        let content = attachment.collect(1 << 30).await.unwrap();
+        got.push((document, content.to_vec()));
+    }
+    assert_eq!(got.len(), response.documents.len());
+    (response.registry_response, got)
+}
