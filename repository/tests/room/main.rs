@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod figures;
 mod interrupted;
-mod large;
 mod link;
 mod provide;
+mod real_registry;
 mod retrieve;
 mod site;
 mod stand_in;

@@ -53,8 +53,19 @@ impl Site {
     pub(crate) async fn open_with(settled: Duration) -> Self {
         let registry = Arc::new(StandIn::default());
         let (port, _) = Arc::clone(&registry).serve().await;
+        let folder = tempfile::tempdir().unwrap();
+        Self::beside(folder, registry, port, settled).await
+    }
+
+    /// A site whose registry is that which listens on `port`.
+    pub(crate) async fn beside(
+        folder: TempDir,
+        registry: Arc<StandIn>,
+        port: u16,
+        settled: Duration,
+    ) -> Self {
         let mut site = Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder,
             registry,
             link: Link::to(port).await,
             client: Client::new(None, Limits::default()),
