@@ -3,6 +3,11 @@
 //! [`ebrim`](crate::ebrim) is how it travels; here it means something. Each object has one
 //! conversion from ebRIM and one back, and what no attribute claims goes into [`Extra`] and comes
 //! back unchanged. [`submission`] judges a whole submission and names everything that is wrong.
+//!
+//! Of the classifications and external identifiers that carry attributes only the attribute, the
+//! UUID and slots of other names are kept; lid, home, status, description and version of such a
+//! part, to which the framework gives no meaning, are not, and neither is `@slotType` of the
+//! slots of attributes.
 
 pub mod association;
 pub mod author;
@@ -17,6 +22,8 @@ pub mod patient_id;
 mod reading;
 pub mod submission;
 pub mod submission_set;
+#[cfg(test)]
+mod tests;
 pub mod timestamp;
 mod writing;
 
