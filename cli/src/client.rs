@@ -28,9 +28,7 @@ impl Node {
 
     /// The node of this configuration.
     pub(crate) fn of(config: Config) -> anyhow::Result<Self> {
-        let tls = config.tls_files();
-        let tls = tls.map(|files| iti19::client_config(&files)).transpose();
-        let client = Client::new(tls.context("[tls]")?, config.limits.clone());
+        let client = client(&config)?;
         Ok(Self { config, client })
     }
 
@@ -71,6 +69,13 @@ impl Node {
     pub(crate) fn imaging(&self) -> Result<String, ConfigError> {
         self.config.imaging_url().ok_or_else(|| missing("imaging"))
     }
+}
+
+/// A client that shows the node's certificate.
+pub(crate) fn client(config: &Config) -> anyhow::Result<Client> {
+    let tls = config.tls_files();
+    let tls = tls.map(|files| iti19::client_config(&files)).transpose();
+    Ok(Client::new(tls.context("[tls]")?, config.limits.clone()))
 }
 
 fn missing(room: &str) -> ConfigError {

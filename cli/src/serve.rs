@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use xds_schemas::soap::Fault;
 
+use crate::client;
 use crate::config::{Config, ConfigError};
 use crate::rooms::{self, Room};
 
@@ -59,6 +60,7 @@ impl Running {
         let tls = config.tls_files();
         let tls = tls.map(|files| iti19::server_config(&files)).transpose();
         let tls = tls.context("[tls]")?;
+        let client = client::client(config)?;
         let mut bound = BTreeMap::new();
         for (room, address) in config.listeners() {
             if let std::collections::btree_map::Entry::Vacant(free) = bound.entry(address) {
@@ -67,7 +69,7 @@ impl Running {
             }
         }
         let audit = Audit::open(config.audit()).context("[audit]")?;
-        let rooms = rooms::open(config, &audit).await?;
+        let rooms = rooms::open(config, &audit, &client).await?;
         for room in &rooms {
             started(&audit, room.name).await?;
         }
