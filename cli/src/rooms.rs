@@ -50,9 +50,16 @@ pub(crate) async fn open(
     }
     if let Some(address) = config.repository.listen {
         let repository = repository(config, audit, client).context("[repository]")?;
-        rooms.push(room("repository", address, repository, |repository, incoming| {
-            Box::pin(async move { hilum_repository::routes::serve(&repository, incoming).await })
-        }));
+        rooms.push(room(
+            "repository",
+            address,
+            repository,
+            |repository, incoming| {
+                Box::pin(
+                    async move { hilum_repository::routes::serve(&repository, incoming).await },
+                )
+            },
+        ));
     }
     Ok(rooms)
 }
@@ -86,10 +93,18 @@ async fn registry(config: &Config, audit: &Audit) -> anyhow::Result<Registry> {
 /// The codes of the affinity domain.
 fn affinity_codes(config: &Config) -> anyhow::Result<AffinityCodes> {
     let file = &config.affinity_domain.codes;
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| ConfigError(format!("affinity_domain.codes: {}: {error}", file.display())))?;
-    let codes = AffinityCodes::parse(&text)
-        .map_err(|error| ConfigError(format!("affinity_domain.codes: {}: {error}", file.display())))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        ConfigError(format!(
+            "affinity_domain.codes: {}: {error}",
+            file.display()
+        ))
+    })?;
+    let codes = AffinityCodes::parse(&text).map_err(|error| {
+        ConfigError(format!(
+            "affinity_domain.codes: {}: {error}",
+            file.display()
+        ))
+    })?;
     Ok(codes)
 }
 
