@@ -120,6 +120,8 @@ pub struct AffinityCodes {
     pub mime_types: Option<Vec<String>>,
     /// By kind, scheme and code: how the code is displayed.
     kinds: HashMap<CodeKind, HashMap<String, HashMap<String, String>>>,
+    /// The same in the order of the file.
+    listed: HashMap<CodeKind, Vec<Code>>,
 }
 
 impl AffinityCodes {
@@ -158,6 +160,8 @@ impl AffinityCodes {
                     format!("{} {} has no codingScheme", code_type.name, code.code)
                 })?;
                 let display = code.display.unwrap_or_default();
+                let listed = Code::new(&code.code, &scheme, &display);
+                codes.listed.entry(*kind).or_default().push(listed);
                 schemes
                     .entry(scheme)
                     .or_default()
@@ -195,21 +199,9 @@ impl AffinityCodes {
         Some(Code::new(code, scheme, display))
     }
 
-    /// All codes of a kind, ordered by scheme and code.
+    /// All codes of a kind, in the order of the file.
     pub fn codes(&self, kind: CodeKind) -> Vec<Code> {
-        let mut codes: Vec<Code> = self
-            .kinds
-            .get(&kind)
-            .into_iter()
-            .flatten()
-            .flat_map(|(scheme, codes)| {
-                codes
-                    .iter()
-                    .map(move |(code, display)| Code::new(code, scheme, display))
-            })
-            .collect();
-        codes.sort_by(|a, b| (&a.scheme, &a.code).cmp(&(&b.scheme, &b.code)));
-        codes
+        self.listed.get(&kind).cloned().unwrap_or_default()
     }
 }
 
@@ -255,7 +247,9 @@ mod tests {
         assert!(!codes.allows_mime_type("text/html"));
         let code = codes.code(CodeKind::ClassCode, "REPORTS", "1.3.6").unwrap();
         assert_eq!(code.display.first(), Some("Reports & more"));
-        assert_eq!(codes.codes(CodeKind::ClassCode).len(), 2);
+        let listed = codes.codes(CodeKind::ClassCode);
+        let schemes: Vec<&str> = listed.iter().map(|code| code.scheme.as_str()).collect();
+        assert_eq!(schemes, ["1.3.6", "1.3.7"]);
     }
 
     #[test]
