@@ -2,49 +2,17 @@
 
 use std::path::PathBuf;
 
+use xds_schemas::affinity_codes::{AffinityCodes, CodeKind};
 use xds_schemas::metadata::{Code, PatientId, Timestamp};
-use xds_schemas::xml::{Reader, XmlError};
 
 use crate::config::{Config, ConfigError};
 use crate::status::Usage;
-
-/// A kind of code, by its name in codes.xml.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    ClassCode,
-    TypeCode,
-    FormatCode,
-    PracticeSettingCode,
-    HealthcareFacilityTypeCode,
-    ConfidentialityCode,
-    EventCode,
-    ContentTypeCode,
-    FolderCode,
-}
-
-impl Kind {
-    /// The name in codes.xml.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::ClassCode => "classCode",
-            Self::TypeCode => "typeCode",
-            Self::FormatCode => "formatCode",
-            Self::PracticeSettingCode => "practiceSettingCode",
-            Self::HealthcareFacilityTypeCode => "healthcareFacilityTypeCode",
-            Self::ConfidentialityCode => "confidentialityCode",
-            Self::EventCode => "eventCodeList",
-            Self::ContentTypeCode => "contentTypeCode",
-            Self::FolderCode => "folderCodeList",
-        }
-    }
-}
 
 /// The affinity domain of a node.
 pub(crate) struct Domain {
     authority: String,
     file: PathBuf,
-    /// By the names of their kinds, in the order of the file.
-    codes: Vec<(String, Code)>,
+    codes: AffinityCodes,
 }
 
 impl Domain {
@@ -53,9 +21,9 @@ impl Domain {
         let domain = &config.affinity_domain;
         let file = domain.codes.clone();
         let problem = |problem: String| ConfigError(format!("{}: {problem}", file.display()));
-        let text =
-            std::fs::read(&file).map_err(|error| problem(format!("cannot be read: {error}")))?;
-        let codes = read(&text).map_err(|error| problem(error.to_string()))?;
+        let text = std::fs::read_to_string(&file)
+            .map_err(|error| problem(format!("cannot be read: {error}")))?;
+        let codes = AffinityCodes::parse(&text).map_err(problem)?;
         Ok(Self {
             authority: domain.patient_id_authority.clone(),
             file,
@@ -77,7 +45,7 @@ impl Domain {
 
     /// A code: `code^^scheme`, `code^display name^scheme`, or the code alone if the domain has it
     /// in one scheme only.
-    pub(crate) fn code(&self, kind: Kind, text: &str) -> Result<Code, Usage> {
+    pub(crate) fn code(&self, kind: CodeKind, text: &str) -> Result<Code, Usage> {
         let parts: Vec<&str> = text.split('^').collect();
         let (code, display, scheme) = match parts.as_slice() {
             [code] => (*code, "", None),
@@ -90,7 +58,8 @@ impl Domain {
         let alike = |known: &&Code| {
             known.code == code && scheme.is_none_or(|scheme| known.scheme == scheme)
         };
-        let found: Vec<&Code> = self.kind(kind).filter(alike).collect();
+        let known = self.kind(kind);
+        let found: Vec<&Code> = known.iter().filter(alike).collect();
         match (found.as_slice(), scheme) {
             ([known], _) if display.is_empty() => Ok((*known).clone()),
             (_, Some(scheme)) => {
@@ -112,14 +81,14 @@ impl Domain {
         }
     }
 
-    /// The codes of a kind.
-    pub(crate) fn kind(&self, kind: Kind) -> impl Iterator<Item = &Code> {
-        let of_kind = move |(name, _): &&(String, Code)| name == kind.name();
-        self.codes.iter().filter(of_kind).map(|(_, code)| code)
+    /// The codes of a kind, in the order of codes.xml.
+    pub(crate) fn kind(&self, kind: CodeKind) -> Vec<Code> {
+        self.codes.codes(kind)
     }
 
-    fn example(&self, kind: Kind) -> String {
-        let first = self.kind(kind).next();
+    fn example(&self, kind: CodeKind) -> String {
+        let known = self.kind(kind);
+        let first = known.first();
         first.map_or_else(
             || "code^^1.2.3".to_owned(),
             |code| format!("{}^^{}", code.code, code.scheme),
@@ -138,44 +107,26 @@ pub(crate) fn time(text: &str) -> Result<Timestamp, Usage> {
     })
 }
 
-/// Reads codes.xml.
-fn read(text: &[u8]) -> Result<Vec<(String, Code)>, XmlError> {
-    let mut codes = Vec::new();
-    let mut reader = Reader::new(text)?;
-    reader.root_named("", "Codes")?;
-    while let Some(kind) = reader.child()? {
-        let name = kind.attribute("name").unwrap_or_default();
-        while let Some(code) = reader.child()? {
-            let attribute = |name| code.attribute(name).unwrap_or_default();
-            let (code, scheme) = (attribute("code"), attribute("codingScheme"));
-            let display = attribute("display");
-            codes.push((name.clone(), Code::new(code, scheme, display)));
-            reader.skip()?;
-        }
-    }
-    Ok(codes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn domain() -> Domain {
-        let xml = b"<Codes><AssigningAuthority id='1.2.3'/><CodeType name='classCode'>\
+        let xml = "<Codes><AssigningAuthority id='1.2.3'/><CodeType name='classCode' classScheme=''>\
             <Code code='A' display='Letters' codingScheme='1.1'/>\
             <Code code='B' display='Images' codingScheme='1.1'/>\
             <Code code='B' display='Others' codingScheme='1.2'/></CodeType></Codes>";
         Domain {
             authority: "1.2.3".to_owned(),
             file: PathBuf::from("codes.xml"),
-            codes: read(xml).unwrap(),
+            codes: AffinityCodes::parse(xml).unwrap(),
         }
     }
 
     #[test]
     fn codes_may_be_short() {
         let domain = domain();
-        let code = |text| domain.code(Kind::ClassCode, text);
+        let code = |text| domain.code(CodeKind::ClassCode, text);
         let shown = |text| {
             let code = code(text).unwrap();
             format!(
@@ -192,7 +143,7 @@ mod tests {
         assert!(code("B").unwrap_err().0.contains("several schemes"));
         assert!(code("Z").unwrap_err().0.contains("A^^1.1"));
         assert!(code("A^^").is_err() && code("A^B").is_err());
-        assert!(domain.code(Kind::TypeCode, "A").is_err());
+        assert!(domain.code(CodeKind::TypeCode, "A").is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! From the command line to a stored query.
 
+use xds_schemas::affinity_codes::CodeKind;
 use xds_schemas::codes::status::AvailabilityStatus;
 use xds_schemas::iti18_registry_stored_query::{
     AllOf, AnyOf, ContentFilter, DocumentFilter, FindDocuments, FindFolders, FindSubmissionSets,
@@ -12,7 +13,7 @@ use super::arguments::{
     All, Arguments, Contents, Documents, Find, Folders, Raw, Related, SubmissionSets, Which,
 };
 use super::question::Question;
-use crate::domain::{Domain, Kind, time};
+use crate::domain::{Domain, time};
 use crate::status::Usage;
 
 /// What is asked.
@@ -79,17 +80,20 @@ impl Asking<'_> {
         let codes = |kind, codes| self.any_of(kind, codes);
         let filter = DocumentFilter {
             entry_types: types(find.entry_type.as_deref())?,
-            class_codes: codes(Kind::ClassCode, &find.class_code)?,
-            type_codes: codes(Kind::TypeCode, &find.type_code)?,
-            practice_setting_codes: codes(Kind::PracticeSettingCode, &find.practice_setting_code)?,
+            class_codes: codes(CodeKind::ClassCode, &find.class_code)?,
+            type_codes: codes(CodeKind::TypeCode, &find.type_code)?,
+            practice_setting_codes: codes(
+                CodeKind::PracticeSettingCode,
+                &find.practice_setting_code,
+            )?,
             healthcare_facility_type_codes: codes(
-                Kind::HealthcareFacilityTypeCode,
+                CodeKind::HealthcareFacilityTypeCode,
                 &find.healthcare_facility_type_code,
             )?,
-            format_codes: codes(Kind::FormatCode, &find.format_code)?,
-            event_codes: self.all_of(Kind::EventCode, &find.event_code)?,
+            format_codes: codes(CodeKind::FormatCode, &find.format_code)?,
+            event_codes: self.all_of(CodeKind::EventCode, &find.event_code)?,
             confidentiality_codes: self
-                .all_of(Kind::ConfidentialityCode, &find.confidentiality_code)?,
+                .all_of(CodeKind::ConfidentialityCode, &find.confidentiality_code)?,
             author_persons: like(&find.author),
             reference_ids: AllOf(
                 find.reference_id
@@ -146,7 +150,7 @@ impl Asking<'_> {
             source_ids: AnyOf(sets.source_id.iter().map(exact).collect()),
             submission_time: range(&sets.from, &sets.to)?,
             author_person: like(sets.author.as_slice()),
-            content_type_codes: self.any_of(Kind::ContentTypeCode, &sets.content_type_code)?,
+            content_type_codes: self.any_of(CodeKind::ContentTypeCode, &sets.content_type_code)?,
         }))
     }
 
@@ -160,7 +164,7 @@ impl Asking<'_> {
                 patient: self.patient()?,
                 statuses: vec![AvailabilityStatus::Approved],
                 last_update_time: range(&folders.from, &folders.to)?,
-                codes: self.all_of(Kind::FolderCode, &folders.code)?,
+                codes: self.all_of(CodeKind::FolderCode, &folders.code)?,
             }));
         }
         if folders.with_contents {
@@ -187,13 +191,13 @@ impl Asking<'_> {
         let confidentiality = &contents.confidentiality_code;
         Ok(ContentFilter {
             entry_types: types(contents.entry_type.as_deref())?,
-            format_codes: self.any_of(Kind::FormatCode, &contents.format_code)?,
-            confidentiality_codes: self.all_of(Kind::ConfidentialityCode, confidentiality)?,
+            format_codes: self.any_of(CodeKind::FormatCode, &contents.format_code)?,
+            confidentiality_codes: self.all_of(CodeKind::ConfidentialityCode, confidentiality)?,
         })
     }
 
     /// Alternatives.
-    fn any_of(&self, kind: Kind, codes: &[String]) -> Result<AnyOf, Usage> {
+    fn any_of(&self, kind: CodeKind, codes: &[String]) -> Result<AnyOf, Usage> {
         let pattern = |code: &String| {
             let code = self.domain.code(kind, code)?;
             Ok(Pattern::exact(format!("{}^^{}", code.code, code.scheme)))
@@ -206,7 +210,7 @@ impl Asking<'_> {
     }
 
     /// Groups of alternatives, all of which must match.
-    fn all_of(&self, kind: Kind, groups: &[String]) -> Result<AllOf, Usage> {
+    fn all_of(&self, kind: CodeKind, groups: &[String]) -> Result<AllOf, Usage> {
         let group = |group: &String| self.any_of(kind, &alternatives(group));
         groups
             .iter()

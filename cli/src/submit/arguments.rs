@@ -26,8 +26,8 @@ A metadata file (TOML, or JSON if its name ends in .json) has the options by the
   title = \"Stay in November\"";
 
 /// Hands in documents with their metadata (ITI-41). Codes are written code^^scheme; the scheme may
-/// be left out if codes.xml has the code. What codes are not given are the first of their kind
-/// there.
+/// be left out if codes.xml has the code. Codes that are not given are the first of their kind there
+/// (formatCode: mimeTypeSufficient, confidentialityCode: N, if they are there).
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -121,7 +121,7 @@ pub(super) struct Attributes {
     /// typeCode
     #[arg(long, value_name = "CODE")]
     pub(super) type_code: Option<String>,
-    /// formatCode [default: what says that the MIME type is enough, if the affinity domain has it]
+    /// formatCode
     #[arg(long, value_name = "CODE")]
     pub(super) format_code: Option<String>,
     /// practiceSettingCode

@@ -1,6 +1,7 @@
 //! From what is said of documents to a submission.
 
 use uuid::Uuid;
+use xds_schemas::affinity_codes::CodeKind;
 use xds_schemas::ebrim::{InternationalString, Slot};
 use xds_schemas::metadata::{
     AssociationType, Author, Code, DocumentEntry, EntryUuid, Folder, PatientId, ReferenceId,
@@ -10,12 +11,14 @@ use xds_schemas::metadata::{
 use super::arguments::{Attributes, AuthorText};
 use super::content::Content;
 use super::description::{Description, SetAttributes};
-use crate::domain::{Domain, Kind, time};
+use crate::domain::{Domain, time};
 use crate::init::new_oid;
 use crate::status::Usage;
 
 /// Says that no other metadata is needed to read a document than its MIME type.
 const MIME_TYPE_SUFFICIENT: &str = "urn:ihe:iti:xds:2017:mimeTypeSufficient";
+/// Confidentiality of what is neither public nor particularly sensitive (HL7 Confidentiality).
+const NORMAL: &str = "N";
 /// What languageCode is if nobody says it.
 const LANGUAGE: &str = "en";
 /// Characters that a title may have (ITI TF-3 4.2.3.2.28).
@@ -100,7 +103,7 @@ impl<'a> Builder<'a> {
         set.title = said.title.clone().map(InternationalString::of);
         set.comments = said.comments.clone().map(InternationalString::of);
         set.authors = said.authors.iter().map(author).collect();
-        set.content_type_code = self.code(Kind::ContentTypeCode, &said.content_type_code)?;
+        set.content_type_code = self.code(CodeKind::ContentTypeCode, &said.content_type_code)?;
         set.intended_recipients
             .clone_from(&said.intended_recipients);
         set.patient_id = Some(self.patient.clone());
@@ -166,22 +169,26 @@ impl<'a> Builder<'a> {
     }
 
     fn code_entry(&mut self, entry: &mut DocumentEntry, said: &Attributes) -> Result<(), Usage> {
-        entry.class_code = self.code(Kind::ClassCode, &said.class_code)?;
-        entry.type_code = self.code(Kind::TypeCode, &said.type_code)?;
-        entry.format_code = self.format_code(&said.format_code)?;
+        entry.class_code = self.code(CodeKind::ClassCode, &said.class_code)?;
+        entry.type_code = self.code(CodeKind::TypeCode, &said.type_code)?;
+        entry.format_code = self.code_or(
+            CodeKind::FormatCode,
+            &said.format_code,
+            MIME_TYPE_SUFFICIENT,
+        )?;
         entry.practice_setting_code =
-            self.code(Kind::PracticeSettingCode, &said.practice_setting_code)?;
-        let facility = Kind::HealthcareFacilityTypeCode;
+            self.code(CodeKind::PracticeSettingCode, &said.practice_setting_code)?;
+        let facility = CodeKind::HealthcareFacilityTypeCode;
         entry.healthcare_facility_type_code =
             self.code(facility, &said.healthcare_facility_type_code)?;
         entry.confidentiality_codes = match said.confidentiality_codes.is_empty() {
             true => self
-                .code(Kind::ConfidentialityCode, &None)?
+                .code_or(CodeKind::ConfidentialityCode, &None, NORMAL)?
                 .into_iter()
                 .collect(),
-            false => self.codes(Kind::ConfidentialityCode, &said.confidentiality_codes)?,
+            false => self.codes(CodeKind::ConfidentialityCode, &said.confidentiality_codes)?,
         };
-        entry.event_codes = self.codes(Kind::EventCode, &said.event_codes)?;
+        entry.event_codes = self.codes(CodeKind::EventCode, &said.event_codes)?;
         Ok(())
     }
 
@@ -189,37 +196,45 @@ impl<'a> Builder<'a> {
         let mut folder = Folder::new("Folder", new_oid(), title);
         folder.patient_id = Some(self.patient.clone());
         folder.codes = match codes.is_empty() {
-            true => self.code(Kind::FolderCode, &None)?.into_iter().collect(),
-            false => self.codes(Kind::FolderCode, codes)?,
+            true => self
+                .code(CodeKind::FolderCode, &None)?
+                .into_iter()
+                .collect(),
+            false => self.codes(CodeKind::FolderCode, codes)?,
         };
         Ok(folder)
     }
 
     /// The code that was said, or else the first of its kind.
-    fn code(&mut self, kind: Kind, said: &Option<String>) -> Result<Option<Code>, Usage> {
+    fn code(&mut self, kind: CodeKind, said: &Option<String>) -> Result<Option<Code>, Usage> {
         if let Some(text) = said {
             return self.domain.code(kind, text).map(Some);
         }
-        let first = self.domain.kind(kind).next().cloned();
+        let first = self.domain.kind(kind).into_iter().next();
         Ok(self.assume(kind, first))
     }
 
-    fn codes(&self, kind: Kind, said: &[String]) -> Result<Vec<Code>, Usage> {
+    fn codes(&self, kind: CodeKind, said: &[String]) -> Result<Vec<Code>, Usage> {
         said.iter()
             .map(|text| self.domain.code(kind, text))
             .collect()
     }
 
-    fn format_code(&mut self, said: &Option<String>) -> Result<Option<Code>, Usage> {
-        let sufficient = |code: &&Code| code.code == MIME_TYPE_SUFFICIENT;
-        let found = self.domain.kind(Kind::FormatCode).find(sufficient).cloned();
-        match said {
-            None if found.is_some() => Ok(self.assume(Kind::FormatCode, found)),
-            said => self.code(Kind::FormatCode, said),
+    /// The code that was said, or else this one if the affinity domain has it, or else the first.
+    fn code_or(
+        &mut self,
+        kind: CodeKind,
+        said: &Option<String>,
+        usual: &str,
+    ) -> Result<Option<Code>, Usage> {
+        let mut known = self.domain.kind(kind).into_iter();
+        match known.find(|code| code.code == usual) {
+            Some(usual) if said.is_none() => Ok(self.assume(kind, Some(usual))),
+            _ => self.code(kind, said),
         }
     }
 
-    fn assume(&mut self, kind: Kind, code: Option<Code>) -> Option<Code> {
+    fn assume(&mut self, kind: CodeKind, code: Option<Code>) -> Option<Code> {
         if let Some(code) = &code {
             let display = code.display.first().unwrap_or_default();
             let said = format!("{} {} ({display})", kind.name(), code.code);
