@@ -10,11 +10,14 @@ mod consequences;
 mod identifiers;
 mod rows;
 
+use std::collections::HashMap;
+
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::codes::status::AvailabilityStatus;
 use xds_schemas::ebrs::RegistryError;
 use xds_schemas::metadata::{
-    AssociationType, EntryUuid, HomeCommunityId, Submission, SubmissionSetStatus, Timestamp,
+    Association, AssociationType, EntryUuid, HomeCommunityId, Submission, SubmissionSetStatus,
+    Timestamp,
 };
 
 use crate::config::UnknownPatients;
@@ -51,8 +54,17 @@ pub(crate) struct Prepared {
 struct Link {
     association_type: AssociationType,
     submission_set_status: Option<SubmissionSetStatus>,
-    source: EntryUuid,
-    target: EntryUuid,
+    source: Reference,
+    target: Reference,
+}
+
+/// What an association refers to.
+#[derive(Debug)]
+enum Reference {
+    /// One of the objects of the submission.
+    Submitted(usize),
+    /// Something that must be registered.
+    Registered(EntryUuid),
 }
 
 impl Prepared {
@@ -82,17 +94,27 @@ impl Prepared {
             objects.push((row, rows::ebrim(&association.to_ebrim())));
         }
         let patient_id = set.patient_id.as_ref().map(ToString::to_string);
-        let link = |association: xds_schemas::metadata::Association| Link {
+        let places: HashMap<&str, usize> = objects
+            .iter()
+            .enumerate()
+            .map(|(at, (row, _))| (row.entry_uuid.as_str(), at))
+            .collect();
+        let reference = |name: EntryUuid| match places.get(name.as_str()) {
+            Some(at) => Reference::Submitted(*at),
+            None => Reference::Registered(name),
+        };
+        let link = |association: Association| Link {
             association_type: association.association_type,
             submission_set_status: association.submission_set_status,
-            source: association.source,
-            target: association.target,
+            source: reference(association.source),
+            target: reference(association.target),
         };
+        let links = submission.associations.into_iter().map(link).collect();
         Self {
             patient_id: patient_id.unwrap_or_default(),
             objects,
             names,
-            links: submission.associations.into_iter().map(link).collect(),
+            links,
             errors,
             home: home.clone(),
             now,
@@ -163,8 +185,8 @@ pub(crate) fn register(
     }
     identifiers::claim_entry_uuids(conn, prepared, &objects, &mut errors)?;
     identifiers::claim_unique_ids(conn, prepared, &objects, &mut errors)?;
-    let ends = associations::Ends::find(conn, prepared, &objects, patient)?;
-    associations::judge(conn, prepared, &ends, patient, &mut errors)?;
+    let ends = associations::Ends::find(conn, prepared, patient)?;
+    associations::judge(conn, prepared, &objects, &ends, patient, &mut errors)?;
     let (Some(patient), true) = (patient, errors.is_empty()) else {
         return Err(Failure::Refused(errors));
     };

@@ -8,7 +8,7 @@ use xds_schemas::ebrs::RegistryError;
 use xds_schemas::metadata::{AssociationType, EntryUuid, SubmissionSetStatus};
 
 use super::identifiers::describe;
-use super::{Link, Prepared};
+use super::{Link, Prepared, Reference};
 use crate::db::links::{self, Link as Touch};
 use crate::db::patients::{self, Patient};
 use crate::db::registry_objects::{self, Kind, Row, Status, Wanted};
@@ -39,10 +39,8 @@ impl<'e> End<'e> {
     }
 }
 
-/// What the associations of a submission can refer to: what comes with it, and what of the
-/// registry they name.
+/// What of the registry the associations of a submission refer to.
 pub(super) struct Ends {
-    submitted: HashMap<String, Row>,
     registered: HashMap<Uuid, Row>,
 }
 
@@ -51,26 +49,23 @@ impl Ends {
     pub(super) fn find(
         conn: &mut Connection,
         prepared: &Prepared,
-        objects: &[(Row, String)],
         patient: Option<Patient>,
     ) -> Result<Self, Failure> {
-        let submitted: HashMap<String, Row> = objects
-            .iter()
-            .map(|(row, _)| (row.entry_uuid.clone(), row.clone()))
-            .collect();
         let ends = prepared
             .links
             .iter()
-            .flat_map(|it| [&it.source, &it.target]);
-        let mut others: Vec<Uuid> = ends
-            .filter(|end| !submitted.contains_key(end.as_str()))
-            .filter_map(parse)
+            .flat_map(|link| [&link.source, &link.target]);
+        let mut uuids: Vec<Uuid> = ends
+            .filter_map(|end| match end {
+                Reference::Submitted(_) => None,
+                Reference::Registered(name) => parse(name),
+            })
             .collect();
-        others.sort_unstable();
-        others.dedup();
+        uuids.sort_unstable();
+        uuids.dedup();
         let mut registered = HashMap::new();
-        if !others.is_empty() {
-            let keys = entry_uuids::find(conn, &others)?;
+        if !uuids.is_empty() {
+            let keys = entry_uuids::find(conn, &uuids)?;
             let ours = patient.map(|patient| patient.number);
             let mut owners: Vec<i64> = keys.iter().map(|key| patient_of(*key)).collect();
             owners.retain(|owner| Some(*owner) != ours);
@@ -82,16 +77,19 @@ impl Ends {
                 registered.extend(uuid.map(|uuid| (uuid, found.row)));
             }
         }
-        Ok(Self {
-            submitted,
-            registered,
-        })
+        Ok(Self { registered })
     }
 
-    /// What has this name.
-    pub(super) fn named(&self, name: &EntryUuid) -> Option<End<'_>> {
-        let submitted = self.submitted.get(name.as_str()).map(End::Submitted);
-        submitted.or_else(|| self.registered.get(&parse(name)?).map(End::Registered))
+    /// What is meant, if there is such a thing.
+    pub(super) fn of<'e>(
+        &'e self,
+        reference: &Reference,
+        objects: &'e [(Row, String)],
+    ) -> Option<End<'e>> {
+        match reference {
+            Reference::Submitted(at) => Some(End::Submitted(&objects[*at].0)),
+            Reference::Registered(name) => self.registered.get(&parse(name)?).map(End::Registered),
+        }
     }
 }
 
@@ -101,10 +99,11 @@ fn parse(name: &EntryUuid) -> Option<Uuid> {
         .filter(|_| !name.is_symbolic())
 }
 
-/// Judges every association.
+/// Judges what reading the submission could not: whatever has an end that was registered before.
 pub(super) fn judge(
     conn: &mut Connection,
     prepared: &Prepared,
+    objects: &[(Row, String)],
     ends: &Ends,
     patient: Option<Patient>,
     errors: &mut Vec<RegistryError>,
@@ -115,10 +114,10 @@ pub(super) fn judge(
             let context = format!("Association {name}: {problem}");
             errors.push(RegistryError::error(code, context).at(name.as_str()));
         };
-        let mut resolved = |which: &str, end: &EntryUuid| {
-            let found = ends.named(end);
-            if found.is_none() {
-                let problem = format!("its {which} {end} is neither submitted nor registered");
+        let mut resolved = |which: &str, reference: &Reference| {
+            let found = ends.of(reference, objects);
+            if let (None, Reference::Registered(uuid)) = (found, reference) {
+                let problem = format!("its {which} {uuid} is neither submitted nor registered");
                 refuse(ErrorCode::UnresolvedReferenceException, &problem);
             }
             found
@@ -154,9 +153,7 @@ pub(super) fn judge(
                 }
             }
         }
-        if link.association_type == AssociationType::Append
-            && is_transformation(conn, prepared, target)?
-        {
+        if link.association_type == AssociationType::Append && is_transformation(conn, target)? {
             refuse(
                 ErrorCode::RegistryMetadataError,
                 "a transformation cannot be appended to",
@@ -178,9 +175,6 @@ fn fits(link: &Link, source: End<'_>, target: End<'_>) -> Result<(), String> {
     if !from.is_document_entry() || !to.is_document_entry() {
         let (from, to) = (describe(from), describe(to));
         return Err(format!("it relates a {from} to a {to}, not two documents"));
-    }
-    if source.registered().is_some() {
-        return Err("its sourceObject is not part of the submission".to_owned());
     }
     if link.association_type == AssociationType::IsSnapshotOf
         && (from != Kind::Stable || to != Kind::OnDemand)
@@ -220,35 +214,19 @@ fn same_patient(conn: &mut Connection, one: i64, other: i64) -> Result<bool, Fai
     Ok(one == other || patients::survivor(conn, one)? == patients::survivor(conn, other)?)
 }
 
-/// Whether a document was made from another.
-fn is_transformation(
-    conn: &mut Connection,
-    prepared: &Prepared,
-    document: End<'_>,
-) -> Result<bool, Failure> {
-    let is_transform = |urn: &str| {
-        matches!(
-            AssociationType::parse(urn),
-            AssociationType::Transform | AssociationType::TransformAndReplace
-        )
+/// Whether a registered document was made from another. Those that come with the submission were
+/// judged when it was read.
+fn is_transformation(conn: &mut Connection, document: End<'_>) -> Result<bool, Failure> {
+    let Some(document) = document.registered() else {
+        return Ok(false);
     };
-    Ok(match document {
-        End::Submitted(row) => prepared.links.iter().any(|link| {
-            link.source.as_str() == row.entry_uuid && is_transform(link.association_type.as_str())
-        }),
-        End::Registered(row) => {
-            let touching = links::associations_of(conn, &[row.key])?;
-            let touching = registry_objects::by_keys(conn, &touching, Wanted::Rows)?;
-            touching.iter().any(|found| {
-                found.row.source_key == Some(row.key)
-                    && found
-                        .row
-                        .association_type
-                        .as_deref()
-                        .is_some_and(is_transform)
-            })
-        }
-    })
+    let touching = links::associations_of(conn, &[document.key])?;
+    let touching = registry_objects::by_keys(conn, &touching, Wanted::Rows)?;
+    let transform = AssociationType::Transform;
+    Ok(touching.iter().any(|found| {
+        found.row.source_key == Some(document.key)
+            && found.row.association_type.as_deref() == Some(transform.as_str())
+    }))
 }
 
 /// Writes the keys of the ends into the associations' rows; gives what touches what.
@@ -257,17 +235,27 @@ pub(super) fn connect(
     objects: &mut [(Row, String)],
     ends: &Ends,
 ) -> Vec<Touch> {
-    let associations = &mut objects[prepared.first_association()..];
-    let mut touched = Vec::with_capacity(2 * associations.len());
-    for ((row, _), link) in associations.iter_mut().zip(&prepared.links) {
-        row.source_key = ends.named(&link.source).map(|end| end.row().key);
-        row.target_key = ends.named(&link.target).map(|end| end.row().key);
-        let association = row.key;
-        let keys = row.source_key.into_iter().chain(row.target_key);
-        touched.extend(keys.map(|object| Touch {
-            object,
-            association,
-        }));
+    let first = prepared.first_association();
+    let mut touched = Vec::with_capacity(2 * prepared.links.len());
+    for (at, link) in (first..).zip(&prepared.links) {
+        let key_of = |reference| ends.of(reference, objects).map(|end| end.row().key);
+        let (source, target) = (key_of(&link.source), key_of(&link.target));
+        let row = &mut objects[at].0;
+        (row.source_key, row.target_key) = (source, target);
+        touched.extend(touches(row));
     }
     touched
+}
+
+/// What an association touches.
+pub(super) fn touches(association: &Row) -> impl Iterator<Item = Touch> + use<> {
+    let key = association.key;
+    let ends = association
+        .source_key
+        .into_iter()
+        .chain(association.target_key);
+    ends.map(move |object| Touch {
+        object,
+        association: key,
+    })
 }

@@ -7,9 +7,9 @@ use uuid::Uuid;
 use xds_schemas::codes::status::AvailabilityStatus;
 use xds_schemas::metadata::{Association, AssociationType, EntryUuid};
 
-use super::associations::{End, Ends};
+use super::associations::{End, Ends, touches};
 use super::{Prepared, rows};
-use crate::db::links::{self, Link as Touch};
+use crate::db::links;
 use crate::db::patients::{self, Patient};
 use crate::db::registry_objects::{self, Found, Kind, Row, Status, Wanted};
 use crate::db::{Connection, entry_uuids};
@@ -26,8 +26,10 @@ pub(super) fn follow(
     let mut changed_folders: BTreeSet<i64> = BTreeSet::new();
     let mut carried: BTreeMap<(i64, i64), (Row, Row)> = BTreeMap::new();
     for link in &prepared.links {
-        let (Some(source), Some(target)) = (ends.named(&link.source), ends.named(&link.target))
-        else {
+        let (Some(source), Some(target)) = (
+            ends.of(&link.source, objects),
+            ends.of(&link.target, objects),
+        ) else {
             continue;
         };
         if link.association_type == AssociationType::HasMember {
@@ -44,7 +46,11 @@ pub(super) fn follow(
     }
     // The submission may put the replacement into the folder itself.
     for link in &prepared.links {
-        if let (Some(folder), Some(member)) = (ends.named(&link.source), ends.named(&link.target)) {
+        let found = (
+            ends.of(&link.source, objects),
+            ends.of(&link.target, objects),
+        );
+        if let (Some(folder), Some(member)) = found {
             carried.remove(&(folder.row().key, member.row().key));
         }
     }
@@ -119,12 +125,7 @@ fn carry_over(
         if let Ok(uuid) = Uuid::parse_str(&row.entry_uuid) {
             entry_uuids::claim(conn, uuid, row.key)?;
         }
-        let association = row.key;
-        let keys = row.source_key.into_iter().chain(row.target_key);
-        touched.extend(keys.map(|object| Touch {
-            object,
-            association,
-        }));
+        touched.extend(touches(row));
     }
     registry_objects::insert(conn, &objects)?;
     links::insert(conn, &touched)?;

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod door;
 mod iti18;
 mod iti42;
 mod postgres;
@@ -39,5 +40,43 @@ macro_rules! cases {
 
 cases! {
     iti42::a_submission_is_registered_and_found,
+    iti42::everything_is_there_when_the_registry_is_opened_again,
+    iti42::names_become_uuids,
+    iti42::extra_metadata_comes_back,
     iti42::an_unknown_patient_is_refused,
+    iti42::unique_ids_of_sets_and_folders_are_new,
+    iti42::the_same_document_may_be_registered_again,
+    iti42::entry_uuids_are_given_once,
+    iti42::everything_that_is_wrong_is_said_at_once,
+    iti42::nothing_stays_of_what_is_refused,
+    iti42::codes_of_other_domains_are_refused,
+    iti42::a_replaced_document_is_deprecated_with_what_hangs_on_it,
+    iti42::deprecated_documents_are_not_referred_to,
+    iti42::a_replacement_goes_into_the_folders_of_what_it_replaces,
+    iti42::a_replacement_is_put_into_a_folder_once,
+    iti42::references_must_be_registered,
+    iti42::patients_do_not_mix,
+    iti42::another_patients_document_may_be_referred_to,
+    iti42::submission_sets_and_folders_hold_what_they_may,
+    iti42::documents_go_into_folders_later,
+    iti42::many_submissions_at_a_time,
+    iti42::a_race_for_one_unique_id,
+    iti18::find_documents_by_what_is_asked,
+    iti18::find_documents_by_reference_id,
+    iti18::find_submission_sets,
+    iti18::find_folders,
+    iti18::get_everything,
+    iti18::get_documents_by_name,
+    iti18::whole_objects_are_of_one_patient,
+    iti18::associations_of_objects,
+    iti18::a_submission_set_and_its_contents,
+    iti18::a_folder_and_its_contents,
+    iti18::the_folders_of_a_document,
+    iti18::documents_that_are_related,
+    iti18::a_patient_whom_nobody_knows,
+    iti18::too_much_is_not_answered,
+    iti18::contents_of_several_patients,
+    door::every_call_is_recorded,
+    door::what_is_no_submission_is_refused,
+    door::the_service_describes_itself,
 }

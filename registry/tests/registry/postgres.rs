@@ -17,12 +17,12 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a server. Where PostgreSQL is not installed, this says so and there is none; with
-    /// `HILUM_REQUIRE_SERVERS` set, as in `.ci/run`, it must be there.
+    /// `HILUM_TEST_ALL` set, as in `.ci/run`, it must be there.
     pub(crate) fn start() -> Option<Self> {
         let Some(programs) = programs() else {
             assert!(
-                std::env::var_os("HILUM_REQUIRE_SERVERS").is_none(),
-                "PostgreSQL is not installed, and HILUM_REQUIRE_SERVERS asks for it"
+                std::env::var_os("HILUM_TEST_ALL").is_none(),
+                "PostgreSQL is not installed, and HILUM_TEST_ALL asks for it"
             );
             eprintln!("NOT RUN: PostgreSQL (initdb, pg_ctl) is not installed");
             return None;
@@ -50,7 +50,7 @@ impl Server {
             ],
         );
         let log = server.path().join("log");
-        let options = format!("-c listen_addresses= -k {}", server.path().display());
+        let options = format!("-c listen_addresses= -c fsync=off -k {}", server.path().display());
         let log = log.display().to_string();
         server.run("pg_ctl", &["-w", "-l", &log, "-o", &options, "start", "-D"]);
         Some(server)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hilum_audit::spool::records;
 use hilum_audit::summary::Summary;
-use hilum_audit::{Audit, AuditConfig};
+use hilum_audit::{Audit, AuditConfig, syslog};
 use hilum_registry::{Registry, RegistryConfig, UnknownPatients, routes};
 use hilum_transport::{Client, ClientError, Limits, serve};
 use tempfile::TempDir;
@@ -172,7 +172,7 @@ impl Site {
     pub(crate) fn audit(&self) -> Vec<Summary> {
         let folder: PathBuf = self.folder.path().join("audit");
         let all = records(&folder).unwrap();
-        all.map(|record| Summary::read(&record.unwrap().message).unwrap())
+        all.map(|record| Summary::read(syslog::xml(&record.unwrap().message).unwrap()).unwrap())
             .collect()
     }
 }

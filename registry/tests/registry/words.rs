@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use xds_schemas::metadata::{
-    Author, Code, DocumentEntry, EntryUuid, Folder, PatientId, RepositoryUniqueId, Submission,
-    SubmissionSet, Timestamp,
+    AssociationType, Author, Code, DocumentEntry, EntryUuid, Folder, PatientId, RepositoryUniqueId,
+    Submission, SubmissionSet, Timestamp,
 };
 
 static LAST: AtomicU64 = AtomicU64::new(0);
@@ -79,4 +79,11 @@ pub(crate) fn one(of: &PatientId) -> (Submission, EntryUuid) {
     let mut submission = empty(of);
     submission.add_document(document(of, uuid.as_str()));
     (submission, uuid)
+}
+
+/// A submission of one document that replaces another.
+pub(crate) fn replacement(of: &PatientId, old: &EntryUuid) -> Submission {
+    let (mut submission, uuid) = one(of);
+    submission.relate(uuid, AssociationType::Replace, old.clone());
+    submission
 }
