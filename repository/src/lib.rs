@@ -7,6 +7,7 @@
 mod blob_store;
 pub mod dicom;
 mod failure;
+pub mod imaging;
 mod iti41_provide_and_register_document_set;
 mod iti42_register_document_set;
 mod iti43_retrieve_document_set;

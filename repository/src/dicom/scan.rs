@@ -115,6 +115,17 @@ impl Study {
         self.series.iter().flat_map(|series| &series.instances)
     }
 
+    /// Brings series and instances into their order.
+    pub(crate) fn sort(&mut self) {
+        self.series
+            .sort_by(|a, b| (a.facts.number, &a.uid).cmp(&(b.facts.number, &b.uid)));
+        for series in &mut self.series {
+            let order =
+                |instance: &StoredInstance| (instance.number, instance.sop_instance_uid.clone());
+            series.instances.sort_by_key(order);
+        }
+    }
+
     /// Its own offset from UTC, or else the one that is usual in its department.
     pub fn utc_offset(&self, usual: UtcOffset) -> UtcOffset {
         self.facts
@@ -125,17 +136,15 @@ impl Study {
     }
 }
 
-/// Scans a folder, or a single file. `progress` is told after every file how many of how many are
-/// read. Fails only if the folder itself cannot be listed.
-pub fn scan(root: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> io::Result<Scan> {
+/// Scans folders and single files. `progress` is told after every file how many of how many are
+/// read. Fails only if one of them itself cannot be listed.
+pub fn scan(roots: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> io::Result<Scan> {
     let mut listing = Listing::default();
-    let root = fs::canonicalize(root)?;
-    if fs::metadata(&root)?.is_dir() {
-        listing.folder(&root, 0)?;
-    } else {
-        listing.files.push(root);
+    for root in roots {
+        listing.root(root)?;
     }
     listing.files.sort();
+    listing.files.dedup();
     let found = read_all(&listing.files, progress);
     let mut scan = Scan {
         left_out: listing.left_out,
@@ -175,6 +184,17 @@ struct Listing {
 }
 
 impl Listing {
+    fn root(&mut self, root: &Path) -> io::Result<()> {
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", root.display()));
+        let root = fs::canonicalize(root).map_err(named)?;
+        if fs::metadata(&root).map_err(named)?.is_dir() {
+            return self.folder(&root, 0).map_err(named);
+        }
+        self.files.push(root);
+        Ok(())
+    }
+
     fn folder(&mut self, folder: &Path, depth: usize) -> io::Result<()> {
         if !self.entered.insert(fs::canonicalize(folder)?) {
             return Ok(());
@@ -349,17 +369,9 @@ impl StudyBuilder {
         });
     }
 
-    fn finished(self) -> Study {
-        let mut study = self.study;
-        study
-            .series
-            .sort_by(|a, b| (a.facts.number, &a.uid).cmp(&(b.facts.number, &b.uid)));
-        for series in &mut study.series {
-            let order =
-                |instance: &StoredInstance| (instance.number, instance.sop_instance_uid.clone());
-            series.instances.sort_by_key(order);
-        }
-        study
+    fn finished(mut self) -> Study {
+        self.study.sort();
+        self.study
     }
 }
 

@@ -26,7 +26,7 @@ fn written(dir: &Path) -> Vec<Phantom> {
 }
 
 fn scanned(dir: &Path) -> Scan {
-    scan(dir, &|_, _| {}).unwrap()
+    scan(&[dir.to_owned()], &|_, _| {}).unwrap()
 }
 
 /// Preamble, mark and file meta information.

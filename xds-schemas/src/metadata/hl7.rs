@@ -48,6 +48,17 @@ pub(super) fn write_escaped(text: &str, out: &mut fmt::Formatter<'_>) -> fmt::Re
     out.write_str(&text[written..])
 }
 
+/// `text` with its delimiters escaped, as one component of a data type.
+pub fn escape(text: &str) -> String {
+    struct Escaped<'a>(&'a str);
+    impl fmt::Display for Escaped<'_> {
+        fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write_escaped(self.0, formatter)
+        }
+    }
+    Escaped(text).to_string()
+}
+
 /// Whether this is an OID: digits and dots, no leading zeros, at most 64 characters
 /// (ITI TF-2 Appendix B).
 pub fn is_oid(text: &str) -> bool {

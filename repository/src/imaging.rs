@@ -1,0 +1,158 @@
+//! The Imaging Document Source: studies become findable by manifests, images stay where they are.
+//!
+//! [`import`] reads folders and hands in one manifest for each study (RAD-68); [`routes`] is what
+//! the source answers (RAD-69). Between the two stands the [`index`]: one file for each study that
+//! says where its instances are. Importing and answering may happen in different processes.
+
+mod cache;
+mod concepts;
+mod document_entry;
+pub mod import;
+mod index;
+mod iti18_registry_stored_query;
+mod manifest;
+mod rad68_provide_and_register_imaging_document_set;
+mod rad69_retrieve_imaging_document_set;
+pub mod routes;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use hilum_audit::Audit;
+use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
+
+use crate::dicom::moment::UtcOffset;
+
+pub use import::{Fate, Imported, Importing, Progress, Report, import};
+
+use cache::Cache;
+use index::Index;
+
+/// LOINC.
+const LOINC: &str = "2.16.840.1.113883.6.1";
+/// SNOMED CT.
+const SNOMED_CT: &str = "2.16.840.1.113883.6.96";
+
+/// What an imaging source needs to know.
+#[derive(Debug, Clone)]
+pub struct ImagingConfig {
+    /// The `repositoryUniqueId` that RAD-69 asks for, and Retrieve Location UID of manifests.
+    pub repository_unique_id: RepositoryUniqueId,
+    /// The community it belongs to, for the audit.
+    pub home_community_id: Option<HomeCommunityId>,
+    /// Where the index is kept: `file:PATH`.
+    pub store: String,
+    /// The authority in which a Patient ID (0010,0020) is a `patientId` of the affinity domain.
+    pub patient_id_authority: String,
+    /// Retrieve AE Title of manifests: required there, and a name for the source.
+    pub retrieve_ae_title: String,
+    /// Local time of studies that do not say how far from UTC they are.
+    pub utc_offset: UtcOffset,
+    /// What a DICOM file does not say.
+    pub department: Department,
+}
+
+/// Metadata that a DICOM file does not say: how the department labels its studies.
+#[derive(Debug, Clone)]
+pub struct Department {
+    /// `classCode`.
+    pub class_code: Code,
+    /// `typeCode` of studies whose procedure the affinity domain has no code for.
+    pub type_code: Code,
+    /// `practiceSettingCode`.
+    pub practice_setting_code: Code,
+    /// `healthcareFacilityTypeCode`.
+    pub healthcare_facility_type_code: Code,
+    /// `confidentialityCode`.
+    pub confidentiality_code: Code,
+    /// `contentTypeCode` of submission sets.
+    pub content_type_code: Code,
+    /// `languageCode`.
+    pub language_code: String,
+}
+
+impl Default for Department {
+    /// A radiology department in a hospital.
+    fn default() -> Self {
+        let study = Code::new("18748-4", LOINC, "Diagnostic imaging study");
+        Self {
+            class_code: Code::new("IMAGES", "1.3.6.1.4.1.19376.1.2.6.1", "Images"),
+            type_code: study.clone(),
+            practice_setting_code: Code::new("394914008", SNOMED_CT, "Radiology"),
+            healthcare_facility_type_code: Code::new("22232009", SNOMED_CT, "Hospital"),
+            confidentiality_code: Code::new("N", "2.16.840.1.113883.5.25", "Normal"),
+            content_type_code: study,
+            language_code: "en".to_owned(),
+        }
+    }
+}
+
+impl ImagingConfig {
+    /// The configuration of the imaging source with this id, with the usual labels.
+    pub fn new(
+        repository_unique_id: RepositoryUniqueId,
+        patient_id_authority: impl Into<String>,
+        store: impl Into<String>,
+    ) -> Self {
+        Self {
+            repository_unique_id,
+            home_community_id: None,
+            store: store.into(),
+            patient_id_authority: patient_id_authority.into(),
+            retrieve_ae_title: "HILUM".to_owned(),
+            utc_offset: UtcOffset::default(),
+            department: Department::default(),
+        }
+    }
+}
+
+/// An Imaging Document Source. Clones share it.
+#[derive(Debug, Clone)]
+pub struct ImagingSource {
+    room: Arc<Room>,
+}
+
+/// What the transactions of the imaging source share.
+#[derive(Debug)]
+struct Room {
+    config: ImagingConfig,
+    audit: Audit,
+    studies: Cache,
+}
+
+impl ImagingSource {
+    /// Opens the imaging source. Studies that are imported later, by whichever process, are served
+    /// as soon as they are in the index.
+    ///
+    /// # Errors
+    /// If the store is no folder that can be made or listed.
+    pub fn open(config: ImagingConfig, audit: Audit) -> anyhow::Result<Self> {
+        let studies = Cache::of(Index::open(&config.store)?);
+        let room = Room {
+            config,
+            audit,
+            studies,
+        };
+        Ok(Self {
+            room: Arc::new(room),
+        })
+    }
+}
+
+/// Whether the store can be used, and how many studies are in it. Changes nothing that is there.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn check_store(url: &str) -> anyhow::Result<usize> {
+    let index = Index::open(url)?;
+    index.probe()?;
+    Ok(index.studies()?.len())
+}
+
+/// The folder that a store's URL names.
+fn folder_of(url: &str) -> anyhow::Result<PathBuf> {
+    let path = url.strip_prefix("file:").filter(|path| !path.is_empty());
+    let path = path.with_context(|| format!("{url:?} does not begin with file: and a path"))?;
+    Ok(PathBuf::from(path))
+}

@@ -1,0 +1,51 @@
+//! A study that lies in several folders, which are imported one after the other.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::PathBuf;
+
+use super::below;
+use crate::dicom::Uid;
+use crate::dicom::scan::{Series, Stamp, StoredInstance, Study};
+
+/// What was found, with those of the known instances that are elsewhere and still as they were.
+/// What the study says of itself is what was found last.
+pub(super) fn merged(known: &Study, found: Study, roots: &[PathBuf]) -> Study {
+    let mut study = found;
+    let here: HashSet<Uid> = study
+        .instances()
+        .map(|it| it.sop_instance_uid.clone())
+        .collect();
+    let stays = |it: &&StoredInstance| {
+        let as_it_was = || {
+            let now = fs::metadata(&it.path).and_then(|metadata| Stamp::of(&metadata));
+            now.is_ok_and(|now| now == it.stamp)
+        };
+        !here.contains(&it.sop_instance_uid) && !below(roots, &it.path) && as_it_was()
+    };
+    let mut some_stay = false;
+    for series in &known.series {
+        let staying: Vec<StoredInstance> = series.instances.iter().filter(stays).cloned().collect();
+        if staying.is_empty() {
+            continue;
+        }
+        some_stay = true;
+        match study.series.iter_mut().find(|it| it.uid == series.uid) {
+            Some(found) => found.instances.extend(staying),
+            None => study.series.push(Series {
+                uid: series.uid.clone(),
+                facts: series.facts.clone(),
+                instances: staying,
+            }),
+        }
+    }
+    if some_stay {
+        for accession in &known.accessions {
+            if !study.accessions.contains(accession) {
+                study.accessions.push(accession.clone());
+            }
+        }
+        study.sort();
+    }
+    study
+}

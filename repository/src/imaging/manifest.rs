@@ -1,0 +1,128 @@
+//! Which manifest a study gets: its names, which are planned before anything is sent.
+//!
+//! The names are derived from what the manifest says and from the one before it. So the same study
+//! always gets the same names, a second attempt is recognised wherever the first one arrived, and
+//! a study that became again what it was still gets a manifest of its own.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+use xds_schemas::affinity_codes::AffinityCodes;
+use xds_schemas::metadata::PatientId;
+use xds_schemas::xml::{ToXml, Writer};
+
+use super::ImagingConfig;
+use super::document_entry::document_entry;
+use crate::dicom::Uid;
+use crate::dicom::manifest::{self, Plan};
+use crate::dicom::scan::Study;
+
+/// Under which the names are derived. Fixed forever.
+const NAMESPACE: Uuid = Uuid::from_u128(0x3e0b_51c4_7c1d_4a0f_9a53_6f8e_21b7_d4c9);
+
+/// The names of a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    /// The document's uniqueId.
+    pub(super) sop_instance_uid: Uid,
+    /// The series in which it is alone.
+    series_instance_uid: Uid,
+    /// `urn:uuid:…` of its document entry.
+    pub(super) entry_uuid: String,
+    /// The uniqueId of the submission set with which it is handed in.
+    pub(super) submission_set_uid: Uid,
+    /// When it was made: seconds since 1970.
+    made: u64,
+    /// The document entry that it replaces.
+    pub(super) replaces: Option<String>,
+    /// A digest of all that it and its metadata say, names and times aside.
+    pub(super) says: String,
+}
+
+impl Manifest {
+    /// Plans the manifest of a study. `previous` is the one that is registered.
+    pub(super) fn plan(
+        config: &ImagingConfig,
+        domain: &AffinityCodes,
+        patient: &PatientId,
+        study: &Study,
+        previous: Option<&Self>,
+        now: SystemTime,
+    ) -> anyhow::Result<Self> {
+        let says = Self::nameless().digest(config, domain, patient, study)?;
+        let previous_uid = previous.map_or("", |it| it.sop_instance_uid.as_str());
+        let repository = &config.repository_unique_id;
+        let basis = format!("{repository}/{}/{says}/{previous_uid}", study.uid);
+        let uuid = |what: &str| Uuid::new_v5(&NAMESPACE, format!("{basis}/{what}").as_bytes());
+        let since_1970 = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(Self {
+            sop_instance_uid: Uid::from_uuid(uuid("manifest")),
+            series_instance_uid: Uid::from_uuid(uuid("series")),
+            entry_uuid: uuid("entry").urn().to_string(),
+            submission_set_uid: Uid::from_uuid(uuid("submission set")),
+            made: since_1970.as_secs(),
+            replaces: previous.map(|it| it.entry_uuid.clone()),
+            says,
+        })
+    }
+
+    /// When it was made.
+    pub(super) fn made(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.made)
+    }
+
+    /// The document itself. The same study and names always give the same bytes.
+    pub(super) fn document(
+        &self,
+        config: &ImagingConfig,
+        study: &Study,
+    ) -> anyhow::Result<Vec<u8>> {
+        let location = Uid::parse(config.repository_unique_id.as_str())
+            .context("the repositoryUniqueId of the imaging source")?;
+        let plan = Plan {
+            sop_instance_uid: &self.sop_instance_uid,
+            series_instance_uid: &self.series_instance_uid,
+            made: self.made(),
+            retrieve_ae_title: &config.retrieve_ae_title,
+            retrieve_location_uid: &location,
+            retrieve_url: None,
+            utc_offset: config.utc_offset,
+        };
+        Ok(manifest::write(study, &plan)?)
+    }
+
+    /// A manifest in which only the study counts.
+    fn nameless() -> Self {
+        let nothing = Uid::from_uuid(Uuid::nil());
+        Self {
+            sop_instance_uid: nothing.clone(),
+            series_instance_uid: nothing.clone(),
+            entry_uuid: Uuid::nil().urn().to_string(),
+            submission_set_uid: nothing,
+            made: 0,
+            replaces: None,
+            says: String::new(),
+        }
+    }
+
+    fn digest(
+        &self,
+        config: &ImagingConfig,
+        domain: &AffinityCodes,
+        patient: &PatientId,
+        study: &Study,
+    ) -> anyhow::Result<String> {
+        let document = self.document(config, study)?;
+        let entry = document_entry(config, domain, patient, study, self, &document);
+        let mut metadata = Writer::default();
+        entry.to_ebrim().to_xml(&mut metadata);
+        let mut digest = Sha256::new();
+        digest.update(&document);
+        digest.update(metadata.finish().as_bytes());
+        let digest = digest.finalize();
+        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}

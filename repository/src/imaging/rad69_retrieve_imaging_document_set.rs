@@ -1,0 +1,231 @@
+//! RAD-69 Retrieve Imaging Document Set: give instances as they are stored.
+//!
+//! Asked by Imaging Document Consumers and by gateways; answered by the Imaging Document Source.
+//! Instances go from their files to the connection. One that cannot be given does not keep the
+//! others back. Nothing is transcoded: an instance can be given if the consumer reads the transfer
+//! syntax in which it is stored.
+//! <https://www.ihe.net/resources/technical_frameworks/#radiology> (RAD TF-2: 4.69)
+
+mod recorded;
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::sync::Arc;
+
+use hilum_audit::{Parties, Recorded};
+use hilum_security::Caller;
+use hilum_transport::{Part, PartSource, Reply};
+use xds_schemas::codes::error_code::ErrorCode;
+use xds_schemas::codes::status::ResponseStatus;
+use xds_schemas::ebrs::{RegistryError, RegistryResponse};
+use xds_schemas::iti43_retrieve_document_set::{
+    DocumentRequest, DocumentResponse, RetrieveDocumentSetResponse,
+};
+use xds_schemas::mtom::Content;
+use xds_schemas::rad68_provide_and_register_imaging_document_set::MIME_TYPE;
+use xds_schemas::rad69_retrieve_imaging_document_set::{
+    RetrieveImagingDocumentSet, RetrieveImagingDocumentSetRequest,
+};
+use xds_schemas::soap::Fault;
+use xds_schemas::xml::{ToXml, Writer};
+
+use super::Room;
+use super::cache::Loaded;
+use crate::dicom::Uid;
+use crate::dicom::scan::{Stamp, StoredInstance};
+use crate::failure;
+
+use recorded::Told;
+
+/// Gives the instances that are here, and an error for each that is not.
+pub(super) async fn answer(
+    room: &Arc<Room>,
+    caller: &Caller,
+    endpoint: &str,
+    request: RetrieveImagingDocumentSetRequest,
+) -> Result<Recorded<Reply>, Fault> {
+    let here = Arc::clone(room);
+    // Looking up reads files.
+    let found = tokio::task::spawn_blocking(move || Found::of(&here, &request)).await;
+    let found = found.map_err(|error| {
+        tracing::error!(%error, "looking up instances was lost");
+        Fault::receiver("the instances could not be looked up")
+    })?;
+    let parties = Parties::answered(caller, endpoint);
+    let event = found
+        .told
+        .event(&parties, &found.response.registry_response);
+    let mut writer = Writer::with_capacity(1024 + 512 * found.parts.len());
+    found.response.to_xml(&mut writer);
+    let reply = Reply::mtom::<RetrieveImagingDocumentSet>(writer.finish(), found.parts);
+    Ok(room.audit.record(event, reply).await?)
+}
+
+/// What is answered, sent and recorded.
+struct Found {
+    response: RetrieveDocumentSetResponse,
+    parts: Vec<Part>,
+    told: Told,
+}
+
+impl Found {
+    fn of(room: &Room, request: &RetrieveImagingDocumentSetRequest) -> Self {
+        let mut found = Self {
+            response: RetrieveDocumentSetResponse {
+                registry_response: RegistryResponse::success(Vec::new()),
+                documents: Vec::new(),
+            },
+            parts: Vec::new(),
+            told: Told::of(room),
+        };
+        let mut looking = Looking {
+            room,
+            transfer_syntaxes: &request.transfer_syntax_uids,
+            studies: HashMap::new(),
+        };
+        for (study, series, asked) in request.instances() {
+            let instance = looking.instance(study, series, asked);
+            let patient = looking.patient(study);
+            match instance {
+                Ok(instance) => {
+                    let class = instance.sop_class_uid.as_str();
+                    found.told.given(patient, study, asked, class);
+                    found.give(asked, &instance);
+                }
+                Err(error) => {
+                    found.told.missing(patient, study, asked);
+                    let at = error.at(asked.document_unique_id.as_str());
+                    found.response.registry_response.errors.push(at);
+                }
+            }
+        }
+        found.response.registry_response.status = match (
+            found.parts.is_empty(),
+            found.response.registry_response.errors.is_empty(),
+        ) {
+            (_, true) => ResponseStatus::Success,
+            (false, false) => ResponseStatus::PartialSuccess,
+            (true, false) => ResponseStatus::Failure,
+        };
+        found
+    }
+
+    fn give(&mut self, asked: &DocumentRequest, instance: &StoredInstance) {
+        let content_id = format!("instance-{}@hilum", self.parts.len() + 1);
+        self.response.documents.push(DocumentResponse {
+            home_community_id: asked.home_community_id.clone(),
+            repository_unique_id: asked.repository_unique_id.clone(),
+            document_unique_id: asked.document_unique_id.clone(),
+            new_repository_unique_id: None,
+            new_document_unique_id: None,
+            mime_type: MIME_TYPE.to_owned(),
+            content: Content::Include(content_id.clone()),
+        });
+        self.parts.push(Part {
+            content_id,
+            content_type: MIME_TYPE.to_owned(),
+            source: PartSource::File {
+                path: instance.path.clone(),
+                offset: 0,
+                length: instance.stamp.size,
+            },
+        });
+    }
+}
+
+/// What one request needs while its instances are looked up.
+struct Looking<'a> {
+    room: &'a Room,
+    transfer_syntaxes: &'a [String],
+    /// By Study Instance UID as it was asked for: the study, if it is here.
+    studies: HashMap<&'a str, Result<Option<Arc<Loaded>>, RegistryError>>,
+}
+
+impl<'a> Looking<'a> {
+    /// An instance that can be given, or why it cannot. The codes are those that ITI-43 has for
+    /// the like, since RAD TF-2 names none of its own; `codeContext` says which instance is meant.
+    fn instance(
+        &mut self,
+        study: &'a str,
+        series: &str,
+        asked: &DocumentRequest,
+    ) -> Result<StoredInstance, RegistryError> {
+        let here = &self.room.config.repository_unique_id;
+        let sop = asked.document_unique_id.as_str();
+        if asked.repository_unique_id != *here {
+            let context = format!(
+                "{} is not the repositoryUniqueId of this imaging source",
+                asked.repository_unique_id
+            );
+            return Err(RegistryError::error(
+                ErrorCode::UnknownRepositoryId,
+                context,
+            ));
+        }
+        if study.is_empty() || series.is_empty() {
+            let context =
+                format!("{study}:{series}:{sop}: Study and Series Instance UID are needed");
+            return Err(refused(context));
+        }
+        let syntaxes = self.transfer_syntaxes;
+        let nothing = || {
+            let context = format!("{study}:{series}:{sop}: there is no such instance here");
+            RegistryError::error(ErrorCode::DocumentUniqueIdError, context)
+        };
+        let loaded = self.study(study)?.ok_or_else(nothing)?;
+        let uid = Uid::parse(sop).map_err(|_| nothing())?;
+        let (of_series, instance) = loaded.find(&uid).ok_or_else(nothing)?;
+        if of_series.uid.as_str() != series {
+            return Err(nothing());
+        }
+        can_be_given(instance, syntaxes)
+            .map_err(|problem| refused(format!("{study}:{series}:{sop}: {problem}")))?;
+        Ok(instance.clone())
+    }
+
+    /// The patient of a study that was looked up, as CX.
+    fn patient(&self, study: &str) -> Option<String> {
+        let loaded = self.studies.get(study)?.as_ref().ok()?.as_ref()?;
+        Some(loaded.indexed.patient_id.clone())
+    }
+
+    fn study(&mut self, uid: &'a str) -> Result<Option<Arc<Loaded>>, RegistryError> {
+        let room = self.room;
+        let read = || match Uid::parse(uid) {
+            Ok(uid) => room
+                .studies
+                .study(&uid)
+                .map_err(|error| failure::internal(&error)),
+            Err(_) => Ok(None),
+        };
+        self.studies.entry(uid).or_insert_with(read).clone()
+    }
+}
+
+fn can_be_given(instance: &StoredInstance, syntaxes: &[String]) -> Result<(), String> {
+    let stored = instance.transfer_syntax_uid.as_str();
+    if syntaxes.is_empty() {
+        return Err("the request names no transfer syntax".to_owned());
+    }
+    if !syntaxes.iter().any(|wanted| wanted == stored) {
+        return Err(format!(
+            "it is stored in transfer syntax {stored}, which the request does not name"
+        ));
+    }
+    match fs::metadata(&instance.path).and_then(|metadata| Stamp::of(&metadata)) {
+        Ok(stamp) if stamp == instance.stamp => Ok(()),
+        Ok(_) => Err("its file has changed since it was imported; import it again".to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err("its file is not where it was when it was imported".to_owned())
+        }
+        Err(error) => {
+            tracing::error!(path = %instance.path.display(), %error, "an image cannot be read");
+            Err("its file cannot be read".to_owned())
+        }
+    }
+}
+
+fn refused(context: String) -> RegistryError {
+    RegistryError::error(ErrorCode::RepositoryError, context)
+}
