@@ -30,8 +30,9 @@ use folders::{Folders, Move};
 /// The store. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct BlobStore {
-    root: Arc<Root>,
+    /// Stands before the root, so that its work is done when the lock is released.
     folders: Arc<Folders>,
+    root: Arc<Root>,
 }
 
 /// The folder of a store, locked for this process.
@@ -79,8 +80,8 @@ impl BlobStore {
         let folders = Folders::open(&path).with_context(at_path)?;
         let root = Root { path, _lock: lock };
         Ok(Self {
-            root: Arc::new(root),
             folders: Arc::new(folders),
+            root: Arc::new(root),
         })
     }
 
@@ -174,6 +175,9 @@ fn folder_of(url: &str) -> anyhow::Result<PathBuf> {
 
 /// Whether documents can be stored at `url`, for `hilum check`: makes the folder if need be, and
 /// writes and removes a file. Works beside a process that uses the store.
+///
+/// # Errors
+/// Says what is wrong with the URL or the folder.
 pub fn check_store(url: &str) -> anyhow::Result<()> {
     let path = folder_of(url)?;
     probe(&path).with_context(|| format!("{} cannot be written", path.display()))

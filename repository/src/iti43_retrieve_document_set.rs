@@ -73,20 +73,35 @@ pub(crate) async fn answer(
     Ok(room.audit.record(event, reply).await?)
 }
 
+/// What is asked for, and the document or why it is not there.
+type Found = (DocumentRequest, Result<Stored, RegistryError>);
+
 /// Each document that is asked for, or why it is not there. Documents that are being registered
 /// at this moment are waited for.
-async fn find(
-    room: &Room,
-    requests: Vec<DocumentRequest>,
-) -> Result<Vec<(DocumentRequest, Result<Stored, RegistryError>)>, Fault> {
+async fn find(room: &Room, requests: Vec<DocumentRequest>) -> Result<Vec<Found>, Fault> {
     let deadline = Instant::now() + room.config.decision;
-    for request in &requests {
-        let id = request.document_unique_id.as_str();
-        if room.pending.has(id) {
-            room.recovery.hurry();
-            room.pending.decided(id, deadline).await;
-        }
+    // Noted before the search: what is decided meanwhile is searched for again.
+    let is_pending =
+        |request: &DocumentRequest| room.pending.has(request.document_unique_id.as_str());
+    let pending: Vec<bool> = requests.iter().map(is_pending).collect();
+    let found = search(room, requests).await?;
+    let missing = |((_, found), pending): (&Found, &bool)| *pending && found.is_err();
+    if !found.iter().zip(&pending).any(missing) {
+        return Ok(found);
     }
+    room.recovery.hurry();
+    for ((request, _), _) in found.iter().zip(&pending).filter(|it| missing(*it)) {
+        let id = request.document_unique_id.as_str();
+        room.pending.decided(id, deadline).await;
+    }
+    search(
+        room,
+        found.into_iter().map(|(request, _)| request).collect(),
+    )
+    .await
+}
+
+async fn search(room: &Room, requests: Vec<DocumentRequest>) -> Result<Vec<Found>, Fault> {
     let store = room.store.clone();
     let here = room.config.repository_unique_id.clone();
     let search = move || {

@@ -90,6 +90,9 @@ struct Room {
 impl Repository {
     /// Opens the repository, and begins to find out what became of the documents that an earlier
     /// process left undecided. Must be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// If the store cannot be opened, is in use by another process, or is of an unknown kind.
     pub fn open(config: RepositoryConfig, audit: Audit, client: Client) -> anyhow::Result<Self> {
         let store = BlobStore::open(&config.store)?;
         let left_behind = store

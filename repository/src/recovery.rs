@@ -111,8 +111,14 @@ impl<'a> Submitted<'a> {
         }
     }
 
-    /// Asks the registry at once whether it has accepted them; if so, keeps them.
+    /// Asks the registry at once whether it has accepted them; if so, keeps them. The source
+    /// waits, so that there is not much time for it.
     pub(crate) async fn ask(self) -> bool {
+        let within = self.room.config.decision;
+        timeout(within, self.ask_now()).await.unwrap_or(false)
+    }
+
+    async fn ask_now(self) -> bool {
         let mut known = HashSet::new();
         for asked in self.unknown.chunks(ASKED) {
             match ask(self.room, asked).await {
@@ -179,11 +185,7 @@ async fn decide(room: &Room, unknown: &mut Vec<Unknown>) {
     while !unknown.is_empty() {
         let mut asked = unknown.split_off(unknown.len().saturating_sub(ASKED));
         match ask(room, &asked).await {
-            Ok(known) => {
-                for unknown in asked {
-                    rest.extend(decided(room, unknown, &known).await);
-                }
-            }
+            Ok(known) => rest.extend(decided(room, asked, &known).await),
             Err(()) => {
                 rest.append(&mut asked);
                 rest.append(unknown);
@@ -193,26 +195,36 @@ async fn decide(room: &Room, unknown: &mut Vec<Unknown>) {
     *unknown = rest;
 }
 
-/// Keeps or removes a document, or gives it back if it is too early for that.
-async fn decided(room: &Room, unknown: Unknown, known: &HashSet<String>) -> Option<Unknown> {
-    let entry = unknown.arrival.label.entry_uuid.clone();
-    if known.contains(&entry) {
-        return match keep(room, std::slice::from_ref(&unknown)).await {
-            Ok(()) => {
-                tracing::info!(
-                    entry,
-                    "a document of an interrupted submission is registered"
-                );
-                None
-            }
-            Err(error) => {
-                tracing::error!(%error, entry, "a registered document cannot be kept yet");
-                Some(unknown)
-            }
-        };
+/// Keeps documents or removes them, and gives back those for which it is too early.
+async fn decided(room: &Room, asked: Vec<Unknown>, known: &HashSet<String>) -> Vec<Unknown> {
+    let is_known = |unknown: &Unknown| known.contains(&unknown.arrival.label.entry_uuid);
+    let (registered, others): (Vec<_>, Vec<_>) = asked.into_iter().partition(is_known);
+    let mut rest: Vec<Unknown> = others
+        .into_iter()
+        .filter_map(|unknown| outlived(unknown, room.config.settled))
+        .collect();
+    if registered.is_empty() {
+        return rest;
     }
+    let documents = registered.len();
+    match keep(room, &registered).await {
+        Ok(()) => tracing::info!(
+            documents,
+            "documents of interrupted submissions are registered"
+        ),
+        Err(error) => {
+            tracing::error!(%error, documents, "registered documents cannot be kept yet");
+            rest.extend(registered);
+        }
+    }
+    rest
+}
+
+/// Removes a document that the registry does not know, unless it may still be about to register it.
+fn outlived(unknown: Unknown, settled: Duration) -> Option<Unknown> {
+    let entry = unknown.arrival.label.entry_uuid.clone();
     match unknown.arrival.age(SystemTime::now()) {
-        Ok(age) if age < room.config.settled => Some(unknown),
+        Ok(age) if age < settled => Some(unknown),
         Ok(_) => {
             tracing::info!(
                 entry,

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::container::{Label, Said, hexadecimal};
 
 /// Bytes that are written at once.
-const GATHER_BYTES: usize = 1024 * 1024;
+const GATHER_BYTES: usize = 512 * 1024;
 
 /// A document that is being received. Its file is removed again unless it is [sealed](Self::seal).
 pub(crate) struct Receiving {

@@ -29,8 +29,9 @@ const FORMAT: u32 = 1;
 /// Bytes of a label. What a submission says of a document is at most [`SAID_BYTES`] long, and JSON
 /// needs at most six bytes for one.
 pub(super) const LABEL_BYTES: usize = 6 * SAID_BYTES + 1024;
-/// Bytes of uniqueId, mimeType and patientId together.
-pub(crate) const SAID_BYTES: usize = 32 * 1024;
+/// Bytes of uniqueId, mimeType and patientId together. The mimeType stands in the header of a part
+/// when the document is sent, where there is not room for more.
+pub(crate) const SAID_BYTES: usize = 8 * 1024;
 /// How much is read at once: the whole label, nearly always.
 const TAIL_BYTES: usize = 1024;
 

@@ -92,6 +92,21 @@ async fn a_question_that_was_never_heard() {
     assert_eq!(site.content(&draft.id(0)).await, b"unheard");
 }
 
+/// What is kept is given at once, however long an earlier submission of it stays undecided.
+#[tokio::test]
+async fn a_question_that_was_never_heard_is_put_again() {
+    let site = Site::open().await;
+    site.link.cut_questions();
+    let draft = Draft::text("again");
+    site.refused(&draft, NOT_AVAILABLE).await;
+    site.link.pass();
+    site.accepted(&draft).await;
+    assert_eq!(site.incoming().len(), 1);
+    let before = Instant::now();
+    assert_eq!(site.content(&draft.id(0)).await, b"again");
+    assert!(before.elapsed() < Duration::from_secs(1));
+}
+
 #[tokio::test]
 async fn a_registry_that_cannot_say_is_asked_again() {
     let site = Site::open_with(Duration::ZERO).await;

@@ -17,7 +17,7 @@ use crate::stand_in::StandIn;
 use crate::submissions::{Draft, sha1};
 
 /// A site beside a registry, and the port of that.
-async fn site() -> (Site, u16) {
+pub(crate) async fn site() -> (Site, u16) {
     let folder = tempfile::tempdir().unwrap();
     let audit = Audit::open(AuditConfig {
         spool: folder.path().join("audit of the registry"),
