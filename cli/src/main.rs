@@ -10,6 +10,7 @@ mod init;
 mod log;
 mod query;
 mod refusal;
+mod retrieve;
 mod rooms;
 mod serve;
 mod status;
@@ -39,6 +40,8 @@ enum Command {
     Submit(submit::Arguments),
     /// Ask the registry what there is (ITI-18)
     Query(query::Arguments),
+    /// Get documents (ITI-43) and studies (RAD-69)
+    Retrieve(retrieve::Arguments),
     /// Check configuration, certificates, stores and peers
     Check(check::Arguments),
     /// Look at what was recorded
@@ -56,6 +59,7 @@ async fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments).await,
         Command::Submit(arguments) => submit::run(&arguments).await,
         Command::Query(arguments) => query::run(&arguments).await,
+        Command::Retrieve(arguments) => retrieve::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),

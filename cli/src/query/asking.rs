@@ -39,8 +39,7 @@ pub(super) fn question(arguments: &Arguments, domain: &Domain) -> anyhow::Result
     if arguments.common.object_refs {
         question.request.return_type = xds_schemas::ebrs::ReturnType::ObjectRef;
     }
-    question.request.home.clone_from(&arguments.common.home);
-    Ok(question)
+    Ok(question.of_home(arguments.common.home.as_deref()))
 }
 
 struct Asking<'a> {

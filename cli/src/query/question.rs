@@ -30,6 +30,12 @@ impl From<&StoredQuery> for Question {
 }
 
 impl Question {
+    /// The same, asked of a community.
+    pub(crate) fn of_home(mut self, home: Option<&str>) -> Self {
+        self.request.home = home.map(str::to_owned);
+        self
+    }
+
     /// The stored query with this name or ID, with parameters as `NAME=VALUE`. What a value lacks
     /// of quotes and parentheses is put around it.
     pub(super) fn raw(query: &str, parameters: &[String]) -> Result<Self, Usage> {
