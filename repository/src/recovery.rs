@@ -123,7 +123,7 @@ impl<'a> Submitted<'a> {
         for asked in self.unknown.chunks(ASKED) {
             match ask(self.room, asked).await {
                 Ok(found) => known.extend(found),
-                Err(()) => return false,
+                Err(_) => return false,
             }
         }
         let accepted = |unknown: &Unknown| known.contains(&unknown.arrival.label.entry_uuid);
@@ -179,14 +179,19 @@ pub(crate) async fn run(recovery: Arc<Recovery>, room: Weak<Room>) {
     }
 }
 
-/// Decides what can be decided now, and leaves the rest.
+/// Decides what can be decided now, and leaves the rest. One question is about one patient: to a
+/// mixed one the registry does not answer (XDSResultNotSinglePatient, ITI TF-2 3.18.4.1.3).
 async fn decide(room: &Room, unknown: &mut Vec<Unknown>) {
     let mut rest = Vec::new();
-    while !unknown.is_empty() {
-        let mut asked = unknown.split_off(unknown.len().saturating_sub(ASKED));
+    while let Some(last) = unknown.last() {
+        let patient = last.arrival.label.patient_id.clone();
+        let of_patient = |it: &mut Unknown| it.arrival.label.patient_id == patient;
+        let asked = unknown.extract_if(.., of_patient).take(ASKED);
+        let mut asked: Vec<Unknown> = asked.collect();
         match ask(room, &asked).await {
             Ok(known) => rest.extend(decided(room, asked, &known).await),
-            Err(()) => {
+            Err(Silence::Refused) => rest.append(&mut asked),
+            Err(Silence::Away) => {
                 rest.append(&mut asked);
                 rest.append(unknown);
             }
@@ -240,9 +245,18 @@ fn outlived(unknown: Unknown, settled: Duration) -> Option<Unknown> {
     }
 }
 
+/// Why the registry did not say what it knows.
+#[derive(Debug)]
+enum Silence {
+    /// It cannot be reached, so that there is no use in asking anything else.
+    Away,
+    /// It did not answer this question.
+    Refused,
+}
+
 /// Asks the registry which of these documents it knows, by entryUUID. Why it cannot be asked is
 /// logged here.
-async fn ask(room: &Room, unknown: &[Unknown]) -> Result<HashSet<String>, ()> {
+async fn ask(room: &Room, unknown: &[Unknown]) -> Result<HashSet<String>, Silence> {
     let labels: Vec<&Label> = unknown.iter().map(|it| &it.arrival.label).collect();
     let ids = labels.iter().map(|label| label.entry_uuid.as_str().into());
     let query = StoredQuery::GetDocuments(Names::EntryUuids(ids.collect()));
@@ -256,7 +270,7 @@ async fn ask(room: &Room, unknown: &[Unknown]) -> Result<HashSet<String>, ()> {
         Err(error) => {
             let documents = labels.len();
             tracing::warn!(%error, documents, "the registry cannot be asked about documents");
-            return Err(());
+            return Err(Silence::Away);
         }
     };
     record(room, &labels, &request, &response).await;
@@ -267,7 +281,7 @@ async fn ask(room: &Room, unknown: &[Unknown]) -> Result<HashSet<String>, ()> {
             .map(|error| error.code.as_str())
             .collect();
         tracing::warn!(?codes, "the registry did not say which documents it knows");
-        return Err(());
+        return Err(Silence::Refused);
     }
     let entries = response.objects.iter();
     let entries: Vec<DocumentEntry> = entries

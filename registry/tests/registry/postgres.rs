@@ -50,7 +50,10 @@ impl Server {
             ],
         );
         let log = server.path().join("log");
-        let options = format!("-c listen_addresses= -c fsync=off -k {}", server.path().display());
+        let options = format!(
+            "-c listen_addresses= -c fsync=off -k {}",
+            server.path().display()
+        );
         let log = log.display().to_string();
         server.run("pg_ctl", &["-w", "-l", &log, "-o", &options, "start", "-D"]);
         Some(server)
