@@ -73,7 +73,7 @@ async fn declarations_of_types_and_entities_are_refused() {
         .unwrap();
     let declared = format!("{first}\n{declaration}{rest}");
     let answer = raw::soap(town.port(1), "/registry", &declared);
-    refused(&town, &answer, "DOCTYPE");
+    refused(&town, &answer, "document type");
     let external = declaration.replace(
         "<!ENTITY a \"aaaaaaaaaa\">",
         "<!ENTITY a SYSTEM \"file:///etc/passwd\">",
@@ -83,7 +83,7 @@ async fn declarations_of_types_and_entities_are_refused() {
         "/registry",
         &format!("{first}\n{external}{rest}"),
     );
-    refused(&town, &answer, "DOCTYPE");
+    refused(&town, &answer, "document type");
     let undeclared = good().replacen("A finding", "&b;", 1);
     let answer = raw::soap(town.port(1), "/registry", &undeclared);
     refused(&town, &answer, "entit");
@@ -94,9 +94,17 @@ async fn declarations_of_types_and_entities_are_refused() {
 #[tokio::test]
 async fn deep_nesting_is_refused() {
     let mut town = Town::plain();
-    let deep = words::envelope(REGISTER, &"<a>".repeat(250_000));
+    // Where a query may have slots that mean nothing to us,
+    let query = words::find_documents(PATIENT, "ObjectRef");
+    let slots = format!("<query:ResponseOption>{}", "<a>".repeat(250_000));
+    let deep = query.replace(
+        "<query:ResponseOption ",
+        &format!("{slots}<query:ResponseOption "),
+    );
+    let deep = words::envelope("urn:ihe:iti:2007:RegistryStoredQuery", &deep);
     let began = std::time::Instant::now();
     refused(&town, &raw::soap(town.port(1), "/registry", &deep), "deep");
+    // and in a header that means nothing to us.
     let deep = words::envelope_with(REGISTER, &"<a>".repeat(250_000), "");
     refused(&town, &raw::soap(town.port(1), "/registry", &deep), "deep");
     assert!(began.elapsed() < Duration::from_secs(5));

@@ -45,9 +45,25 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
+    /// The envelope: all of the body or, of an MTOM message, its first part.
+    fn envelope(&self) -> &[u8] {
+        let Some((_, rest)) = self.head.split_once("boundary=\"") else {
+            return &self.body;
+        };
+        let boundary = rest.split('"').next().unwrap_or_default();
+        let end = format!("\r\n--{boundary}");
+        let find = |wanted: &[u8], bytes: &[u8]| {
+            let mut places = bytes.windows(wanted.len());
+            places.position(|place| place == wanted)
+        };
+        let start = find(b"\r\n\r\n", &self.body).map_or(0, |at| at + 4);
+        let root = &self.body[start..];
+        &root[..find(end.as_bytes(), root).unwrap_or(root.len())]
+    }
+
     /// The SOAP fault that this is, or else a panic that shows what it is.
     pub fn fault(&self) -> Fault {
-        match soap::read_answer::<RegistryResponse>(&self.body) {
+        match soap::read_answer::<RegistryResponse>(self.envelope()) {
             Ok(BodyOrFault::Fault(fault)) => fault,
             other => panic!("no fault but {other:?}: {}\n{}", self.head, self.text()),
         }
@@ -55,7 +71,7 @@ impl Answer {
 
     /// The registry response that this is, or else a panic that shows what it is.
     pub fn response(&self) -> RegistryResponse {
-        match soap::read_answer::<RegistryResponse>(&self.body) {
+        match soap::read_answer::<RegistryResponse>(self.envelope()) {
             Ok(BodyOrFault::Body(response)) => response,
             other => panic!("no response but {other:?}: {}\n{}", self.head, self.text()),
         }

@@ -121,7 +121,7 @@ async fn killed_again_and_again(setup: Setup) {
                 .unwrap()
                 .subsec_nanos(),
         );
-        tokio::time::sleep(Duration::from_millis(150 + nanoseconds % 700)).await;
+        tokio::time::sleep(Duration::from_millis(300 + nanoseconds % 1200)).await;
         town.lock().await.kill();
         let mut round = Vec::new();
         while let Some(done) = sources.join_next().await {
