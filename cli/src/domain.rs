@@ -31,6 +31,11 @@ impl Domain {
         })
     }
 
+    /// All codes.
+    pub(crate) fn codes(&self) -> &AffinityCodes {
+        &self.codes
+    }
+
     /// A patient: a CX, or an ID of the domain's own authority.
     pub(crate) fn patient(&self, text: &str) -> Result<PatientId, Usage> {
         if !text.contains('^') {

@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod config;
 mod domain;
+mod import;
 mod init;
 mod log;
 mod query;
@@ -42,6 +43,8 @@ enum Command {
     Query(query::Arguments),
     /// Get documents (ITI-43) and studies (RAD-69)
     Retrieve(retrieve::Arguments),
+    /// Make folders of DICOM files findable (RAD-68)
+    Import(import::Arguments),
     /// Check configuration, certificates, stores and peers
     Check(check::Arguments),
     /// Look at what was recorded
@@ -60,6 +63,7 @@ async fn main() -> ExitCode {
         Command::Submit(arguments) => submit::run(&arguments).await,
         Command::Query(arguments) => query::run(&arguments).await,
         Command::Retrieve(arguments) => retrieve::run(&arguments).await,
+        Command::Import(arguments) => import::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),

@@ -7,6 +7,7 @@ use hilum_transport::ClientError;
 use thiserror::Error;
 
 use crate::config::ConfigError;
+use crate::import::Unanswered;
 
 /// The command was used wrongly in a way that shows only when it runs.
 #[derive(Debug, Error)]
@@ -36,6 +37,9 @@ pub(crate) fn of(result: anyhow::Result<()>) -> ExitCode {
 fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if cause.is::<ConfigError>() || cause.is::<Usage>() {
         return Some(2);
+    }
+    if cause.is::<Unanswered>() {
+        return Some(3);
     }
     match cause.downcast_ref::<ClientError>()? {
         ClientError::Unreachable { .. } => Some(3),

@@ -1,0 +1,235 @@
+//! `hilum import`: makes folders of DICOM files findable by a manifest for each study (RAD-68).
+//! The images stay where they are.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use clap::Args;
+use hilum_repository::imaging::{
+    Fate, ImagingConfig, Imported, Importing, Progress, Report, import,
+};
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+use thiserror::Error;
+use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
+
+use crate::client::Node;
+use crate::config::{Config, ConfigError};
+use crate::domain::Domain;
+use crate::refusal::{self, Refused};
+use crate::status::Usage;
+use crate::terminal::{Table, count_bar, printable};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A folder may be imported again at any time: studies that have not changed are left alone, and the
+manifests of those that have are replaced.
+
+Example: hilum import /data/dicom --config node/hilum.toml")]
+pub(crate) struct Arguments {
+    /// Folders of DICOM files, or single files
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The node whose imaging source they become part of
+    #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
+    config: PathBuf,
+    /// What became of each study as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Some studies could not be registered; the lines before say why.
+#[derive(Debug, Error)]
+#[error("{0} of {1} studies are not registered")]
+struct Incomplete(usize, usize);
+
+/// The repository gave no answer.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub(crate) struct Unanswered(String);
+
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let node = Node::open(&arguments.config)?;
+    if let Some(missing) = arguments.paths.iter().find(|path| !path.exists()) {
+        return Err(Usage(format!(
+            "{}: there is no such file or folder",
+            missing.display()
+        ))
+        .into());
+    }
+    let domain = Domain::of(&node.config)?;
+    let config = imaging_config(&node.config)?;
+    let ledger = node.ledger()?;
+    let registry = node.config.registry_url();
+    let importing = Importing {
+        config: &config,
+        codes: domain.codes(),
+        repository: &node.repository()?,
+        registry: registry.as_deref(),
+        client: &node.client,
+        audit: &ledger,
+        now: SystemTime::now(),
+    };
+    let bar = count_bar(0, "reading files");
+    let shown = bar.clone();
+    let progress = move |progress| show_progress(&shown, progress);
+    let report = import(&importing, &arguments.paths, Arc::new(progress)).await;
+    bar.finish_and_clear();
+    let report = report?;
+    match arguments.json {
+        true => println!("{}", serde_json::to_string_pretty(&json(&report))?),
+        false => show(&report),
+    }
+    judge(&report)
+}
+
+/// What the imaging source of this node needs to know.
+pub(crate) fn imaging_config(config: &Config) -> anyhow::Result<ImagingConfig> {
+    let unique_id = config.imaging_unique_id();
+    let unique_id = unique_id.ok_or_else(|| {
+        ConfigError(
+            "imaging.unique_id: an imaging source needs one, or the repository's".to_owned(),
+        )
+    })?;
+    let authority = &config.affinity_domain.patient_id_authority;
+    let mut imaging = ImagingConfig::new(
+        RepositoryUniqueId::from(unique_id),
+        authority,
+        config.imaging_store(),
+    );
+    let home = HomeCommunityId::from(config.home_community_id.as_str());
+    imaging.home_community_id = Some(home);
+    Ok(imaging)
+}
+
+fn show_progress(bar: &ProgressBar, progress: Progress) {
+    let (message, done, of) = match progress {
+        Progress::Reading { done, of } => ("reading files", done, of),
+        Progress::Registering { done, of } => ("registering studies", done, of),
+    };
+    bar.set_length(of as u64);
+    bar.set_position(done as u64);
+    bar.set_message(message);
+}
+
+/// What became of a study in a word, and its manifest.
+fn fate(fate: &Fate) -> (&'static str, Option<&str>) {
+    match fate {
+        Fate::Registered { manifest } => ("Registered", Some(manifest.as_str())),
+        Fate::Replaced { manifest, .. } => ("Replaced", Some(manifest.as_str())),
+        Fate::Unchanged { manifest } => ("Unchanged", Some(manifest.as_str())),
+        Fate::Unsuitable(_) => ("Unsuitable", None),
+        Fate::Refused(_) => ("Refused", None),
+        Fate::Unanswered(_) => ("Unanswered", None),
+    }
+}
+
+/// One line for each study on standard output; what is wrong on standard error.
+fn show(report: &Report) {
+    let head = [
+        "STUDY IS",
+        "PATIENT",
+        "DESCRIPTION",
+        "SERIES",
+        "IMAGES",
+        "MANIFEST",
+        "STUDY",
+    ];
+    let mut table = Table::new(&head);
+    for study in &report.studies {
+        let (word, manifest) = fate(&study.fate);
+        table.row(vec![
+            word.to_owned(),
+            study.patient_id.clone().unwrap_or_default(),
+            study.description.clone().unwrap_or_default(),
+            study.series.to_string(),
+            study.instances.to_string(),
+            manifest.unwrap_or_default().to_owned(),
+            study.study_instance_uid.to_string(),
+        ]);
+    }
+    print!("{}", table.text());
+    for study in &report.studies {
+        for line in remarks(study) {
+            eprintln!("hilum: study {}: {}", study.study_instance_uid, line);
+        }
+    }
+    for file in &report.left_out {
+        let path = printable(&file.path.display().to_string());
+        eprintln!("hilum: {path} is left out: {}", printable(&file.reason));
+    }
+    for note in &report.notes {
+        eprintln!("hilum: {}", printable(note));
+    }
+}
+
+/// What is worth saying about a study.
+fn remarks(study: &Imported) -> Vec<String> {
+    let mut remarks: Vec<String> = study
+        .remarks
+        .iter()
+        .map(|remark| printable(remark))
+        .collect();
+    match &study.fate {
+        Fate::Unsuitable(why) | Fate::Unanswered(why) => remarks.push(printable(why)),
+        Fate::Refused(errors) => {
+            let refused = Refused {
+                what: "its manifest was refused".to_owned(),
+                errors: errors.clone(),
+            };
+            remarks.push(refused.to_string());
+        }
+        Fate::Registered { .. } | Fate::Replaced { .. } | Fate::Unchanged { .. } => {}
+    }
+    remarks
+}
+
+fn json(report: &Report) -> Value {
+    let study = |study: &Imported| {
+        let (word, manifest) = fate(&study.fate);
+        let mut json = json!({
+            "studyInstanceUID": study.study_instance_uid.as_str(),
+            "patientId": study.patient_id,
+            "description": study.description,
+            "series": study.series,
+            "instances": study.instances,
+            "fate": word,
+            "manifest": manifest,
+            "remarks": study.remarks,
+        });
+        match &study.fate {
+            Fate::Replaced { replaced, .. } => json["replaced"] = json!(replaced),
+            Fate::Unsuitable(why) | Fate::Unanswered(why) => json["reason"] = json!(why),
+            Fate::Refused(errors) => json["errors"] = refusal::json(errors),
+            Fate::Registered { .. } | Fate::Unchanged { .. } => {}
+        }
+        json
+    };
+    let left_out = report.left_out.iter();
+    let left_out = left_out.map(|file| json!({ "file": file.path, "reason": file.reason }));
+    json!({
+        "studies": report.studies.iter().map(study).collect::<Vec<_>>(),
+        "leftOut": left_out.collect::<Vec<_>>(),
+        "notes": report.notes,
+    })
+}
+
+/// Fails if a study is not registered; files that are left out are no failure.
+fn judge(report: &Report) -> anyhow::Result<()> {
+    let unanswered = report.studies.iter().find_map(|study| match &study.fate {
+        Fate::Unanswered(why) => Some(why.clone()),
+        _ => None,
+    });
+    if let Some(why) = unanswered {
+        return Err(Unanswered(why).into());
+    }
+    let registered = |study: &&Imported| fate(&study.fate).1.is_some();
+    let good = report.studies.iter().filter(registered).count();
+    match report.studies.len() - good {
+        0 if report.studies.is_empty() => Err(Usage::new("there is no DICOM study in it").into()),
+        0 => Ok(()),
+        bad => Err(Incomplete(bad, report.studies.len())).context("the import is incomplete"),
+    }
+}
