@@ -11,6 +11,7 @@
 use std::borrow::Cow;
 
 use quick_xml::XmlVersion;
+use quick_xml::events::attributes::Attributes;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{QName, ResolveResult};
 use quick_xml::reader::NsReader;
@@ -53,6 +54,8 @@ pub mod ns {
 pub const MAX_DEPTH: usize = 64;
 /// How many attributes one element may have.
 pub const MAX_ATTRIBUTES: usize = 64;
+/// Room for the attributes of most elements that have any.
+const USUAL_ATTRIBUTES: usize = 8;
 /// How many namespace bindings may be in scope.
 pub const MAX_NAMESPACE_BINDINGS: usize = 128;
 
@@ -101,31 +104,28 @@ pub trait ToXml {
 pub struct Element<'a> {
     /// Namespace URI, empty if the element is in none.
     pub namespace: Cow<'static, str>,
-    start: BytesStart<'a>,
+    name: &'a str,
+    /// Qualified names and normalised values.
+    attributes: Vec<(&'a str, Cow<'a, str>)>,
     offset: usize,
 }
 
 impl Element<'_> {
     /// The local name.
     pub fn name(&self) -> &str {
-        let name = self.start.name().0;
-        name.rsplit_once(':').map_or(name, |(_, local)| local)
+        self.name
     }
 
     /// Whether this is the element `name` of `namespace`.
     pub fn is(&self, namespace: &str, name: &str) -> bool {
-        self.namespace == namespace && self.name() == name
+        self.namespace == namespace && self.name == name
     }
 
     /// The value of an attribute without a prefix.
     pub fn attribute(&self, name: &str) -> Option<String> {
-        self.start
-            .attributes()
-            .with_checks(false)
-            .flatten()
-            .find(|attribute| attribute.key.0 == name)
-            .and_then(|attribute| attribute.normalized_value(XmlVersion::Explicit1_0).ok())
-            .map(Cow::into_owned)
+        let mut attributes = self.attributes.iter();
+        let (_, value) = attributes.find(|(key, _)| *key == name)?;
+        Some(value.as_ref().to_owned())
     }
 }
 
@@ -206,7 +206,7 @@ impl<'a> Reader<'a> {
     pub fn child(&mut self) -> Result<Option<Element<'a>>, XmlError> {
         loop {
             match self.event()? {
-                Event::Start(start) => return self.enter(start).map(Some),
+                Event::Start(start) => return self.enter(&start).map(Some),
                 Event::End(_) => {
                     self.depth -= 1;
                     return Ok(None);
@@ -253,7 +253,7 @@ impl<'a> Reader<'a> {
                     return Ok(TextOrChild::Text(content));
                 }
                 Event::Start(start) if content.trim_ascii().is_empty() => {
-                    return self.enter(start).map(TextOrChild::Child);
+                    return self.enter(&start).map(TextOrChild::Child);
                 }
                 Event::Start(_) => return Err(self.error("an element where only text may stand")),
                 Event::Comment(_) | Event::PI(_) => {}
@@ -277,7 +277,7 @@ impl<'a> Reader<'a> {
         let outside = self.depth - 1;
         while self.depth > outside {
             match self.event()? {
-                Event::Start(start) => drop(self.enter(start)?),
+                Event::Start(start) => drop(self.enter(&start)?),
                 Event::End(_) => self.depth -= 1,
                 Event::Eof => return Err(self.error("the document ends inside an element")),
                 Event::DocType(_) => {
@@ -297,18 +297,13 @@ impl<'a> Reader<'a> {
         namespace: &str,
         name: &str,
     ) -> Option<String> {
-        element
-            .start
-            .attributes()
-            .with_checks(false)
-            .flatten()
-            .find(|attribute| {
-                let (resolved, local) = self.inner.resolver().resolve_attribute(attribute.key);
-                local.as_ref() == name
-                    && matches!(resolved, ResolveResult::Bound(found) if found.0 == namespace)
-            })
-            .and_then(|attribute| attribute.normalized_value(XmlVersion::Explicit1_0).ok())
-            .map(Cow::into_owned)
+        let mut attributes = element.attributes.iter();
+        let (_, value) = attributes.find(|(key, _)| {
+            let (resolved, local) = self.inner.resolver().resolve_attribute(QName(key));
+            local.as_ref() == name
+                && matches!(resolved, ResolveResult::Bound(found) if found.0 == namespace)
+        })?;
+        Some(value.as_ref().to_owned())
     }
 
     /// An attribute that must be there.
@@ -360,21 +355,34 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn enter(&mut self, start: BytesStart<'a>) -> Result<Element<'a>, XmlError> {
+    fn enter(&mut self, start: &BytesStart<'a>) -> Result<Element<'a>, XmlError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(self.error(format!("elements nest deeper than {MAX_DEPTH}")));
         }
-        for (count, attribute) in start.attributes().enumerate() {
-            if count >= MAX_ATTRIBUTES {
+        // What is between the brackets, borrowed from the document and not from the event.
+        let tag = self
+            .text
+            .get(self.offset + 1..)
+            .and_then(|text| text.get(..start.len()));
+        let tag = tag.filter(|tag| *tag == &**start);
+        let tag = tag.ok_or_else(|| self.error("a start tag that cannot be read"))?;
+        let qualified = &tag[..start.name().0.len()];
+        let mut attributes = Vec::new();
+        for attribute in Attributes::new(tag, qualified.len()) {
+            if attributes.len() >= MAX_ATTRIBUTES {
                 return Err(self.error(format!(
                     "an element has more than {MAX_ATTRIBUTES} attributes"
                 )));
             }
             let attribute = attribute.map_err(|error| self.error(error.to_string()))?;
-            attribute
+            let value = attribute
                 .normalized_value(XmlVersion::Explicit1_0)
                 .map_err(|error| self.error(error.to_string()))?;
+            if attributes.is_empty() {
+                attributes.reserve(USUAL_ATTRIBUTES);
+            }
+            attributes.push((attribute.key.0, value));
         }
         let namespace = match self.inner.resolver().resolve_element(start.name()).0 {
             ResolveResult::Unbound => Cow::Borrowed(""),
@@ -391,7 +399,10 @@ impl<'a> Reader<'a> {
         };
         Ok(Element {
             namespace,
-            start,
+            name: qualified
+                .rsplit_once(':')
+                .map_or(qualified, |(_, local)| local),
+            attributes,
             offset: self.offset,
         })
     }
@@ -545,27 +556,51 @@ impl Writer {
     }
 }
 
+/// Bytes at which [`escape`] looks closer: few, and to find them is what writing costs.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut byte = 0;
+    while byte < special.len() {
+        special[byte] = byte < 0x20 || byte == 0xef;
+        byte += 1;
+    }
+    special[b'&' as usize] = true;
+    special[b'<' as usize] = true;
+    special[b'>' as usize] = true;
+    special[b'"' as usize] = true;
+    special
+};
+
 /// Escapes what XML would misread. Line ends and tabs in attributes are written as references, so
 /// that attribute value normalisation gives them back; characters that XML 1.0 cannot carry at all
 /// are replaced by U+FFFD.
 pub(crate) fn escape(out: &mut String, text: &str, in_attribute: bool) {
+    let bytes = text.as_bytes();
     let mut copied = 0;
-    for (at, character) in text.char_indices() {
-        let replacement = match character {
-            '&' => "&amp;",
-            '<' => "&lt;",
-            '>' => "&gt;",
-            '"' if in_attribute => "&quot;",
-            '\n' if in_attribute => "&#10;",
-            '\t' if in_attribute => "&#9;",
-            '\r' => "&#13;",
-            '\n' | '\t' => continue,
-            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => "\u{fffd}",
+    let special = bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| SPECIAL[usize::from(**byte)]);
+    for (at, byte) in special {
+        let (replacement, length) = match byte {
+            b'&' => ("&amp;", 1),
+            b'<' => ("&lt;", 1),
+            b'>' => ("&gt;", 1),
+            b'"' if in_attribute => ("&quot;", 1),
+            b'\n' if in_attribute => ("&#10;", 1),
+            b'\t' if in_attribute => ("&#9;", 1),
+            b'\r' => ("&#13;", 1),
+            b'\n' | b'\t' => continue,
+            0..=0x1f => ("\u{fffd}", 1),
+            // U+FFFE and U+FFFF.
+            0xef if matches!(bytes.get(at + 1..at + 3), Some([0xbf, 0xbe | 0xbf])) => {
+                ("\u{fffd}", 3)
+            }
             _ => continue,
         };
         out.push_str(&text[copied..at]);
         out.push_str(replacement);
-        copied = at + character.len_utf8();
+        copied = at + length;
     }
     out.push_str(&text[copied..]);
 }
@@ -629,7 +664,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let value = "a<b>&\"'\n\r\t \u{1}é";
+        let value = "a<b>&\"'\n\r\t \u{1}é\u{ffff}ﾟ\u{feff}";
         let mut writer = Writer::default();
         writer
             .open("r")
@@ -639,7 +674,7 @@ mod tests {
         let xml = writer.finish();
         let mut reader = Reader::new(xml.as_bytes()).unwrap();
         let root = reader.root().unwrap();
-        let expected = value.replace('\u{1}', "\u{fffd}");
+        let expected = value.replace(['\u{1}', '\u{ffff}'], "\u{fffd}");
         assert_eq!(root.attribute("v"), Some(expected.clone()));
         assert_eq!(reader.text().unwrap(), expected);
     }
