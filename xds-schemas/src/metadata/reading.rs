@@ -365,11 +365,10 @@ impl<'a> Reading<'a> {
             .node_representation
             .as_deref()
             .filter(|code| !code.is_empty());
-        let scheme = classification
-            .slots
-            .iter()
-            .find(|slot| slot.name == "codingScheme");
-        let scheme = match scheme.map(|slot| slot.values.as_slice()) {
+        let slots = classification.slots.iter();
+        let of_scheme = slots.clone().position(|slot| slot.name == "codingScheme");
+        let scheme = of_scheme.map(|at| classification.slots[at].values.as_slice());
+        let scheme = match scheme {
             Some([scheme]) if !scheme.is_empty() => Some(scheme),
             _ => None,
         };
@@ -386,18 +385,14 @@ impl<'a> Reading<'a> {
             self.extra.classifications.push(classification.clone());
             return None;
         };
-        let mut slots = Vec::new();
-        for slot in classification
-            .slots
-            .iter()
-            .filter(|slot| slot.name != "codingScheme")
-        {
+        let mut others = Vec::new();
+        for (_, slot) in slots.enumerate().filter(|(at, _)| Some(*at) != of_scheme) {
             self.offend(
                 Concern::Registry,
                 attribute,
                 "has a slot besides codingScheme",
             );
-            slots.push(slot.clone());
+            others.push(slot.clone());
         }
         Some(Code {
             code: code.to_owned(),
@@ -405,7 +400,7 @@ impl<'a> Reading<'a> {
             display,
             id: lasting_id(&classification.id),
             extra: Extra {
-                slots,
+                slots: others,
                 ..Extra::default()
             },
         })

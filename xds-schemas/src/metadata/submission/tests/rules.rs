@@ -615,6 +615,17 @@ fn rename(objects: &mut Objects, from: &str, to: &str) {
 #[expect(clippy::too_many_lines, reason = "a table of rules")]
 fn forms_of_codes_and_authors() {
     let scheme = document_entry::CLASS_CODE;
+    registry(
+        "two slots of the scheme",
+        |it| {
+            let code = code_of(&mut it[DOCUMENT1], scheme);
+            code.slots.push(code.slots[0].clone());
+        },
+        &[
+            (METADATA, "Document1", "classCode has a slot"),
+            (METADATA, "Document1", "codingScheme stands in two"),
+        ],
+    );
     let expected = &[(METADATA, "Document1", "classCode")];
     registry(
         "no code",
