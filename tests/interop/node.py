@@ -8,7 +8,8 @@ from pathlib import Path
 import requests
 
 PATIENT_AUTHORITY = "2.999.1"
-REPOSITORY = "2.999.3"
+# Of a UUID: dciodvfy objects to the root of examples, 2.999.
+REPOSITORY = "2.25.329800735698586629295641978511506172918"
 
 
 class Node:
@@ -59,6 +60,8 @@ class Node:
         """An HTTP session with the certificate of a client."""
         certs = self.folder / "certs"
         session = requests.Session()
+        # Neither a proxy nor other authorities from the environment.
+        session.trust_env = False
         session.verify = str(certs / "ca.pem")
         session.cert = (str(certs / "client.pem"), str(certs / "client.key"))
         return session

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import os
 import uuid
 from pathlib import Path
@@ -186,16 +187,13 @@ def provides_mtom(node):
     """zeep with pymtom_xop provides a document as MTOM (ITI-41)"""
     content = bytes(range(256)) * 500
     unique_id = oid()
-    file = node.files / "attachment.bin"
-    file.write_bytes(content)
+    attachment = MtomAttachment(file=io.BytesIO(content), file_name="attachment.bin")
     with_mtom = client(node, node.repository, MtomTransport)
-    with open(file, "rb") as opened:
-        attachment = MtomAttachment(file=opened, file_name="attachment.bin")
-        with_mtom.transport.add_files(files=[attachment])
-        answer = with_mtom.service["DocumentRepository_ProvideAndRegisterDocumentSet-b"](
-            SubmitObjectsRequest={"RegistryObjectList": submission(unique_id, content)},
-            Document=[{"id": "Document01", "_value_1": attachment.get_cid()}],
-        )
+    with_mtom.transport.add_files(files=[attachment])
+    answer = with_mtom.service["DocumentRepository_ProvideAndRegisterDocumentSet-b"](
+        SubmitObjectsRequest={"RegistryObjectList": submission(unique_id, content)},
+        Document=[{"id": "Document01", "_value_1": attachment.get_cid()}],
+    )
     assert answer.status == SUCCESS, answer
     retrieved(client(node, node.repository).service, unique_id, content)
 
