@@ -1,0 +1,13 @@
+//! The imaging source as others see it: over real sockets, beside a real repository and registry.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod changed;
+mod damaged;
+mod files;
+mod imported;
+mod interrupted;
+#[path = "../room/link.rs"]
+mod link;
+mod retrieve;
+mod site;
