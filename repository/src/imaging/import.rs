@@ -22,7 +22,7 @@ use super::document_entry::{foreign_issuer, patient_id};
 use super::index::{Index, Indexed};
 use super::iti18_registry_stored_query::{self as iti18, Known};
 use super::manifest::Manifest;
-use super::rad68_provide_and_register_imaging_document_set::{self as rad68, Sent};
+use super::rad68_provide_and_register_imaging_document_set::{self as rad68, Handover};
 use crate::dicom::Uid;
 use crate::dicom::scan::{LeftOut, Scan, Study, scan};
 
@@ -265,9 +265,11 @@ async fn settled(
         None => {
             let patient = PatientId::parse(&known.patient_id).map_err(anyhow::Error::msg)?;
             match rad68::send(importing, &patient, &known.study, &plan).await? {
-                Sent::Registered(_) => true,
-                Sent::Refused(errors) => errors.iter().any(says_it_was_there),
-                Sent::NotSent(no_answer) | Sent::Unknown(no_answer) => return Ok(Err(no_answer)),
+                Handover::Registered(_) => true,
+                Handover::Refused(errors) => errors.iter().any(says_it_was_there),
+                Handover::NotSent(no_answer) | Handover::Unknown(no_answer) => {
+                    return Ok(Err(no_answer));
+                }
             }
         }
     };
@@ -294,17 +296,17 @@ async fn hand_in(
     index.write(&indexed)?;
     let sent = rad68::send(importing, patient, &indexed.study, &plan).await?;
     let sent = match sent {
-        Sent::Refused(errors) => recognised(importing, &plan, errors).await?,
+        Handover::Refused(errors) => recognised(importing, &plan, errors).await?,
         sent => sent,
     };
     let warnings = match sent {
-        Sent::Registered(warnings) => warnings,
-        Sent::Unknown(no_answer) => return Ok(Fate::Unanswered(no_answer)),
-        Sent::Refused(errors) => {
+        Handover::Registered(warnings) => warnings,
+        Handover::Unknown(no_answer) => return Ok(Fate::Unanswered(no_answer)),
+        Handover::Refused(errors) => {
             restore(index, known, &indexed.study.uid)?;
             return Ok(Fate::Refused(errors));
         }
-        Sent::NotSent(no_answer) => {
+        Handover::NotSent(no_answer) => {
             restore(index, known, &indexed.study.uid)?;
             return Ok(Fate::Unanswered(no_answer));
         }
@@ -330,16 +332,16 @@ async fn recognised(
     importing: &Importing<'_>,
     plan: &Manifest,
     errors: Vec<RegistryError>,
-) -> anyhow::Result<Sent> {
+) -> anyhow::Result<Handover> {
     let Some(registry) = importing
         .registry
         .filter(|_| errors.iter().any(says_it_was_there))
     else {
-        return Ok(Sent::Refused(errors));
+        return Ok(Handover::Refused(errors));
     };
     Ok(match iti18::send(importing, registry, plan).await? {
-        Ok(Known::Approved) => Sent::Registered(Vec::new()),
-        _ => Sent::Refused(errors),
+        Ok(Known::Approved) => Handover::Registered(Vec::new()),
+        _ => Handover::Refused(errors),
     })
 }
 

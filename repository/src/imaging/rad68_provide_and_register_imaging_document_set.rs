@@ -30,7 +30,7 @@ const CONTENT_ID: &str = "manifest@hilum";
 
 /// What became of a manifest.
 #[derive(Debug)]
-pub(super) enum Sent {
+pub(super) enum Handover {
     /// It is registered; the repository may have remarked something.
     Registered(Vec<RegistryError>),
     /// It is not registered, for these reasons.
@@ -47,7 +47,7 @@ pub(super) async fn send(
     patient: &PatientId,
     study: &Study,
     manifest: &Manifest,
-) -> anyhow::Result<Sent> {
+) -> anyhow::Result<Handover> {
     let (config, url) = (importing.config, importing.repository);
     let document = manifest.document(config, study)?;
     let entry = document_entry(config, importing.codes, patient, study, manifest, &document);
@@ -82,30 +82,30 @@ pub(super) async fn send(
     Ok(importing.audit.record(event, sent).await?.into_inner())
 }
 
-fn judged(response: RegistryResponse) -> (Sent, Outcome) {
+fn judged(response: RegistryResponse) -> (Handover, Outcome) {
     let how = outcome(response.status, &response.errors);
     let sent = match response.status {
-        ResponseStatus::Success => Sent::Registered(response.errors),
-        ResponseStatus::Failure => Sent::Refused(response.errors),
+        ResponseStatus::Success => Handover::Registered(response.errors),
+        ResponseStatus::Failure => Handover::Refused(response.errors),
         // ITI TF-3 4.2.4.2: a submission is registered whole or not at all.
-        ResponseStatus::PartialSuccess => Sent::Unknown(
+        ResponseStatus::PartialSuccess => Handover::Unknown(
             "the repository answered with PartialSuccess, which means nothing here".to_owned(),
         ),
     };
     (sent, how)
 }
 
-fn unanswered(error: &ClientError) -> (Sent, Outcome) {
+fn unanswered(error: &ClientError) -> (Handover, Outcome) {
     let text = error.to_string();
     let how = Outcome::Failure(text.clone());
     let sent = match error {
         ClientError::Url { .. } | ClientError::Unreachable { sent: false, .. } => {
-            Sent::NotSent(text)
+            Handover::NotSent(text)
         }
         ClientError::Fault { fault, .. } if fault.code != FaultCode::Receiver => {
-            Sent::Refused(vec![RegistryError::error(ErrorCode::RepositoryError, text)])
+            Handover::Refused(vec![RegistryError::error(ErrorCode::RepositoryError, text)])
         }
-        _ => Sent::Unknown(text),
+        _ => Handover::Unknown(text),
     };
     (sent, how)
 }
