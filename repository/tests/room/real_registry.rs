@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrs::{RegistryResponse, ReturnType};
 use xds_schemas::iti18_registry_stored_query::{Names, RegistryStoredQuery, StoredQuery};
-use xds_schemas::metadata::{Association, AssociationType, DocumentEntry};
+use xds_schemas::metadata::{Association, AssociationType, DocumentEntry, PatientId};
 
 use crate::site::{REPOSITORY, Site, refusal};
 use crate::stand_in::StandIn;
@@ -105,12 +105,21 @@ async fn an_answer_that_is_lost_is_asked_for() {
     let (mut site, _) = site().await;
     site.link.cut_answers();
     let draft = Draft::of([&b"one"[..], b"two"]);
-    site.refused(&draft, &["XDSRegistryNotAvailable"]).await;
+    let mut of_another = Draft::text("of another patient");
+    let another = PatientId::parse("P-2^^^&1.2.3&ISO").ok();
+    let entry = of_another.entry(0);
+    entry.patient_id.clone_from(&another);
+    of_another.metadata.submission_set.patient_id = another;
+    for draft in [&draft, &of_another] {
+        site.refused(draft, &["XDSRegistryNotAvailable"]).await;
+    }
     site.stop().await;
     site.link.pass();
     site.start().await;
     assert_eq!(site.content(&draft.id(0)).await, b"one");
     assert_eq!(site.content(&draft.id(1)).await, b"two");
+    let content = site.content(&of_another.id(0)).await;
+    assert_eq!(content, b"of another patient");
     site.nothing_undecided().await;
     // What is sent again is the same submission set, which the registry has already.
     let again = site.provide(&draft).await;
