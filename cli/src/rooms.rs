@@ -8,10 +8,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use hilum_audit::Audit;
 use hilum_registry::{Registry, RegistryConfig};
+use hilum_repository::imaging::{self, Department, ImagingConfig, ImagingSource};
 use hilum_repository::{Repository, RepositoryConfig};
 use hilum_transport::{Client, Incoming, Reply};
-use xds_schemas::affinity_codes::AffinityCodes;
-use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
+use xds_schemas::affinity_codes::{AffinityCodes, CodeKind};
+use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
 
 use crate::config::{Config, ConfigError, UnknownPatients};
 
@@ -61,6 +62,13 @@ pub(crate) async fn open(
             },
         ));
     }
+    if let Some(address) = config.imaging.listen {
+        let wanted = imaging_config(config, &affinity_codes(config)?)?;
+        let imaging = ImagingSource::open(wanted, audit.clone()).context("[imaging]")?;
+        rooms.push(room("imaging", address, imaging, |imaging, incoming| {
+            Box::pin(async move { imaging::routes::serve(&imaging, incoming).await })
+        }));
+    }
     Ok(rooms)
 }
 
@@ -91,7 +99,7 @@ async fn registry(config: &Config, audit: &Audit) -> anyhow::Result<Registry> {
 }
 
 /// The codes of the affinity domain.
-fn affinity_codes(config: &Config) -> anyhow::Result<AffinityCodes> {
+pub(crate) fn affinity_codes(config: &Config) -> anyhow::Result<AffinityCodes> {
     let file = &config.affinity_domain.codes;
     let text = std::fs::read_to_string(file).map_err(|error| {
         ConfigError(format!(
@@ -122,4 +130,44 @@ fn repository(config: &Config, audit: &Audit, client: &Client) -> anyhow::Result
     let home = HomeCommunityId::from(config.home_community_id.as_str());
     wanted.home_community_id = Some(home);
     Repository::open(wanted, audit.clone(), client.clone())
+}
+
+/// The imaging source, as it answers and as `hilum import` fills it.
+pub(crate) fn imaging_config(
+    config: &Config,
+    codes: &AffinityCodes,
+) -> Result<ImagingConfig, ConfigError> {
+    let unique_id = config.imaging_unique_id();
+    let unique_id =
+        unique_id.ok_or_else(|| ConfigError("imaging.unique_id: it is needed".to_owned()))?;
+    let mut wanted = ImagingConfig::new(
+        RepositoryUniqueId(unique_id),
+        config.affinity_domain.patient_id_authority.as_str(),
+        config.imaging_store(),
+    );
+    wanted.home_community_id = Some(HomeCommunityId::from(config.home_community_id.as_str()));
+    wanted.department = department(codes);
+    Ok(wanted)
+}
+
+/// How studies are labelled: as radiology usually is, or, where the affinity domain does not have
+/// that code, with its first one.
+fn department(codes: &AffinityCodes) -> Department {
+    let usual = Department::default();
+    let known = |kind: CodeKind, code: Code| match codes.allows(kind, &code.code, &code.scheme) {
+        true => code,
+        false => codes.codes(kind).into_iter().next().unwrap_or(code),
+    };
+    Department {
+        class_code: known(CodeKind::ClassCode, usual.class_code),
+        type_code: known(CodeKind::TypeCode, usual.type_code),
+        practice_setting_code: known(CodeKind::PracticeSettingCode, usual.practice_setting_code),
+        healthcare_facility_type_code: known(
+            CodeKind::HealthcareFacilityTypeCode,
+            usual.healthcare_facility_type_code,
+        ),
+        confidentiality_code: known(CodeKind::ConfidentialityCode, usual.confidentiality_code),
+        content_type_code: known(CodeKind::ContentTypeCode, usual.content_type_code),
+        language_code: usual.language_code,
+    }
 }
