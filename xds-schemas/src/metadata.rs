@@ -18,6 +18,7 @@ pub mod folder;
 mod formats;
 pub mod hl7;
 pub mod identifiers;
+mod judge;
 pub mod patient_id;
 mod reading;
 pub mod submission;

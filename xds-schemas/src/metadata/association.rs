@@ -1,6 +1,7 @@
 //! Association: how two objects belong together (ITI TF-3 4.2.2).
 
-use super::reading::{Concern, Judge, Reading};
+use super::judge::{Concern, Judge};
+use super::reading::Reading;
 use super::writing::Writing;
 use super::{Code, EntryUuid, Extra, HomeCommunityId, formats};
 use crate::codes::ebrim_uuids::association as scheme;

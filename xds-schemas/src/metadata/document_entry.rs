@@ -1,6 +1,7 @@
 //! DocumentEntry: what is known of a document without looking into it (ITI TF-3 4.2.3.2).
 
-use super::reading::{Concern, Judge, Reading};
+use super::judge::{Concern, Judge};
+use super::reading::Reading;
 use super::writing::Writing;
 use super::{
     Author, Code, EntryUuid, Extra, HomeCommunityId, PatientId, ReferenceId, RepositoryUniqueId,

@@ -1,6 +1,7 @@
 //! Folder: documents that somebody put together for a purpose (ITI TF-3 4.2.3.4).
 
-use super::reading::{Concern, Judge, Reading};
+use super::judge::{Concern, Judge};
+use super::reading::Reading;
 use super::writing::Writing;
 use super::{Code, EntryUuid, Extra, HomeCommunityId, PatientId, Timestamp, UniqueId, formats};
 use crate::codes::ebrim_uuids::folder as scheme;

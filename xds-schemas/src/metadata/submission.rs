@@ -5,7 +5,7 @@ mod judgement;
 
 use std::collections::{HashMap, HashSet};
 
-use super::reading::{Concern, Judge, Subject};
+use super::judge::{Concern, Judge, Subject};
 use super::{
     Association, AssociationType, DocumentEntry, EntryUuid, Extra, Folder, SubmissionSet,
     SubmissionSetStatus,

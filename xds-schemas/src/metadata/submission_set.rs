@@ -1,6 +1,7 @@
 //! SubmissionSet: what was submitted together, by whom and when (ITI TF-3 4.2.3.3).
 
-use super::reading::{Concern, Judge, Reading};
+use super::judge::{Concern, Judge};
+use super::reading::Reading;
 use super::writing::Writing;
 use super::{
     Author, Code, EntryUuid, Extra, HomeCommunityId, PatientId, Timestamp, UniqueId, formats,

@@ -346,6 +346,7 @@ fn patient_ids_have_one_form() {
     for good in [
         "1^^^&1.2.3&ISO",
         "1^^^&1.2.3&ISO^^",
+        "89765a87b^^^&3.4.5&ISO",
         "D\\E\\TP-1^^^&1.3.6&ISO",
     ] {
         let id = PatientId::parse(good).unwrap();

@@ -3,7 +3,7 @@
 use super::{Rules, Submission};
 use crate::affinity_codes::{AffinityCodes, CodeKind};
 use crate::ebrs::RegistryError;
-use crate::metadata::reading::{Concern, Judge, Subject};
+use crate::metadata::judge::{Concern, Judge, Subject};
 use crate::metadata::{Code, EntryUuid};
 
 impl Submission {

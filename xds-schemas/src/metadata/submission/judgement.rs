@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Rules, Submission};
 use crate::codes::error_code::ErrorCode;
-use crate::metadata::reading::{Concern, Judge, Subject};
+use crate::metadata::judge::{Concern, Judge, Subject};
 use crate::metadata::{Association, AssociationType, EntryUuid, PatientId, SubmissionSetStatus};
 
 /// What an id of a submission stands for.

@@ -1,0 +1,86 @@
+//! Who minds what, and what is said of it.
+
+use super::submission::Rules;
+use crate::codes::error_code::ErrorCode;
+use crate::ebrs::RegistryError;
+
+/// Whose business a rule is. A judge hears only what is its business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Concern {
+    /// Without this there is nothing to represent.
+    Everybody,
+    /// What the repository needs to store documents (ITI TF-2 3.41.4.1.3), or would mend without
+    /// noticing when it passes the metadata on.
+    Repository,
+    /// Everything else: the registry's.
+    Registry,
+}
+
+/// How many offences are kept. Whoever sends more must begin with these.
+const MOST_OFFENCES: usize = 500;
+
+/// Hears offences, and keeps those it is concerned with.
+#[derive(Debug)]
+pub(super) struct Judge {
+    concern: Concern,
+    code: ErrorCode,
+    pub(super) offences: Vec<RegistryError>,
+}
+
+impl Judge {
+    /// Hears only what cannot be represented.
+    pub(super) fn lenient() -> Self {
+        Self {
+            concern: Concern::Everybody,
+            code: ErrorCode::RegistryMetadataError,
+            offences: Vec::new(),
+        }
+    }
+
+    pub(super) fn of(rules: Rules) -> Self {
+        let concern = match rules {
+            Rules::Provide => Concern::Repository,
+            Rules::Register => Concern::Registry,
+        };
+        Self {
+            concern,
+            code: rules.metadata_error(),
+            offences: Vec::new(),
+        }
+    }
+
+    /// The metadata breaks a rule of the form.
+    pub(super) fn offence(
+        &mut self,
+        concern: Concern,
+        subject: Subject<'_>,
+        attribute: &str,
+        problem: &str,
+    ) {
+        let code = self.code.clone();
+        self.coded_offence(concern, code, subject, attribute, problem);
+    }
+
+    /// The same for rules with an error code of their own.
+    pub(super) fn coded_offence(
+        &mut self,
+        concern: Concern,
+        code: ErrorCode,
+        subject: Subject<'_>,
+        attribute: &str,
+        problem: &str,
+    ) {
+        if concern <= self.concern && self.offences.len() < MOST_OFFENCES {
+            let context = format!("{} {}: {attribute} {problem}", subject.kind, subject.id);
+            self.offences
+                .push(RegistryError::error(code, context).at(subject.id));
+        }
+    }
+}
+
+/// The object concerned.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) kind: &'static str,
+    pub(super) id: &'a str,
+}
