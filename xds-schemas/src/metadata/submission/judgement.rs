@@ -27,10 +27,14 @@ pub(super) fn judge(submission: &Submission, rules: Rules, judge: &mut Judge) {
         judge,
         places: HashMap::new(),
         members: HashSet::new(),
+        transformations: HashSet::new(),
     };
     it.identities_are_unique(rules);
     it.patients_agree();
     it.members = it.memberships_of_the_set();
+    let transforms = |it: &&Association| it.association_type == AssociationType::Transform;
+    let associations = submission.associations.iter().filter(transforms);
+    it.transformations = associations.map(|it| it.source.as_str()).collect();
     for association in &submission.associations {
         it.association(association);
     }
@@ -44,6 +48,8 @@ struct Judgement<'a, 'j> {
     places: HashMap<&'a str, (usize, Place)>,
     /// What the submission set has as members.
     members: HashSet<&'a str>,
+    /// What is submitted as a transformation of something.
+    transformations: HashSet<&'a str>,
 }
 
 impl<'a> Judgement<'a, '_> {
@@ -291,12 +297,8 @@ impl<'a> Judgement<'a, '_> {
             }
         }
         // A transformation is another form of its parent, to which an addendum belongs instead.
-        let transforms = |it: &Association| {
-            it.association_type == AssociationType::Transform && it.source == association.target
-        };
         if association.association_type == AssociationType::Append
-            && target == Place::DocumentEntry
-            && self.submission.associations.iter().any(transforms)
+            && self.transformations.contains(association.target.as_str())
         {
             self.offend(
                 association,
