@@ -156,9 +156,9 @@ fn database(url: &str) -> Finding {
 }
 
 fn store(url: &str) -> Finding {
-    match url.strip_prefix("file:") {
-        Some(path) => folder(Path::new(path)),
-        None => Err("it begins with file:".to_owned()),
+    match hilum_repository::check_store(url) {
+        Ok(folder) => Ok(folder.display().to_string()),
+        Err(error) => Err(format!("{error:#}")),
     }
 }
 

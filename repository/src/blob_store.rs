@@ -15,8 +15,9 @@ mod arrival;
 pub(crate) mod container;
 mod folders;
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -59,7 +60,13 @@ impl BlobStore {
         let shown = path.display();
         let at_path = || format!("the document store {shown} cannot be opened");
         for folder in ["incoming", "documents"] {
-            fs::create_dir_all(path.join(folder)).with_context(at_path)?;
+            // Patients' documents concern nobody else on this machine.
+            let mut private = DirBuilder::new();
+            let made = private
+                .recursive(true)
+                .mode(0o700)
+                .create(path.join(folder));
+            made.with_context(at_path)?;
         }
         let lock = File::options()
             .create(true)
@@ -173,18 +180,21 @@ fn folder_of(url: &str) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// Whether documents can be stored at `url`, for `hilum check`: makes the folder if need be, and
-/// writes and removes a file. Works beside a process that uses the store.
+/// Whether documents can be stored at `url`, for `hilum check`: writes and removes a file, in the
+/// folder above if the folder itself is not there yet. Gives the folder. Works beside a process
+/// that uses the store.
 ///
 /// # Errors
 /// Says what is wrong with the URL or the folder.
-pub fn check_store(url: &str) -> anyhow::Result<()> {
+pub fn check_store(url: &str) -> anyhow::Result<PathBuf> {
     let path = folder_of(url)?;
-    probe(&path).with_context(|| format!("{} cannot be written", path.display()))
+    let existing = path.ancestors().find(|folder| folder.exists());
+    probe(existing.unwrap_or(Path::new(".")))
+        .with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(path)
 }
 
 fn probe(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
     let file = folder.join(format!("probe-{}", Uuid::new_v4()));
     let written = File::create_new(&file).and_then(|file| file.sync_all());
     fs::remove_file(&file)?;

@@ -126,6 +126,10 @@ impl<'a> Submitted<'a> {
                 Err(_) => return false,
             }
         }
+        // A submission without documents leaves nothing to recognise it by.
+        if self.unknown.is_empty() {
+            return false;
+        }
         let accepted = |unknown: &Unknown| known.contains(&unknown.arrival.label.entry_uuid);
         if !self.unknown.iter().all(accepted) {
             return false;

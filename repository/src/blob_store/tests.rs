@@ -1,3 +1,4 @@
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -57,6 +58,8 @@ async fn a_document_is_found_when_it_is_kept() {
     let chunks: Vec<&[u8]> = large.chunks(100_001).collect();
     let arrival = received(&store, "1.2/../3", &chunks).await;
     assert!(store.find("1.2/../3").unwrap().is_none());
+    let mode = store.root.path.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
     kept(&store, arrival).await.unwrap();
     let stored = store.find("1.2/../3").unwrap().unwrap();
     assert_eq!(content(&stored), large);
@@ -145,6 +148,7 @@ fn only_files_are_stores() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().display();
     check_store(&format!("file:{path}/new")).unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     fs::write(folder.path().join("a-file"), "").unwrap();
     let refused = check_store(&format!("file:{path}/a-file")).unwrap_err();
     assert!(format!("{refused:#}").contains("cannot be written"));

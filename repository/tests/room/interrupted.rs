@@ -57,6 +57,17 @@ async fn an_answer_that_is_lost_is_asked_for_at_once() {
     );
 }
 
+/// A submission may consist of links only; then there is nothing to ask for.
+#[tokio::test]
+async fn an_answer_about_no_documents_that_is_lost() {
+    let site = Site::open().await;
+    let draft = Draft::of([]);
+    site.accepted(&draft).await;
+    site.registry.say(Say::RegisteredAndFault);
+    site.refused(&Draft::of([]), NOT_AVAILABLE).await;
+    assert_eq!(*site.registry.questions.lock().unwrap(), 0);
+}
+
 #[tokio::test]
 async fn an_answer_that_is_lost_with_the_line_is_asked_for_later() {
     let site = Site::open().await;
