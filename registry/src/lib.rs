@@ -8,6 +8,8 @@
 pub mod config;
 mod db;
 mod failure;
+#[cfg(test)]
+mod figures;
 mod iti18_registry_stored_query;
 mod iti42_register_document_set;
 pub mod routes;
