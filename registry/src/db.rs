@@ -60,7 +60,7 @@ enum Engine {
 }
 
 impl Database {
-    /// Opens the database and brings its tables up to date.
+    /// Opens the database and brings its tables up to date; refuses those of a newer program.
     pub(crate) fn open(url: &str, connections: usize) -> anyhow::Result<Self> {
         if let Some(folder) = folder_of(url) {
             std::fs::create_dir_all(folder)
@@ -68,12 +68,13 @@ impl Database {
         }
         let mut connection = Connection::open(url)?;
         connection.migrate()?;
+        connection.version()?;
         let engine = match connection {
             Connection::Sqlite(_) => {
                 let checkpoints = Arc::new(Checkpoints::default());
                 let second = Connection::open(url)?;
                 Engine::Sqlite {
-                    writer: Writer::start(connection, Arc::clone(&checkpoints))?,
+                    writer: Writer::start(url, connection, Arc::clone(&checkpoints))?,
                     readers: Pool::new(url, connections),
                     _checkpointer: Checkpointer::start(second, checkpoints)?,
                 }
@@ -109,13 +110,16 @@ impl Database {
     }
 }
 
-/// The version of the tables of a database that exists; changes nothing in it.
-pub(crate) fn version(url: &str) -> anyhow::Result<String> {
-    Connection::open(url)?.version()
+/// The version of the tables; nothing if there are none yet.
+pub(crate) fn version(url: &str) -> anyhow::Result<Option<String>> {
+    match url.strip_prefix("sqlite:") {
+        Some(path) if !std::path::Path::new(path).exists() => Ok(None),
+        _ => Connection::open(url)?.version(),
+    }
 }
 
 /// The folder of an SQLite database.
-pub(crate) fn folder_of(url: &str) -> Option<&std::path::Path> {
+fn folder_of(url: &str) -> Option<&std::path::Path> {
     let path = std::path::Path::new(url.strip_prefix("sqlite:")?);
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())

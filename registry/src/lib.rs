@@ -72,13 +72,12 @@ impl std::fmt::Debug for Registry {
     }
 }
 
-/// Whether the database of a registry is there and fits this program; changes nothing. Gives the
-/// version of its tables.
+/// Whether a registry could use its database: gives the version of its tables, or nothing if there
+/// are none yet, since opening the registry makes them.
 ///
 /// # Errors
-/// Says what is wrong: it is not there, or its tables are older than this program, which opening
-/// the registry would mend.
-pub fn check_database(url: &str) -> anyhow::Result<String> {
+/// Says what is wrong: the database cannot be opened, or is that of a newer program.
+pub fn check_database(url: &str) -> anyhow::Result<Option<String>> {
     db::version(url)
 }
 

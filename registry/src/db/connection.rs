@@ -2,8 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
+use diesel::backend::Backend;
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::migration::MigrationSource;
+use diesel::pg::Pg;
+use diesel::sqlite::Sqlite;
 use diesel::{Connection as _, PgConnection, QueryResult, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -60,14 +64,13 @@ impl Connection {
         ))
     }
 
-    /// Brings the tables up to date and says their version.
-    pub(crate) fn migrate(&mut self) -> anyhow::Result<String> {
-        let migrated = match self {
+    /// Brings the tables up to date.
+    pub(crate) fn migrate(&mut self) -> anyhow::Result<()> {
+        match self {
             Self::Sqlite(c) => c.run_pending_migrations(SQLITE_MIGRATIONS).map(drop),
             Self::Postgres(c) => c.run_pending_migrations(POSTGRES_MIGRATIONS).map(drop),
-        };
-        migrated.map_err(|error| anyhow!("the tables cannot be made: {error}"))?;
-        self.version()
+        }
+        .map_err(|error| anyhow!("the tables cannot be made: {error}"))
     }
 
     /// Undoes every migration: the data is gone.
@@ -80,18 +83,21 @@ impl Connection {
         .map_err(|error| anyhow!("{error}"))
     }
 
-    /// The newest migration that the tables have; an error if ours are not all there.
-    pub(crate) fn version(&mut self) -> anyhow::Result<String> {
-        let pending = match self {
-            Self::Sqlite(c) => c.has_pending_migration(SQLITE_MIGRATIONS),
-            Self::Postgres(c) => c.has_pending_migration(POSTGRES_MIGRATIONS),
+    /// The newest migration that the tables have; nothing if there are none.
+    ///
+    /// # Errors
+    /// If the database cannot be asked, or was changed by a newer program.
+    pub(crate) fn version(&mut self) -> anyhow::Result<Option<String>> {
+        let ours = match self {
+            Self::Sqlite(_) => newest::<Sqlite>(&SQLITE_MIGRATIONS),
+            Self::Postgres(_) => newest::<Pg>(&POSTGRES_MIGRATIONS),
         };
-        if pending.map_err(|error| anyhow!("{error}"))? {
-            return Err(anyhow!("the tables are older than this program"));
-        }
         let applied = on!(self, |c| c.applied_migrations()).map_err(|error| anyhow!("{error}"))?;
-        let newest = applied.iter().map(ToString::to_string).max();
-        newest.ok_or_else(|| anyhow!("there are no tables"))
+        let version = applied.iter().map(ToString::to_string).max();
+        if version > ours {
+            bail!("the tables are of a newer version than this program");
+        }
+        Ok(version)
     }
 
     /// Does `work` whole or not at all. Inside another transaction it is a savepoint of it. A
@@ -135,4 +141,10 @@ impl Connection {
     pub(crate) fn ping(&mut self) -> QueryResult<()> {
         on!(self, |c| c.batch_execute("SELECT 1"))
     }
+}
+
+fn newest<DB: Backend>(migrations: &impl MigrationSource<DB>) -> Option<String> {
+    let migrations = migrations.migrations().unwrap_or_default();
+    let versions = migrations.iter().map(|it| it.name().version().to_string());
+    versions.max()
 }

@@ -6,6 +6,9 @@ use diesel::prelude::*;
 use super::Connection;
 use super::schema::links;
 
+/// Rows of one INSERT on PostgreSQL, which takes 65,535 values.
+const ROWS: usize = 10_000;
+
 /// One end of an association.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Insertable)]
 #[diesel(table_name = links)]
@@ -26,11 +29,13 @@ pub(crate) fn insert(conn: &mut Connection, links: &[Link]) -> QueryResult<()> {
                 .execute(c)
                 .map(drop)
         }),
-        Connection::Postgres(c) => diesel::insert_into(links::table)
-            .values(links)
-            .on_conflict_do_nothing()
-            .execute(c)
-            .map(drop),
+        Connection::Postgres(c) => links.chunks(ROWS).try_for_each(|links| {
+            diesel::insert_into(links::table)
+                .values(links)
+                .on_conflict_do_nothing()
+                .execute(c)
+                .map(drop)
+        }),
     }
 }
 

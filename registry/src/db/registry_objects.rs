@@ -13,6 +13,8 @@ use diesel::sql_types::SmallInt;
 use super::schema::registry_objects;
 use super::{Connection, SEQ_BITS, on, patient_of};
 
+/// Rows of one INSERT on PostgreSQL, which takes 65,535 values.
+const ROWS: usize = 1000;
 /// Separates the values of a list: XML cannot carry it, so no value holds it.
 const SEPARATOR: char = '\u{1f}';
 
@@ -183,7 +185,7 @@ pub(crate) struct Found {
     pub(crate) ebrim: String,
 }
 
-/// Adds an object.
+/// Adds objects.
 pub(crate) fn insert(conn: &mut Connection, objects: &[(Row, String)]) -> QueryResult<()> {
     match conn {
         Connection::Sqlite(c) => objects.iter().try_for_each(|(row, ebrim)| {
@@ -192,7 +194,7 @@ pub(crate) fn insert(conn: &mut Connection, objects: &[(Row, String)]) -> QueryR
                 .execute(c)
                 .map(drop)
         }),
-        Connection::Postgres(c) => {
+        Connection::Postgres(c) => objects.chunks(ROWS).try_for_each(|objects| {
             let values: Vec<_> = objects
                 .iter()
                 .map(|(row, ebrim)| (row, registry_objects::ebrim.eq(ebrim)))
@@ -201,7 +203,7 @@ pub(crate) fn insert(conn: &mut Connection, objects: &[(Row, String)]) -> QueryR
                 .values(values)
                 .execute(c)
                 .map(drop)
-        }
+        }),
     }
 }
 

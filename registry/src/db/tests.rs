@@ -7,11 +7,14 @@ use super::Connection;
 fn up_down_up_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("registry.db").display());
+    assert_eq!(super::version(&url).unwrap(), None);
     let mut connection = Connection::open(&url).unwrap();
-    assert!(connection.version().is_err());
-    let version = connection.migrate().unwrap();
-    assert_eq!(connection.version().unwrap(), version);
+    assert_eq!(connection.version().unwrap(), None);
+    connection.migrate().unwrap();
+    let version = connection.version().unwrap();
+    assert!(version.is_some());
     connection.unmigrate().unwrap();
-    assert!(connection.version().is_err());
-    assert_eq!(connection.migrate().unwrap(), version);
+    assert_eq!(connection.version().unwrap(), None);
+    connection.migrate().unwrap();
+    assert_eq!(super::version(&url).unwrap(), version);
 }

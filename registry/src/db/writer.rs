@@ -32,13 +32,15 @@ pub(crate) struct Writer {
 impl Writer {
     /// Starts the thread.
     pub(crate) fn start(
+        url: &str,
         connection: Connection,
         checkpoints: Arc<Checkpoints>,
     ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
+        let url = url.to_owned();
         let thread = std::thread::Builder::new()
             .name("registry-writer".to_owned())
-            .spawn(move || run(connection, jobs, &checkpoints))?;
+            .spawn(move || run(&url, connection, jobs, &checkpoints))?;
         Ok(Self {
             queue: Some(queue),
             thread: Some(thread),
@@ -80,41 +82,46 @@ impl Drop for Writer {
     }
 }
 
-fn run(mut connection: Connection, mut jobs: mpsc::Receiver<Job>, checkpoints: &Checkpoints) {
+fn run(
+    url: &str,
+    mut connection: Connection,
+    mut jobs: mpsc::Receiver<Job>,
+    checkpoints: &Checkpoints,
+) {
     let mut group = Vec::with_capacity(GROUP);
     while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
-        let settles = write_group(&mut connection, group.drain(..));
+        let begun = connection
+            .begin_writing()
+            .map_err(|error| format!("nothing can be written: {error}"));
+        let settles: Vec<Settle> = group
+            .drain(..)
+            .map(|job| match &begun {
+                Ok(()) => job(Ok(&mut connection)),
+                Err(reason) => job(Err(reason.clone())),
+            })
+            .collect();
+        let committed = begun.and_then(|()| {
+            connection
+                .commit()
+                .map_err(|error| format!("a group of submissions was not committed: {error}"))
+        });
+        if committed.is_err() {
+            renew(url, &mut connection);
+        }
         checkpoints.committed();
         for settle in settles {
-            settle();
+            settle(committed.clone());
         }
     }
 }
 
-/// One transaction of many savepoints.
-fn write_group(
-    connection: &mut Connection,
-    group: impl Iterator<Item = Job>,
-) -> Vec<Box<dyn FnOnce() + Send>> {
-    let begun = connection
-        .begin_writing()
-        .map_err(|error| format!("nothing can be written: {error}"));
-    let settles: Vec<Settle> = group
-        .map(|job| match &begun {
-            Ok(()) => job(Ok(&mut *connection)),
-            Err(reason) => job(Err(reason.clone())),
-        })
-        .collect();
-    let committed = begun.and_then(|()| {
-        connection.commit().map_err(|error| {
-            // If this fails too, the next group cannot be begun.
-            drop(connection.roll_back());
-            format!("a group of submissions was not committed: {error}")
-        })
-    });
-    let settle = |settle: Settle| {
-        let committed = committed.clone();
-        Box::new(move || settle(committed)) as Box<dyn FnOnce() + Send>
-    };
-    settles.into_iter().map(settle).collect()
+/// After a failure nobody knows in what state the connection is. If there is no other, the next
+/// group cannot be begun, and another is tried then.
+fn renew(url: &str, connection: &mut Connection) {
+    // What is left of the transaction must not hold up the new connection.
+    drop(connection.roll_back());
+    match Connection::open(url) {
+        Ok(opened) => *connection = opened,
+        Err(error) => tracing::error!("the database cannot be opened again: {error:#}"),
+    }
 }

@@ -43,16 +43,16 @@ pub(super) fn claim_unique_ids(
             continue;
         };
         let mut found = Vec::new();
-        // Ends, because each round finds what took the copy of the round before.
-        while !unique_ids::claim(conn, unique_id, found.len() as i32, row.key)? {
+        let mut copy = 0;
+        // Each round finds what took the copy of the round before.
+        while !unique_ids::claim(conn, unique_id, copy, row.key)? {
             found = unique_ids::find(conn, &[unique_id])?;
+            copy = i32::try_from(found.len()).unwrap_or(i32::MAX).max(copy + 1);
             if !row.kind.is_document_entry() {
                 let what = describe(row.kind);
                 let context = format!("{what} {name}: its uniqueId {unique_id} is registered");
-                errors.push(
-                    RegistryError::error(ErrorCode::DuplicateUniqueIdInRegistry, context)
-                        .at(name.as_str()),
-                );
+                let code = ErrorCode::DuplicateUniqueIdInRegistry;
+                errors.push(RegistryError::error(code, context).at(name.as_str()));
                 break;
             }
         }
