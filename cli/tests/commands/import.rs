@@ -1,0 +1,154 @@
+//! `hilum import`, and `hilum retrieve` for studies, over mutual TLS.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::SystemTime;
+
+use hilum_repository::dicom::instance;
+use hilum_repository::dicom::phantoms::{self, Detail, Phantom};
+use serde_json::Value;
+
+use crate::site::Site;
+
+/// A node, the folder of its studies, and the studies.
+fn imported() -> (Site, std::path::PathBuf, Vec<Phantom>, Value) {
+    let site = Site::with(&["--accept-unknown-patients"]);
+    let folder = site.folder.path().join("dicom");
+    let studies = phantoms::write(&folder, "commands", SystemTime::now(), Detail::Small).unwrap();
+    std::fs::write(folder.join("notes.txt"), "no DICOM").unwrap();
+    let report = site.json(&["import", folder.to_str().unwrap()]);
+    (site, folder, studies, report)
+}
+
+/// Content by SOP Instance UID of all DICOM files below a folder.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if let Ok(instance) = instance::read(&path) {
+            found.insert(
+                instance.sop_instance_uid.to_string(),
+                std::fs::read(path).unwrap(),
+            );
+        }
+    }
+    found
+}
+
+#[test]
+fn studies_are_found_and_come_back_byte_for_byte() {
+    let (site, folder, studies, report) = imported();
+    let fates = report["studies"].as_array().unwrap();
+    assert_eq!(fates.len(), studies.len());
+    assert!(
+        fates.iter().all(|study| study["fate"] == "Registered"),
+        "{report}"
+    );
+    let left_out = report["leftOut"].as_array().unwrap();
+    assert!(left_out.len() == 1 && left_out[0]["file"].as_str().unwrap().ends_with("notes.txt"));
+    for study in fates {
+        let manifest = study["manifest"].as_str().unwrap();
+        site.ok(&["retrieve", "--manifest", manifest, "--out", "by-manifest"]);
+    }
+    assert_eq!(files(&site.dir().join("by-manifest")), files(&folder));
+    let one = &studies[0];
+    let uid = one.study_instance_uid.to_string();
+    let arguments = [
+        "retrieve",
+        "--study",
+        &uid,
+        "--patient",
+        one.patient_id,
+        "--out",
+        "by-study",
+    ];
+    let got = site.json(&arguments);
+    assert_eq!(got["studies"][0]["instances"], one.instances);
+    assert_eq!(got["studies"][0]["missing"], 0);
+    let by_study = site.dir().join("by-study");
+    let series: Vec<_> = std::fs::read_dir(by_study.join(&uid)).unwrap().collect();
+    assert_eq!(got["studies"][0]["series"], series.len());
+    assert_eq!(files(&by_study).len(), one.instances);
+
+    let requests = studies.len() + 1;
+    let recorded = site.recorded("RAD-69");
+    let count = |event: &str| recorded.iter().filter(|it| it.starts_with(event)).count();
+    let both = (
+        count("DICOM Instances Accessed 0"),
+        count("DICOM Instances Transferred 0"),
+    );
+    assert_eq!(both, (requests, requests), "{recorded:?}");
+    let recorded = site.recorded("RAD-68");
+    assert_eq!(recorded.len(), 2 * studies.len(), "{recorded:?}");
+
+    let again = site.json(&["import", folder.to_str().unwrap()]);
+    let fates = again["studies"].as_array().unwrap();
+    assert!(
+        fates.iter().all(|study| study["fate"] == "Unchanged"),
+        "{again}"
+    );
+}
+
+#[test]
+fn images_that_vanish_do_not_keep_the_rest_back() {
+    let (site, folder, studies, report) = imported();
+    let study = studies.iter().max_by_key(|study| study.instances).unwrap();
+    let uid = study.study_instance_uid.to_string();
+    let of_study = |path: &Path| {
+        let read = instance::read(path).ok();
+        read.is_some_and(|it| it.study_instance_uid == study.study_instance_uid)
+    };
+    let victim = first(&folder, &of_study).unwrap();
+    let missing = format!("[{}]", instance::read(&victim).unwrap().sop_instance_uid);
+    std::fs::remove_file(&victim).unwrap();
+    let fates = report["studies"].as_array().unwrap();
+    let fate = fates
+        .iter()
+        .find(|fate| fate["studyInstanceUID"] == uid.as_str())
+        .unwrap();
+    let manifest = fate["manifest"].as_str().unwrap();
+    let (code, _, error) = site.refused(&["retrieve", "--manifest", manifest, "--out", "got"]);
+    assert!(code == 1 && error.contains(&missing), "{error}");
+    assert_eq!(files(&site.dir().join("got")).len(), study.instances - 1);
+    let again = site.json(&["import", folder.to_str().unwrap()]);
+    let fates = again["studies"].as_array().unwrap();
+    let fate = fates
+        .iter()
+        .find(|fate| fate["studyInstanceUID"] == uid.as_str())
+        .unwrap();
+    assert_eq!(fate["fate"], "Replaced");
+    let manifest = fate["manifest"].as_str().unwrap();
+    site.ok(&["retrieve", "--manifest", manifest, "--out", "again"]);
+}
+
+/// The first file below a folder that is wanted.
+fn first(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> Option<std::path::PathBuf> {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let found = match path.is_dir() {
+            true => first(&path, wanted),
+            false => wanted(&path).then_some(path),
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+#[test]
+fn an_import_without_an_answer_says_so() {
+    let mut site = Site::with(&["--plain", "--accept-unknown-patients"]);
+    let folder = site.folder.path().join("dicom");
+    phantoms::write(&folder, "commands", SystemTime::now(), Detail::Small).unwrap();
+    site.stop();
+    let folder = folder.to_str().unwrap();
+    let (code, out, error) = site.refused(&["import", folder]);
+    assert_eq!(code, 3, "{out}{error}");
+    assert!(out.contains("Unanswered"), "{out}");
+    let empty = tempfile::tempdir().unwrap();
+    let (code, _, _) = site.refused(&["import", empty.path().to_str().unwrap()]);
+    assert_eq!(code, 2);
+}

@@ -1,0 +1,10 @@
+//! The command as people and scripts use it: a real node, and its clients.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod import;
+mod node;
+mod query;
+mod retrieve;
+mod site;
+mod submit;

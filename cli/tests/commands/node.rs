@@ -1,0 +1,59 @@
+//! The command as an integrator uses it: a node is made, checked, run, asked and stopped.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+
+use crate::site::{Site, hilum, text};
+
+fn get(port: u16, path: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_node_is_made_run_and_stopped() {
+    let mut site = Site::with(&["--plain"]);
+    let base = site.base;
+    assert!(site.run(&["check"]).status.success());
+    let expected = [("registry", 1), ("repository", 2), ("imaging", 2)]
+        .map(|(room, port)| format!("listening {room} http://127.0.0.1:{}/{room}", base + port));
+    assert_eq!(site.lines, expected);
+    assert!(get(base + 1, "/healthz").starts_with("HTTP/1.1 200"));
+    assert!(get(base + 1, "/elsewhere").starts_with("HTTP/1.1 404"));
+    let second = site.run(&["serve"]);
+    assert_eq!(second.status.code(), Some(1));
+    assert_eq!(text(&second.stderr).lines().count(), 1);
+    site.stop();
+    let records = site.ok(&["audit", "list"]);
+    let of = |code: &str| records.lines().filter(|line| line.contains(code)).count();
+    assert_eq!((of("110120"), of("110121")), (3, 3), "{records}");
+}
+
+#[test]
+fn exit_statuses() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    assert_eq!(
+        hilum(&["serve", "--config", "/no/such/file"]).status.code(),
+        Some(2)
+    );
+    assert_eq!(hilum(&["no-such-command"]).status.code(), Some(2));
+    assert_eq!(
+        hilum(&["init", dir, "--home", "none"]).status.code(),
+        Some(2)
+    );
+    std::fs::write(Path::new(dir).join("something"), "").unwrap();
+    let refused = hilum(&["init", dir]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("not empty"));
+}

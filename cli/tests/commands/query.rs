@@ -1,0 +1,140 @@
+//! `hilum query`.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use xds_schemas::iti18_registry_stored_query::QueryKind;
+
+use crate::site::Site;
+
+#[test]
+fn all_fourteen_stored_queries_can_be_asked() {
+    let site = Site::open();
+    let (unique_id, uuid) = site.submit("1.txt", "one", &["--new-folder", "Stay"]);
+    let all = site.json(&["query", "all", "--patient", "P-1"]);
+    let id = |kind: &str, name: &str| all[kind][0][name].as_str().unwrap().to_owned();
+    let folder = id("folders", "uniqueId");
+    let set = id("submissionSets", "entryUUID");
+    let reference = "1.2.3^^^^urn:ihe:iti:xds:2016:studyInstanceUID";
+    for (arguments, documents) in [
+        (vec!["--patient", "P-1"], 1),
+        (vec!["--patient", "P-1", "--reference-id", reference], 0),
+        (vec!["documents", "--unique-id", &unique_id], 1),
+        (vec!["documents", "--uuid", &uuid, "--associations"], 1),
+        (vec!["related", "--uuid", &uuid], 0),
+        (
+            vec!["submission-sets", "--patient", "P-1", "--from", "2000"],
+            0,
+        ),
+        (vec!["submission-sets", "--of", &uuid], 0),
+        (vec!["submission-sets", "--uuid", &set], 1),
+        (vec!["folders", "--patient", "P-1"], 0),
+        (vec!["folders", "--unique-id", &folder], 0),
+        (vec!["folders", "--unique-id", &folder, "--contents"], 1),
+        (vec!["folders", "--of-document", &unique_id], 0),
+        (vec!["associations", &uuid], 0),
+    ] {
+        let found = site.json(&[&["query"][..], &arguments].concat());
+        assert_eq!(found["status"], "Success");
+        assert_eq!(
+            found["documents"].as_array().unwrap().len(),
+            documents,
+            "{arguments:?}"
+        );
+    }
+    let records = site.records();
+    let asked = records
+        .iter()
+        .filter(|record| record["transaction"] == "ITI-18");
+    let asked: BTreeSet<String> = asked
+        .map(|record| record["objects"][0].as_str().unwrap().to_owned())
+        .collect();
+    let known = QueryKind::ALL.iter().map(|kind| kind.id().to_owned());
+    assert_eq!(asked, known.collect());
+}
+
+#[test]
+fn filters_narrow_what_is_found() {
+    let site = Site::open();
+    let chest = [
+        "--event-code",
+        "CT^^1.2.840.10008.2.16.4",
+        "--event-code",
+        "51185008",
+    ];
+    let chest = [
+        &chest[..],
+        &["--creation-time", "2020", "--author", "^Welby^Marcus"],
+    ]
+    .concat();
+    site.submit("ct.txt", "ct", &chest);
+    site.submit(
+        "mr.txt",
+        "mr",
+        &[
+            "--event-code",
+            "MR",
+            "--creation-time",
+            "2024",
+            "--class-code",
+            "IMAGES",
+        ],
+    );
+    let titles = |options: &[&str]| {
+        let found = site.json(&[&["query", "--patient", "P-1"], options].concat());
+        let documents = found["documents"].as_array().unwrap().iter();
+        let mut titles: Vec<String> = documents
+            .map(|it| it["title"].as_str().unwrap().to_owned())
+            .collect();
+        titles.sort();
+        titles
+    };
+    assert_eq!(titles(&[]), ["ct", "mr"]);
+    assert_eq!(titles(&["--event-code", "CT"]), ["ct"]);
+    assert_eq!(titles(&["--event-code", "CT|MR"]), ["ct", "mr"]);
+    assert_eq!(
+        titles(&["--event-code", "CT|MR", "--event-code", "51185008"]),
+        ["ct"]
+    );
+    assert_eq!(titles(&["--class-code", "IMAGES"]), ["mr"]);
+    assert_eq!(
+        titles(&["--class-code", "IMAGES", "--class-code", "REPORTS"]),
+        ["ct", "mr"]
+    );
+    assert_eq!(titles(&["--from", "2022"]), ["mr"]);
+    assert_eq!(titles(&["--to", "2022-01-01"]), ["ct"]);
+    assert_eq!(titles(&["--author", "%Welby%"]), ["ct"]);
+    assert_eq!(titles(&["--status", "deprecated"]), [""; 0]);
+    assert_eq!(titles(&["--type", "on-demand"]), [""; 0]);
+}
+
+#[test]
+fn answers_come_in_several_forms() {
+    let site = Site::open();
+    let (unique_id, uuid) = site.submit("1.txt", "one", &[]);
+    let xml = site.ok(&["query", "--patient", "P-1", "--xml"]);
+    assert!(
+        xml.contains("AdhocQueryResponse") && xml.contains("Envelope"),
+        "{xml}"
+    );
+    let names = site.ok(&["query", "--patient", "P-1", "--object-refs"]);
+    assert!(
+        names.contains(&uuid) && !names.contains(&unique_id),
+        "{names}"
+    );
+    let parameter = format!("$XDSDocumentEntryUniqueId={unique_id}");
+    let raw = site.json(&["query", "--stored-query", "GetDocuments", "-p", &parameter]);
+    assert_eq!(raw["documents"][0]["entryUUID"], Value::from(uuid));
+    let nothing = site.run(&["query", "--patient", "P-2"]);
+    assert!(nothing.status.success() && nothing.stdout.is_empty());
+    let (code, _, error) = site.refused(&["query", "--stored-query", "GetAll"]);
+    assert!(
+        code == 1 && error.contains("XDSStoredQueryMissingParam"),
+        "{error}"
+    );
+    let (code, _, error) = site.refused(&["query", "--stored-query", "urn:uuid:0"]);
+    assert!(
+        code == 1 && error.contains("XDSUnknownStoredQuery"),
+        "{error}"
+    );
+}

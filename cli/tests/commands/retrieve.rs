@@ -1,0 +1,94 @@
+//! `hilum retrieve` for documents.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::site::Site;
+
+/// The file below `folder` that begins with this: the repository puts what it knows behind it.
+fn file_with(folder: &Path, content: &[u8]) -> Option<PathBuf> {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let found = match path.is_dir() {
+            true => file_with(&path, content),
+            false => std::fs::read(&path)
+                .unwrap()
+                .starts_with(content)
+                .then_some(path),
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+#[test]
+fn what_is_missing_does_not_keep_the_rest_back() {
+    let site = Site::open();
+    let (here, _) = site.submit("1.txt", "this one stays", &[]);
+    let (gone, _) = site.submit("2.txt", "this one vanishes", &[]);
+    let store = site.dir().join("data/documents");
+    std::fs::remove_file(file_with(&store, b"this one vanishes").unwrap()).unwrap();
+    let (code, out, error) = site.refused(&["retrieve", &here, &gone, "--out", "got"]);
+    assert_eq!(code, 1);
+    assert!(
+        error.contains("1 of 2") && error.contains("XDSDocumentUniqueIdError"),
+        "{error}"
+    );
+    assert!(error.contains(&gone) && out.contains(&here), "{out}{error}");
+    let got: Vec<_> = std::fs::read_dir(site.dir().join("got")).unwrap().collect();
+    assert_eq!(got.len(), 1, "no half files are left");
+    assert_eq!(
+        site.recorded("ITI-43"),
+        ["Export 0", "Export 8", "Import 0", "Import 8"]
+    );
+}
+
+#[test]
+fn what_differs_from_what_was_registered_is_kept_aside() {
+    let site = Site::open();
+    let (id, _) = site.submit("1.txt", "what was registered", &[]);
+    let stored = file_with(&site.dir().join("data/documents"), b"what was registered").unwrap();
+    let mut permissions = std::fs::metadata(&stored).unwrap().permissions();
+    PermissionsExt::set_mode(&mut permissions, 0o644);
+    std::fs::set_permissions(&stored, permissions).unwrap();
+    let mut content = std::fs::read(&stored).unwrap();
+    content[0] = b'W';
+    std::fs::write(&stored, content).unwrap();
+    let (code, out, error) = site.refused(&["retrieve", &id, "--out", "got"]);
+    assert_eq!(code, 1, "{out}{error}");
+    let names = std::fs::read_dir(site.dir().join("got")).unwrap();
+    let names: Vec<String> = names
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(
+        names.iter().all(|name| name.ends_with(".rejected")),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn unknown_documents_and_repositories_are_refused() {
+    let site = Site::open();
+    let (id, _) = site.submit("1.txt", "one", &[]);
+    let (code, _, error) = site.refused(&["retrieve", "1.2.3"]);
+    assert!(code == 1 && error.contains("1.2.3"), "{error}");
+    let (code, _, error) = site.refused(&["retrieve", &id, "--repository", "1.2.3"]);
+    assert!(
+        code == 1 && error.contains("XDSUnknownRepositoryId"),
+        "{error}"
+    );
+    let (code, _, error) = site.refused(&["retrieve", "--manifest", &id]);
+    assert!(code == 1 && error.contains("no manifest"), "{error}");
+    let found = site.json(&["query", "--patient", "P-1"]);
+    let repository = found["documents"][0]["repositoryUniqueId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let got = site.json(&["retrieve", &id, "--repository", &repository, "--out", "got"]);
+    assert!(
+        got["documents"][0]["verified"].is_null(),
+        "the registry was not asked"
+    );
+}

@@ -1,0 +1,200 @@
+//! A node that runs, in a folder of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long a node may take to listen, or to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs `hilum` anywhere.
+pub(crate) fn hilum(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hilum"));
+    command.args(arguments).output().unwrap()
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A base such that the two ports that follow it are free.
+pub(crate) fn port_base() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let start = 20_000 + u16::try_from(std::process::id() % 30_000).unwrap();
+    loop {
+        let base = start + 10 * NEXT.fetch_add(1, Ordering::Relaxed);
+        if free(base + 1) && free(base + 2) {
+            return base;
+        }
+    }
+}
+
+/// A node that runs until it is dropped.
+pub(crate) struct Site {
+    pub(crate) folder: TempDir,
+    pub(crate) base: u16,
+    process: Child,
+    /// What it printed when it had started.
+    pub(crate) lines: Vec<String>,
+}
+
+impl Site {
+    /// A node over plain HTTP that takes every patient.
+    pub(crate) fn open() -> Self {
+        Self::with(&["--plain", "--accept-unknown-patients"])
+    }
+
+    /// A node that `hilum init` made with these options.
+    pub(crate) fn with(options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let base = port_base();
+        let dir = folder.path().join("node");
+        let port = base.to_string();
+        let mut arguments = vec!["init", dir.to_str().unwrap(), "--port-base", &port];
+        arguments.extend(options);
+        let made = hilum(&arguments);
+        assert!(made.status.success(), "{}", text(&made.stderr));
+        let mut process = Command::new(env!("CARGO_BIN_EXE_hilum"))
+            .args(["serve"])
+            .current_dir(&dir)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = first_lines(&mut process, 3);
+        Self {
+            folder,
+            base,
+            process,
+            lines,
+        }
+    }
+
+    /// The node's folder.
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.folder.path().join("node")
+    }
+
+    /// Writes a file beside the node, and gives its path.
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Runs `hilum` in the node's folder.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hilum"));
+        command.args(arguments).current_dir(self.dir());
+        command.output().unwrap()
+    }
+
+    /// What a command that succeeds prints.
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let said = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{arguments:?}: {said:?}");
+        said.0
+    }
+
+    /// What a command prints that succeeds with `--json`.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let arguments = [arguments, &["--json"]].concat();
+        serde_json::from_str(&self.ok(&arguments)).unwrap()
+    }
+
+    /// Exit status, standard output and standard error of a command that fails.
+    pub(crate) fn refused(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = self.run(arguments);
+        let said = (text(&output.stdout), text(&output.stderr));
+        assert!(!output.status.success(), "{arguments:?}: {said:?}");
+        (output.status.code().unwrap(), said.0, said.1)
+    }
+
+    /// Submits a text for P-1, and gives its uniqueId and entryUUID.
+    pub(crate) fn submit(&self, name: &str, content: &str, options: &[&str]) -> (String, String) {
+        let file = self.file(name, content);
+        let arguments = [&["submit", &file, "--patient", "P-1"], options].concat();
+        let document = &self.json(&arguments)["documents"][0];
+        let said = |name: &str| document[name].as_str().unwrap().to_owned();
+        (said("uniqueId"), said("entryUUID"))
+    }
+
+    /// The audit records, as JSON.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        let listed = self.ok(&["audit", "list", "--json"]);
+        let lines = listed.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// How many records there are of a transaction, by their events: who gave and who took.
+    pub(crate) fn recorded(&self, transaction: &str) -> Vec<String> {
+        let records = self.records();
+        let records = records
+            .iter()
+            .filter(|record| record["transaction"] == transaction);
+        let mut events: Vec<String> = records
+            .map(|record| {
+                format!(
+                    "{} {}",
+                    record["event"].as_str().unwrap(),
+                    record["outcome"].as_str().unwrap()
+                )
+            })
+            .collect();
+        events.sort();
+        events
+    }
+
+    /// Stops the node as an operator does.
+    pub(crate) fn stop(&mut self) {
+        let id = self.process.id().to_string();
+        let killed = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(killed.unwrap().success());
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                assert!(status.success(), "{status}");
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "the node does not stop");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        // It may have been stopped.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The first lines that a process prints; it must not take for ever.
+fn first_lines(process: &mut Child, count: usize) -> Vec<String> {
+    let output = process.stdout.take().unwrap();
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines() {
+            if sender.send(line.unwrap()).is_err() {
+                return;
+            }
+        }
+    });
+    let next = |_| receiver.recv_timeout(PATIENCE);
+    let lines: Result<Vec<String>, _> = (0..count).map(next).collect();
+    lines.unwrap_or_else(|error| {
+        let _ = process.kill();
+        panic!("the node does not listen: {error}");
+    })
+}
