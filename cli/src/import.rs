@@ -20,7 +20,7 @@ use crate::config::{Config, ConfigError};
 use crate::domain::Domain;
 use crate::refusal::{self, Refused};
 use crate::status::Usage;
-use crate::terminal::{Table, count_bar, printable};
+use crate::terminal::{Table, count_bar, printable, say, say_json};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -79,8 +79,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     bar.finish_and_clear();
     let report = report?;
     match arguments.json {
-        true => println!("{}", serde_json::to_string_pretty(&json(&report))?),
-        false => show(&report),
+        true => say_json(&json(&report))?,
+        false => show(&report)?,
     }
     judge(&report)
 }
@@ -127,7 +127,7 @@ fn fate(fate: &Fate) -> (&'static str, Option<&str>) {
 }
 
 /// One line for each study on standard output; what is wrong on standard error.
-fn show(report: &Report) {
+fn show(report: &Report) -> std::io::Result<()> {
     let head = [
         "STUDY IS",
         "PATIENT",
@@ -150,7 +150,7 @@ fn show(report: &Report) {
             study.study_instance_uid.to_string(),
         ]);
     }
-    print!("{}", table.text());
+    say(&table.text())?;
     for study in &report.studies {
         for line in remarks(study) {
             eprintln!("hilum: study {}: {}", study.study_instance_uid, line);
@@ -163,6 +163,7 @@ fn show(report: &Report) {
     for note in &report.notes {
         eprintln!("hilum: {}", printable(note));
     }
+    Ok(())
 }
 
 /// What is worth saying about a study.

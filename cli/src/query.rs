@@ -16,6 +16,7 @@ use xds_schemas::iti18_registry_stored_query::RegistryStoredQuery;
 use crate::client::{Node, outcome};
 use crate::domain::Domain;
 use crate::refusal::{self, Refused, judge};
+use crate::terminal::{say, say_json};
 
 pub(crate) use answer::Found;
 pub(crate) use arguments::Arguments;
@@ -34,7 +35,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "the registry refused the query",
     );
     if arguments.common.xml {
-        println!("{}", String::from_utf8_lossy(&answer.envelope));
+        say(&String::from_utf8_lossy(&answer.envelope))?;
         return Ok(refused?);
     }
     let found = Found::read(&response.objects);
@@ -42,9 +43,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let mut whole = found.json();
         whole["status"] = json!(refusal::word(response.status));
         whole["errors"] = refusal::json(&response.errors);
-        println!("{}", serde_json::to_string_pretty(&whole)?);
+        say_json(&whole)?;
     } else if response.status != ResponseStatus::Failure {
-        print!("{}", found.text());
+        say(&found.text())?;
         if found.is_empty() {
             eprintln!("hilum: nothing is found");
         }

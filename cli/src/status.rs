@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::config::ConfigError;
 use crate::import::Unanswered;
+use crate::terminal::printable;
 
 /// The command was used wrongly in a way that shows only when it runs.
 #[derive(Debug, Error)]
@@ -48,7 +49,7 @@ fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
 }
 
-/// The error and its causes, in one line. Many errors quote their cause, which is said only once.
+/// The error and its causes, in one line unless a peer gave several reasons. Many errors quote their cause, which is said only once.
 fn told(error: &anyhow::Error) -> String {
     let mut told = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -58,10 +59,17 @@ fn told(error: &anyhow::Error) -> String {
             told = format!("{told}: {cause}");
         }
     }
-    if error.chain().find_map(kind) == Some(3) {
+    if error.chain().any(not_there) {
         told.push_str("; does it run there (hilum serve), and is its URL in hilum.toml right?");
     }
-    told
+    let lines: Vec<String> = told.split('\n').map(printable).collect();
+    lines.join("\n")
+}
+
+/// Whether a peer got nothing of what was asked.
+fn not_there(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let error = cause.downcast_ref::<ClientError>();
+    matches!(error, Some(ClientError::Unreachable { sent: false, .. })) || cause.is::<Unanswered>()
 }
 
 /// Whether the reader of our output went away, as `head` does: nobody is left to be told.

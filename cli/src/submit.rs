@@ -9,8 +9,9 @@ mod prepared;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
 use hilum_audit::{Audit, Event, Parties, SubmissionSet};
-use hilum_transport::{Part, PartSource};
+use hilum_transport::{ClientError, Part, PartSource};
 use serde_json::json;
 use xds_schemas::codes::ebrim_uuids;
 use xds_schemas::codes::status::{AvailabilityStatus, ResponseStatus};
@@ -29,7 +30,7 @@ use crate::domain::Domain;
 use crate::query::{self, Question};
 use crate::refusal::{self, judge};
 use crate::status::Usage;
-use crate::terminal::{Table, bytes_bar, count_bar};
+use crate::terminal::{Table, bytes_bar, say, say_json, waiting};
 
 use build::{Builder, Related};
 use content::Content;
@@ -53,7 +54,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.print {
         let mut writer = Writer::default();
         prepared.request.to_xml(&mut writer);
-        println!("{}", writer.finish());
+        say(&writer.finish())?;
         return Ok(());
     }
     let ledger = node.ledger()?;
@@ -63,9 +64,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let repository = node.config.repository_unique_id();
     if arguments.json {
         let json = outcome_json(&objects, &response, repository);
-        println!("{}", serde_json::to_string_pretty(&json)?);
+        say_json(&json)?;
     } else if response.status == ResponseStatus::Success {
-        print!("{}", outcome_table(&objects, repository).text());
+        say(&outcome_table(&objects, repository).text())?;
     }
     let what = "the repository refused the submission";
     Ok(judge(response.status, &response.errors, what)?)
@@ -77,7 +78,7 @@ async fn send(node: &Node, ledger: &Audit, prepared: Prepared) -> anyhow::Result
     let Prepared { request, parts } = prepared;
     let set = submission_set(&request.submit);
     let value = |scheme| set.and_then(|set| set.external_identifier(scheme));
-    let progress = count_bar(parts.len() as u64, "sending");
+    let progress = waiting("sending");
     let answer = node
         .client
         .send::<ProvideAndRegisterDocumentSet>(&url, &request, parts);
@@ -89,8 +90,23 @@ async fn send(node: &Node, ledger: &Audit, prepared: Prepared) -> anyhow::Result
         patient: value(ebrim_uuids::submission_set::PATIENT_ID),
     };
     let event = Event::provided(&Parties::asked(&url), set, &outcome);
-    let answer = ledger.record(event, answer).await?.into_inner()?;
-    Ok(answer.response)
+    let answer = ledger.record(event, answer).await?.into_inner();
+    let lost = matches!(&answer, Err(ClientError::Unreachable { sent: true, .. }));
+    let answer = answer.map_err(anyhow::Error::from);
+    match lost {
+        true => Ok(answer.with_context(|| uncertain(&request.submit))?.response),
+        false => Ok(answer?.response),
+    }
+}
+
+/// What to do if the answer was lost.
+fn uncertain(submit: &SubmitObjectsRequest) -> String {
+    let ids: Vec<&str> = entries(&submit.objects.objects).map(|(_, id)| id).collect();
+    format!(
+        "the documents may be registered or not; before they are submitted again, ask: \
+         hilum query documents --unique-id {}",
+        ids.join(" ")
+    )
 }
 
 /// The request that files and options describe.

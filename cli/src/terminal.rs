@@ -1,5 +1,8 @@
 //! What people see: tables and progress, without anything that a terminal would obey.
 
+use std::io::{self, Write};
+use std::time::Duration;
+
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Characters of a column of a table; longer texts are cut.
@@ -17,6 +20,21 @@ pub(crate) fn printable(text: &str) -> String {
         }
     };
     text.chars().map(harmless).collect()
+}
+
+/// Prints on standard output. A reader that went away, as `head` does, is an error and no panic.
+pub(crate) fn say(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    if !text.is_empty() && !text.ends_with('\n') {
+        out.write_all(b"\n")?;
+    }
+    out.flush()
+}
+
+/// Prints JSON on standard output.
+pub(crate) fn say_json(value: &serde_json::Value) -> anyhow::Result<()> {
+    Ok(say(&serde_json::to_string_pretty(value)?)?)
 }
 
 /// Rows under a head, in columns.
@@ -92,6 +110,13 @@ pub(crate) fn bytes_bar(bytes: u64, doing: &str) -> ProgressBar {
 /// A bar for so many things; nothing is drawn unless standard error is a terminal.
 pub(crate) fn count_bar(count: u64, doing: &str) -> ProgressBar {
     bar(count, doing, "{msg} {wide_bar} {pos}/{len} {eta}")
+}
+
+/// What moves while something takes its time; nothing is drawn unless standard error is a terminal.
+pub(crate) fn waiting(doing: &str) -> ProgressBar {
+    let waiting = ProgressBar::new_spinner().with_message(doing.to_owned());
+    waiting.enable_steady_tick(Duration::from_millis(100));
+    waiting
 }
 
 fn bar(length: u64, doing: &str, template: &str) -> ProgressBar {

@@ -18,7 +18,7 @@ use super::{Arguments, complete, names};
 use crate::client::Node;
 use crate::query::{self, Question};
 use crate::refusal;
-use crate::terminal::{Table, bytes_bar};
+use crate::terminal::{Table, bytes_bar, say, say_json};
 
 /// A document that is wanted, and what the registry says about it.
 #[derive(Debug, Clone)]
@@ -106,9 +106,9 @@ pub(super) async fn run(arguments: &Arguments, node: &Node, ledger: &Audit) -> a
             "documents": kept.iter().map(Kept::json).collect::<Vec<_>>(),
             "errors": refusal::json(&delivery.errors),
         });
-        println!("{}", serde_json::to_string_pretty(&json)?);
+        say_json(&json)?;
     } else if !kept.is_empty() {
-        print!("{}", table(&kept).text());
+        say(&table(&kept).text())?;
     }
     if let Some(broken) = delivery.broken {
         return Err(broken);

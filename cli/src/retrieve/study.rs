@@ -31,7 +31,7 @@ use crate::domain::Domain;
 use crate::query::{self, Question};
 use crate::refusal;
 use crate::status::Usage;
-use crate::terminal::{Table, count_bar};
+use crate::terminal::{Table, count_bar, say, say_json};
 
 /// Instances that are asked for at once. The answer lists each of them before the first byte of an
 /// image, and a peer may limit how long that list is.
@@ -414,7 +414,7 @@ fn show(arguments: &Arguments, progress: &Progress) -> anyhow::Result<()> {
             "errors": refusal::json(&progress.errors),
             "wrong": progress.wrong,
         });
-        println!("{}", serde_json::to_string_pretty(&json)?);
+        say_json(&json)?;
         return Ok(());
     }
     let mut table = Table::new(&["STUDY", "SERIES", "IMAGES", "BYTES", "FOLDER"]);
@@ -427,6 +427,6 @@ fn show(arguments: &Arguments, progress: &Progress) -> anyhow::Result<()> {
             folder(study).display().to_string(),
         ]);
     }
-    print!("{}", table.text());
+    say(&table.text())?;
     Ok(())
 }

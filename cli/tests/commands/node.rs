@@ -5,6 +5,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use crate::site::{Site, hilum, text};
 
@@ -56,4 +57,39 @@ fn exit_statuses() {
     let refused = hilum(&["init", dir]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused.stderr).contains("not empty"));
+}
+
+#[test]
+fn commands_run_side_by_side_and_each_leaves_its_records() {
+    let site = Site::open();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| site.ok(&["query", "--patient", "P-1"]));
+        }
+    });
+    assert_eq!(site.recorded("ITI-18"), ["Query 0"; 16]);
+    let times: Vec<String> = site
+        .records()
+        .iter()
+        .map(|record| record["time"].to_string())
+        .collect();
+    assert!(times.is_sorted(), "{times:?}");
+    let last = site.ok(&["audit", "list", "--json", "--last", "3"]);
+    assert_eq!(last.lines().count(), 3);
+}
+
+#[test]
+fn nobody_is_bothered_when_the_reader_goes_away() {
+    let site = Site::open();
+    site.submit("1.txt", "one", &[]);
+    let mut query = Command::new(env!("CARGO_BIN_EXE_hilum"))
+        .args(["query", "--patient", "P-1", "--json"])
+        .current_dir(site.dir())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(query.stdout.take());
+    let output = query.wait_with_output().unwrap();
+    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
 }
