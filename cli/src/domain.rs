@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use xds_schemas::affinity_codes::{AffinityCodes, CodeKind};
 use xds_schemas::metadata::{Code, PatientId, Timestamp};
 
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
+use crate::rooms;
 use crate::status::Usage;
 
 /// The affinity domain of a node.
@@ -17,23 +18,13 @@ pub(crate) struct Domain {
 
 impl Domain {
     /// The affinity domain that the node belongs to.
-    pub(crate) fn of(config: &Config) -> Result<Self, ConfigError> {
+    pub(crate) fn of(config: &Config) -> anyhow::Result<Self> {
         let domain = &config.affinity_domain;
-        let file = domain.codes.clone();
-        let problem = |problem: String| ConfigError(format!("{}: {problem}", file.display()));
-        let text = std::fs::read_to_string(&file)
-            .map_err(|error| problem(format!("cannot be read: {error}")))?;
-        let codes = AffinityCodes::parse(&text).map_err(problem)?;
         Ok(Self {
             authority: domain.patient_id_authority.clone(),
-            file,
-            codes,
+            file: domain.codes.clone(),
+            codes: rooms::affinity_codes(config)?,
         })
-    }
-
-    /// All codes.
-    pub(crate) fn codes(&self) -> &AffinityCodes {
-        &self.codes
     }
 
     /// A patient: a CX, or an ID of the domain's own authority.

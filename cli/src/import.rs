@@ -7,18 +7,14 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 use clap::Args;
-use hilum_repository::imaging::{
-    Fate, ImagingConfig, Imported, Importing, Progress, Report, import,
-};
+use hilum_repository::imaging::{Fate, Imported, Importing, Progress, Report, import};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use thiserror::Error;
-use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
 
 use crate::client::Node;
-use crate::config::{Config, ConfigError};
-use crate::domain::Domain;
 use crate::refusal::{self, Refused};
+use crate::rooms;
 use crate::status::Usage;
 use crate::terminal::{Table, count_bar, printable, say, say_json};
 
@@ -59,13 +55,13 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ))
         .into());
     }
-    let domain = Domain::of(&node.config)?;
-    let config = imaging_config(&node.config)?;
+    let codes = rooms::affinity_codes(&node.config)?;
+    let config = rooms::imaging_config(&node.config, &codes)?;
     let ledger = node.ledger()?;
     let registry = node.config.registry_url();
     let importing = Importing {
         config: &config,
-        codes: domain.codes(),
+        codes: &codes,
         repository: &node.repository()?,
         registry: registry.as_deref(),
         client: &node.client,
@@ -83,25 +79,6 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         false => show(&report)?,
     }
     judge(&report)
-}
-
-/// What the imaging source of this node needs to know.
-pub(crate) fn imaging_config(config: &Config) -> anyhow::Result<ImagingConfig> {
-    let unique_id = config.imaging_unique_id();
-    let unique_id = unique_id.ok_or_else(|| {
-        ConfigError(
-            "imaging.unique_id: an imaging source needs one, or the repository's".to_owned(),
-        )
-    })?;
-    let authority = &config.affinity_domain.patient_id_authority;
-    let mut imaging = ImagingConfig::new(
-        RepositoryUniqueId::from(unique_id),
-        authority,
-        config.imaging_store(),
-    );
-    let home = HomeCommunityId::from(config.home_community_id.as_str());
-    imaging.home_community_id = Some(home);
-    Ok(imaging)
 }
 
 fn show_progress(bar: &ProgressBar, progress: Progress) {
