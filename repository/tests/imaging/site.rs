@@ -98,20 +98,10 @@ impl Site {
         let link = Link::to(repository.await).await;
         let store = format!("file:{}", at("images").display());
         let config = ImagingConfig::new(REPOSITORY.into(), AUTHORITY, store);
-        let (server, client) = if secure {
-            let (server, client) = certificates(folder.path());
-            (Some(server), client)
-        } else {
-            (None, Client::new(None, Limits::default()))
-        };
-        let source = ImagingSource::open(config.clone(), audit(&at("audit of imaging"))).unwrap();
-        let scheme = if secure { "https" } else { "http" };
-        let imaging = serve(server.as_ref(), source, |source, incoming| async move {
-            hilum_repository::imaging::routes::serve(&source, incoming).await
-        });
+        let (imaging, client) = open_source(folder.path(), config.clone(), secure).await;
         Self {
             repository: format!("http://127.0.0.1:{}/repository", link.port),
-            imaging: format!("{scheme}://localhost:{}/imaging", imaging.await),
+            imaging,
             audit: audit(&at("audit of import")),
             link,
             client,
@@ -213,29 +203,7 @@ impl Site {
         &self,
         request: &RetrieveImagingDocumentSetRequest,
     ) -> (RegistryResponse, Vec<Got>) {
-        let url = &self.imaging;
-        let answer = self
-            .client
-            .send::<RetrieveImagingDocumentSet>(url, request, Vec::new());
-        let answer = answer.await.unwrap();
-        let mut attachments = answer.attachments;
-        let mut got = Vec::new();
-        while let Some(mut attachment) = attachments.next().await.unwrap() {
-            let document = answer
-                .response
-                .document_in(attachment.content_id())
-                .unwrap();
-            assert_eq!(document.mime_type, "application/dicom");
-            assert_eq!(attachment.content_type(), "application/dicom");
-            let id = document.document_unique_id.to_string();
-            let mut hash = Sha256::new();
-            while let Some(chunk) = attachment.chunk().await.unwrap() {
-                hash.update(&chunk);
-            }
-            got.push((id, hexadecimal(&hash.finalize())));
-        }
-        assert_eq!(got.len(), answer.response.documents.len());
-        (answer.response.registry_response, got)
+        retrieve(&self.client, &self.imaging, request).await
     }
 
     /// What the imaging source recorded: "transaction event outcome patient".
@@ -247,6 +215,52 @@ impl Site {
     pub(crate) fn import_records(&self) -> Vec<String> {
         recorded(&self.folder.path().join("audit of import"))
     }
+}
+
+/// Opens an imaging source, which records in `folder`: its URL, and a client that may ask it.
+pub(crate) async fn open_source(
+    folder: &Path,
+    config: ImagingConfig,
+    secure: bool,
+) -> (String, Client) {
+    let source = ImagingSource::open(config, audit(&folder.join("audit of imaging"))).unwrap();
+    let routes = |source: ImagingSource, incoming| async move {
+        hilum_repository::imaging::routes::serve(&source, incoming).await
+    };
+    if secure {
+        let (server, client) = certificates(folder);
+        let port = serve(Some(&server), source, routes).await;
+        return (format!("https://localhost:{port}/imaging"), client);
+    }
+    let port = serve(None, source, routes).await;
+    let client = Client::new(None, Limits::default());
+    (format!("http://localhost:{port}/imaging"), client)
+}
+
+/// Asks for instances, and takes them as a consumer does: one after the other.
+pub(crate) async fn retrieve(
+    client: &Client,
+    url: &str,
+    request: &RetrieveImagingDocumentSetRequest,
+) -> (RegistryResponse, Vec<Got>) {
+    let answer = client.send::<RetrieveImagingDocumentSet>(url, request, Vec::new());
+    let answer = answer.await.unwrap();
+    let mut attachments = answer.attachments;
+    let mut got = Vec::new();
+    while let Some(mut attachment) = attachments.next().await.unwrap() {
+        let name = attachment.content_id();
+        let document = answer.response.document_in(name).unwrap();
+        assert_eq!(document.mime_type, "application/dicom");
+        assert_eq!(attachment.content_type(), "application/dicom");
+        let id = document.document_unique_id.to_string();
+        let mut hash = Sha256::new();
+        while let Some(chunk) = attachment.chunk().await.unwrap() {
+            hash.update(&chunk);
+        }
+        got.push((id, hexadecimal(&hash.finalize())));
+    }
+    assert_eq!(got.len(), answer.response.documents.len());
+    (answer.response.registry_response, got)
 }
 
 /// The uniqueId of the manifest that was sent.
