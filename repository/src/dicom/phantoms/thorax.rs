@@ -1,6 +1,7 @@
 //! A thorax for computed tomography, in Hounsfield units.
 
 use std::io;
+use std::sync::LazyLock;
 
 use dicom_core::VR;
 use dicom_dictionary_std::{tags, uids};
@@ -247,22 +248,26 @@ fn vessel(at: Point) -> Option<f64> {
     if radius < 0.4 {
         return None;
     }
-    let side = if at.x > 0.0 { 1.0 } else { 0.0 };
-    // Directions of the branches: a spiral over the hemisphere that looks outwards.
-    let near = (0..26_i32).any(|branch| {
-        let along = (f64::from(branch) + 0.5) / 26.0;
-        let turn = 2.399_963 * f64::from(branch) + side;
-        let out = (1.0 - along).mul_add(0.95, 0.05);
-        let across = (1.0 - out * out).sqrt();
-        let bend = 0.16 * (distance / 9.0 + f64::from(branch) * 3.1).sin();
-        let direction = [
-            out,
-            across * (turn + bend).cos(),
-            across * (turn + bend).sin(),
-        ];
+    // All of them swing as they go: the place is turned instead of each.
+    let swing = 0.16 * (distance / 9.0).sin();
+    let (y, z) = (y + swing * z, z - swing * y);
+    let near = |direction: &[f64; 3]| {
         let projected = x * direction[0] + y * direction[1] + z * direction[2];
-        let off = distance * distance - projected * projected;
-        projected > 0.0 && off < radius * radius
-    });
-    near.then_some(BLOOD - 60.0 / radius)
+        projected > 0.0 && distance * distance - projected * projected < radius * radius
+    };
+    let branches = &BRANCHES[usize::from(at.x > 0.0)];
+    branches.iter().any(near).then_some(BLOOD - 60.0 / radius)
 }
+
+/// Directions of the branches on either side: a spiral over the hemisphere that looks outwards.
+static BRANCHES: LazyLock<[[[f64; 3]; 26]; 2]> = LazyLock::new(|| {
+    [0.0, 1.0].map(|side: f64| {
+        std::array::from_fn(|branch| {
+            let branch = branch as f64;
+            let out = (1.0 - (branch + 0.5) / 26.0).mul_add(0.95, 0.05);
+            let across = (1.0 - out * out).sqrt();
+            let turn = 2.399_963 * branch + side;
+            [out, across * turn.cos(), across * turn.sin()]
+        })
+    })
+});
