@@ -113,7 +113,8 @@ fn check_urls(arguments: &Arguments) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn empty(dir: &Path) -> anyhow::Result<()> {
+/// Refuses a folder that has something in it.
+pub(crate) fn empty(dir: &Path) -> anyhow::Result<()> {
     match std::fs::read_dir(dir) {
         Ok(mut entries) => match entries.next() {
             Some(_) => bail!("{}: it is not empty; nothing was written", dir.display()),

@@ -5,6 +5,7 @@ mod certs;
 mod check;
 mod client;
 mod config;
+mod demo;
 mod domain;
 mod import;
 mod init;
@@ -33,6 +34,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show the whole road on this machine, with studies that are made up
+    Demo(demo::Arguments),
     /// Write a ready node into a new folder
     Init(init::Arguments),
     /// Run every room that the configuration enables
@@ -58,6 +61,7 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log::start();
     let result = match arguments.command {
+        Command::Demo(arguments) => demo::run(&arguments).await,
         Command::Init(arguments) => init::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments).await,
         Command::Submit(arguments) => submit::run(&arguments).await,

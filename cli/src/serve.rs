@@ -187,7 +187,7 @@ fn plain(status: u16, text: &'static str) -> Reply {
 }
 
 /// Becomes true with SIGTERM or SIGINT.
-fn signals() -> anyhow::Result<watch::Receiver<bool>> {
+pub(crate) fn signals() -> anyhow::Result<watch::Receiver<bool>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (sender, receiver) = watch::channel(false);
