@@ -145,13 +145,17 @@ fn spool(path: &Path) -> Finding {
     }
 }
 
-/// What can be said without logging in: the registry says the rest when it starts.
+/// Whether the registry could use its database. It makes the tables when it starts.
 fn database(url: &str) -> Finding {
-    match url.strip_prefix("sqlite:") {
-        Some(file) => {
+    let file = url.strip_prefix("sqlite:");
+    let shown = file.unwrap_or("PostgreSQL");
+    match (hilum_registry::check_database(url), file) {
+        (Ok(Some(version)), _) => Ok(format!("{shown}, tables of {version}")),
+        (Ok(None), Some(file)) => {
             folder(Path::new(file).parent().unwrap_or(Path::new("."))).map(|_| file.to_owned())
         }
-        None => Ok("PostgreSQL".to_owned()),
+        (Ok(None), None) => Ok(format!("{shown}, without tables yet")),
+        (Err(error), _) => Err(format!("{shown}: {error:#}")),
     }
 }
 
