@@ -155,15 +155,42 @@ async fn a_study_is_found_by_its_manifest_and_comes_back() {
             assert_eq!(document.content, images[&document.unique_id].bytes);
         }
     }
+    // Both sides of handing in, and the side of the source of giving images away.
     let records = town.records();
-    let provided = records
-        .iter()
-        .filter(|it| it["transaction"] == "ITI-41" && it["event"] == "Import");
-    assert_eq!(provided.count(), studies.len());
-    let transferred = records
-        .iter()
-        .filter(|it| it["transaction"] == "RAD-69" && it["event"] == "DICOM Instances Transferred");
-    assert_eq!(transferred.count(), studies.len());
+    for (transaction, event) in [
+        ("RAD-68", "Export"),
+        ("RAD-68", "Import"),
+        ("RAD-69", "DICOM Instances Transferred"),
+    ] {
+        let found = records
+            .iter()
+            .filter(|it| it["transaction"] == transaction && it["event"] == event);
+        assert_eq!(found.count(), studies.len(), "{transaction} {event}");
+    }
+}
+
+/// The commands do the same: what `hilum retrieve` writes are the files that were imported.
+#[tokio::test]
+async fn the_command_brings_the_files_back() {
+    let (town, images, studies) = imported();
+    for study in &studies {
+        let out = town.folder().join("got").join(study.title);
+        let retrieved = town.run(&[
+            "retrieve",
+            "--study",
+            study.study_instance_uid.as_str(),
+            "--patient",
+            study.patient_id,
+            "--out",
+            out.to_str().unwrap(),
+        ]);
+        assert!(retrieved.status.success(), "{retrieved:?}");
+        let got = self::images(&out);
+        assert_eq!(got.len(), study.instances);
+        for (uid, image) in got {
+            assert_eq!(image.bytes, images[&uid].bytes, "{uid}");
+        }
+    }
 }
 
 /// An image is asked for with its study and series; elsewhere it is not.
