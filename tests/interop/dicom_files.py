@@ -10,10 +10,9 @@ from pathlib import Path
 import highdicom
 import pydicom
 from pydicom import config
-from zeep import Client, Transport
 
 from node import PATIENT_AUTHORITY, REPOSITORY
-from soap_messages import APPROVED, SUCCESS, UNIQUE_ID, find, slot
+from soap_messages import APPROVED, SUCCESS, UNIQUE_ID, client, find, slot
 
 KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.59"
 
@@ -44,8 +43,7 @@ def files(node):
 
 def manifests(node):
     """The manifests as the repository has them."""
-    registry = Client(f"{node.registry}?wsdl", transport=Transport(session=node.session()))
-    repository = Client(f"{node.repository}?wsdl", transport=Transport(session=node.session()))
+    registry, repository = client(node, node.registry), client(node, node.repository)
     patients = {str(read(file).PatientID) for file in files(node)}
     contents = []
     for patient in sorted(patients):
@@ -100,6 +98,31 @@ def pydicom_reads_manifests(node):
     assert sorted(referenced) == sorted(on_disk)
 
 
+def zeep_retrieves_images(node):
+    """zeep retrieves a study (RAD-69), byte for byte"""
+    by_study = {}
+    for file in files(node):
+        it = read(file)
+        by_study.setdefault(it.StudyInstanceUID, []).append((it, file.read_bytes()))
+    uid, images = max(by_study.items(), key=lambda study: len(study[1]))
+    by_series = {}
+    for it, _ in images:
+        request = {"RepositoryUniqueId": REPOSITORY, "DocumentUniqueId": it.SOPInstanceUID}
+        by_series.setdefault(it.SeriesInstanceUID, []).append(request)
+    series = [
+        {"seriesInstanceUID": series, "DocumentRequest": requests}
+        for series, requests in by_series.items()
+    ]
+    service = client(node, node.imaging).service
+    answer = service["DocumentRepository_RetrieveImagingDocumentSet"](
+        StudyRequest=[{"studyInstanceUID": uid, "SeriesRequest": series}],
+        TransferSyntaxUIDList={"TransferSyntaxUID": ["1.2.840.10008.1.2.1"]},
+    )
+    assert answer.RegistryResponse.status == SUCCESS, answer.RegistryResponse
+    got = {it.DocumentUniqueId: it.Document for it in answer.DocumentResponse}
+    assert got == {it.SOPInstanceUID: content for it, content in images}
+
+
 def highdicom_reads_manifests(node):
     """highdicom takes the manifests as key object selection documents"""
     for content in manifests(node):
@@ -131,6 +154,7 @@ def verify(file):
 JUDGES = [
     pydicom_reads_studies,
     pydicom_reads_manifests,
+    zeep_retrieves_images,
     highdicom_reads_manifests,
     dciodvfy_finds_no_error,
 ]

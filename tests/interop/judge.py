@@ -14,7 +14,7 @@ def main() -> int:
     hilum, studies = (Path(program).absolute() for program in sys.argv[1:3])
     failed = []
     with tempfile.TemporaryDirectory() as folder, Node(hilum, studies, Path(folder)) as node:
-        for judge in soap_messages.JUDGES + dicom_files.JUDGES:
+        for judge in soap_messages.JUDGES + dicom_files.JUDGES + soap_messages.VALIDATIONS:
             name = judge.__doc__.splitlines()[0]
             try:
                 said = judge(node)
