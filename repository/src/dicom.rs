@@ -7,6 +7,7 @@ pub mod instance;
 pub mod manifest;
 pub mod moment;
 pub mod phantoms;
+mod rejection;
 pub mod scan;
 #[cfg(test)]
 mod tests;

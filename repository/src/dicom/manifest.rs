@@ -13,7 +13,7 @@ use super::instance::{InstanceError, uid};
 use super::moment::{UtcOffset, date_and_time};
 use super::scan::{Series, StoredInstance, Study};
 use super::uid::Uid;
-use super::walk::{self, DataSet};
+use super::walk::{self, DataSet, Part10};
 use super::write::{Builder, WriteError};
 
 /// SOP class of manifests, which is also their XDS formatCode.
@@ -239,7 +239,11 @@ const KEEP: [Tag; 10] = [
 /// Reads what a manifest, ours or another's, refers to. The evidence sequence counts, not the content
 /// tree: only it says where instances are (RAD TF-2: 4.68.4.1.2).
 pub fn references(bytes: &[u8]) -> Result<Vec<ReferencedSeries>, InstanceError> {
-    let file = walk::bytes(bytes, &KEEP)?;
+    references_of(&walk::bytes(bytes, &KEEP)?)
+}
+
+/// As [`references`], for a file that was walked.
+pub(super) fn references_of(file: &Part10) -> Result<Vec<ReferencedSeries>, InstanceError> {
     let mut found = Vec::new();
     for study in file
         .data

@@ -3,7 +3,7 @@
 //! Every file that is left out is named with the reason. The result does not depend on the order in
 //! which a file system lists its files, nor on how many threads read them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::instance::{self, Accession, Instance, Patient, SeriesFacts, StudyFacts};
 use super::moment::UtcOffset;
+use super::rejection;
 use super::uid::Uid;
 
 /// Folders nested deeper than this are not entered: more is a loop or a mistake.
@@ -56,6 +57,9 @@ pub struct Study {
     pub accessions: Vec<Accession>,
     /// By series number, then UID.
     pub series: Vec<Series>,
+    /// SOP Instance UIDs that rejection notes take back. None of them is in `series`.
+    #[serde(default)]
+    pub rejected: BTreeSet<Uid>,
 }
 
 /// The instances of a study that carry one Series Instance UID.
@@ -115,6 +119,19 @@ impl Study {
         self.series.iter().flat_map(|series| &series.instances)
     }
 
+    /// Takes away what was rejected, and series of which nothing is left.
+    pub(crate) fn drop_rejected(&mut self) {
+        let Self {
+            series, rejected, ..
+        } = self;
+        for series in &mut *series {
+            series
+                .instances
+                .retain(|instance| !rejected.contains(&instance.sop_instance_uid));
+        }
+        series.retain(|series| !series.instances.is_empty());
+    }
+
     /// Brings series and instances into their order.
     pub(crate) fn sort(&mut self) {
         self.series
@@ -153,9 +170,7 @@ pub fn scan(roots: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> io::
     };
     let mut grouping = Grouping::default();
     for (path, found) in listing.files.into_iter().zip(found) {
-        if let Err(reason) =
-            found.and_then(|(instance, stamp)| grouping.add(instance, &path, stamp))
-        {
+        if let Err(reason) = found.and_then(|found| grouping.add(found, &path)) {
             scan.left_out.push(LeftOut { path, reason });
         }
     }
@@ -166,11 +181,7 @@ pub fn scan(roots: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> io::
             grouping.copies
         ));
     }
-    scan.studies = grouping
-        .studies
-        .into_values()
-        .map(StudyBuilder::finished)
-        .collect();
+    scan.studies = grouping.finished();
     Ok(scan)
 }
 
@@ -250,14 +261,22 @@ impl Listing {
     }
 }
 
-type Found = Result<(Instance, Stamp), String>;
+type Header = Result<Found, String>;
+
+/// What was read of a file.
+struct Found {
+    instance: Instance,
+    stamp: Stamp,
+    /// What it takes back, if it is a rejection note.
+    rejects: Option<Vec<(Uid, Uid)>>,
+}
 
 /// Reads the headers on a few threads; the answers are in the order of the files.
-fn read_all(files: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> Vec<Found> {
+fn read_all(files: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> Vec<Header> {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(MAX_THREADS));
     let share = files.len().div_ceil(threads).max(1);
     let done = AtomicUsize::new(0);
-    let read_share = |share: &[PathBuf]| -> Vec<Found> {
+    let read_share = |share: &[PathBuf]| -> Vec<Header> {
         let one = |path: &PathBuf| {
             let found = read_one(path);
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, files.len());
@@ -277,11 +296,16 @@ fn read_all(files: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> Vec<
     })
 }
 
-fn read_one(path: &Path) -> Found {
+fn read_one(path: &Path) -> Header {
     let stamp = fs::metadata(path).and_then(|metadata| Stamp::of(&metadata));
     let stamp = stamp.map_err(|error| format!("cannot be read: {error}"))?;
     let instance = instance::read(path).map_err(|error| error.to_string())?;
-    Ok((instance, stamp))
+    let rejects = rejection::rejected(path, &instance).map_err(|error| error.to_string())?;
+    Ok(Found {
+        instance,
+        stamp,
+        rejects,
+    })
 }
 
 #[derive(Default)]
@@ -289,6 +313,8 @@ struct Grouping {
     studies: BTreeMap<Uid, StudyBuilder>,
     /// Where each SOP Instance UID was first seen.
     seen: HashMap<Uid, PathBuf>,
+    /// Study and SOP Instance UIDs.
+    rejected: Vec<(Uid, Uid)>,
     copies: usize,
 }
 
@@ -300,7 +326,8 @@ struct StudyBuilder {
 
 impl Grouping {
     /// Adds an instance, or says why it cannot be in any study.
-    fn add(&mut self, instance: Instance, path: &Path, stamp: Stamp) -> Result<(), String> {
+    fn add(&mut self, found: Found, path: &Path) -> Result<(), String> {
+        let instance = found.instance;
         if let Some(first) = self.seen.get(&instance.sop_instance_uid) {
             if same_bytes(first, path).map_err(|error| format!("cannot be read: {error}"))? {
                 self.copies += 1;
@@ -321,8 +348,26 @@ impl Grouping {
         }
         self.seen
             .insert(instance.sop_instance_uid.clone(), path.to_owned());
-        builder.add(instance, path, stamp);
+        match found.rejects {
+            Some(rejected) => self.rejected.extend(rejected),
+            None => builder.add(instance, path, found.stamp),
+        }
         Ok(())
+    }
+
+    /// The studies without what was rejected.
+    fn finished(mut self) -> Vec<Study> {
+        for (study, instance) in self.rejected {
+            if let Some(builder) = self.studies.get_mut(&study) {
+                builder.study.rejected.insert(instance);
+            }
+        }
+        let finished = |mut builder: StudyBuilder| {
+            builder.study.drop_rejected();
+            builder.study.sort();
+            builder.study
+        };
+        self.studies.into_values().map(finished).collect()
     }
 }
 
@@ -334,6 +379,7 @@ impl StudyBuilder {
             facts: first.study.clone(),
             accessions: Vec::new(),
             series: Vec::new(),
+            rejected: BTreeSet::new(),
         };
         Self {
             study,
@@ -367,11 +413,6 @@ impl StudyBuilder {
             path: path.to_owned(),
             stamp,
         });
-    }
-
-    fn finished(mut self) -> Study {
-        self.study.sort();
-        self.study
     }
 }
 

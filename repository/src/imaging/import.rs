@@ -212,7 +212,7 @@ async fn register(
         let problem = "it has no Patient ID (0010,0020)";
         return Ok(Fate::Unsuitable(problem.to_owned()));
     };
-    let known = match index.read(&study.uid)? {
+    let known = match known(index, &study.uid, remarks)? {
         None => None,
         Some(known) => match settled(importing, index, known, remarks).await? {
             Ok(known) => Some(known),
@@ -230,6 +230,9 @@ async fn register(
         Some(known) => merge::merged(&known.study, study, roots),
         None => study,
     };
+    if study.series.is_empty() {
+        return emptied(index, known, study);
+    }
     let registered = known.as_ref().and_then(|it| it.registered.as_ref());
     let (config, codes) = (importing.config, importing.codes);
     let plan = Manifest::plan(config, codes, &patient, &study, registered, importing.now)?;
@@ -244,6 +247,32 @@ async fn register(
         return Ok(Fate::Unchanged { manifest });
     }
     hand_in(importing, index, known, &patient, study, plan, remarks).await
+}
+
+/// A study as it is in the index. What cannot be read there is as good as lost.
+fn known(index: &Index, study: &Uid, remarks: &mut Vec<String>) -> anyhow::Result<Option<Indexed>> {
+    match index.read(study) {
+        Err(damaged) if damaged.is::<serde_json::Error>() => {
+            remarks.push("its file in the index was damaged and is written again".to_owned());
+            Ok(None)
+        }
+        read => read,
+    }
+}
+
+/// All of a study was taken back: nothing of it is served any more.
+fn emptied(index: &Index, known: Option<Indexed>, study: Study) -> anyhow::Result<Fate> {
+    let mut problem = "all of its instances were rejected".to_owned();
+    if let Some(known) = known {
+        problem.push_str("; its manifest is still registered, and what it lists is not served");
+        let Indexed {
+            patient_id,
+            registered,
+            ..
+        } = known;
+        index.write(&Indexed::new(patient_id, study, registered, None))?;
+    }
+    Ok(Fate::Unsuitable(problem))
 }
 
 /// Finds out what became of a manifest that was planned in an earlier import. The inner error says

@@ -1,13 +1,16 @@
 //! Studies that change after they were imported.
 
 use std::fs;
+use std::path::Path;
 
-use hilum_repository::dicom::manifest;
+use hilum_repository::dicom::moment::UtcOffset;
+use hilum_repository::dicom::scan::scan;
+use hilum_repository::dicom::{Uid, manifest};
 use hilum_repository::imaging::Fate;
 use xds_schemas::codes::status::AvailabilityStatus::{Approved, Deprecated};
 use xds_schemas::codes::status::ResponseStatus;
 
-use crate::files::{Made, images, phantoms};
+use crate::files::{Made, images, now, phantoms};
 use crate::site::{EXPLICIT, Site, later, request, sent};
 
 async fn listed(site: &Site, manifest: &str) -> usize {
@@ -82,7 +85,7 @@ async fn files_that_lie_elsewhere_now_need_no_other_manifest() {
 async fn a_study_may_lie_in_several_folders() {
     let site = Site::open().await;
     let (one, two) = (site.dicom().join("one"), site.dicom().join("two"));
-    let write = |folder: &std::path::Path, instance: &str| {
+    let write = |folder: &Path, instance: &str| {
         fs::create_dir_all(folder).unwrap();
         let made = Made {
             syntax: EXPLICIT,
@@ -134,4 +137,63 @@ async fn another_patient_is_not_taken_for_the_same() {
     let imported = site.import_one(&site.dicom()).await;
     assert!(matches!(imported.fate, Fate::Unsuitable(_)), "{imported:?}");
     assert!(site.manifests("P-2", Approved).await.is_empty());
+}
+
+/// Writes a rejection note for so many instances of the study in a folder.
+fn reject(folder: &Path, instances: usize, name: &str) {
+    let found = scan(&[folder.to_owned()], &|_, _| {}).unwrap();
+    let mut study = found.studies.into_iter().next().unwrap();
+    study.series[0].instances.truncate(instances);
+    let uid = |number: usize| Uid::parse(&format!("2.25.99.{instances}.{number}")).unwrap();
+    let plan = manifest::Plan {
+        sop_instance_uid: &uid(1),
+        series_instance_uid: &uid(2),
+        made: now(),
+        retrieve_ae_title: "PACS",
+        retrieve_location_uid: &uid(3),
+        retrieve_url: None,
+        utc_offset: UtcOffset::default(),
+    };
+    let mut note = manifest::write(&study, &plan).unwrap();
+    let title = note.windows(6).position(|at| at == b"113030").unwrap();
+    note[title..title + 6].copy_from_slice(b"113037");
+    fs::write(folder.join(name), note).unwrap();
+}
+
+#[tokio::test]
+async fn what_a_rejection_note_lists_is_not_served_any_more() {
+    let site = Site::open().await;
+    let phantoms = phantoms(&site.dicom());
+    let (folder, patient) = (&phantoms[0].folder, phantoms[0].patient_id);
+    let images = images(folder);
+    sent(&site.import_one(folder).await);
+    reject(folder, 3, "note");
+    let imported = site.import_one(folder).await;
+    assert!(
+        matches!(imported.fate, Fate::Replaced { .. }),
+        "{imported:?}"
+    );
+    assert_eq!(listed(&site, &sent(&imported)).await, images.len() - 3);
+    let image = images.values().next().unwrap();
+    let uids: Vec<&str> = images.keys().map(String::as_str).collect();
+    let asked = request(&image.study, &image.series, &uids, &[EXPLICIT]);
+    let (response, got) = site.retrieve(&asked).await;
+    assert_eq!(response.status, ResponseStatus::PartialSuccess);
+    assert_eq!(got.len(), images.len() - 3);
+    let codes = response.errors.iter().map(|it| it.code.as_str());
+    assert_eq!(codes.collect::<Vec<_>>(), ["XDSDocumentUniqueIdError"; 3]);
+
+    // The note itself may go; what it said stays.
+    fs::remove_file(folder.join("note")).unwrap();
+    let imported = site.import_one(folder).await;
+    assert!(
+        matches!(imported.fate, Fate::Unchanged { .. }),
+        "{imported:?}"
+    );
+    reject(folder, usize::MAX, "note of all");
+    let imported = site.import_one(folder).await;
+    assert!(matches!(imported.fate, Fate::Unsuitable(_)), "{imported:?}");
+    let (response, got) = site.retrieve(&asked).await;
+    assert_eq!((response.status, got.len()), (ResponseStatus::Failure, 0));
+    assert_eq!(site.manifests(patient, Approved).await.len(), 1);
 }

@@ -127,6 +127,35 @@ async fn an_index_that_was_lost_comes_back() {
 }
 
 #[tokio::test]
+async fn an_index_that_was_damaged_comes_back() {
+    let site = Site::open().await;
+    let phantoms = phantoms(&site.dicom());
+    let (folder, patient) = (&phantoms[2].folder, phantoms[2].patient_id);
+    let manifest = sent(&site.import_one(folder).await);
+    let index = site.folder.path().join("images");
+    let file = index.join(format!("{}.json", phantoms[2].study_instance_uid));
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    let images = images(folder);
+    let (uid, image) = images.iter().next().unwrap();
+    let asked = request(&image.study, &image.series, &[uid], &[EXPLICIT]);
+    let (response, _) = site.retrieve(&asked).await;
+    assert_eq!(response.errors[0].code.as_str(), "XDSRepositoryError");
+    assert!(
+        !response.errors[0].context.contains("images"),
+        "{response:?}"
+    );
+    let imported = site.import_one(folder).await;
+    assert_eq!(sent(&imported), manifest);
+    assert_eq!(imported.remarks.len(), 1);
+    assert_eq!(one_manifest(&site, patient, 0).await, manifest);
+    assert_eq!(
+        site.retrieve(&asked).await.0.status,
+        ResponseStatus::Success
+    );
+}
+
+#[tokio::test]
 async fn what_nobody_took_is_not_served() {
     let mut site = Site::open().await;
     let phantoms = phantoms(&site.dicom());

@@ -9,9 +9,10 @@ use crate::dicom::Uid;
 use crate::dicom::scan::{Series, Stamp, StoredInstance, Study};
 
 /// What was found, with those of the known instances that are elsewhere and still as they were.
-/// What the study says of itself is what was found last.
+/// What the study says of itself is what was found last. What was rejected once stays so.
 pub(super) fn merged(known: &Study, found: Study, roots: &[PathBuf]) -> Study {
     let mut study = found;
+    study.rejected.extend(known.rejected.iter().cloned());
     let here: HashSet<Uid> = study
         .instances()
         .map(|it| it.sop_instance_uid.clone())
@@ -47,5 +48,6 @@ pub(super) fn merged(known: &Study, found: Study, roots: &[PathBuf]) -> Study {
         }
         study.sort();
     }
+    study.drop_rejected();
     study
 }
