@@ -3,9 +3,12 @@
 //! Every file that is left out is named with the reason. The result does not depend on the order in
 //! which a file system lists its files, nor on how many threads read them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fs::{self, File};
-use std::io::{self, Read};
+mod grouping;
+mod listing;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::UNIX_EPOCH;
@@ -17,10 +20,9 @@ use super::moment::UtcOffset;
 use super::rejection;
 use super::uid::Uid;
 
-/// Folders nested deeper than this are not entered: more is a loop or a mistake.
-const MAX_FOLDER_DEPTH: usize = 32;
-/// One folder tree may hold this many files.
-const MAX_FILES: usize = 2_000_000;
+use grouping::Grouping;
+use listing::Listing;
+
 /// More threads bring nothing: reading headers soon waits for the disk.
 const MAX_THREADS: usize = 4;
 
@@ -185,82 +187,6 @@ pub fn scan(roots: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> io::
     Ok(scan)
 }
 
-#[derive(Default)]
-struct Listing {
-    files: Vec<PathBuf>,
-    left_out: Vec<LeftOut>,
-    notes: Vec<String>,
-    /// Real paths of the folders entered, so that links cannot lead in circles.
-    entered: HashSet<PathBuf>,
-}
-
-impl Listing {
-    fn root(&mut self, root: &Path) -> io::Result<()> {
-        let named =
-            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", root.display()));
-        let root = fs::canonicalize(root).map_err(named)?;
-        if fs::metadata(&root).map_err(named)?.is_dir() {
-            return self.folder(&root, 0).map_err(named);
-        }
-        self.files.push(root);
-        Ok(())
-    }
-
-    fn folder(&mut self, folder: &Path, depth: usize) -> io::Result<()> {
-        if !self.entered.insert(fs::canonicalize(folder)?) {
-            return Ok(());
-        }
-        let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            self.entry(entry.path(), depth)?;
-        }
-        Ok(())
-    }
-
-    fn entry(&mut self, path: PathBuf, depth: usize) -> io::Result<()> {
-        let metadata = match fs::metadata(&path) {
-            Ok(metadata) => metadata,
-            Err(error) => {
-                self.left_out.push(LeftOut {
-                    path,
-                    reason: format!("cannot be read: {error}"),
-                });
-                return Ok(());
-            }
-        };
-        if metadata.is_dir() && depth >= MAX_FOLDER_DEPTH {
-            let reason = format!("folder nested deeper than {MAX_FOLDER_DEPTH} levels");
-            self.left_out.push(LeftOut { path, reason });
-        } else if metadata.is_dir() {
-            if let Err(error) = self.folder(&path, depth + 1) {
-                self.left_out.push(LeftOut {
-                    path,
-                    reason: format!("folder cannot be listed: {error}"),
-                });
-            }
-        } else if !metadata.is_file() {
-            self.left_out.push(LeftOut {
-                path,
-                reason: "not a regular file".to_owned(),
-            });
-        } else if path
-            .file_name()
-            .is_some_and(|name| name.eq_ignore_ascii_case("DICOMDIR"))
-        {
-            self.notes.push(format!(
-                "{}: skipped, the files themselves are read",
-                path.display()
-            ));
-        } else if self.files.len() >= MAX_FILES {
-            return Err(io::Error::other(format!("more than {MAX_FILES} files")));
-        } else {
-            self.files.push(path);
-        }
-        Ok(())
-    }
-}
-
 type Header = Result<Found, String>;
 
 /// What was read of a file.
@@ -306,130 +232,4 @@ fn read_one(path: &Path) -> Header {
         stamp,
         rejects,
     })
-}
-
-#[derive(Default)]
-struct Grouping {
-    studies: BTreeMap<Uid, StudyBuilder>,
-    /// Where each SOP Instance UID was first seen.
-    seen: HashMap<Uid, PathBuf>,
-    /// Study and SOP Instance UIDs.
-    rejected: Vec<(Uid, Uid)>,
-    copies: usize,
-}
-
-struct StudyBuilder {
-    study: Study,
-    /// Place of each series in `study.series`.
-    places: HashMap<Uid, usize>,
-}
-
-impl Grouping {
-    /// Adds an instance, or says why it cannot be in any study.
-    fn add(&mut self, found: Found, path: &Path) -> Result<(), String> {
-        let instance = found.instance;
-        if let Some(first) = self.seen.get(&instance.sop_instance_uid) {
-            if same_bytes(first, path).map_err(|error| format!("cannot be read: {error}"))? {
-                self.copies += 1;
-                return Ok(());
-            }
-            return Err(format!(
-                "its SOP Instance UID belongs to another file with other content, {}",
-                first.display()
-            ));
-        }
-        let builder = self.studies.entry(instance.study_instance_uid.clone());
-        let builder = builder.or_insert_with(|| StudyBuilder::new(&instance));
-        // One study of two patients is a mix-up that must not be registered under either.
-        if builder.study.patient.id != instance.patient.id {
-            return Err(
-                "its Patient ID differs from that of the same study's other files".to_owned(),
-            );
-        }
-        self.seen
-            .insert(instance.sop_instance_uid.clone(), path.to_owned());
-        match found.rejects {
-            Some(rejected) => self.rejected.extend(rejected),
-            None => builder.add(instance, path, found.stamp),
-        }
-        Ok(())
-    }
-
-    /// The studies without what was rejected.
-    fn finished(mut self) -> Vec<Study> {
-        for (study, instance) in self.rejected {
-            if let Some(builder) = self.studies.get_mut(&study) {
-                builder.study.rejected.insert(instance);
-            }
-        }
-        let finished = |mut builder: StudyBuilder| {
-            builder.study.drop_rejected();
-            builder.study.sort();
-            builder.study
-        };
-        self.studies.into_values().map(finished).collect()
-    }
-}
-
-impl StudyBuilder {
-    fn new(first: &Instance) -> Self {
-        let study = Study {
-            uid: first.study_instance_uid.clone(),
-            patient: first.patient.clone(),
-            facts: first.study.clone(),
-            accessions: Vec::new(),
-            series: Vec::new(),
-            rejected: BTreeSet::new(),
-        };
-        Self {
-            study,
-            places: HashMap::new(),
-        }
-    }
-
-    fn add(&mut self, instance: Instance, path: &Path, stamp: Stamp) {
-        for accession in instance.accessions {
-            if !self.study.accessions.contains(&accession) {
-                self.study.accessions.push(accession);
-            }
-        }
-        let place = *self
-            .places
-            .entry(instance.series_instance_uid.clone())
-            .or_insert_with(|| {
-                let uid = instance.series_instance_uid;
-                self.study.series.push(Series {
-                    uid,
-                    facts: instance.series,
-                    instances: Vec::new(),
-                });
-                self.study.series.len() - 1
-            });
-        self.study.series[place].instances.push(StoredInstance {
-            sop_instance_uid: instance.sop_instance_uid,
-            sop_class_uid: instance.sop_class_uid,
-            transfer_syntax_uid: instance.transfer_syntax_uid,
-            number: instance.instance_number,
-            path: path.to_owned(),
-            stamp,
-        });
-    }
-}
-
-fn same_bytes(one: &Path, other: &Path) -> io::Result<bool> {
-    if fs::metadata(one)?.len() != fs::metadata(other)?.len() {
-        return Ok(false);
-    }
-    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
-    let (mut a, mut b) = ([0; 16 * 1024], [0; 16 * 1024]);
-    loop {
-        let length = one.read(&mut a)?;
-        other.read_exact(&mut b[..length])?;
-        if length == 0 {
-            return Ok(true);
-        }
-        if a[..length] != b[..length] {
-            return Ok(false);
-        }
-    }
 }

@@ -9,15 +9,17 @@
 //! Part 10 of DICOM is the file format, Part 5 section 7 the data set.
 //! <https://dicom.nema.org/medical/dicom/current/output/html/part05.html#chapter_7>
 
+mod header;
+
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry, VirtualVr};
 use dicom_core::{Tag, VR};
-use dicom_dictionary_std::StandardDataDictionary;
 
-use super::bytes::{Source, UNDEFINED_LENGTH};
+use super::bytes::Source;
+
+use header::{Encoding, Header};
 
 /// Sequences may be nested this deep; the deepest standard template needs about ten.
 pub const MAX_DEPTH: usize = 64;
@@ -177,13 +179,6 @@ fn part10(source: Source<'_>, keep: &[Tag]) -> Result<Part10, WalkError> {
     })
 }
 
-/// How elements are written in this part of the file.
-#[derive(Clone, Copy)]
-struct Encoding {
-    explicit: bool,
-    big_endian: bool,
-}
-
 /// Where the data set or sequence being walked ends, and how deep it lies.
 #[derive(Clone, Copy)]
 struct Scope {
@@ -222,13 +217,6 @@ impl Scope {
     }
 }
 
-struct Header {
-    tag: Tag,
-    vr: VR,
-    /// `None` is the undefined length.
-    length: Option<u64>,
-}
-
 struct Walk<'a> {
     source: Source<'a>,
     keep: &'a [Tag],
@@ -261,11 +249,8 @@ impl Walk<'_> {
             let Some(length) = header.length else {
                 return Err(self.garbled("undefined length in the file meta information"));
             };
-            if length > MAX_KEPT_VALUE {
-                self.source.skip(length)?;
-            } else {
-                meta.0
-                    .push((header.tag, Value::Bytes(self.source.vec(length)?)));
+            if let Some(value) = self.plain_value(length, true)? {
+                meta.0.push((header.tag, value));
             }
         }
         Ok(meta)
@@ -388,69 +373,6 @@ impl Walk<'_> {
         Ok(!scope.delimited && self.source.position() >= scope.limit)
     }
 
-    fn header(&mut self, encoding: Encoding, scope: Scope) -> Result<Header, WalkError> {
-        self.elements += 1;
-        if self.elements > MAX_ELEMENTS {
-            return Err(WalkError::TooMany);
-        }
-        let [a, b, c, d] = self.source.array::<4>()?;
-        let tag = match encoding.big_endian {
-            true => Tag(u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])),
-            false => Tag(u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])),
-        };
-        let (vr, length) = if tag.group() == 0xFFFE {
-            (VR::UN, self.long(encoding)?)
-        } else if encoding.explicit {
-            self.explicit(encoding)?
-        } else {
-            (dictionary_vr(tag), self.long(encoding)?)
-        };
-        let header = Header {
-            tag,
-            vr,
-            length: (length != UNDEFINED_LENGTH).then_some(length.into()),
-        };
-        let left = scope
-            .limit
-            .saturating_sub(self.source.position())
-            .min(self.source.left());
-        match header.length {
-            Some(declared) if declared > left => Err(WalkError::TooLong {
-                tag,
-                declared,
-                left,
-            }),
-            _ => Ok(header),
-        }
-    }
-
-    /// VR and length as written in explicit VR. An unknown VR has the long form (PS3.5 section 7.1.2).
-    fn explicit(&mut self, encoding: Encoding) -> Result<(VR, u32), WalkError> {
-        let vr = self.source.array::<2>()?;
-        if !vr.iter().all(u8::is_ascii_uppercase) {
-            return Err(self.garbled("no value representation where there must be one"));
-        }
-        let [a, b] = self.source.array::<2>()?;
-        let vr = VR::from_binary(vr).unwrap_or(VR::UN);
-        if has_long_form(vr) {
-            return Ok((vr, self.long(encoding)?));
-        }
-        let length = match encoding.big_endian {
-            true => u16::from_be_bytes([a, b]),
-            false => u16::from_le_bytes([a, b]),
-        };
-        Ok((vr, length.into()))
-    }
-
-    fn long(&mut self, encoding: Encoding) -> Result<u32, WalkError> {
-        let bytes = self.source.array::<4>()?;
-        Ok(if encoding.big_endian {
-            u32::from_be_bytes(bytes)
-        } else {
-            u32::from_le_bytes(bytes)
-        })
-    }
-
     fn keep_bytes(&mut self, length: u64) -> Result<(), WalkError> {
         self.kept += length + size_of::<(Tag, Value)>() as u64;
         if self.kept > MAX_KEPT_TOTAL {
@@ -463,22 +385,4 @@ impl Walk<'_> {
     fn garbled(&self, why: &'static str) -> WalkError {
         WalkError::Garbled(self.source.position(), why)
     }
-}
-
-/// In implicit VR only the dictionary knows what is a sequence. A private one of undefined length can
-/// be nothing else; a private one with a length is stepped over.
-fn dictionary_vr(tag: Tag) -> VR {
-    match StandardDataDictionary.by_tag(tag).map(|entry| entry.vr()) {
-        Some(VirtualVr::Exact(vr)) => vr,
-        Some(_) => VR::OW,
-        None => VR::UN,
-    }
-}
-
-fn has_long_form(vr: VR) -> bool {
-    use VR::*;
-    matches!(
-        vr,
-        OB | OD | OF | OL | OV | OW | SQ | SV | UC | UN | UR | UT | UV
-    )
 }

@@ -7,7 +7,8 @@ use dicom_core::{PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 
 use super::noise::{smooth, uniform};
-use super::{Examination, SeriesWords, Uids, grey};
+use super::stack::grey;
+use super::{Examination, SeriesWords, Uids};
 use crate::dicom::write::Builder;
 
 const ROWS: u16 = 480;

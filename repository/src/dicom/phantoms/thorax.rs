@@ -7,7 +7,8 @@ use dicom_core::VR;
 use dicom_dictionary_std::{tags, uids};
 
 use super::noise::{normal, smooth};
-use super::{Detail, Examination, Point, SeriesWords, Stack, Uids, drawn_in_parallel, twelve_bits};
+use super::stack::{Point, Stack, drawn_in_parallel, twelve_bits};
+use super::{Detail, Examination, SeriesWords, Uids};
 use crate::dicom::write::Builder;
 
 /// Radius of the nodule in the first examination.
