@@ -13,9 +13,9 @@ use hilum_audit::{Event, Parties, Recorded, SubmissionSet, Transaction};
 use hilum_security::Caller;
 use hilum_transport::Attachments;
 use uuid::Uuid;
-use xds_schemas::codes::ebrim_uuids::{document_entry, submission_set};
+use xds_schemas::codes::ebrim_uuids::submission_set;
 use xds_schemas::codes::error_code::ErrorCode;
-use xds_schemas::ebrim::{Body, RegistryObject, RegistryObjectList};
+use xds_schemas::ebrim::{RegistryObject, RegistryObjectList};
 use xds_schemas::ebrs::{RegistryError, RegistryResponse, SubmitObjectsRequest};
 use xds_schemas::iti41_provide_and_register_document_set::{
     Document, ProvideAndRegisterDocumentSetRequest,
@@ -229,7 +229,7 @@ impl Described {
             let value = set.and_then(|set| set.external_identifier(scheme));
             value.map(str::to_owned)
         };
-        let is_imaging = objects.objects.iter().any(is_manifest);
+        let is_imaging = objects.objects.iter().any(rad68::is_manifest);
         Self {
             transaction: if is_imaging {
                 Transaction::ProvideAndRegisterImaging
@@ -255,19 +255,5 @@ fn is_set(objects: &RegistryObjectList, object: &RegistryObject) -> bool {
         || objects.loose_classifications.iter().any(|beside| {
             beside.node.as_deref() == Some(submission_set::NODE)
                 && beside.classified_object == object.id
-        })
-}
-
-/// Whether this is the entry of an imaging manifest, which makes the submission one of RAD-68.
-fn is_manifest(object: &RegistryObject) -> bool {
-    let is_dicom = matches!(
-        &object.body,
-        Body::ExtrinsicObject { mime_type: Some(mime_type), .. } if mime_type == rad68::MIME_TYPE
-    );
-    let mut classifications = object.classifications.iter();
-    is_dicom
-        && classifications.any(|code| {
-            code.scheme.as_deref() == Some(document_entry::FORMAT_CODE)
-                && code.node_representation.as_deref() == Some(rad68::FORMAT_CODE)
         })
 }
