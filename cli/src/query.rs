@@ -3,6 +3,7 @@
 mod answer;
 mod arguments;
 mod asking;
+mod choices;
 mod json;
 mod question;
 

@@ -2,6 +2,7 @@
 //! Retrieve Imaging Document Set.
 
 mod documents;
+mod images;
 mod names;
 mod receive;
 mod study;

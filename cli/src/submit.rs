@@ -4,18 +4,18 @@ mod arguments;
 mod build;
 mod content;
 mod description;
+mod outcome;
 mod prepared;
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use hilum_audit::{Audit, Event, Parties, SubmissionSet};
+use hilum_audit::{Audit, Event, Parties, SubmissionSet, Transaction};
 use hilum_transport::{ClientError, Part, PartSource};
-use serde_json::json;
 use xds_schemas::codes::ebrim_uuids;
 use xds_schemas::codes::status::{AvailabilityStatus, ResponseStatus};
-use xds_schemas::ebrim::{Body, RegistryObject};
+use xds_schemas::ebrim::RegistryObject;
 use xds_schemas::ebrs::{RegistryResponse, SubmitObjectsRequest};
 use xds_schemas::iti18_registry_stored_query::{Names, StoredQuery};
 use xds_schemas::iti41_provide_and_register_document_set::{
@@ -23,14 +23,15 @@ use xds_schemas::iti41_provide_and_register_document_set::{
 };
 use xds_schemas::metadata::{AssociationType, EntryUuid, Timestamp};
 use xds_schemas::mtom;
+use xds_schemas::rad68_provide_and_register_imaging_document_set as rad68;
 use xds_schemas::xml::{ToXml, Writer};
 
-use crate::client::{Node, outcome};
+use crate::client::{self, Node};
 use crate::domain::Domain;
 use crate::query::{self, Question};
-use crate::refusal::{self, judge};
+use crate::refusal::judge;
 use crate::status::Usage;
-use crate::terminal::{Table, bytes_bar, say, say_json, waiting};
+use crate::terminal::{bytes_bar, say, say_json, waiting};
 
 use build::{Builder, Related};
 use content::Content;
@@ -63,10 +64,10 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let response = send(&node, &ledger, prepared).await?;
     let repository = node.config.repository_unique_id();
     if arguments.json {
-        let json = outcome_json(&objects, &response, repository);
+        let json = outcome::json(&objects, &response, repository);
         say_json(&json)?;
     } else if response.status == ResponseStatus::Success {
-        say(&outcome_table(&objects, repository).text())?;
+        say(&outcome::table(&objects, repository).text())?;
     }
     let what = "the repository refused the submission";
     Ok(judge(response.status, &response.errors, what)?)
@@ -84,12 +85,22 @@ async fn send(node: &Node, ledger: &Audit, prepared: Prepared) -> anyhow::Result
         .send::<ProvideAndRegisterDocumentSet>(&url, &request, parts);
     let answer = answer.await;
     progress.finish_and_clear();
-    let outcome = outcome(&answer, |response| (response.status, &response.errors[..]));
+    let outcome = client::outcome(&answer, |response| (response.status, &response.errors[..]));
     let set = SubmissionSet {
         unique_id: value(ebrim_uuids::submission_set::UNIQUE_ID).unwrap_or_default(),
         patient: value(ebrim_uuids::submission_set::PATIENT_ID),
     };
-    let event = Event::provided(&Parties::asked(&url), set, &outcome);
+    let transaction = match request
+        .submit
+        .objects
+        .objects
+        .iter()
+        .any(rad68::is_manifest)
+    {
+        true => Transaction::ProvideAndRegisterImaging,
+        false => Transaction::ProvideAndRegister,
+    };
+    let event = Event::submitted(transaction, &Parties::asked(&url), set, &outcome);
     let answer = ledger.record(event, answer).await?.into_inner();
     let lost = matches!(&answer, Err(ClientError::Unreachable { sent: true, .. }));
     let answer = answer.map_err(anyhow::Error::from);
@@ -101,7 +112,9 @@ async fn send(node: &Node, ledger: &Audit, prepared: Prepared) -> anyhow::Result
 
 /// What to do if the answer was lost.
 fn uncertain(submit: &SubmitObjectsRequest) -> String {
-    let ids: Vec<&str> = entries(&submit.objects.objects).map(|(_, id)| id).collect();
+    let ids: Vec<&str> = outcome::entries(&submit.objects.objects)
+        .map(|(_, id)| id)
+        .collect();
     format!(
         "the documents may be registered or not; before they are submitted again, ask: \
          hilum query documents --unique-id {}",
@@ -250,62 +263,4 @@ fn submission_set(submit: &SubmitObjectsRequest) -> Option<&RegistryObject> {
     objects
         .iter()
         .find(|object| object.external_identifier(unique_id).is_some())
-}
-
-/// The document entries with their uniqueIds.
-fn entries(objects: &[RegistryObject]) -> impl Iterator<Item = (&RegistryObject, &str)> {
-    let entry = |object: &&RegistryObject| matches!(object.body, Body::ExtrinsicObject { .. });
-    let unique_id = ebrim_uuids::document_entry::UNIQUE_ID;
-    let unique_id = |object| RegistryObject::external_identifier(object, unique_id);
-    let objects = objects.iter().filter(entry);
-    objects.map(move |object| (object, unique_id(object).unwrap_or_default()))
-}
-
-/// Where a document is now: where the metadata says, or else in the repository of this node.
-fn repository_of(object: &RegistryObject, repository: Option<&str>) -> String {
-    let said = object.slot("repositoryUniqueId");
-    let said = said
-        .and_then(|slot| slot.values.first())
-        .map(String::as_str);
-    said.or(repository).unwrap_or_default().to_owned()
-}
-
-fn outcome_table(objects: &[RegistryObject], repository: Option<&str>) -> Table {
-    let mut table = Table::new(&["STATUS", "TITLE", "REPOSITORY", "UNIQUE ID", "ENTRY UUID"]);
-    for (object, unique_id) in entries(objects) {
-        let title = object.name.as_ref().and_then(|name| name.first());
-        table.row(vec![
-            refusal::word(ResponseStatus::Success).to_owned(),
-            title.unwrap_or_default().to_owned(),
-            repository_of(object, repository),
-            unique_id.to_owned(),
-            object.id.clone(),
-        ]);
-    }
-    table
-}
-
-fn outcome_json(
-    objects: &[RegistryObject],
-    response: &RegistryResponse,
-    repository: Option<&str>,
-) -> serde_json::Value {
-    let document = |(object, unique_id): (&RegistryObject, &str)| {
-        json!({
-            "uniqueId": unique_id,
-            "entryUUID": object.id,
-            "repositoryUniqueId": repository_of(object, repository),
-            "title": object.name.as_ref().and_then(|name| name.first()),
-        })
-    };
-    let unique_id = ebrim_uuids::submission_set::UNIQUE_ID;
-    let set = objects
-        .iter()
-        .find_map(|object| object.external_identifier(unique_id));
-    json!({
-        "status": refusal::word(response.status),
-        "errors": refusal::json(&response.errors),
-        "submissionSet": set,
-        "documents": entries(objects).map(document).collect::<Vec<_>>(),
-    })
 }

@@ -7,11 +7,12 @@ use xds_schemas::iti18_registry_stored_query::{
     GetAll, GetContents, GetRelatedDocuments, Names, Pattern, StoredQuery,
 };
 use xds_schemas::metadata::timestamp::TimeRange;
-use xds_schemas::metadata::{AssociationType, DocumentEntryType, EntryUuid, PatientId, UniqueId};
+use xds_schemas::metadata::{EntryUuid, PatientId, UniqueId};
 
 use super::arguments::{
     All, Arguments, Contents, Documents, Find, Folders, Raw, Related, SubmissionSets, Which,
 };
+use super::choices::{association_types, statuses, types};
 use super::question::Question;
 use crate::domain::{Domain, time};
 use crate::status::Usage;
@@ -268,55 +269,4 @@ pub(crate) fn name(id: &str) -> Names {
         true => Names::EntryUuids(vec![EntryUuid::from(id)]),
         false => Names::UniqueIds(vec![UniqueId::from(id)]),
     }
-}
-
-fn statuses(given: Option<&str>) -> Result<Vec<AvailabilityStatus>, Usage> {
-    match given.map(str::to_lowercase).as_deref() {
-        None | Some("approved") => Ok(vec![AvailabilityStatus::Approved]),
-        Some("deprecated") => Ok(vec![AvailabilityStatus::Deprecated]),
-        Some("all") => Ok(vec![
-            AvailabilityStatus::Approved,
-            AvailabilityStatus::Deprecated,
-        ]),
-        Some(_) => Err(Usage::new("--status: it is approved, deprecated or all")),
-    }
-}
-
-fn types(given: Option<&str>) -> Result<Vec<DocumentEntryType>, Usage> {
-    match given.map(str::to_lowercase).as_deref() {
-        None | Some("stable") => Ok(vec![DocumentEntryType::Stable]),
-        Some("on-demand") => Ok(vec![DocumentEntryType::OnDemand]),
-        Some("all") => Ok(vec![DocumentEntryType::Stable, DocumentEntryType::OnDemand]),
-        Some(_) => Err(Usage::new("--type: it is stable, on-demand or all")),
-    }
-}
-
-/// Types by the last words of their URNs. Without a choice: all that relate documents.
-fn association_types(given: &[String]) -> Result<Vec<AssociationType>, Usage> {
-    const RELATIONSHIPS: [AssociationType; 6] = [
-        AssociationType::Replace,
-        AssociationType::Append,
-        AssociationType::Transform,
-        AssociationType::TransformAndReplace,
-        AssociationType::Signs,
-        AssociationType::IsSnapshotOf,
-    ];
-    if given.is_empty() {
-        return Ok(RELATIONSHIPS.to_vec());
-    }
-    let of = |text: &String| {
-        let last = |urn: &str| urn.rsplit(':').next().map(str::to_lowercase);
-        let found = RELATIONSHIPS
-            .iter()
-            .find(|one| last(one.as_str()) == last(text));
-        match found {
-            Some(found) => Ok(found.clone()),
-            None if text.starts_with("urn:") => Ok(AssociationType::Other(text.clone())),
-            None => Err(Usage(format!(
-                "--association: {text:?} is neither RPLC, APND, XFRM, XFRM_RPLC, signs, \
-                 IsSnapshotOf nor a URN"
-            ))),
-        }
-    };
-    given.iter().map(of).collect()
 }

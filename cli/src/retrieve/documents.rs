@@ -119,6 +119,16 @@ pub(super) async fn run(arguments: &Arguments, node: &Node, ledger: &Audit) -> a
     if count(Verdict::Differs) > 0 {
         what.push_str("; what differs from what was registered is kept aside as .rejected");
     }
+    let missing = wanted
+        .iter()
+        .map(|wanted| &wanted.request.document_unique_id);
+    let missing: Vec<&str> = missing
+        .filter(|id| !kept.iter().any(|kept| kept.unique_id == **id))
+        .map(UniqueId::as_str)
+        .collect();
+    if !missing.is_empty() {
+        what.push_str(&format!("; missing: {}", missing.join(", ")));
+    }
     complete(what, delivery.errors, good == wanted.len())
 }
 

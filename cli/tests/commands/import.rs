@@ -152,3 +152,60 @@ fn an_import_without_an_answer_says_so() {
     let (code, _, _) = site.refused(&["import", empty.path().to_str().unwrap()]);
     assert_eq!(code, 2);
 }
+
+/// Copies of a file as further instances of its series.
+fn copies(file: &Path, folder: &Path, count: usize) {
+    let bytes = std::fs::read(file).unwrap();
+    let uid = instance::read(file).unwrap().sop_instance_uid.to_string();
+    let places: Vec<usize> = (0..bytes.len())
+        .filter(|at| bytes[*at..].starts_with(uid.as_bytes()))
+        .collect();
+    for number in 0..count {
+        let mut copy = bytes.clone();
+        for place in &places {
+            let end = place + uid.len();
+            copy[end - 4..end].copy_from_slice(format!("{:04}", 1000 + number).as_bytes());
+        }
+        std::fs::write(folder.join(format!("{number}.dcm")), copy).unwrap();
+    }
+}
+
+#[test]
+fn a_study_of_a_thousand_images_comes_in_batches() {
+    let site = Site::open();
+    let made = site.folder.path().join("made");
+    phantoms::write(&made, "commands", SystemTime::now(), Detail::Small).unwrap();
+    let one = first(&made, &|path| instance::read(path).is_ok()).unwrap();
+    let many = site.folder.path().join("many");
+    std::fs::create_dir(&many).unwrap();
+    copies(&one, &many, 1000);
+    let report = site.json(&["import", many.to_str().unwrap()]);
+    assert_eq!(report["studies"][0]["instances"], 1000, "{report}");
+    let manifest = report["studies"][0]["manifest"].as_str().unwrap();
+    let got = site.json(&["retrieve", "--manifest", manifest, "--out", "got"]);
+    assert_eq!(got["studies"][0]["instances"], 1000);
+    assert_eq!(files(&site.dir().join("got")), files(&many));
+    // Four calls, on both sides.
+    assert_eq!(site.recorded("RAD-69").len(), 8);
+}
+
+#[test]
+fn a_manifest_that_is_submitted_is_recorded_as_one() {
+    let site = Site::open();
+    let folder = site.folder.path().join("dicom");
+    phantoms::write(&folder, "commands", SystemTime::now(), Detail::Small).unwrap();
+    let report = site.json(&["import", folder.to_str().unwrap()]);
+    let studies = report["studies"].as_array().unwrap();
+    let manifest = studies[0]["manifest"].as_str().unwrap();
+    let got = site.json(&["retrieve", manifest, "--out", "got"]);
+    let file = got["documents"][0]["file"].as_str().unwrap();
+    assert!(file.ends_with(".dcm"), "{file}");
+    let format = ["--format-code", "1.2.840.10008.5.1.4.1.1.88.59"];
+    let submit = ["submit", file, "--patient", "P-1", "--unique-id", "1.2.3"];
+    site.ok(&[&submit[..], &format].concat());
+    let expected = 2 * (studies.len() + 1);
+    assert_eq!(
+        (site.recorded("RAD-68").len(), site.recorded("ITI-41").len()),
+        (expected, 0)
+    );
+}

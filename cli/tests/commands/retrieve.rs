@@ -92,3 +92,28 @@ fn unknown_documents_and_repositories_are_refused() {
         "the registry was not asked"
     );
 }
+
+/// The most memory that a command may take, in kilobytes: far less than the document.
+const MEMORY: u64 = 64 * 1024;
+
+#[test]
+fn large_documents_are_never_whole_in_memory() {
+    let site = Site::open();
+    let path = site.folder.path().join("large.bin");
+    let file = std::fs::File::create(&path).unwrap();
+    file.set_len(128 * 1024 * 1024).unwrap();
+    let submit = [
+        "submit",
+        path.to_str().unwrap(),
+        "--patient",
+        "P-1",
+        "--mime",
+        "application/octet-stream",
+    ];
+    let peak = site.peak(&[&submit[..], &["--unique-id", "1.2.3"]].concat());
+    assert!(peak < MEMORY, "submit: {peak} kB");
+    let peak = site.peak(&["retrieve", "1.2.3", "--out", "got"]);
+    assert!(peak < MEMORY, "retrieve: {peak} kB");
+    let got = std::fs::metadata(site.dir().join("got/1.2.3.bin")).unwrap();
+    assert_eq!(got.len(), 128 * 1024 * 1024);
+}

@@ -104,6 +104,33 @@ impl Site {
         said.0
     }
 
+    /// The most memory in kilobytes that a command takes, which must succeed. It is read from
+    /// `/proc` while the command runs.
+    pub(crate) fn peak(&self, arguments: &[&str]) -> u64 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hilum"))
+            .args(arguments)
+            .current_dir(self.dir())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let status = format!("/proc/{}/status", command.id());
+        let mut peak = 0;
+        loop {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find(|line| line.starts_with("VmHWM:"));
+            let number = line.and_then(|line| line.split_whitespace().nth(1));
+            peak = number
+                .and_then(|number| number.parse().ok())
+                .unwrap_or(peak);
+            if let Some(status) = command.try_wait().unwrap() {
+                assert!(status.success(), "{arguments:?}");
+                assert!(peak > 0, "it was too quick to be looked at");
+                return peak;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// What a command prints that succeeds with `--json`.
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let arguments = [arguments, &["--json"]].concat();
