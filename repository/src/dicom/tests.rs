@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use proptest::prelude::*;
+
 use super::instance::{self, InstanceError};
 use super::manifest::{self, Plan};
 use super::moment::UtcOffset;
@@ -449,4 +451,32 @@ fn an_image_is_no_manifest() {
         Err(InstanceError::Missing(_))
     ));
     assert!(walk::bytes(&image, &[]).is_ok());
+}
+
+/// What a file says is believed nowhere: whatever is changed in it, it is read or refused.
+#[test]
+fn files_that_were_tampered_with_are_read_or_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let phantoms = written(dir.path());
+    let report = phantoms[1].folder.join("IM0009.dcm");
+    let files = [report, phantoms[3].folder.join("IM0001.dcm")].map(|path| {
+        let mut file = fs::read(path).unwrap();
+        file.truncate(6000);
+        file
+    });
+    let change = (132..6000_usize, proptest::num::u8::ANY);
+    let changes = proptest::collection::vec(change, 1..8);
+    proptest!(|(which in 0..files.len(), changes in changes, length in 100..6000_usize)| {
+        let mut file = files[which].clone();
+        for (at, byte) in changes {
+            if let Some(place) = file.get_mut(at) {
+                *place = byte;
+            }
+        }
+        file.truncate(length);
+        if let Ok(instance) = instance::read_bytes(&file) {
+            prop_assert!(instance.sop_instance_uid.as_str().len() <= 64);
+        }
+        let _ = manifest::references(&file);
+    });
 }

@@ -112,13 +112,18 @@ pub(super) fn document_entry(
     }
 }
 
+/// Titles may have this many characters (ITI TF-3 4.2.3.2.24); Study Descriptions have fewer, but
+/// not in every file.
+const TITLE_CHARACTERS: usize = 128;
+
 /// Study Description, or else what was examined with.
 fn title(study: &Study) -> Option<String> {
     let of_modality = || {
         let modality = study.series.first()?.facts.modality.as_deref()?;
         Some(format!("{modality} study"))
     };
-    study.facts.description.clone().or_else(of_modality)
+    let title = study.facts.description.clone().or_else(of_modality)?;
+    Some(title.chars().take(TITLE_CHARACTERS).collect())
 }
 
 /// The institution: who examined and who read is not said in images, and the referring physician

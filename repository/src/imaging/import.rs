@@ -234,7 +234,12 @@ async fn register(
     }
     let registered = known.as_ref().and_then(|it| it.registered.as_ref());
     let (config, codes) = (importing.config, importing.codes);
-    let plan = Manifest::plan(config, codes, &patient, &study, registered, importing.now)?;
+    let plan = Manifest::plan(config, codes, &patient, &study, registered, importing.now);
+    let plan = match plan {
+        Ok(plan) => plan,
+        // Something that the study says has no place in a manifest: that is no reason to stop.
+        Err(error) => return Ok(Fate::Unsuitable(format!("it has no manifest: {error:#}"))),
+    };
     if let Some(current) = registered.filter(|it| it.says == plan.says) {
         let manifest = current.sop_instance_uid.clone();
         let current = Some(current.clone());

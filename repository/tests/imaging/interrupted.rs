@@ -177,3 +177,17 @@ async fn what_nobody_took_is_not_served() {
         ResponseStatus::Success
     );
 }
+
+#[tokio::test]
+async fn two_imports_do_not_run_at_once() {
+    let site = Site::open().await;
+    let phantoms = phantoms(&site.dicom());
+    let lock = site.folder.path().join("images").join("import.lock");
+    let held = fs::File::create(&lock).unwrap();
+    held.lock().unwrap();
+    let refused = site.import_beside(&phantoms[2].folder, None).await;
+    let reason = refused.unwrap_err().to_string();
+    assert!(reason.contains("another import is running"), "{reason}");
+    drop(held);
+    sent(&site.import_one(&phantoms[2].folder).await);
+}
