@@ -6,6 +6,7 @@ mod images;
 mod names;
 mod receive;
 mod study;
+mod wanted;
 
 use std::path::PathBuf;
 

@@ -16,8 +16,9 @@ use xds_schemas::rad68_provide_and_register_imaging_document_set::{
     FORMAT_CODE, FORMAT_CODE_SCHEME,
 };
 
-use super::documents::{self, Wanted};
+use super::documents;
 use super::images::{BATCH, Got, Image, Imaging, Progress, Source, transfer_syntaxes};
+use super::wanted::{Wanted, registered};
 use super::{Arguments, complete};
 use crate::client::Node;
 use crate::domain::Domain;
@@ -76,7 +77,12 @@ async fn manifests(
     ledger: &Audit,
 ) -> anyhow::Result<Vec<Wanted>> {
     if let Some(manifest) = &arguments.manifest {
-        return documents::registered(node, ledger, &[manifest], arguments.home.as_deref()).await;
+        let home = arguments.home.as_deref();
+        let located = registered(node, ledger, &[manifest], home).await?;
+        if !located.unknown.is_empty() {
+            bail!("the registry has no document {manifest}");
+        }
+        return Ok(located.wanted);
     }
     let (Some(study), Some(patient)) = (&arguments.study, &arguments.patient) else {
         return Err(Usage::new("what is wanted? Say UNIQUE_ID, --manifest or --study").into());

@@ -117,3 +117,55 @@ fn large_documents_are_never_whole_in_memory() {
     let got = std::fs::metadata(site.dir().join("got/1.2.3.bin")).unwrap();
     assert_eq!(got.len(), 128 * 1024 * 1024);
 }
+
+#[test]
+fn documents_of_several_patients_come_one_patient_at_a_time() {
+    let site = Site::open();
+    let (first, _) = site.submit("1.txt", "of the first", &[]);
+    let (second, _) = site.submit("2.txt", "of the second", &["--patient", "P-2"]);
+    let (code, out, error) = site.refused(&["retrieve", &first, "1.2.3", &second, "--out", "got"]);
+    assert!(
+        code == 1 && error.contains("2 of 3") && error.contains("1.2.3"),
+        "{error}"
+    );
+    assert!(out.contains(&first) && out.contains(&second), "{out}");
+    assert_eq!(
+        site.recorded("ITI-43"),
+        ["Export 0", "Export 0", "Import 0", "Import 0"]
+    );
+    let patients: Vec<_> = site
+        .records()
+        .iter()
+        .filter(|record| record["transaction"] == "ITI-43")
+        .map(|record| {
+            record["patient"]
+                .as_str()
+                .unwrap()
+                .split('^')
+                .next()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(
+        patients.iter().filter(|patient| *patient == "P-1").count(),
+        2,
+        "{patients:?}"
+    );
+}
+
+#[test]
+fn faults_are_told_with_code_and_reason() {
+    let site = Site::open();
+    let (id, _) = site.submit("1.txt", "one", &[]);
+    let registry = format!("http://localhost:{}/registry", site.base + 1);
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_hilum"))
+        .args(["retrieve", &id])
+        .env("HILUM_REPOSITORY__URL", registry)
+        .current_dir(site.dir())
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("Sender/ActionNotSupported: "), "{error}");
+}

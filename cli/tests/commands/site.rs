@@ -145,10 +145,15 @@ impl Site {
         (output.status.code().unwrap(), said.0, said.1)
     }
 
-    /// Submits a text for P-1, and gives its uniqueId and entryUUID.
+    /// Submits a text, for P-1 unless the options say somebody else, and gives its uniqueId and
+    /// entryUUID.
     pub(crate) fn submit(&self, name: &str, content: &str, options: &[&str]) -> (String, String) {
         let file = self.file(name, content);
-        let arguments = [&["submit", &file, "--patient", "P-1"], options].concat();
+        let patient: &[&str] = match options.contains(&"--patient") {
+            true => &[],
+            false => &["--patient", "P-1"],
+        };
+        let arguments = [&["submit", &file], patient, options].concat();
         let document = &self.json(&arguments)["documents"][0];
         let said = |name: &str| document[name].as_str().unwrap().to_owned();
         (said("uniqueId"), said("entryUUID"))
