@@ -1,7 +1,7 @@
 //! The Imaging Document Source: studies become findable by manifests, images stay where they are.
 //!
-//! [`import`] reads folders and hands in one manifest for each study (RAD-68); [`routes`] is what
-//! the source answers (RAD-69). Between the two stands the [`index`]: one file for each study that
+//! [`import()`] reads folders and hands in one manifest for each study (RAD-68); [`routes`] is what
+//! the source answers (RAD-69). Between the two stands the index: one file for each study that
 //! says where its instances are. Importing and answering may happen in different processes.
 
 mod cache;

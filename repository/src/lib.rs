@@ -2,7 +2,7 @@
 //!
 //! Read [`routes`] first: everything the repository answers. What is taken is kept in the blob
 //! store, durable before the registry hears of it, and visible only when the registry has accepted
-//! it. When nobody knows whether it has, [`recovery`] asks.
+//! it. When nobody knows whether it has, it is asked.
 
 mod blob_store;
 pub mod dicom;

@@ -214,7 +214,7 @@ async fn register(
     let known = match known(index, &study.uid, remarks)? {
         None => None,
         Some(known) => match settled(importing, index, known, remarks).await? {
-            Ok(known) => Some(known),
+            Ok(known) => known,
             Err(no_answer) => return Ok(Fate::Unanswered(no_answer)),
         },
     };

@@ -179,6 +179,25 @@ async fn what_nobody_took_is_not_served() {
 }
 
 #[tokio::test]
+async fn nor_what_did_not_arrive_and_could_not_be_sent_again() {
+    let mut site = Site::open().await;
+    let phantoms = phantoms(&site.dicom());
+    let folder = &phantoms[2].folder;
+    site.link.cut_questions();
+    site.import_one(folder).await;
+    site.link.down().await;
+    let imported = site.import_one(folder).await;
+    assert!(matches!(imported.fate, Fate::Unanswered(_)), "{imported:?}");
+    let images = images(folder);
+    let (uid, image) = images.iter().next().unwrap();
+    let asked = request(&image.study, &image.series, &[uid], &[EXPLICIT]);
+    assert_eq!(
+        site.retrieve(&asked).await.0.status,
+        ResponseStatus::Failure
+    );
+}
+
+#[tokio::test]
 async fn two_imports_do_not_run_at_once() {
     let site = Site::open().await;
     let phantoms = phantoms(&site.dicom());

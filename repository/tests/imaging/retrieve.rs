@@ -5,8 +5,9 @@ use std::fs;
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrs::RegistryResponse;
 use xds_schemas::rad69_retrieve_imaging_document_set::{
-    RetrieveImagingDocumentSetRequest, SeriesRequest, StudyRequest,
+    RetrieveImagingDocumentSet, RetrieveImagingDocumentSetRequest, SeriesRequest, StudyRequest,
 };
+use xds_schemas::transaction::Transaction;
 
 use crate::files::{Image, Made, images, phantoms};
 use crate::site::{EXPLICIT, Site, instance, later, request};
@@ -207,4 +208,31 @@ async fn files_that_are_no_longer_what_they_were_are_told() {
         .map(|it| it.location.as_ref().unwrap());
     assert!(locations.eq(images.keys().take(2)));
     assert_eq!(got.len(), images.len() - 2);
+}
+
+/// A gateway asks with the community in each request, and needs it in each answer.
+#[tokio::test]
+async fn ids_are_answered_as_they_were_asked() {
+    let site = Site::open().await;
+    let phantoms = phantoms(&site.dicom());
+    site.import_one(&phantoms[3].folder).await;
+    let images = images(&phantoms[3].folder);
+    let mut asked = all(&images);
+    let document = &mut asked.studies[0].series[0].documents[0];
+    document.home_community_id = Some("urn:oid:1.2.3".into());
+    let document = document.clone();
+    let client = &site.client;
+    let answer = client.send::<RetrieveImagingDocumentSet>(&site.imaging, &asked, Vec::new());
+    let mut answer = answer.await.unwrap();
+    assert_eq!(
+        answer.header.action,
+        RetrieveImagingDocumentSet::RESPONSE_ACTION
+    );
+    let answered = &answer.response.documents[0];
+    assert_eq!(answered.home_community_id, document.home_community_id);
+    assert_eq!(answered.repository_unique_id, document.repository_unique_id);
+    assert_eq!(answered.document_unique_id, document.document_unique_id);
+    while let Some(attachment) = answer.attachments.next().await.unwrap() {
+        attachment.collect(1 << 24).await.unwrap();
+    }
 }

@@ -12,16 +12,17 @@ use crate::imaging::iti18_registry_stored_query::{self as iti18, Known};
 use crate::imaging::manifest::Manifest;
 use crate::imaging::rad68_provide_and_register_imaging_document_set::{self as rad68, Handover};
 
-/// Finds out what became of a manifest that was planned in an earlier import. The inner error says
-/// that nobody answered.
+/// Finds out what became of a manifest that was planned in an earlier import, and gives what is in
+/// the index then: a study that was never registered is not. The inner error says that nobody
+/// answered.
 pub(super) async fn settled(
     importing: &Importing<'_>,
     index: &Index,
     mut known: Indexed,
     remarks: &mut Vec<String>,
-) -> anyhow::Result<Result<Indexed, String>> {
+) -> anyhow::Result<Result<Option<Indexed>, String>> {
     let Some(plan) = known.planned.take() else {
-        return Ok(Ok(known));
+        return Ok(Ok(Some(known)));
     };
     let arrived = match importing.registry {
         Some(registry) => match iti18::send(importing, registry, &plan).await? {
@@ -43,8 +44,12 @@ pub(super) async fn settled(
         remarks.push("an earlier import was cut short; its manifest is registered".to_owned());
         known.registered = Some(plan);
     }
+    if known.registered.is_none() {
+        index.remove(&known.study.uid)?;
+        return Ok(Ok(None));
+    }
     index.write(&known)?;
-    Ok(Ok(known))
+    Ok(Ok(Some(known)))
 }
 
 /// Hands a manifest in, with the plan in the index before and the answer after.
