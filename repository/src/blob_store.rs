@@ -118,10 +118,12 @@ impl BlobStore {
         Ok(arrivals)
     }
 
-    /// Makes what was received durable, as a whole.
+    /// Makes what was received durable. Each file is on disk already; now its name is.
     pub(crate) async fn make_durable(&self, arrivals: &[Arrival]) -> io::Result<()> {
-        let places = arrivals.iter().map(|arrival| self.place(&arrival.label));
-        self.folders.prepare(places.collect()).await
+        if arrivals.is_empty() {
+            return Ok(());
+        }
+        self.folders.sync_incoming().await
     }
 
     /// Puts documents that were registered where they are found from now on. Of what fails,
@@ -129,10 +131,13 @@ impl BlobStore {
     pub(crate) async fn keep(&self, arrivals: impl Iterator<Item = &Arrival>) -> io::Result<()> {
         let moves = arrivals.map(|arrival| Move {
             from: arrival.path.clone(),
-            to: self.place(&arrival.label),
+            to: self.place_of(&arrival.label.unique_id),
             label: arrival.label.clone(),
         });
-        self.folders.keep(moves.collect()).await
+        let moves: Vec<Move> = moves.collect();
+        let folders = Arc::clone(&self.folders);
+        let kept = tokio::task::spawn_blocking(move || folders.keep(&moves)).await;
+        kept.map_err(io::Error::other)?
     }
 
     /// The document with this uniqueId, if it is kept here. Blocks.
@@ -154,10 +159,6 @@ impl BlobStore {
 
     fn incoming(&self) -> PathBuf {
         self.root.path.join("incoming")
-    }
-
-    fn place(&self, label: &Label) -> PathBuf {
-        self.place_of(&label.unique_id)
     }
 
     /// A uniqueId may be any text, so that its hash names the file.

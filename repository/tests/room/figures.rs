@@ -70,6 +70,15 @@ fn durable_files(folder: &Path, threads: usize) -> f64 {
     done.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64()
 }
 
+/// What this process has used of the CPU: client, repository and registry together.
+fn cpu() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let ticks = |at: usize| fields.split(' ').nth(at).unwrap().parse::<u64>().unwrap();
+    // User and system time, in hundredths of a second.
+    Duration::from_millis(10 * (ticks(11) + ticks(12)))
+}
+
 /// ITI-41 of small documents.
 async fn small(site: &Site, registry: &str, connections: usize) {
     let limits = Limits {
@@ -79,7 +88,7 @@ async fn small(site: &Site, registry: &str, connections: usize) {
     let client = Client::new(None, limits);
     let content: Arc<Vec<u8>> = Arc::new((0..=255).cycle().take(SMALL).collect());
     let mut sources = JoinSet::new();
-    let began = Instant::now();
+    let (began, cpu_before) = (Instant::now(), cpu());
     for _ in 0..connections {
         let (client, url, content) = (client.clone(), site.url(), Arc::clone(&content));
         sources.spawn(async move {
@@ -100,10 +109,11 @@ async fn small(site: &Site, registry: &str, connections: usize) {
     let mut times = sources.join_all().await.concat();
     let rate = times.len() as f64 / began.elapsed().as_secs_f64();
     times.sort_unstable();
+    let each = (cpu() - cpu_before).as_secs_f64() * 1e6 / times.len() as f64;
     let (p50, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
     eprintln!(
         "ITI-41 of {SMALL} bytes, {registry}, {connections} connections: \
-         {rate:.0}/s, p50 {p50:.1?}, p99 {p99:.1?}"
+         {rate:.0}/s, p50 {p50:.1?}, p99 {p99:.1?}, {each:.0} µs of CPU each"
     );
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct StandIn {
     pub(crate) submissions: Mutex<Vec<SubmitObjectsRequest>>,
     /// What is registered, by entryUUID.
     pub(crate) registered: Mutex<HashMap<String, RegistryObject>>,
+    /// Hashes by uniqueId.
+    hashes: Mutex<HashMap<String, Option<String>>>,
     /// How many times it was asked what it knows.
     pub(crate) questions: Mutex<usize>,
     /// Answers to that with a failure.
@@ -106,17 +108,18 @@ impl StandIn {
         if let Say::SenderFault = say {
             return Err(Fault::sender("as asked"));
         }
-        let mut registered = self.registered.lock().unwrap();
+        let mut hashes = self.hashes.lock().unwrap();
         for entry in entries(&request.objects.objects) {
-            let known: Vec<_> = registered.values().cloned().collect();
-            let differs = entries(&known)
-                .any(|known| known.unique_id == entry.unique_id && known.hash != entry.hash);
-            if differs {
+            let known = hashes
+                .entry(entry.unique_id.0)
+                .or_insert(entry.hash.clone());
+            if *known != entry.hash {
                 let error = RegistryError::error(ErrorCode::NonIdenticalHash, "differs");
                 let response = RegistryResponse::failure(vec![error]);
                 return Ok(Reply::of::<RegisterDocumentSet>(&response));
             }
         }
+        let mut registered = self.registered.lock().unwrap();
         for object in request.objects.objects {
             assert!(object.id.starts_with("urn:uuid:"), "{}", object.id);
             registered.insert(object.id.clone(), object);
