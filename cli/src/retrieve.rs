@@ -17,17 +17,19 @@ use crate::client::Node;
 use crate::refusal::Refused;
 use crate::status::Usage;
 
-const EXAMPLES: &str = "\
+const NOTES: &str = "\
+Documents are written to DIR/UNIQUE_ID.EXTENSION, images to DIR/STUDY/SERIES/INSTANCE.dcm. Hash and
+size are compared with what the registry says; what differs is kept aside as NAME.rejected.
+
 Examples:
   hilum retrieve 2.25.1 2.25.2 --out got/
   hilum retrieve 2.25.1 --repository 1.2.3
   hilum retrieve --manifest 2.25.7 --out study/
   hilum retrieve --study 1.2.840.1 --patient P-1 --out study/";
 
-/// Writes documents to DIR/UNIQUE_ID.EXTENSION, images to DIR/STUDY/SERIES/INSTANCE.dcm. Hash and
-/// size are compared with what the registry says; what differs is kept aside as NAME.rejected.
+/// The command line.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = NOTES)]
 pub(crate) struct Arguments {
     /// uniqueIds of documents
     #[arg(value_name = "UNIQUE_ID", required_unless_present_any = ["manifest", "study"])]

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-const EXAMPLES: &str = "\
+const NOTES: &str = "\
+Without a subcommand, the documents of a patient are found (FindDocuments). Codes are written
+code^^scheme; the scheme may be left out if the affinity domain's codes.xml has the code.
+
 Examples:
   hilum query --patient P-1
   hilum query --patient P-1 --class-code IMAGES --event-code 'CT|MR' --from 2026
@@ -13,10 +16,9 @@ Examples:
   hilum query related --unique-id 2.25.1 --association RPLC
   hilum query --stored-query GetAssociations -p '$uuid=urn:uuid:…'";
 
-/// Without a subcommand: the documents of a patient (FindDocuments). Codes are written
-/// code^^scheme; the scheme may be left out if the affinity domain's codes.xml has the code.
+/// The command line.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = NOTES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(super) which: Option<Which>,

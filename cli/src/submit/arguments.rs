@@ -6,7 +6,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
-const EXAMPLES: &str = "\
+pub(super) const NOTES: &str = "\
+Codes are written code^^scheme; the scheme may be left out if codes.xml has the code. Codes that are
+not given are the first of their kind there (formatCode: mimeTypeSufficient, confidentialityCode: N,
+if they are there).
+
 Examples:
   hilum submit letter.pdf --patient P-1 --title \"Discharge letter\"
   hilum submit a.pdf b.jpg --patient P-1 --type-code 34133-9 --new-folder \"Stay in November\"
@@ -14,7 +18,11 @@ Examples:
   hilum submit letter.pdf --metadata letter.toml --print
   hilum submit --xml submit.xml --document Document01=letter.pdf
 
-A metadata file (TOML, or JSON if its name ends in .json) has the options by their names with _ for -:
+A metadata file is TOML, or JSON if its name ends in .json. Options win over it. For documents it knows
+title, comments, mime_type, unique_id, class_code, type_code, format_code, practice_setting_code,
+healthcare_facility_type_code, confidentiality_codes, event_codes, language_code, creation_time,
+service_start_time, service_stop_time, legal_authenticator, source_patient_id, source_patient_info,
+reference_ids, authors and slots:
   patient = \"P-1\"
   [document]                  # every document
   class_code = \"REPORTS\"
@@ -25,11 +33,9 @@ A metadata file (TOML, or JSON if its name ends in .json) has the options by the
   [submission_set]
   title = \"Stay in November\"";
 
-/// Hands in documents with their metadata (ITI-41). Codes are written code^^scheme; the scheme may
-/// be left out if codes.xml has the code. Codes that are not given are the first of their kind there
-/// (formatCode: mimeTypeSufficient, confidentialityCode: N, if they are there).
+/// The command line.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = NOTES)]
 pub(crate) struct Arguments {
     /// The documents
     #[arg(value_name = "FILE", required_unless_present = "xml")]
@@ -40,7 +46,7 @@ pub(crate) struct Arguments {
     /// Whose they are: an ID of the affinity domain, or ID^^^&OID&ISO
     #[arg(long, value_name = "ID")]
     pub(super) patient: Option<String>,
-    /// Metadata in a file; options win over it
+    /// Metadata in a file, see below
     #[arg(long, value_name = "FILE")]
     pub(super) metadata: Option<PathBuf>,
     #[command(flatten)]

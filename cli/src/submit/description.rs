@@ -218,6 +218,33 @@ mod tests {
     }
 
     #[test]
+    fn the_file_may_say_what_the_help_says() {
+        let (_, listed) = super::super::arguments::NOTES
+            .split_once("it knows\n")
+            .unwrap();
+        let (listed, _) = listed.split_once(":\n").unwrap();
+        let names = listed.replace(" and ", ", ").replace('\n', " ");
+        let lists = [
+            "authors",
+            "confidentiality_codes",
+            "event_codes",
+            "reference_ids",
+            "source_patient_info",
+        ];
+        let mut text = "[document]\n".to_owned();
+        for name in names.split(',').map(str::trim) {
+            let value = match name {
+                "slots" => "{}",
+                name if lists.contains(&name) => "[]",
+                _ => "'x'",
+            };
+            text.push_str(&format!("{name} = {value}\n"));
+        }
+        assert_eq!(text.lines().count(), 22, "{text}");
+        described("m.toml", &text, &[]).unwrap();
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let wrong = |file, text| described(file, text, &[]).unwrap_err().0;
         assert!(wrong("m.toml", "\n[document]\ntitel = 'x'\n").contains("line 3: "));
