@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 use hilum_audit::spool::{Spool, SpoolError};
+use hilum_repository::imaging;
 use hilum_security::inspection::{CertificateFacts, inspect};
 use hilum_transport::ClientError;
 
@@ -58,7 +59,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         report.add("documents", store(&config.repository_store()));
     }
     if config.imaging.listen.is_some() {
-        report.add("images", store(&config.imaging_store()));
+        report.add("images", images(&config.imaging_store()));
     }
     match Node::of(config) {
         Ok(node) => peers(&node, &mut report).await,
@@ -162,6 +163,14 @@ fn database(url: &str) -> Finding {
 fn store(url: &str) -> Finding {
     match hilum_repository::check_store(url) {
         Ok(folder) => Ok(folder.display().to_string()),
+        Err(error) => Err(format!("{error:#}")),
+    }
+}
+
+/// Where the imaging source keeps which studies it has.
+fn images(url: &str) -> Finding {
+    match imaging::check_store(url) {
+        Ok(studies) => store(url).map(|folder| format!("{folder}, {studies} studies")),
         Err(error) => Err(format!("{error:#}")),
     }
 }

@@ -140,14 +140,22 @@ impl ImagingSource {
     }
 }
 
-/// Whether the store can be used, and how many studies are in it. Changes nothing that is there.
+/// Whether the store can be used, and how many studies are in it. A folder that is not there yet is
+/// as good as an empty one, and is not made.
 ///
 /// # Errors
 /// Says what is wrong with it.
 pub fn check_store(url: &str) -> anyhow::Result<usize> {
+    if !folder_of(url)?.exists() {
+        return Ok(0);
+    }
     let index = Index::open(url)?;
     index.probe()?;
-    Ok(index.studies()?.len())
+    let studies = index.studies()?;
+    for study in &studies {
+        index.read(study)?;
+    }
+    Ok(studies.len())
 }
 
 /// The folder that a store's URL names.

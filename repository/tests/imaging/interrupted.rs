@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use hilum_repository::imaging::Fate;
+use hilum_repository::imaging::{Fate, check_store};
 use xds_schemas::codes::status::AvailabilityStatus::{Approved, Deprecated};
 use xds_schemas::codes::status::ResponseStatus;
 
@@ -136,6 +136,8 @@ async fn an_index_that_was_damaged_comes_back() {
     let file = index.join(format!("{}.json", phantoms[2].study_instance_uid));
     let whole = fs::read(&file).unwrap();
     fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    let found = check_store(&site.config.store).unwrap_err();
+    assert!(found.to_string().contains("damaged"), "{found}");
     let images = images(folder);
     let (uid, image) = images.iter().next().unwrap();
     let asked = request(&image.study, &image.series, &[uid], &[EXPLICIT]);
