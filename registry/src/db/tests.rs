@@ -1,6 +1,8 @@
 //! What only the inside can tell.
 
-use super::Connection;
+use diesel::prelude::*;
+
+use super::{Connection, on, patients};
 
 /// Migrations can be undone and done again.
 #[test]
@@ -17,4 +19,38 @@ fn up_down_up_on_sqlite() {
     assert_eq!(connection.version().unwrap(), None);
     connection.migrate().unwrap();
     assert_eq!(super::version(&url).unwrap(), version);
+}
+
+/// Merges may follow each other, and a circle of them is no trap.
+#[test]
+fn the_survivor_of_merges() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("registry.db").display());
+    let mut connection = Connection::open(&url).unwrap();
+    connection.migrate().unwrap();
+    let mut numbers = Vec::new();
+    for id in ["A", "B", "C"] {
+        assert!(patients::add(&mut connection, id, 0).unwrap());
+        assert!(!patients::add(&mut connection, id, 0).unwrap());
+        let patient = patients::find(&mut connection, id).unwrap().unwrap();
+        numbers.push(patient.number);
+    }
+    let [a, b, c] = numbers[..] else {
+        unreachable!()
+    };
+    let merge = |connection: &mut Connection, one: i64, into: i64| {
+        let query = format!("UPDATE patients SET merged_into = {into} WHERE number = {one}");
+        on!(connection, |it| diesel::sql_query(query).execute(it)).unwrap();
+    };
+    assert_eq!(patients::survivor(&mut connection, a).unwrap(), a);
+    merge(&mut connection, a, b);
+    merge(&mut connection, b, c);
+    assert_eq!(patients::survivor(&mut connection, a).unwrap(), c);
+    assert_eq!(patients::survivor(&mut connection, c).unwrap(), c);
+    let patient = patients::find_and_take_keys(&mut connection, "A", 3)
+        .unwrap()
+        .unwrap();
+    assert_eq!((patient.merged_into, patient.next_seq), (Some(b), 3));
+    merge(&mut connection, c, a);
+    patients::survivor(&mut connection, a).unwrap();
 }

@@ -118,3 +118,63 @@ pub(super) fn set_last_update_time(row: &mut Row, ebrim: &mut String, now: &Time
     }
     row.time = Some(now.as_str().to_owned());
 }
+
+#[cfg(test)]
+mod tests {
+    use xds_schemas::ebrim::{InternationalString, Slot};
+    use xds_schemas::xml::{FromXml, Reader};
+
+    use super::*;
+
+    fn read(ebrim: &str) -> RegistryObject {
+        let namespace = "urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0";
+        let xml = format!("<x xmlns:rim=\"{namespace}\">{ebrim}</x>");
+        let mut reader = Reader::new(xml.as_bytes()).unwrap();
+        reader.root().unwrap();
+        let element = reader.child().unwrap().unwrap();
+        RegistryObject::from_xml(&mut reader, &element).unwrap()
+    }
+
+    /// Text that looks like what is changed, wherever a sender can put it.
+    fn decoy() -> String {
+        let approved = AvailabilityStatus::Approved.as_str();
+        format!(
+            "x status=\"{approved}\" <rim:Slot name=\"lastUpdateTime\"><rim:Value>1</rim:Value>"
+        )
+    }
+
+    #[test]
+    fn deprecating_changes_the_status_and_nothing_else() {
+        let mut entry = DocumentEntry::new(decoy(), "1.2.3", decoy());
+        entry.title = Some(InternationalString::of(decoy()));
+        entry.availability_status = Some(AvailabilityStatus::Approved);
+        let mut row = of_document_entry(&entry);
+        let mut xml = ebrim(&entry.to_ebrim());
+        let mut expected = read(&xml);
+        deprecate(&mut row, &mut xml);
+        assert_eq!(row.status, Status::Deprecated);
+        expected.status = Some(AvailabilityStatus::Deprecated.as_str().to_owned());
+        assert_eq!(read(&xml), expected);
+    }
+
+    #[test]
+    fn a_folder_gets_another_time_and_nothing_else() {
+        let mut folder = Folder::new(decoy(), "1.2.3", decoy());
+        folder.last_update_time = Timestamp::parse("20240102030405").ok();
+        folder
+            .extra
+            .slots
+            .push(Slot::single("urn:x:decoy", decoy()));
+        let mut row = of_folder(&folder);
+        let mut xml = ebrim(&folder.to_ebrim());
+        let mut expected = read(&xml);
+        let now = Timestamp::parse("20250607080910").unwrap();
+        set_last_update_time(&mut row, &mut xml, &now);
+        assert_eq!(row.time.as_deref(), Some(now.as_str()));
+        let slots = expected.slots.iter_mut();
+        for slot in slots.filter(|slot| slot.name == "lastUpdateTime") {
+            slot.values = vec![now.to_string()];
+        }
+        assert_eq!(read(&xml), expected);
+    }
+}
