@@ -34,8 +34,9 @@ pub const DRAIN_SECONDS: u64 = 20;
 pub const CONNECT_SECONDS: u64 = 10;
 /// Seconds that our client waits for the beginning of an answer.
 pub const ANSWER_SECONDS: u64 = 120;
-/// Idle connections that our client keeps for one peer.
-pub const POOLED_CONNECTIONS: usize = 16;
+/// Idle connections that our client keeps for one peer: as many calls as a registry commits at once,
+/// because a TLS handshake costs more than a registration.
+pub const POOLED_CONNECTIONS: usize = 64;
 /// Seconds that our client keeps an idle connection: less than servers do.
 pub const POOLED_SECONDS: u64 = 20;
 

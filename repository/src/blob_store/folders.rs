@@ -98,8 +98,8 @@ fn sync(waiting: &Receiver<Waiting>, incoming: &File) {
             tracing::error!(%error, "names in the document store were not made durable");
         }
         for waiting in group {
-            let synced = synced.as_ref().map(|()| ());
-            let synced = synced.map_err(|error| io::Error::new(error.kind(), error.to_string()));
+            let again = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
+            let synced = synced.as_ref().copied().map_err(again);
             // Who no longer waits has gone away.
             let _ = waiting.send(synced);
         }
