@@ -87,23 +87,12 @@ pub(crate) fn outcome<T>(
     answer: &Result<Answer<T>, ClientError>,
     said: impl for<'a> FnOnce(&'a T) -> (ResponseStatus, &'a [RegistryError]),
 ) -> Outcome {
-    match answer {
-        Ok(answer) => {
-            let (status, errors) = said(&answer.response);
-            outcome_of(status, errors)
-        }
-        Err(error) => failure(error),
-    }
-}
-
-/// How a call ended that was answered so.
-pub(crate) fn outcome_of(status: ResponseStatus, errors: &[RegistryError]) -> Outcome {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => return Outcome::Failure(error.to_string()),
+    };
+    let (status, errors) = said(&answer.response);
     let any_error = errors.iter().any(|error| error.severity == Severity::Error);
     let codes: Vec<&str> = errors.iter().map(|error| error.code.as_str()).collect();
     Outcome::of(status, any_error, codes.join(" "))
-}
-
-/// How a call ended that was not answered.
-pub(crate) fn failure(error: &ClientError) -> Outcome {
-    Outcome::Failure(error.to_string())
 }

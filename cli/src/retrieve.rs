@@ -10,6 +10,7 @@ mod wanted;
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::Args;
 use xds_schemas::ebrs::RegistryError;
 
@@ -74,9 +75,16 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     std::fs::create_dir_all(out)
         .map_err(|error| Usage(format!("{}: cannot be made: {error}", out.display())))?;
     let ledger = node.ledger()?;
-    match arguments.unique_ids.is_empty() {
-        false => documents::run(arguments, &node, &ledger).await,
-        true => study::run(arguments, &node, &ledger).await,
+    let work = async {
+        match arguments.unique_ids.is_empty() {
+            false => documents::run(arguments, &node, &ledger).await,
+            true => study::run(arguments, &node, &ledger).await,
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        // Ending here removes the files that are not whole.
+        _ = tokio::signal::ctrl_c() => bail!("interrupted; nothing that is not whole was kept"),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::site::Site;
 
@@ -116,6 +118,33 @@ fn large_documents_are_never_whole_in_memory() {
     assert!(peak < MEMORY, "retrieve: {peak} kB");
     let got = std::fs::metadata(site.dir().join("got/1.2.3.bin")).unwrap();
     assert_eq!(got.len(), 128 * 1024 * 1024);
+    interrupted(&site);
+}
+
+/// What is not whole when somebody loses patience is removed.
+fn interrupted(site: &Site) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hilum"))
+        .args(["retrieve", "1.2.3", "--out", "interrupted"])
+        .current_dir(site.dir())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let folder = site.dir().join("interrupted");
+    let began = || std::fs::read_dir(&folder).is_ok_and(|mut files| files.next().is_some());
+    while !began() {
+        assert!(command.try_wait().unwrap().is_none(), "it was too quick");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let id = command.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(command.wait().unwrap().code(), Some(1));
+    assert!(!began(), "something is left");
 }
 
 #[test]
