@@ -188,7 +188,7 @@ fn faults_are_told_with_code_and_reason() {
     let site = Site::open();
     let (id, _) = site.submit("1.txt", "one", &[]);
     let registry = format!("http://localhost:{}/registry", site.base + 1);
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_hilum"))
+    let output = Command::new(env!("CARGO_BIN_EXE_hilum"))
         .args(["retrieve", &id])
         .env("HILUM_REPOSITORY__URL", registry)
         .current_dir(site.dir())
