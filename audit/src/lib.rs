@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use hilum_transport::Reply;
 use serde::Deserialize;
 use thiserror::Error;
 use xds_schemas::soap::Fault;
@@ -111,6 +112,15 @@ impl Audit {
             Ok(()) => Ok(Recorded::new(outcome)),
             // The reason is logged once, where the write failed.
             Err(_) => Err(NotRecorded),
+        }
+    }
+
+    /// Records that something was refused, and gives the reply that says so; if that cannot be
+    /// recorded, the reply says this.
+    pub async fn refuse(&self, alert: Event, reply: Reply) -> Reply {
+        match self.record(alert, reply).await {
+            Ok(reply) => reply.into_inner(),
+            Err(error) => Reply::fault(&error.into()),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::time::SystemTime;
 
-use hilum_audit::{Audit, Event, NotRecorded, Parties, Recorded};
+use hilum_audit::{Event, Parties, Recorded};
 use hilum_security::Permission;
 use hilum_transport::{Call, Get, Incoming, Reply};
 use xds_schemas::iti18_registry_stored_query::RegistryStoredQuery;
@@ -20,65 +20,45 @@ use crate::iti42_register_document_set as iti42;
 
 /// Answers whatever comes. What is refused before it is read leaves a record too.
 pub async fn serve(registry: &Registry, incoming: Incoming) -> Reply {
+    let audit = &registry.audit;
     match incoming {
+        Incoming::Get(get) => describe(&get),
+        Incoming::Refused(refusal) => audit.refuse(Event::from(&refusal), refusal.reply()).await,
         Incoming::Call(call) => {
             let caller = call.caller().clone();
             match answer(registry, call).await {
-                Ok(reply) => send(reply),
+                Ok(reply) => reply.into_inner(),
                 Err(fault) => {
                     let alert = Event::refused(&caller, &fault);
-                    refuse(&registry.audit, alert, Reply::fault(&fault)).await
+                    audit.refuse(alert, Reply::fault(&fault)).await
                 }
             }
         }
-        Incoming::Refused(refusal) => {
-            let alert = Event::from(&refusal);
-            refuse(&registry.audit, alert, refusal.reply()).await
-        }
-        Incoming::Get(get) => describe(&get),
     }
 }
 
 /// One arm for each transaction.
-async fn answer(
-    registry: &Registry,
-    call: Call,
-) -> Result<Result<Recorded<Reply>, NotRecorded>, Fault> {
+async fn answer(registry: &Registry, call: Call) -> Result<Recorded<Reply>, Fault> {
     let parties = Parties::answered(call.caller(), call.endpoint());
-    Ok(match call.action() {
+    match call.action() {
         RegisterDocumentSet::ACTION => {
             let permitted = call.permitted(Permission::Register)?;
             let (_, request, _) = permitted.read::<RegisterDocumentSet>()?;
-            let response = iti42::answer(registry, &parties, request, SystemTime::now()).await;
-            response.map(|recorded| recorded.map(|it| Reply::of::<RegisterDocumentSet>(&it)))
+            let response = iti42::answer(registry, &parties, request, SystemTime::now()).await?;
+            Ok(response.map(|it| Reply::of::<RegisterDocumentSet>(&it)))
         }
         RegistryStoredQuery::ACTION => {
             let permitted = call.permitted(Permission::Query)?;
             let (_, request, _) = permitted.read::<RegistryStoredQuery>()?;
-            let response = iti18::answer(registry, &parties, request).await;
-            response.map(|recorded| recorded.map(Reply::soap::<RegistryStoredQuery>))
+            let response = iti18::answer(registry, &parties, request).await?;
+            Ok(response.map(Reply::soap::<RegistryStoredQuery>))
         }
-        unknown => return Err(Fault::action_not_supported(unknown)),
-    })
-}
-
-/// What was recorded is sent; what could not be recorded is not.
-fn send(reply: Result<Recorded<Reply>, NotRecorded>) -> Reply {
-    match reply {
-        Ok(recorded) => recorded.into_inner(),
-        Err(not_recorded) => Reply::fault(&Fault::from(not_recorded)),
+        unknown => Err(Fault::action_not_supported(unknown)),
     }
-}
-
-async fn refuse(audit: &Audit, alert: Event, reply: Reply) -> Reply {
-    send(audit.record(alert, reply).await)
 }
 
 /// The WSDL and its schemas: nothing of anybody, so it is not recorded.
 fn describe(get: &Get) -> Reply {
     let query = get.query.as_deref().unwrap_or_default();
-    match wsdl::find(Service::Registry, query, &get.endpoint) {
-        Some(document) => Reply::plain(200, "text/xml; charset=UTF-8", document),
-        None => Reply::plain(404, "text/plain; charset=UTF-8", "there is nothing here\n"),
-    }
+    Reply::description(wsdl::find(Service::Registry, query, &get.endpoint))
 }

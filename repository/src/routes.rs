@@ -16,25 +16,17 @@ use crate::iti43_retrieve_document_set as iti43;
 /// Takes everything that comes to the repository. What is refused before it is read leaves a
 /// record too.
 pub async fn serve(repository: &Repository, incoming: Incoming) -> Reply {
+    let audit = &repository.room.audit;
     match incoming {
-        Incoming::Get(get) => plain(&get),
-        Incoming::Refused(refusal) => {
-            let refused = repository.room.audit.record(Event::from(&refusal), ());
-            match refused.await {
-                Ok(_) => refusal.reply(),
-                Err(error) => Reply::fault(&error.into()),
-            }
-        }
+        Incoming::Get(get) => describe(&get),
+        Incoming::Refused(refusal) => audit.refuse(Event::from(&refusal), refusal.reply()).await,
         Incoming::Call(call) => {
             let caller = call.caller().clone();
             match answer(repository, call).await {
                 Ok(reply) => reply.into_inner(),
                 Err(fault) => {
                     let alert = Event::refused(&caller, &fault);
-                    match repository.room.audit.record(alert, fault).await {
-                        Ok(fault) => Reply::fault(&fault.into_inner()),
-                        Err(error) => Reply::fault(&error.into()),
-                    }
+                    audit.refuse(alert, Reply::fault(&fault)).await
                 }
             }
         }
@@ -62,14 +54,8 @@ async fn answer(repository: &Repository, call: Call) -> Result<Recorded<Reply>, 
     }
 }
 
-fn plain(get: &Get) -> Reply {
+/// The WSDL and its schemas: nothing of anybody, so it is not recorded.
+fn describe(get: &Get) -> Reply {
     let query = get.query.as_deref().unwrap_or_default();
-    match wsdl::find(Service::Repository, query, &get.endpoint) {
-        Some(document) => Reply::plain(200, "text/xml; charset=UTF-8", document),
-        None => Reply::plain(
-            404,
-            "text/plain; charset=UTF-8",
-            "nothing here; try ?wsdl\n",
-        ),
-    }
+    Reply::description(wsdl::find(Service::Repository, query, &get.endpoint))
 }

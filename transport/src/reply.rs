@@ -161,6 +161,18 @@ impl Reply {
         }
     }
 
+    /// The description of a service, such as its WSDL, or 404 if there is none of that name.
+    pub fn description(document: Option<String>) -> Self {
+        match document {
+            Some(document) => Self::plain(200, "text/xml; charset=UTF-8", document),
+            None => Self::plain(
+                404,
+                "text/plain; charset=UTF-8",
+                "nothing here; try ?wsdl\n",
+            ),
+        }
+    }
+
     /// The HTTP response to a message that came as `asked` says.
     pub(crate) fn into_response(self, asked: &Asked) -> Response<Body> {
         let (content_type, body) = match self.content {

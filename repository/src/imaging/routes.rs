@@ -14,25 +14,17 @@ use super::rad69_retrieve_imaging_document_set as rad69;
 /// Takes everything that comes to the imaging source. What is refused before it is read leaves a
 /// record too.
 pub async fn serve(source: &ImagingSource, incoming: Incoming) -> Reply {
+    let audit = &source.room.audit;
     match incoming {
-        Incoming::Get(get) => plain(&get),
-        Incoming::Refused(refusal) => {
-            let refused = source.room.audit.record(Event::from(&refusal), ());
-            match refused.await {
-                Ok(_) => refusal.reply(),
-                Err(error) => Reply::fault(&error.into()),
-            }
-        }
+        Incoming::Get(get) => describe(&get),
+        Incoming::Refused(refusal) => audit.refuse(Event::from(&refusal), refusal.reply()).await,
         Incoming::Call(call) => {
             let caller = call.caller().clone();
             match answer(source, call).await {
                 Ok(reply) => reply.into_inner(),
                 Err(fault) => {
                     let alert = Event::refused(&caller, &fault);
-                    match source.room.audit.record(alert, fault).await {
-                        Ok(fault) => Reply::fault(&fault.into_inner()),
-                        Err(error) => Reply::fault(&error.into()),
-                    }
+                    audit.refuse(alert, Reply::fault(&fault)).await
                 }
             }
         }
@@ -52,14 +44,8 @@ async fn answer(source: &ImagingSource, call: Call) -> Result<Recorded<Reply>, F
     }
 }
 
-fn plain(get: &Get) -> Reply {
+/// The WSDL and its schemas: nothing of anybody, so it is not recorded.
+fn describe(get: &Get) -> Reply {
     let query = get.query.as_deref().unwrap_or_default();
-    match wsdl::find(Service::Imaging, query, &get.endpoint) {
-        Some(document) => Reply::plain(200, "text/xml; charset=UTF-8", document),
-        None => Reply::plain(
-            404,
-            "text/plain; charset=UTF-8",
-            "nothing here; try ?wsdl\n",
-        ),
-    }
+    Reply::description(wsdl::find(Service::Imaging, query, &get.endpoint))
 }
