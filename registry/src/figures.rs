@@ -21,7 +21,7 @@ use crate::{iti18_registry_stored_query as iti18, iti42_register_document_set as
 const PATIENTS: u64 = 1000;
 
 fn patient(number: u64) -> PatientId {
-    PatientId::new(format!("P{}", number % PATIENTS), "1.2.3.9")
+    PatientId::new(format!("P{number}"), "1.2.3.9")
 }
 
 fn code(code: &str) -> Code {
@@ -159,7 +159,6 @@ async fn measure<F>(what: &str, tasks: u64, calls: u64, call: impl Fn(u64) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let (began, used) = (Instant::now(), processor());
     let next = Arc::new(AtomicU64::new(0));
     let mut running = Vec::new();
     let calls_of: Vec<Vec<F>> = (0..tasks)
@@ -170,6 +169,7 @@ where
         })
         .collect();
     let slowest = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (began, used) = (Instant::now(), processor());
     for calls in calls_of {
         let (next, slowest) = (Arc::clone(&next), Arc::clone(&slowest));
         running.push(tokio::spawn(async move {
@@ -215,9 +215,14 @@ async fn figures() {
     config.unknown_patients = UnknownPatients::Accept;
     let registry = Registry::open(config, audit.unwrap()).unwrap();
     println!("a submission has {} bytes", submission(0).len());
-    for (tasks, calls) in [(64, 10_048), (1, 2_000), (16, 8_000), (64, 10_048)] {
-        let first = rand();
-        let messages: Vec<Vec<u8>> = (0..calls).map(|at| submission(first + at)).collect();
+    for (phase, tasks, calls) in [
+        (0, 64, 10_048),
+        (1, 1, 1_000),
+        (2, 16, 8_000),
+        (3, 64, 10_048),
+    ] {
+        let of = |at| phase * PATIENTS + at % PATIENTS;
+        let messages: Vec<Vec<u8>> = (0..calls).map(|at| submission(of(at))).collect();
         let messages = Arc::new(messages);
         measure(&format!("ITI-42, {tasks} tasks"), tasks, calls, |at| {
             let (registry, messages) = (registry.clone(), Arc::clone(&messages));
@@ -231,15 +236,12 @@ async fn figures() {
         ("LeafClass", ReturnType::LeafClass),
     ] {
         for tasks in [1, 16, 64] {
-            measure(&format!("ITI-18 {what}, {tasks}"), tasks, 20_000, |at| {
-                let (registry, message) = (registry.clone(), query(at * 7, wanted.clone()));
+            measure(&format!("ITI-18 {what}, {tasks}"), tasks, 10_000, |at| {
+                let (registry, message) =
+                    (registry.clone(), query(at * 7 % PATIENTS, wanted.clone()));
                 async move { ask(&registry, &message).await }
             })
             .await;
         }
     }
-}
-
-fn rand() -> u64 {
-    uuid::Uuid::new_v4().as_u64_pair().0 % PATIENTS
 }

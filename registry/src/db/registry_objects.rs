@@ -153,6 +153,29 @@ impl Row {
     }
 }
 
+/// As much of an object as names it. Most queries are answered from this alone.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = registry_objects)]
+struct Named {
+    key: i64,
+    patient: i64,
+    kind: Kind,
+    status: Status,
+    entry_uuid: String,
+}
+
+impl From<Named> for Row {
+    fn from(named: Named) -> Self {
+        Self {
+            key: named.key,
+            patient: named.patient,
+            status: named.status,
+            entry_uuid: named.entry_uuid,
+            ..Self::new(named.kind, "")
+        }
+    }
+}
+
 /// Puts the values of a list into one column.
 pub(crate) fn join(values: impl Iterator<Item = String>) -> Option<String> {
     values.reduce(|mut all, value| {
@@ -207,48 +230,79 @@ pub(crate) fn insert(conn: &mut Connection, objects: &[(Row, String)]) -> QueryR
     }
 }
 
+/// Whose objects, and which kinds of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope {
+    /// The number of the patient.
+    pub(crate) patient: i64,
+    /// Objects of these kinds.
+    pub(crate) kinds: RangeInclusive<Kind>,
+    /// Objects of these statuses.
+    pub(crate) statuses: RangeInclusive<Status>,
+}
+
 /// The objects of a patient that `judge` wants, in the order in which they were registered, at
-/// most `limit` of them.
+/// most `limit` of them. Without a judge all are wanted, and of their rows only what names them is
+/// read.
 pub(crate) fn of_patient(
     conn: &mut Connection,
-    patient: i64,
-    kinds: RangeInclusive<Kind>,
-    statuses: RangeInclusive<Status>,
+    scope: &Scope,
     wanted: Wanted,
     limit: usize,
-    judge: impl Fn(&Row) -> bool,
+    judge: Option<&dyn Fn(&Row) -> bool>,
 ) -> QueryResult<Vec<Found>> {
     // PostgreSQL finds its partition by the patient, SQLite its rows by their keys.
+    let patient = scope.patient;
     let (from, to) = (patient << SEQ_BITS, (patient + 1) << SEQ_BITS);
     let query = registry_objects::table
         .filter(registry_objects::patient.eq(patient))
         .filter(registry_objects::key.ge(from))
         .filter(registry_objects::key.lt(to))
-        .filter(registry_objects::kind.ge(*kinds.start()))
-        .filter(registry_objects::kind.le(*kinds.end()))
-        .filter(registry_objects::status.ge(*statuses.start()))
-        .filter(registry_objects::status.le(*statuses.end()))
+        .filter(registry_objects::kind.ge(*scope.kinds.start()))
+        .filter(registry_objects::kind.le(*scope.kinds.end()))
+        .filter(registry_objects::status.ge(*scope.statuses.start()))
+        .filter(registry_objects::status.le(*scope.statuses.end()))
         .order(registry_objects::key);
-    match wanted {
-        Wanted::Rows => on!(conn, |c| {
-            let rows = query
-                .select(Row::as_select())
-                .load_iter::<Row, DefaultLoadingMode>(c)?;
-            let found = rows.map(|row| {
-                row.map(|row| Found {
-                    row,
-                    ebrim: String::new(),
-                })
-            });
-            take(found, limit, judge)
-        }),
-        Wanted::Ebrim => on!(conn, |c| {
-            let rows = query
-                .select((Row::as_select(), registry_objects::ebrim))
-                .load_iter::<(Row, String), DefaultLoadingMode>(c)?;
-            let found = rows.map(|row| row.map(|(row, ebrim)| Found { row, ebrim }));
-            take(found, limit, judge)
-        }),
+    // Streams on SQLite, so that nothing beyond the limit is read.
+    macro_rules! load {
+        ($row:ty, $columns:expr, $found:expr, $judge:expr) => {
+            on!(conn, |c| {
+                let rows = query
+                    .select($columns)
+                    .load_iter::<$row, DefaultLoadingMode>(c)?;
+                take(rows.map(|row| row.map($found)), limit, $judge)
+            })
+        };
+    }
+    let row = |row| Found {
+        row,
+        ebrim: String::new(),
+    };
+    match (wanted, judge) {
+        (Wanted::Rows, None) => load!(
+            Named,
+            Named::as_select(),
+            |it: Named| row(it.into()),
+            |_| true
+        ),
+        (Wanted::Rows, Some(judge)) => load!(Row, Row::as_select(), row, judge),
+        (Wanted::Ebrim, None) => load!(
+            (Named, String),
+            (Named::as_select(), registry_objects::ebrim),
+            |(row, ebrim): (Named, String)| Found {
+                row: row.into(),
+                ebrim
+            },
+            |_| true
+        ),
+        (Wanted::Ebrim, Some(judge)) => {
+            load!(
+                (Row, String),
+                (Row::as_select(), registry_objects::ebrim),
+                |(row, ebrim)| Found { row, ebrim },
+                judge
+            )
+        }
     }
 }
 

@@ -31,6 +31,15 @@ pub(super) fn document(row: &Row, filter: &DocumentFilter) -> bool {
         && time(&filter.service_stop_time, &row.service_stop_time)
 }
 
+/// Whether a query asks for more than types, which the database narrows down to.
+pub(super) fn asks_more(filter: &DocumentFilter) -> bool {
+    let types_only = DocumentFilter {
+        entry_types: filter.entry_types.clone(),
+        ..DocumentFilter::default()
+    };
+    *filter != types_only
+}
+
 /// Whether a document entry passes the filter of the queries that return what something holds.
 pub(super) fn content(row: &Row, filter: &ContentFilter) -> bool {
     is_of_type(row, &filter.entry_types)

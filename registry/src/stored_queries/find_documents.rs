@@ -4,7 +4,7 @@ use xds_schemas::iti18_registry_stored_query::FindDocuments;
 
 use super::{Search, filter};
 use crate::db::Connection;
-use crate::db::registry_objects::{self, Found};
+use crate::db::registry_objects::{self, Found, Row, Scope};
 use crate::failure::Failure;
 
 pub(super) fn find(
@@ -15,13 +15,16 @@ pub(super) fn find(
     let Some(patient) = search.patient(conn, &query.patient)? else {
         return Ok(Vec::new());
     };
+    let scope = Scope {
+        patient: patient.number,
+        kinds: filter::kinds(&query.filter.entry_types),
+        statuses: filter::statuses(&query.statuses),
+    };
+    let judge = |row: &Row| filter::document(row, &query.filter);
+    let asks_more = filter::asks_more(&query.filter);
+    let judge: Option<&dyn Fn(&Row) -> bool> = asks_more.then_some(&judge);
+    let (wanted, limit) = (search.wanted, search.limit());
     Ok(registry_objects::of_patient(
-        conn,
-        patient.number,
-        filter::kinds(&query.filter.entry_types),
-        filter::statuses(&query.statuses),
-        search.wanted,
-        search.limit(),
-        |row| filter::document(row, &query.filter),
+        conn, &scope, wanted, limit, judge,
     )?)
 }

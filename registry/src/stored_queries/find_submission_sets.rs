@@ -4,7 +4,7 @@ use xds_schemas::iti18_registry_stored_query::FindSubmissionSets;
 
 use super::{Search, filter};
 use crate::db::Connection;
-use crate::db::registry_objects::{self, Found, Kind};
+use crate::db::registry_objects::{self, Found, Kind, Row, Scope};
 use crate::failure::Failure;
 
 pub(super) fn find(
@@ -15,13 +15,18 @@ pub(super) fn find(
     let Some(patient) = search.patient(conn, &query.patient)? else {
         return Ok(Vec::new());
     };
+    let scope = Scope {
+        patient: patient.number,
+        kinds: Kind::SubmissionSet..=Kind::SubmissionSet,
+        statuses: filter::statuses(&query.statuses),
+    };
+    let judge = |row: &Row| filter::submission_set(row, query);
+    let (wanted, limit) = (search.wanted, search.limit());
     Ok(registry_objects::of_patient(
         conn,
-        patient.number,
-        Kind::SubmissionSet..=Kind::SubmissionSet,
-        filter::statuses(&query.statuses),
-        search.wanted,
-        search.limit(),
-        |row| filter::submission_set(row, query),
+        &scope,
+        wanted,
+        limit,
+        Some(&judge),
     )?)
 }

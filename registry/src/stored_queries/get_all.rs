@@ -4,7 +4,7 @@ use xds_schemas::iti18_registry_stored_query::GetAll;
 
 use super::{Search, filter, in_order, keys_of};
 use crate::db::Connection;
-use crate::db::registry_objects::{self, Found, Kind, Row, Status};
+use crate::db::registry_objects::{self, Found, Kind, Row, Scope, Status};
 use crate::failure::Failure;
 
 pub(super) fn find(
@@ -15,15 +15,14 @@ pub(super) fn find(
     let Some(patient) = search.patient(conn, &query.patient)? else {
         return Ok(Vec::new());
     };
-    let objects = registry_objects::of_patient(
-        conn,
-        patient.number,
-        Kind::Stable..=Kind::SubmissionSet,
-        Status::Approved..=Status::Deprecated,
-        search.wanted,
-        search.limit(),
-        |row| is_wanted(row, query),
-    )?;
+    let scope = Scope {
+        patient: patient.number,
+        kinds: Kind::Stable..=Kind::SubmissionSet,
+        statuses: Status::Approved..=Status::Deprecated,
+    };
+    let judge = |row: &Row| is_wanted(row, query);
+    let (wanted, limit) = (search.wanted, search.limit());
+    let objects = registry_objects::of_patient(conn, &scope, wanted, limit, Some(&judge))?;
     search.bounded(objects.len())?;
     let associations = search.touching(conn, &keys_of(&objects))?;
     Ok(in_order([objects, associations]))
