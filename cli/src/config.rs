@@ -6,9 +6,12 @@ mod keys;
 mod tests;
 
 use std::net::SocketAddr;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hilum_audit::AuditConfig;
+use hilum_repository::dicom::moment::UtcOffset;
 use hilum_security::iti19_authenticate_node::TlsFiles;
 use hilum_transport::Limits;
 use serde::Deserialize;
@@ -94,6 +97,8 @@ pub(crate) struct RegistrySection {
     pub(crate) listen: Option<SocketAddr>,
     url: Option<String>,
     database: Option<String>,
+    pub(crate) max_results: Option<NonZeroU32>,
+    pub(crate) connections: Option<NonZeroU16>,
 }
 
 /// The Document Repository.
@@ -104,6 +109,8 @@ pub(crate) struct RepositorySection {
     pub(crate) unique_id: Option<String>,
     registry: Option<String>,
     store: Option<String>,
+    decision_seconds: Option<u32>,
+    settled_seconds: Option<u32>,
 }
 
 /// The Imaging Document Source.
@@ -113,6 +120,10 @@ pub(crate) struct ImagingSection {
     url: Option<String>,
     unique_id: Option<String>,
     store: Option<String>,
+    /// Retrieve AE Title of manifests.
+    pub(crate) retrieve_ae_title: Option<String>,
+    /// Local time of studies that do not say how far from UTC they are.
+    pub(crate) utc_offset: Option<UtcOffset>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -189,6 +200,16 @@ impl Config {
         }
         if self.repository.listen.is_some() && self.repository.unique_id.is_none() {
             let problem = "repository.unique_id: a repository needs one";
+            return Err(ConfigError(problem.to_owned()));
+        }
+        let title = self.imaging.retrieve_ae_title.as_deref();
+        if !title.is_none_or(is_ae_title) {
+            let problem = "imaging.retrieve_ae_title: it has 1 to 16 letters, digits or signs";
+            return Err(ConfigError(problem.to_owned()));
+        }
+        if self.settled() <= Duration::from_secs(self.limits.answer_seconds) {
+            // The registry might still register a document that was given up.
+            let problem = "repository.settled_seconds: it must be more than limits.answer_seconds";
             return Err(ConfigError(problem.to_owned()));
         }
         self.check_listeners()
@@ -302,6 +323,18 @@ impl Config {
         self.repository.store.clone().unwrap_or_else(default)
     }
 
+    /// How long ITI-43 waits for a document that is being registered.
+    pub(crate) fn decision(&self) -> Duration {
+        let given = self.repository.decision_seconds;
+        Duration::from_secs(given.map_or(hilum_repository::DECISION_SECONDS, u64::from))
+    }
+
+    /// How long the registry may take to register a document.
+    pub(crate) fn settled(&self) -> Duration {
+        let given = self.repository.settled_seconds;
+        Duration::from_secs(given.map_or(hilum_repository::SETTLED_SECONDS, u64::from))
+    }
+
     /// The folder of the images, as a URL.
     pub(crate) fn imaging_store(&self) -> String {
         let default = || format!("file:{}", self.data.join("images").display());
@@ -318,6 +351,12 @@ impl Config {
         let derived = || listen.map(|address| format!("{scheme}://{address}/{room}"));
         given.clone().or_else(derived)
     }
+}
+
+/// Whether this can be an AE title (DICOM PS3.5 6.2, AE).
+fn is_ae_title(text: &str) -> bool {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'\\';
+    text.len() <= 16 && !text.trim().is_empty() && text.bytes().all(plain)
 }
 
 /// Makes the path in `file:PATH` or `sqlite:PATH` relative to the folder of the configuration.

@@ -170,6 +170,26 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
             quoted(&absolute(&arguments.database, "sqlite:")?),
         ),
         ("store", quoted(&absolute(&arguments.store, "file:")?)),
+        (
+            "max_results",
+            hilum_registry::config::MAX_RESULTS.to_string(),
+        ),
+        (
+            "connections",
+            hilum_registry::config::CONNECTIONS.to_string(),
+        ),
+        (
+            "decision_seconds",
+            hilum_repository::DECISION_SECONDS.to_string(),
+        ),
+        (
+            "settled_seconds",
+            hilum_repository::SETTLED_SECONDS.to_string(),
+        ),
+        (
+            "retrieve_ae_title",
+            hilum_repository::imaging::RETRIEVE_AE_TITLE.to_owned(),
+        ),
         ("limits", limits()?),
     ];
     let fill =
@@ -256,9 +276,14 @@ mod tests {
         let text = std::fs::read_to_string(folder.path().join("node/hilum.toml")).unwrap();
         for key in crate::config::all_keys() {
             let name = key.rsplit('.').next().unwrap();
+            let section = key.rsplit_once('.').map_or("", |(section, _)| section);
+            let mut current = "";
             let shown = text.lines().any(|line| {
-                line.trim_start_matches("# ")
-                    .starts_with(&format!("{name} = "))
+                let line = line.trim_start_matches("# ");
+                if let Some(header) = line.strip_prefix('[') {
+                    current = header.trim_end_matches(']');
+                }
+                current == section && line.starts_with(&format!("{name} = "))
             });
             assert!(shown, "{key}");
         }
@@ -272,7 +297,14 @@ mod tests {
             .collect();
         let file = folder.path().join("node/all.toml");
         std::fs::write(&file, uncommented.join("\n")).unwrap();
-        assert_eq!(Config::load(&file).unwrap().limits, Limits::default());
+        let config = Config::load(&file).unwrap();
+        assert_eq!(config.limits, Limits::default());
+        let seconds = std::time::Duration::from_secs;
+        assert_eq!(
+            config.decision(),
+            seconds(hilum_repository::DECISION_SECONDS)
+        );
+        assert_eq!(config.settled(), seconds(hilum_repository::SETTLED_SECONDS));
     }
 
     #[test]

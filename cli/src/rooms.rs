@@ -94,6 +94,12 @@ async fn registry(config: &Config, audit: &Audit) -> anyhow::Result<Registry> {
         UnknownPatients::Refuse => hilum_registry::UnknownPatients::Refuse,
         UnknownPatients::Accept => hilum_registry::UnknownPatients::Accept,
     };
+    if let Some(max_results) = config.registry.max_results {
+        wanted.max_results = max_results.get().try_into()?;
+    }
+    if let Some(connections) = config.registry.connections {
+        wanted.connections = connections.get().into();
+    }
     let audit = audit.clone();
     tokio::task::spawn_blocking(move || Registry::open(wanted, audit)).await?
 }
@@ -129,6 +135,8 @@ fn repository(config: &Config, audit: &Audit, client: &Client) -> anyhow::Result
     );
     let home = HomeCommunityId::from(config.home_community_id.as_str());
     wanted.home_community_id = Some(home);
+    wanted.decision = config.decision();
+    wanted.settled = config.settled();
     Repository::open(wanted, audit.clone(), client.clone())
 }
 
@@ -146,6 +154,10 @@ pub(crate) fn imaging_config(
         config.imaging_store(),
     );
     wanted.home_community_id = Some(HomeCommunityId::from(config.home_community_id.as_str()));
+    if let Some(title) = &config.imaging.retrieve_ae_title {
+        wanted.retrieve_ae_title = title.clone();
+    }
+    wanted.utc_offset = config.imaging.utc_offset.unwrap_or_default();
     wanted.department = department(codes);
     Ok(wanted)
 }

@@ -34,6 +34,10 @@ const LOINC: &str = "2.16.840.1.113883.6.1";
 /// SNOMED CT.
 const SNOMED_CT: &str = "2.16.840.1.113883.6.96";
 
+/// Retrieve AE Title of manifests, unless another is given: consumers of XDS-I retrieve by RAD-69
+/// and need none, but the attribute is required.
+pub const RETRIEVE_AE_TITLE: &str = "HILUM";
+
 /// What an imaging source needs to know.
 #[derive(Debug, Clone)]
 pub struct ImagingConfig {
@@ -45,7 +49,7 @@ pub struct ImagingConfig {
     pub store: String,
     /// The authority in which a Patient ID (0010,0020) is a `patientId` of the affinity domain.
     pub patient_id_authority: String,
-    /// Retrieve AE Title of manifests: required there, and a name for the source.
+    /// [`RETRIEVE_AE_TITLE`]
     pub retrieve_ae_title: String,
     /// Local time of studies that do not say how far from UTC they are.
     pub utc_offset: UtcOffset,
@@ -100,7 +104,7 @@ impl ImagingConfig {
             home_community_id: None,
             store: store.into(),
             patient_id_authority: patient_id_authority.into(),
-            retrieve_ae_title: "HILUM".to_owned(),
+            retrieve_ae_title: RETRIEVE_AE_TITLE.to_owned(),
             utc_offset: UtcOffset::default(),
             department: Department::default(),
         }

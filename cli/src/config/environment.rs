@@ -58,9 +58,18 @@ pub(super) fn apply(
     Ok(())
 }
 
+/// Keys outside of `[limits]` that are numbers.
+const NUMBERS: [&str; 5] = [
+    "segment_bytes",
+    "max_results",
+    "connections",
+    "decision_seconds",
+    "settled_seconds",
+];
+
 /// Variables are text; a few keys are numbers or lists.
 fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {
-    if section == "limits" || key == "segment_bytes" {
+    if section == "limits" || NUMBERS.contains(&key) {
         let number = value.trim().parse::<i64>();
         return number
             .map(Value::Integer)

@@ -15,12 +15,33 @@ pub(super) const SECTIONS: [(&str, &[&str]); 7] = [
         "tls",
         &["certificate", "key", "trust", "client_certificates"],
     ),
-    ("registry", &["listen", "url", "database"]),
+    (
+        "registry",
+        &["listen", "url", "database", "max_results", "connections"],
+    ),
     (
         "repository",
-        &["listen", "url", "unique_id", "registry", "store"],
+        &[
+            "listen",
+            "url",
+            "unique_id",
+            "registry",
+            "store",
+            "decision_seconds",
+            "settled_seconds",
+        ],
     ),
-    ("imaging", &["listen", "url", "unique_id", "store"]),
+    (
+        "imaging",
+        &[
+            "listen",
+            "url",
+            "unique_id",
+            "store",
+            "retrieve_ae_title",
+            "utc_offset",
+        ],
+    ),
     (
         "audit",
         &[

@@ -93,6 +93,31 @@ fn plain_http_stays_on_this_machine() {
 }
 
 #[test]
+fn limits_of_rooms_are_taken_and_make_sense() {
+    let text = "[registry]\nmax_results = 5\nconnections = 2\n\
+                [repository]\ndecision_seconds = 3\nsettled_seconds = 121\n\
+                [imaging]\nretrieve_ae_title = 'PACS 1'\nutc_offset = '+0130'";
+    let config = read(text, &[("HILUM_REGISTRY__MAX_RESULTS", "6")]).unwrap();
+    assert_eq!(config.registry.max_results.map(u32::from), Some(6));
+    assert_eq!(config.registry.connections.map(u16::from), Some(2));
+    assert_eq!(config.decision(), Duration::from_secs(3));
+    assert_eq!(config.settled(), Duration::from_secs(121));
+    let offset = config.imaging.utc_offset.unwrap_or_default();
+    assert_eq!(offset.to_string(), "+0130");
+    for (text, key) in [
+        ("[registry]\nmax_results = 0", "max_results"),
+        ("[registry]\nconnections = 0", "connections"),
+        ("[repository]\nsettled_seconds = 120", "settled_seconds"),
+        ("[imaging]\nretrieve_ae_title = 'A\\B'", "retrieve_ae_title"),
+        ("[imaging]\nretrieve_ae_title = ' '", "retrieve_ae_title"),
+        ("[imaging]\nutc_offset = '+2500'", "utc_offset"),
+    ] {
+        let problem = read(text, &[]).unwrap_err();
+        assert!(problem.contains(key), "{problem}");
+    }
+}
+
+#[test]
 fn mistakes_are_told_in_one_line() {
     for text in [
         "[registry]\nlisten = 5",
