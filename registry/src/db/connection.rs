@@ -10,6 +10,7 @@ use diesel::pg::Pg;
 use diesel::sqlite::Sqlite;
 use diesel::{Connection as _, PgConnection, QueryResult, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use thiserror::Error;
 
 use crate::failure::Failure;
 
@@ -40,6 +41,12 @@ macro_rules! on {
     };
 }
 pub(crate) use on;
+
+/// The database did not begin, commit or undo what it was told to, so that nobody knows what
+/// became of the transaction around it: SQLite gives up all of it when a disk fails or is full.
+#[derive(Debug, Error)]
+#[error("the transaction was lost")]
+pub(crate) struct Unsound;
 
 /// A connection to one of the two databases.
 pub(crate) enum Connection {
@@ -104,23 +111,26 @@ impl Connection {
     }
 
     /// Does `work` whole or not at all. Inside another transaction it is a savepoint of it. A
-    /// panic is a failure like others.
+    /// panic is a failure like others; a failure that is [`Unsound`] concerns what is around it.
     pub(crate) fn transaction<T>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        on!(&mut *self, |c| AnsiTransactionManager::begin_transaction(c))?;
+        on!(&mut *self, |c| AnsiTransactionManager::begin_transaction(c)).map_err(unsound)?;
         let done = catch_unwind(AssertUnwindSafe(|| work(self)))
             .unwrap_or_else(|_| Err(Failure::Internal(anyhow!("a panic in a transaction"))));
         match done {
             Ok(done) => {
-                self.commit()?;
+                self.commit().map_err(unsound)?;
                 Ok(done)
             }
-            Err(failure) => {
-                self.roll_back()?;
-                Err(failure)
-            }
+            Err(failure) => match (self.roll_back(), failure) {
+                (Ok(()), failure) => Err(failure),
+                (Err(_), Failure::Internal(error)) => {
+                    Err(Failure::Internal(error.context(Unsound)))
+                }
+                (Err(error), Failure::Refused(_)) => Err(unsound(error)),
+            },
         }
     }
 
@@ -144,6 +154,10 @@ impl Connection {
     pub(crate) fn ping(&mut self) -> QueryResult<()> {
         on!(self, |c| c.batch_execute("SELECT 1"))
     }
+}
+
+fn unsound(error: diesel::result::Error) -> Failure {
+    Failure::Internal(anyhow::Error::from(error).context(Unsound))
 }
 
 fn newest<DB: Backend>(migrations: &impl MigrationSource<DB>) -> Option<String> {
