@@ -1,9 +1,9 @@
 //! The Document Registry of an XDS affinity domain: what documents there are, and where.
 //!
 //! [`routes`] is the table of contents: every transaction that is answered. A submission goes
-//! through [`iti42_register_document_set`] and [`submission`] into the database, a query through
-//! [`iti18_registry_stored_query`] and [`stored_queries`] out of it. Objects are kept in the ebRIM
-//! in which they are answered, beside the columns that queries ask for ([`db`]).
+//! through `iti42_register_document_set` and `submission` into the database, a query through
+//! `iti18_registry_stored_query` and `stored_queries` out of it. Objects are kept in the ebRIM
+//! in which they are answered, beside the columns that queries ask for (`db`).
 
 pub mod config;
 mod db;
