@@ -89,11 +89,12 @@ impl Database {
     /// Asks, in one transaction that sees one state of things.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
-        work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
+        work: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         match &self.engine {
-            Engine::Sqlite { readers, .. } => readers.transaction(work).await,
-            Engine::Postgres { pool } => pool.transaction(work).await,
+            Engine::Sqlite { readers: pool, .. } | Engine::Postgres { pool } => {
+                pool.reading(work).await
+            }
         }
     }
 

@@ -210,7 +210,18 @@ fn patient(
         patients::add(conn, id, prepared.now_seconds)?;
         patient = patients::find_and_take_keys(conn, id, count)?;
     }
+    if patient.is_some_and(|patient| patient.next_seq > patients::MOST_OBJECTS) {
+        return Err(too_many_objects());
+    }
     Ok(patient.filter(|patient| patient.merged_into.is_none()))
+}
+
+fn too_many_objects() -> Failure {
+    let context = format!(
+        "nothing more can be registered for this patient: {} objects are the most",
+        patients::MOST_OBJECTS
+    );
+    Failure::refused(ErrorCode::RegistryOutOfResources, context)
 }
 
 /// The framework wants the id in the context (ITI TF-3 Table 4.2.4.1-2).

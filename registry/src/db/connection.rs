@@ -117,6 +117,30 @@ impl Connection {
         work: impl FnOnce(&mut Self) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         on!(&mut *self, |c| AnsiTransactionManager::begin_transaction(c)).map_err(unsound)?;
+        self.finish(work)
+    }
+
+    /// The same for work that only reads, and sees one state of things from its first question to
+    /// its last, whatever others commit meanwhile.
+    pub(crate) fn reading<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        match self {
+            // A transaction of SQLite always is one state.
+            Self::Sqlite(c) => AnsiTransactionManager::begin_transaction(c),
+            Self::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(c, SNAPSHOT),
+        }
+        .map_err(unsound)?;
+        self.finish(work)
+    }
+
+    /// Does the work of a transaction that has begun, and ends it.
+    fn finish<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let done = catch_unwind(AssertUnwindSafe(|| work(self)))
             .unwrap_or_else(|_| Err(Failure::Internal(anyhow!("a panic in a transaction"))));
         match done {

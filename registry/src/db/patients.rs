@@ -16,6 +16,9 @@ pub(crate) struct Patient {
     pub(crate) merged_into: Option<i64>,
 }
 
+/// Objects that a patient can have: their keys must not reach into those of the next patient.
+pub(crate) const MOST_OBJECTS: i64 = 1 << SEQ_BITS;
+
 /// How many merges may follow each other.
 const LONGEST_CHAIN: usize = 64;
 
@@ -59,14 +62,18 @@ pub(crate) fn find_and_take_keys(
     .optional())
 }
 
-/// The first of `count` more keys.
-pub(crate) fn take_keys(conn: &mut Connection, number: i64, count: usize) -> QueryResult<i64> {
+/// The first of `count` more keys, if the patient can have so many objects.
+pub(crate) fn take_keys(
+    conn: &mut Connection,
+    number: i64,
+    count: usize,
+) -> QueryResult<Option<i64>> {
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     let next: i64 = on!(conn, |c| diesel::update(patients::table.find(number))
         .set(patients::next_seq.eq(patients::next_seq + count))
         .returning(patients::next_seq)
         .get_result(c))?;
-    Ok(key(number, next - count))
+    Ok((next <= MOST_OBJECTS).then(|| key(number, next - count)))
 }
 
 /// Lets nobody else register anything for these patients until the transaction ends. On SQLite

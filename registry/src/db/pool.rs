@@ -59,8 +59,16 @@ impl Pool {
         .await
     }
 
+    /// Does `work`, which only reads, in a transaction that sees one state of things.
+    pub(crate) async fn reading<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.with(move |connection| connection.reading(work)).await
+    }
+
     /// Does `work` with a connection, on a thread that may block.
-    pub(crate) async fn with<T: Send + 'static>(
+    async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {

@@ -54,3 +54,20 @@ fn the_survivor_of_merges() {
     merge(&mut connection, c, a);
     patients::survivor(&mut connection, a).unwrap();
 }
+
+/// The keys of one patient do not reach into those of the next.
+#[test]
+fn a_patient_has_room_for_so_many_objects() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("registry.db").display());
+    let mut connection = Connection::open(&url).unwrap();
+    connection.migrate().unwrap();
+    patients::add(&mut connection, "A", 0).unwrap();
+    let most = usize::try_from(patients::MOST_OBJECTS).unwrap();
+    let patient = patients::find_and_take_keys(&mut connection, "A", most - 1).unwrap();
+    let number = patient.unwrap().number;
+    let last = patients::take_keys(&mut connection, number, 1).unwrap();
+    assert_eq!(last.map(super::patient_of), Some(number));
+    let beyond = patients::take_keys(&mut connection, number, 1).unwrap();
+    assert_eq!(beyond, None);
+}

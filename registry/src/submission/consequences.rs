@@ -8,7 +8,7 @@ use xds_schemas::codes::status::AvailabilityStatus;
 use xds_schemas::metadata::{Association, AssociationType, EntryUuid};
 
 use super::associations::{End, Ends, touches};
-use super::{Prepared, rows};
+use super::{Prepared, rows, too_many_objects};
 use crate::db::links;
 use crate::db::patients::{self, Patient};
 use crate::db::registry_objects::{self, Found, Kind, Row, Status, Wanted};
@@ -112,7 +112,8 @@ fn carry_over(
     carried: &[(Row, Row)],
     patient: Patient,
 ) -> Result<(), Failure> {
-    let mut key = patients::take_keys(conn, patient.number, 2 * carried.len())?;
+    let key = patients::take_keys(conn, patient.number, 2 * carried.len())?;
+    let mut key = key.ok_or_else(too_many_objects)?;
     let mut objects = Vec::with_capacity(2 * carried.len());
     for (folder, replacement) in carried {
         let membership = member(prepared, folder, replacement, key, patient);
