@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
 use hilum_audit::{Event, Parties, Query};
 use tokio::sync::Notify;
@@ -231,22 +231,16 @@ async fn decided(room: &Room, asked: Vec<Unknown>, known: &HashSet<String>) -> V
 
 /// Removes a document that the registry does not know, unless it may still be about to register it.
 fn outlived(unknown: Unknown, settled: Duration) -> Option<Unknown> {
-    let entry = unknown.arrival.label.entry_uuid.clone();
-    match unknown.arrival.age(SystemTime::now()) {
-        Ok(age) if age < settled => Some(unknown),
-        Ok(_) => {
-            tracing::info!(
-                entry,
-                "a document of an interrupted submission was never registered"
-            );
-            unknown.arrival.discard();
-            None
-        }
-        Err(error) => {
-            tracing::error!(%error, entry, "a document of an interrupted submission is not there");
-            None
-        }
+    if unknown.arrival.age(Instant::now()) < settled {
+        return Some(unknown);
     }
+    let entry = &unknown.arrival.label.entry_uuid;
+    tracing::info!(
+        entry,
+        "a document of an interrupted submission was never registered"
+    );
+    unknown.arrival.discard();
+    None
 }
 
 /// Why the registry did not say what it knows.

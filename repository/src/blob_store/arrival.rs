@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sha1::{Digest, Sha1};
@@ -68,6 +69,7 @@ impl Writing {
             path: self.unfinished.finish(),
             label,
             is_kept: false,
+            since: Instant::now(),
         })
     }
 }
@@ -150,22 +152,27 @@ pub(crate) struct Arrival {
     pub(super) path: PathBuf,
     pub(crate) label: Label,
     is_kept: bool,
+    /// Since when the registry may be about to register it, at the latest.
+    since: Instant,
 }
 
 impl Arrival {
-    /// A document that an earlier process received.
-    pub(super) const fn found(path: PathBuf, label: Label) -> Self {
+    /// A document that an earlier process received. How long before its end that process told the
+    /// registry of it is not known, so that it counts from now.
+    pub(super) fn found(path: PathBuf, label: Label) -> Self {
         Self {
             path,
             label,
             is_kept: true,
+            since: Instant::now(),
         }
     }
 
     /// From now on the registry may know the document: it is removed only by
     /// [`discard`](Self::discard).
-    pub(crate) const fn is_sent(&mut self) {
+    pub(crate) fn is_sent(&mut self) {
         self.is_kept = true;
+        self.since = Instant::now();
     }
 
     /// Removes the document, which is known not to be registered.
@@ -173,10 +180,9 @@ impl Arrival {
         remove(&self.path);
     }
 
-    /// How long ago the document was received.
-    pub(crate) fn age(&self, now: std::time::SystemTime) -> io::Result<std::time::Duration> {
-        let received = self.path.metadata()?.modified()?;
-        Ok(now.duration_since(received).unwrap_or_default())
+    /// For how long the registry may have been about to register it.
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
     }
 }
 

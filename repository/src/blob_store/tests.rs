@@ -1,5 +1,5 @@
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -123,6 +123,10 @@ async fn what_an_earlier_process_left_is_sorted() {
     let half = store.incoming().join(Uuid::new_v4().to_string());
     fs::write(&half, &whole[..whole.len() - 1]).unwrap();
     fs::write(store.incoming().join("README"), "not ours").unwrap();
+    // It came long before the registry was told of it.
+    let long_ago = SystemTime::now() - Duration::from_secs(3600);
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_modified(long_ago).unwrap();
 
     let busy = BlobStore::open(&url).unwrap_err();
     assert!(busy.to_string().contains("in use"), "{busy}");
@@ -131,7 +135,7 @@ async fn what_an_earlier_process_left_is_sorted() {
     let left = store.left_behind().unwrap();
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].label, complete.label);
-    assert!(left[0].age(SystemTime::now()).unwrap() < Duration::from_secs(60));
+    assert!(left[0].age(Instant::now()) < Duration::from_secs(60));
     assert!(!forged.exists() && !half.exists());
     drop(left);
     assert!(path.exists(), "what may be registered is not dropped");
