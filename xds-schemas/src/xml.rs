@@ -162,6 +162,9 @@ impl<'a> Reader<'a> {
                 ));
             }
         };
+        if let Some(at) = forbidden_character(text) {
+            return Err(XmlError::at(text, at, FORBIDDEN));
+        }
         let mut inner = NsReader::from_str(text);
         let config = inner.config_mut();
         config.expand_empty_elements = true;
@@ -379,6 +382,9 @@ impl<'a> Reader<'a> {
             let value = attribute
                 .normalized_value(XmlVersion::Explicit1_0)
                 .map_err(|error| self.error(error.to_string()))?;
+            if matches!(&value, Cow::Owned(value) if forbidden_character(value).is_some()) {
+                return Err(self.error(FORBIDDEN));
+            }
             if attributes.is_empty() {
                 attributes.reserve(USUAL_ATTRIBUTES);
             }
@@ -428,7 +434,10 @@ impl<'a> Reader<'a> {
             .resolve_char_ref()
             .map_err(|error| self.error(error.to_string()))?
         {
-            return Ok(character);
+            return match is_forbidden(character) {
+                true => Err(self.error(FORBIDDEN)),
+                false => Ok(character),
+            };
         }
         match &**reference {
             "amp" => Ok('&'),
@@ -439,6 +448,30 @@ impl<'a> Reader<'a> {
             _ => Err(self.error("an entity that XML itself does not define")),
         }
     }
+}
+
+/// What is said of [`forbidden_character`]s.
+const FORBIDDEN: &str = "a character that XML does not allow";
+
+/// Where the first character stands that a document must not have, not even as a reference
+/// (XML 1.0, production 2). Whoever let it in could not give it back.
+fn forbidden_character(text: &str) -> Option<usize> {
+    // One quick look at every byte is enough for nearly all documents.
+    let suspicious =
+        |byte: u8| (byte < 0x20) & !matches!(byte, b'\t' | b'\n' | b'\r') | (byte == 0xef);
+    if !text
+        .bytes()
+        .fold(false, |found, byte| found | suspicious(byte))
+    {
+        return None;
+    }
+    let mut characters = text.char_indices();
+    let (at, _) = characters.find(|(_, character)| is_forbidden(*character))?;
+    Some(at)
+}
+
+fn is_forbidden(character: char) -> bool {
+    matches!(character, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
 }
 
 fn describe(element: &Element<'_>) -> String {
@@ -660,6 +693,28 @@ mod tests {
                 .reason
                 .contains("UTF-8")
         );
+    }
+
+    #[test]
+    fn characters_that_xml_does_not_allow_are_refused() {
+        for xml in [
+            "<a>\u{1}</a>",
+            "<a b='\u{1f}'/>",
+            "<a>&#1;</a>",
+            "<a b='&#x8;'/>",
+            "<a><![CDATA[\u{c}]]></a>",
+            "<a>\u{ffff}</a>",
+            "<a b='&#xFFFE;'/>",
+        ] {
+            assert!(reason(xml).reason.contains("character"), "{xml:?}");
+        }
+        let error = reason("<a>\n \u{feff}\u{1}</a>");
+        assert_eq!((error.line, error.column), (2, 3), "{error}");
+        let allowed = "<a b='&#9;\u{feff}&#x10FFFF;'>\t\r\n\u{7f}\u{fffd}&#10;</a>";
+        let mut reader = Reader::new(allowed.as_bytes()).unwrap();
+        reader.root().unwrap();
+        reader.text().unwrap();
+        reader.end().unwrap();
     }
 
     #[test]

@@ -5,6 +5,9 @@ use crate::ebrim::{self, Classification, ExternalIdentifier};
 use crate::metadata::judge::Concern;
 use crate::metadata::{Author, Code, Extra, formats};
 
+/// What ebRIM lets an identifier have (its `LongName`): answers with longer ones would not be valid.
+const LONG_NAME: usize = 256;
+
 impl Reading<'_> {
     /// What every nested classification must satisfy: its object is the one around it.
     pub(in crate::metadata) fn classification_is_sound(
@@ -232,6 +235,9 @@ impl Reading<'_> {
                 attribute,
                 "is an identifier with the objectType of something else",
             );
+        }
+        if formats::longer_than(&identifier.value, LONG_NAME) {
+            self.offend(Concern::Registry, attribute, "has more than 256 characters");
         }
         self.slots_are_sound(&identifier.slots);
     }

@@ -575,6 +575,14 @@ fn forms_of_identities_and_texts() {
         "uniqueId",
     );
     wrong(
+        "uniqueId of 257 characters",
+        |it| {
+            identifier(&mut it[DOCUMENT1], document_entry::UNIQUE_ID).value = "é".repeat(257);
+        },
+        "Document1",
+        "uniqueId",
+    );
+    wrong(
         "two patients",
         |it| {
             let other = identifier(&mut it[DOCUMENT1], document_entry::PATIENT_ID).clone();
