@@ -1,6 +1,9 @@
 //! `hilum init`: writes a ready node.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -82,7 +85,8 @@ pub(crate) fn write(arguments: &Arguments) -> anyhow::Result<()> {
         }
         None => String::new(),
     };
-    std::fs::create_dir_all(dir.join("data"))
+    let made = std::fs::create_dir_all(dir);
+    made.and_then(|()| DirBuilder::new().mode(0o700).create(dir.join("data")))
         .with_context(|| format!("{}: cannot be made", dir.display()))?;
     let authority = arguments.patient_authority.clone().unwrap_or_else(new_oid);
     let codes = if codes.is_empty() {
@@ -225,12 +229,18 @@ pub(crate) fn new_oid() -> String {
     format!("2.25.{}", Uuid::new_v4().as_u128())
 }
 
+/// For the owner only: the URL of a database may hold a password.
 fn save(file: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(file, text).with_context(|| format!("{}: cannot be written", file.display()))
+    let mut private = OpenOptions::new();
+    let opened = private.write(true).create_new(true).mode(0o600).open(file);
+    let saved = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+    saved.with_context(|| format!("{}: cannot be written", file.display()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use clap::Parser;
 
     use super::*;
@@ -260,6 +270,8 @@ mod tests {
         let inspection = hilum_security::inspection::inspect(&files).unwrap();
         assert!(inspection.key_matches && inspection.not_trusted_here.is_none());
         assert!(dir.join("certs/client.pem").is_file() && dir.join("data").is_dir());
+        let mode = |name: &str| dir.join(name).metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("data"), mode("hilum.toml")), (0o700, 0o600));
         assert_eq!(config.listeners().len(), 3);
         let again = Command::try_parse_from(["init", dir.to_str().unwrap()]).unwrap();
         assert!(

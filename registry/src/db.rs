@@ -18,6 +18,8 @@ mod tests;
 pub(crate) mod unique_ids;
 mod writer;
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -63,8 +65,10 @@ impl Database {
     /// Opens the database and brings its tables up to date; refuses those of a newer program.
     pub(crate) fn open(url: &str, connections: usize) -> anyhow::Result<Self> {
         if let Some(folder) = folder_of(url) {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+            // What is registered concerns nobody else on this machine.
+            let mut private = DirBuilder::new();
+            let made = private.recursive(true).mode(0o700).create(folder);
+            made.with_context(|| format!("the folder {} cannot be made", folder.display()))?;
         }
         let mut connection = Connection::open(url)?;
         connection.migrate()?;

@@ -1,7 +1,8 @@
 //! The files of a spool.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::spool::SpoolError;
@@ -27,7 +28,10 @@ pub(super) struct Segments {
 
 impl Segments {
     pub(super) fn open(folder: &Path, limit: u64) -> Result<Self, SpoolError> {
-        std::fs::create_dir_all(folder).map_err(SpoolError::at(folder))?;
+        // Records name patients, who concern nobody else on this machine.
+        let mut private = DirBuilder::new();
+        let made = private.recursive(true).mode(0o700).create(folder);
+        made.map_err(SpoolError::at(folder))?;
         let lock = lock(folder)?;
         let last = numbers(folder)?.last().copied();
         let number = last.unwrap_or(1);

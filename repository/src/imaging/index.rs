@@ -4,8 +4,9 @@
 //! old or the new one, and a crash leaves either. One process at a time imports ([`Index::lock`]);
 //! any number may read.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -67,8 +68,10 @@ impl Index {
     /// The index at `file:PATH`. The folder is made if it is not there.
     pub(super) fn open(url: &str) -> anyhow::Result<Self> {
         let folder = folder_of(url)?;
-        fs::create_dir_all(&folder)
-            .and_then(|()| fs::read_dir(&folder))
+        // Studies name patients, who concern nobody else on this machine.
+        let mut private = DirBuilder::new();
+        let made = private.recursive(true).mode(0o700).create(&folder);
+        made.and_then(|()| fs::read_dir(&folder))
             .with_context(|| format!("{} cannot be used", folder.display()))?;
         Ok(Self { folder })
     }
