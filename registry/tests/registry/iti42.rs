@@ -490,6 +490,17 @@ pub(crate) async fn submission_sets_and_folders_hold_what_they_may(site: Site) {
     let (mut submission, uuid) = one(&p1);
     submission.put_into_folder(set.clone(), uuid);
     site.refuse(&submission, &refused).await;
+    // A registered folder may be named without a status, a registered document may not.
+    let mut submission = empty(&p1);
+    let has_member = |member: &EntryUuid| {
+        Association::new(AssociationType::HasMember, "Set", member.as_str())
+    };
+    submission.associations.push(has_member(&holder));
+    site.accept(&submission).await;
+    let mut submission = empty(&p1);
+    let document = registered(&site, &p1).await;
+    submission.associations.push(has_member(&document));
+    site.refuse(&submission, &refused).await;
     // Folders do not nest.
     let mut submission = empty(&p1);
     submission.put_into_folder(holder.clone(), holder.clone());

@@ -264,6 +264,8 @@ impl<'a> Judgement<'a, '_> {
         let problem = match (association.submission_set_status, target) {
             // What could not be read was named already.
             (None, _) if association.extra.slot("SubmissionSetStatus").is_some() => return,
+            // A folder needs none; the registry knows which it is.
+            (None, Place::Registered) => return,
             (None, _) => "is missing",
             (Some(SubmissionSetStatus::Reference), Place::DocumentEntry) => {
                 "is Reference, but the document comes with the submission"
