@@ -492,9 +492,8 @@ pub(crate) async fn submission_sets_and_folders_hold_what_they_may(site: Site) {
     site.refuse(&submission, &refused).await;
     // A registered folder may be named without a status, a registered document may not.
     let mut submission = empty(&p1);
-    let has_member = |member: &EntryUuid| {
-        Association::new(AssociationType::HasMember, "Set", member.as_str())
-    };
+    let has_member =
+        |member: &EntryUuid| Association::new(AssociationType::HasMember, "Set", member.as_str());
     submission.associations.push(has_member(&holder));
     site.accept(&submission).await;
     let mut submission = empty(&p1);
