@@ -16,10 +16,10 @@ use hilum_security::iti19_authenticate_node::TlsFiles;
 use hilum_transport::Limits;
 use serde::Deserialize;
 use thiserror::Error;
+use xds_schemas::metadata::hl7::is_oid;
 
 #[cfg(test)]
 pub(crate) use keys::all as all_keys;
-pub(crate) use keys::is_oid;
 
 /// The configuration cannot be used. The text is one line that says where and why.
 #[derive(Debug, Error)]

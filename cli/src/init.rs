@@ -11,8 +11,9 @@ use clap::Args;
 use hilum_security::development_ca::Identity;
 use hilum_transport::Limits;
 use uuid::Uuid;
+use xds_schemas::metadata::hl7::is_oid;
 
-use crate::config::{Config, ConfigError, is_oid};
+use crate::config::{Config, ConfigError};
 
 /// The default affinity domain. Its codes are from LOINC, SNOMED CT, DICOM and IHE.
 const CODES: &str = include_str!("init/codes.xml");

@@ -1,20 +1,21 @@
 //! Attachments as streams: from the wire to whoever wants them, never as a whole in memory.
 
 use std::collections::{HashSet, VecDeque};
-use std::io::{Read, Seek, Write};
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use tempfile::SpooledTempFile;
 use xds_schemas::mtom::{ContentType, Found, PartHeaders, Scanner, content_id};
 use xds_schemas::soap::Fault;
 
 use crate::limits::Limits;
 use crate::wire::{Gathered, Trouble, Wire};
 
-/// Bytes of an attachment before the envelope that are kept in memory, not in a file.
-const EARLY_IN_MEMORY: usize = 64 * 1024;
-/// Bytes of such an attachment that are read at once.
-const EARLY_CHUNK: usize = 64 * 1024;
+/// Bytes of an attachment before the envelope that are read at once.
+const EARLY_CHUNK: u64 = 64 * 1024;
 /// What may stand behind the last part.
 const EPILOGUE_BYTES: usize = 64 * 1024;
 
@@ -50,12 +51,13 @@ impl Attachments {
     /// because a reference to them would mean nothing.
     pub async fn next(&mut self) -> Result<Option<Attachment<'_>>, Fault> {
         if let Some(early) = self.early.pop_front() {
-            let Early { headers, content } = early;
-            self.remember(&headers)?;
-            return Ok(Some(Attachment::new(
+            let Early {
                 headers,
-                Content::Early(Some(content)),
-            )));
+                file,
+                rest,
+            } = early;
+            self.remember(&headers)?;
+            return Ok(Some(Attachment::new(headers, Content::Early(file, rest))));
         }
         while self.in_part {
             self.data().await?;
@@ -135,8 +137,8 @@ pub struct Attachment<'a> {
 
 enum Content<'a> {
     Wire(&'a mut Attachments),
-    /// Taken out while a blocking thread reads from it.
-    Early(Option<SpooledTempFile>),
+    /// A file, and what of it was not read yet.
+    Early(Arc<File>, Range<u64>),
 }
 
 impl<'a> Attachment<'a> {
@@ -162,22 +164,19 @@ impl<'a> Attachment<'a> {
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
         match &mut self.content {
             Content::Wire(attachments) => attachments.data().await,
-            Content::Early(content) => {
-                let Some(mut file) = content.take() else {
-                    return Ok(None);
-                };
-                let read = blocking(move || {
-                    let mut chunk = Vec::with_capacity(EARLY_CHUNK);
-                    (&mut file)
-                        .take(EARLY_CHUNK as u64)
-                        .read_to_end(&mut chunk)?;
-                    Ok((chunk, file))
-                });
-                let (chunk, file) = read.await.map_err(|trouble| trouble.fault)?;
-                if chunk.is_empty() {
+            Content::Early(file, rest) => {
+                let wanted = EARLY_CHUNK.min(rest.end - rest.start);
+                if wanted == 0 {
                     return Ok(None);
                 }
-                *content = Some(file);
+                let (file, from) = (Arc::clone(file), rest.start);
+                let read = blocking(move || {
+                    let mut chunk = vec![0; usize::try_from(wanted).map_err(io::Error::other)?];
+                    file.read_exact_at(&mut chunk, from)?;
+                    Ok(chunk)
+                });
+                let chunk = read.await.map_err(|trouble| trouble.fault)?;
+                rest.start += wanted;
                 Ok(Some(chunk.into()))
             }
         }
@@ -198,7 +197,38 @@ impl<'a> Attachment<'a> {
 /// A part that came before the envelope.
 struct Early {
     headers: PartHeaders,
-    content: SpooledTempFile,
+    file: Arc<File>,
+    rest: Range<u64>,
+}
+
+/// One file for everything that comes before the envelope, so that many parts need neither memory
+/// nor a descriptor each.
+struct Aside {
+    file: Arc<File>,
+    length: u64,
+    limit: u64,
+}
+
+impl Aside {
+    async fn new(limit: u64) -> Result<Self, Trouble> {
+        Ok(Self {
+            file: Arc::new(blocking(tempfile::tempfile).await?),
+            length: 0,
+            limit,
+        })
+    }
+
+    async fn add(&mut self, bytes: Bytes) -> Result<(), Trouble> {
+        let from = self.length;
+        self.length += bytes.len() as u64;
+        if self.length > self.limit {
+            return Err(Trouble::too_large(
+                "the attachments before the envelope are too long to be kept",
+            ));
+        }
+        let file = Arc::clone(&self.file);
+        blocking(move || file.write_all_at(&bytes, from)).await
+    }
 }
 
 /// Takes the envelope of an MTOM message. What comes behind it stays on the wire; what comes
@@ -215,7 +245,7 @@ pub(crate) async fn receive(
         limit: limits.attachment_bytes,
         ..Attachments::none()
     };
-    let mut early_bytes = limits.early_bytes;
+    let mut aside: Option<Aside> = None;
     loop {
         match stream.event().await? {
             Event::Part(headers) if start.is_none() || headers.content_id == start => {
@@ -225,8 +255,17 @@ pub(crate) async fn receive(
                 return Ok((root, attachments));
             }
             Event::Part(headers) => {
-                let content = stream.spool(&mut early_bytes).await?;
-                attachments.early.push_back(Early { headers, content });
+                let aside = match &mut aside {
+                    Some(aside) => aside,
+                    None => aside.insert(Aside::new(limits.early_bytes).await?),
+                };
+                let from = aside.length;
+                stream.put(aside).await?;
+                attachments.early.push_back(Early {
+                    headers,
+                    file: Arc::clone(&aside.file),
+                    rest: from..aside.length,
+                });
             }
             Event::Data(_) | Event::PartEnd => {}
             Event::End => {
@@ -318,23 +357,19 @@ impl PartStream {
     }
 
     /// Puts the rest of the current part aside.
-    async fn spool(&mut self, left: &mut u64) -> Result<SpooledTempFile, Trouble> {
-        let mut file = SpooledTempFile::new(EARLY_IN_MEMORY);
+    async fn put(&mut self, aside: &mut Aside) -> Result<(), Trouble> {
         while let Event::Data(bytes) = self.event().await? {
-            *left = left.checked_sub(bytes.len() as u64).ok_or_else(|| {
-                Trouble::too_large("the attachments before the envelope are too long to be kept")
-            })?;
-            file = blocking(move || file.write_all(&bytes).map(|()| file)).await?;
+            aside.add(bytes).await?;
         }
-        blocking(move || file.rewind().map(|()| file)).await
+        Ok(())
     }
 }
 
 async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Trouble> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(std::io::Error::other)
+    done.map_err(io::Error::other)
         .and_then(|done| done)
         .map_err(|error| {
             tracing::error!(%error, "an attachment before the envelope cannot be put aside");

@@ -120,16 +120,3 @@ pub(super) fn unknown(key: &str, known: &[String]) -> ConfigError {
     let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"));
     ConfigError(format!("unknown key {key}{hint}"))
 }
-
-/// Whether this is an object identifier in dotted form.
-pub(crate) fn is_oid(text: &str) -> bool {
-    let arcs: Vec<&str> = text.split('.').collect();
-    let well_formed = |arc: &&str| {
-        let digits = !arc.is_empty() && arc.bytes().all(|byte| byte.is_ascii_digit());
-        digits && (arc.len() == 1 || !arc.starts_with('0'))
-    };
-    text.len() <= 64
-        && arcs.len() > 1
-        && matches!(arcs[0], "0" | "1" | "2")
-        && arcs.iter().all(well_formed)
-}

@@ -129,5 +129,4 @@ fn mistakes_are_told_in_one_line() {
         assert!(!problem.contains('\n') && problem.len() > 10, "{problem}");
         eprintln!("{problem}");
     }
-    assert!(!is_oid("1.02.3") && !is_oid("1") && !is_oid("3.1") && is_oid("2.25.0"));
 }
