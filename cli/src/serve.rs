@@ -158,7 +158,8 @@ impl House {
             Incoming::Get(get) if get.path == "/healthz" => return plain(200, "ok\n"),
             Incoming::Get(get) => &get.path,
             Incoming::Refused(refusal) => {
-                return self.refused(Event::from(refusal), refusal.reply()).await;
+                let audit = &self.audit;
+                return audit.refuse(Event::from(refusal), refusal.reply()).await;
             }
         };
         let first = path.split('/').nth(1).unwrap_or_default();
@@ -168,16 +169,9 @@ impl House {
             (None, Incoming::Call(call)) => {
                 let fault = Fault::sender("nothing is served at this path");
                 let event = Event::refused(call.caller(), &fault);
-                self.refused(event, Reply::fault(&fault)).await
+                self.audit.refuse(event, Reply::fault(&fault)).await
             }
             (None, _) => plain(404, "nothing is served at this path\n"),
-        }
-    }
-
-    async fn refused(&self, event: Event, reply: Reply) -> Reply {
-        match self.audit.record(event, reply).await {
-            Ok(recorded) => recorded.into_inner(),
-            Err(error) => Reply::fault(&error.into()),
         }
     }
 }
