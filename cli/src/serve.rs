@@ -46,8 +46,9 @@ pub(crate) struct Running {
     pub(crate) lines: Vec<String>,
     audit: Audit,
     rooms: Vec<&'static str>,
-    stop: watch::Sender<bool>,
-    listeners: JoinSet<bool>,
+    /// In the order in which they are stopped. The registry's is the last, because calls that the
+    /// other rooms are to finish may need it.
+    listeners: [Listeners; 2],
 }
 
 impl Running {
@@ -78,43 +79,35 @@ impl Running {
         let line =
             |room: &Room| format!("listening {0} {scheme}://{1}/{0}", room.name, room.address);
         let lines = rooms.iter().map(line).collect();
-        let (stop, stopping) = watch::channel(false);
-        let mut listeners = JoinSet::new();
+        let mut listeners = [Listeners::new(), Listeners::new()];
         for (address, listener) in bound {
+            let has_registry = rooms
+                .iter()
+                .any(|room| room.name == "registry" && room.address == address);
             let house = House::of(&rooms, address, &audit);
             let routes = move |incoming| {
                 let house = Arc::clone(&house);
                 async move { house.answer(incoming).await }
             };
-            let mut stopping = stopping.clone();
-            let stop = async move {
-                // If the sender is gone, so is the node.
-                let _ = stopping.wait_for(|stopping| *stopping).await;
-            };
+            let listeners = &mut listeners[usize::from(has_registry)];
+            let stop = listeners.stopped();
             let limits = config.limits.clone();
-            listeners.spawn(hilum_transport::serve(
-                listener,
-                tls.clone(),
-                limits,
-                routes,
-                stop,
-            ));
+            let serving = hilum_transport::serve(listener, tls.clone(), limits, routes, stop);
+            listeners.running.spawn(serving);
         }
         Ok(Self {
             lines,
             audit,
             rooms: names,
-            stop,
             listeners,
         })
     }
 
     /// Lets calls that have begun finish, and closes the rooms.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        self.stop.send_replace(true);
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
         let mut finished = true;
-        while let Some(listener) = self.listeners.join_next().await {
-            finished &= listener.context("a listener was lost")?;
+        for listeners in self.listeners {
+            finished &= listeners.stop().await?;
         }
         for room in &self.rooms {
             let event = Event::application_stopped(&process_name(room));
@@ -124,6 +117,40 @@ impl Running {
             true => Ok(()),
             false => bail!("some calls took too long and were cut off"),
         }
+    }
+}
+
+/// Listeners that are stopped together.
+struct Listeners {
+    stop: watch::Sender<bool>,
+    running: JoinSet<bool>,
+}
+
+impl Listeners {
+    fn new() -> Self {
+        Self {
+            stop: watch::Sender::new(false),
+            running: JoinSet::new(),
+        }
+    }
+
+    /// Ends when the listeners are to stop.
+    fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut stopping = self.stop.subscribe();
+        async move {
+            // If the sender is gone, so is the node.
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        }
+    }
+
+    /// Whether all calls that had begun could finish.
+    async fn stop(mut self) -> anyhow::Result<bool> {
+        self.stop.send_replace(true);
+        let mut finished = true;
+        while let Some(listener) = self.running.join_next().await {
+            finished &= listener.context("a listener was lost")?;
+        }
+        Ok(finished)
     }
 }
 

@@ -22,7 +22,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn read(stream: &mut impl Read) -> io::Result<Self> {
+    /// Reads an answer to the end of the connection.
+    pub fn read(stream: &mut impl Read) -> io::Result<Self> {
         let mut bytes = Vec::new();
         match stream.read_to_end(&mut bytes) {
             // A peer that stops listening early may cut the connection after its answer.

@@ -6,4 +6,5 @@ mod commands;
 mod imaging;
 mod killed;
 mod large_document;
+mod stopped;
 mod two_hosts;

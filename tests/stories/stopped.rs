@@ -1,0 +1,56 @@
+//! A node that is asked to stop finishes what it has begun.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use hilum_tests::raw::{self, Answer, Multipart};
+use hilum_tests::words::{self, Document, Submission};
+use hilum_tests::{Setup, Town};
+use xds_schemas::codes::status::ResponseStatus;
+
+const PROVIDE: &str = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b";
+
+/// The rest of a submission comes after the repository has closed its listener. It still finds the
+/// registry, and is answered with Success.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submission_that_has_begun_is_registered() {
+    let mut town = Town::found(Setup {
+        plain: true,
+        uncounted: true,
+        ..Setup::default()
+    });
+    let submission = Submission::new("Patient", vec![Document::text(&"a line\n".repeat(9_999))]);
+    let envelope = words::envelope(PROVIDE, &submission.provide_request());
+    let content: &[u8] = &submission.documents[0].content;
+    let message = Multipart::of(&envelope, &[(&words::content_id(0), content)]);
+    let body = message.body();
+    let port = town.port(2);
+    let length = format!("Content-Length: {}", body.len());
+    let head = raw::head("/repository", &message.content_type(), &length);
+    let mut stream = raw::connect(port);
+    stream.write_all(head.as_bytes()).unwrap();
+    let (now, later) = body.split_at(body.len() - 1000);
+    stream.write_all(now).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+
+    let later = later.to_vec();
+    let rest = std::thread::spawn(move || {
+        let began = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            assert!(began.elapsed() < Duration::from_secs(10), "it goes on");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // Time enough for a registry that does not wait to be gone.
+        std::thread::sleep(Duration::from_millis(300));
+        stream.write_all(&later).unwrap();
+        Answer::read(&mut stream).unwrap()
+    });
+    town.stop();
+    let answer = rest.join().unwrap().response();
+    assert_eq!(answer.status, ResponseStatus::Success, "{answer:?}");
+
+    town.start();
+    let id = &*submission.documents[0].unique_id;
+    let got = town.retrieve(&[id]).await.unwrap();
+    assert_eq!(got.documents[0].sha1, words::sha1_of(content));
+}
