@@ -11,6 +11,7 @@ use hilum_transport::ClientError;
 
 use crate::client::Node;
 use crate::config::Config;
+use crate::terminal;
 
 /// Certificates that end sooner than this are pointed out.
 const DAYS_LEFT: i32 = 30;
@@ -35,12 +36,17 @@ struct Report {
 impl Report {
     fn add(&mut self, subject: &str, finding: Finding) {
         match finding {
-            Ok(what) => println!("ok    {subject:<14} {what}"),
+            Ok(what) => Self::say("ok", subject, &what),
             Err(what) => {
                 self.wrong += 1;
-                println!("MEND  {subject:<14} {what}");
+                Self::say("MEND", subject, &what);
             }
         }
+    }
+
+    fn say(verdict: &str, subject: &str, what: &str) {
+        // A reader that went away, as `head` does, still has the exit status.
+        let _ = terminal::say(&format!("{verdict:<5} {subject:<14} {what}"));
     }
 }
 

@@ -40,6 +40,21 @@ fn a_node_is_made_run_and_stopped() {
     assert_eq!((of("110120"), of("110121")), (3, 3), "{records}");
 }
 
+/// As `hilum check | head` does.
+#[test]
+fn a_check_that_nobody_reads_ends_with_its_status() {
+    let site = Site::with(&["--plain"]);
+    let mut check = Command::new(env!("CARGO_BIN_EXE_hilum"));
+    check.args(["check", "--config"]);
+    check.arg(site.dir().join("hilum.toml"));
+    let check = check.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut check = check.spawn().unwrap();
+    drop(check.stdout.take());
+    let ended = check.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{}", text(&ended.stderr));
+    assert_eq!(text(&ended.stderr), "");
+}
+
 #[test]
 fn exit_statuses() {
     let folder = tempfile::tempdir().unwrap();
