@@ -39,6 +39,15 @@ impl Domain {
         })
     }
 
+    /// How [`Domain::patient`] is told of an ID of the domain's own authority: by the ID alone, if
+    /// that cannot be taken for a CX.
+    pub(crate) fn written(&self, id: &str) -> String {
+        match id.contains('^') {
+            true => PatientId::new(id, &self.authority).to_string(),
+            false => id.to_owned(),
+        }
+    }
+
     /// A code: `code^^scheme`, `code^display name^scheme`, or the code alone if the domain has it
     /// in one scheme only.
     pub(crate) fn code(&self, kind: CodeKind, text: &str) -> Result<Code, Usage> {
@@ -147,6 +156,10 @@ mod tests {
         let patient = |text| domain().patient(text).map(|patient| patient.to_string());
         assert_eq!(patient("P-1").unwrap(), "P-1^^^&1.2.3&ISO");
         assert_eq!(patient("P-1^^^&2.9.9&ISO").unwrap(), "P-1^^^&2.9.9&ISO");
+        for id in ["P-1", "A^B&C~D|E\\F", "A&B", "\\S\\"] {
+            let patient = domain().patient(&domain().written(id)).unwrap();
+            assert_eq!((&*patient.id, &*patient.authority), (id, "1.2.3"));
+        }
         assert!(patient("P-1^^^HOSPITAL").is_err());
     }
 

@@ -11,6 +11,8 @@ use sha1::{Digest, Sha1};
 use tokio::process::Command;
 
 use super::nodes::Nodes;
+use crate::config::Config;
+use crate::domain::Domain;
 use crate::terminal::Table;
 
 /// A patient whom the drawn studies are about.
@@ -108,8 +110,9 @@ impl Road {
         let Some(manifest) = study["manifest"].as_str() else {
             return Ok(journey);
         };
-        let patient = ["--patient", &journey.patient];
-        let found = self.command("query", &patient).await?;
+        let domain = Domain::of(&Config::load(&self.centre)?)?;
+        let patient = domain.written(&journey.patient);
+        let found = self.command("query", &["--patient", &patient]).await?;
         let mut documents = found["documents"].as_array().into_iter().flatten();
         journey.found = documents.any(|document| document["uniqueId"] == manifest);
         let out = self.retrieved.display().to_string();
