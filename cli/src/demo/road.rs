@@ -88,7 +88,9 @@ impl Road {
         }
         let again = self.command("import", &[&images]).await?;
         let again = again["studies"].as_array().context("no studies")?;
-        let changed = again.iter().filter(|study| study["fate"] != "Unchanged");
+        // What could not be registered is nothing new.
+        let fates = again.iter().map(|study| study["fate"].as_str());
+        let changed = fates.filter(|fate| !matches!(fate, Some("Unchanged" | "Unsuitable")));
         travelled.changed = changed.count();
         travelled.records = self.records().await?;
         travelled.took = began.elapsed();
