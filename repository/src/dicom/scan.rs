@@ -9,6 +9,7 @@ mod listing;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::UNIX_EPOCH;
@@ -204,7 +205,9 @@ fn read_all(files: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> Vec<
     let done = AtomicUsize::new(0);
     let read_share = |share: &[PathBuf]| -> Vec<Header> {
         let one = |path: &PathBuf| {
-            let found = read_one(path);
+            // A file that makes a library fail is a bad file like others.
+            let found = catch_unwind(|| read_one(path))
+                .unwrap_or_else(|_| Err("reading it failed unexpectedly".to_owned()));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, files.len());
             found
         };
@@ -217,7 +220,7 @@ fn read_all(files: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> Vec<
             .collect();
         workers
             .into_iter()
-            .flat_map(|worker| worker.join().expect("reading a header does not panic"))
+            .flat_map(|worker| worker.join().expect("panics of readers were caught"))
             .collect()
     })
 }
