@@ -16,6 +16,9 @@ use crate::wire::{Gathered, Trouble, Wire};
 
 /// Bytes of an attachment before the envelope that are read at once.
 const EARLY_CHUNK: u64 = 64 * 1024;
+/// Bytes of the names and media types of all parts of one message, which are kept until its end:
+/// enough for a hundred thousand instances with names of 300 characters.
+const NAMES_BYTES: usize = 32 * 1024 * 1024;
 /// What may stand behind the last part.
 const EPILOGUE_BYTES: usize = 64 * 1024;
 
@@ -291,6 +294,8 @@ struct PartStream {
     scanner: Scanner,
     chunk: Bytes,
     delimiter: Bytes,
+    /// Bytes of names and media types so far.
+    names: usize,
 }
 
 impl PartStream {
@@ -301,6 +306,19 @@ impl PartStream {
             scanner,
             chunk: Bytes::new(),
             delimiter,
+            names: 0,
+        }
+    }
+
+    /// Counts what is kept of a part's headers.
+    fn count(&mut self, headers: &PartHeaders) -> Result<(), Trouble> {
+        let kept = [&headers.content_id, &headers.content_type];
+        self.names += kept.into_iter().flatten().map(String::len).sum::<usize>();
+        match self.names > NAMES_BYTES {
+            true => Err(Trouble::too_large(
+                "the headers of the parts are too long together",
+            )),
+            false => Ok(()),
         }
     }
 
@@ -318,7 +336,10 @@ impl PartStream {
                         return Ok(Event::End);
                     }
                 },
-                Found::Part(headers) => Event::Part(headers),
+                Found::Part(headers) => {
+                    self.count(&headers)?;
+                    Event::Part(headers)
+                }
                 Found::Data(range) => Event::Data(self.chunk.slice(range)),
                 Found::Withheld(range) => Event::Data(self.delimiter.slice(range)),
                 Found::PartEnd => Event::PartEnd,

@@ -188,3 +188,27 @@ async fn our_client_and_our_server_understand_each_other() {
     assert!(attachment.collect(1_000_000).await.unwrap() == content[1..]);
     assert!(answer.attachments.next().await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn names_of_parts_are_not_kept_without_end() {
+    let site = Site::plain(Limits::default()).await;
+    let many = |name: usize| -> String {
+        let parts = (0..2_400).map(|at| part(&format!("{at}-{}", "n".repeat(name)), "abc"));
+        parts.collect()
+    };
+    for (body, answered) in [
+        (format!("{}{}--b--\r\n", root(), many(1_000)), "200 OK"),
+        (
+            format!("{}{}--b--\r\n", root(), many(15_000)),
+            "400 Bad Request",
+        ),
+        (
+            format!("{}{}--b--\r\n", many(15_000), root()),
+            "413 Payload Too Large",
+        ),
+    ] {
+        let answer = site.post(MTOM, body.as_bytes()).await;
+        let head = answer.lines().next().unwrap_or_default();
+        assert_eq!(head, format!("HTTP/1.1 {answered}"));
+    }
+}

@@ -284,6 +284,10 @@ impl<'a> Judgement<'a, '_> {
             let problem = "is not a document entry of the submission";
             self.unresolved(association, "sourceObject", &association.source, problem);
         }
+        if association.source == association.target {
+            let problem = "is the document itself, which is not related to itself";
+            return self.offend(association, "targetObject", problem);
+        }
         let only_registered = association.association_type.replaces()
             || association.association_type == AssociationType::IsSnapshotOf;
         match target {

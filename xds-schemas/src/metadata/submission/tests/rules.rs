@@ -968,6 +968,17 @@ fn memberships() {
         "targetObject",
     );
     wrong(
+        "an addendum to itself",
+        |it: &mut Objects| {
+            let mut more = it[REPLACES].clone();
+            more.id = "More".to_owned();
+            link(&mut more, "APND", "Document1", "Document1");
+            it.push(more);
+        },
+        "More",
+        "targetObject",
+    );
+    wrong(
         "members of a document",
         membership("Document1", "Document2"),
         "More",
