@@ -37,8 +37,9 @@ async fn register(
     objects: &RegistryObjectList,
     now: SystemTime,
 ) -> Result<(), Failure> {
-    let submission = Submission::read(objects, Rules::Register).map_err(Failure::Refused)?;
     let codes = registry.config.affinity_codes.as_ref();
+    let submission = Submission::read_in_domain(objects, Rules::Register, codes);
+    let submission = submission.map_err(Failure::Refused)?;
     let offences = codes.map_or_else(Vec::new, |codes| submission.judge_codes(codes));
     let home = &registry.config.home_community_id;
     let prepared = Prepared::new(submission, offences, home, seconds(now));

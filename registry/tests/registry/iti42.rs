@@ -245,6 +245,13 @@ pub(crate) async fn codes_of_other_domains_are_refused(site: Site) {
         ErrorCode::DuplicateUniqueIdInRegistry,
     ];
     site.refuse(&submission, &codes).await;
+    // So is what is wrong with the message itself.
+    submission.document_entries[0].language_code = None;
+    let codes = [
+        ErrorCode::RegistryMetadataError,
+        ErrorCode::RegistryMetadataError,
+    ];
+    site.refuse(&submission, &codes).await;
 }
 
 fn by_id<'o>(objects: &'o [RegistryObject], uuid: &EntryUuid) -> &'o RegistryObject {

@@ -10,6 +10,7 @@ use super::{
     Association, AssociationType, DocumentEntry, EntryUuid, Extra, Folder, SubmissionSet,
     SubmissionSetStatus,
 };
+use crate::affinity_codes::AffinityCodes;
 use crate::codes::ebrim_uuids::{folder, submission_set};
 use crate::codes::error_code::ErrorCode;
 use crate::ebrim::{Body, RegistryObject, RegistryObjectList};
@@ -112,13 +113,31 @@ impl Submission {
     /// Every offence, each with the object (also as its location), the attribute, and the code
     /// that ITI TF-3 Table 4.2.4.1-2 has for it.
     pub fn read(objects: &RegistryObjectList, rules: Rules) -> Result<Self, Vec<RegistryError>> {
+        Self::read_in_domain(objects, rules, None)
+    }
+
+    /// The same in an affinity domain: what is refused is told which of its codes are wrong, too.
+    /// The codes of what is not refused are for [`judge_codes`](Self::judge_codes).
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and those of the codes.
+    pub fn read_in_domain(
+        objects: &RegistryObjectList,
+        rules: Rules,
+        codes: Option<&AffinityCodes>,
+    ) -> Result<Self, Vec<RegistryError>> {
         let mut judge = Judge::of(rules);
         let submission = Self::assemble(objects, &mut judge);
         if let Some(submission) = &submission {
             judgement::judge(submission, rules, &mut judge);
         }
-        match submission {
-            Some(submission) if judge.offences.is_empty() => Ok(submission),
+        match (submission, codes) {
+            (Some(submission), _) if judge.offences.is_empty() => Ok(submission),
+            (Some(submission), Some(codes)) => {
+                let mut offences = judge.offences;
+                offences.extend(submission.judge_codes(codes));
+                Err(offences)
+            }
             _ => Err(judge.offences),
         }
     }
