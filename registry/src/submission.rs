@@ -75,7 +75,7 @@ impl Prepared {
         home: &HomeCommunityId,
         now_seconds: u64,
     ) -> Self {
-        let names = entry_uuids(&submission);
+        let names = submission.entry_uuids();
         submission.resolve(&mut || EntryUuid(uuid::Uuid::now_v7().urn().to_string()));
         let now = Timestamp::from_unix(now_seconds);
         complete(&mut submission, home, &now);
@@ -126,16 +126,6 @@ impl Prepared {
     fn first_association(&self) -> usize {
         self.objects.len() - self.links.len()
     }
-}
-
-/// How the sender called the objects, in the order in which they are prepared.
-fn entry_uuids(submission: &Submission) -> Vec<EntryUuid> {
-    let set = std::iter::once(&submission.submission_set.entry_uuid);
-    let entries = submission.document_entries.iter().map(|it| &it.entry_uuid);
-    let folders = submission.folders.iter().map(|it| &it.entry_uuid);
-    let associations = submission.associations.iter().map(|it| &it.entry_uuid);
-    let all = set.chain(entries).chain(folders).chain(associations);
-    all.cloned().collect()
 }
 
 /// What the registry adds: everything is approved, in its first version and of this community,

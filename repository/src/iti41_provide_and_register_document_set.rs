@@ -5,6 +5,7 @@
 //! the registry has accepted the submission; if it does not, nothing of the submission remains.
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-41.html>
 
+mod names;
 mod reception;
 
 use std::collections::HashMap;
@@ -12,7 +13,6 @@ use std::collections::HashMap;
 use hilum_audit::{Event, Parties, Recorded, SubmissionSet, Transaction};
 use hilum_security::Caller;
 use hilum_transport::Attachments;
-use uuid::Uuid;
 use xds_schemas::codes::ebrim_uuids::submission_set;
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::ebrim::{RegistryObject, RegistryObjectList};
@@ -21,7 +21,7 @@ use xds_schemas::iti41_provide_and_register_document_set::{
     Document, ProvideAndRegisterDocumentSetRequest,
 };
 use xds_schemas::metadata::submission::Rules;
-use xds_schemas::metadata::{DocumentEntry, EntryUuid, Submission};
+use xds_schemas::metadata::{DocumentEntry, Submission};
 use xds_schemas::mtom::Content;
 use xds_schemas::rad68_provide_and_register_imaging_document_set as rad68;
 use xds_schemas::soap::Fault;
@@ -31,6 +31,8 @@ use crate::blob_store::{Arrival, BlobStore, Label};
 use crate::failure::Failure;
 use crate::iti42_register_document_set::{self as iti42, Registration};
 use crate::recovery::Submitted;
+
+use names::Names;
 
 /// Takes a submission whole or not at all.
 pub(crate) async fn answer(
@@ -68,7 +70,7 @@ async fn provide(
     let mut submission = read.map_err(Failure::Refused)?;
     let contents = matched(&submission.document_entries, request.documents)?;
     // The names are chosen here, so that the registry can be asked for them (ITI TF-3 4.2.1.5).
-    submission.resolve(&mut || EntryUuid(Uuid::now_v7().urn().to_string()));
+    let names = Names::choose(&mut submission);
     let entries = &mut submission.document_entries;
     let arrivals = reception::receive(&room.store, entries, contents, attachments).await?;
     measured(entries, &arrivals)?;
@@ -88,11 +90,11 @@ async fn provide(
     match registration {
         Registration::Registered(warnings) => {
             submitted.keep().await?;
-            Ok(warnings)
+            Ok(names.told(warnings))
         }
         Registration::Refused(errors) => {
             submitted.discard();
-            Err(Failure::Refused(errors))
+            Err(Failure::Refused(names.told(errors)))
         }
         Registration::Unknown(_) if submitted.ask().await => Ok(Vec::new()),
         Registration::Unknown(error) => Err(error.into()),

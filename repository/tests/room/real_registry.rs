@@ -101,6 +101,20 @@ async fn refused_is_nowhere() {
 }
 
 #[tokio::test]
+async fn the_registrys_errors_use_the_names_of_the_source() {
+    let (site, _) = site().await;
+    let mut draft = Draft::text("without a language");
+    draft.entry(0).language_code = None;
+    let errors = site.refused(&draft, &["XDSRegistryMetadataError"]).await;
+    assert_eq!(errors[0].location.as_deref(), Some("document0"));
+    let context = &errors[0].context;
+    assert!(
+        context.contains("document0") && !context.contains("urn:uuid:"),
+        "{context}"
+    );
+}
+
+#[tokio::test]
 async fn an_answer_that_is_lost_is_asked_for() {
     let (mut site, _) = site().await;
     site.link.cut_answers();

@@ -191,6 +191,17 @@ impl Submission {
         })
     }
 
+    /// How the objects are called: the submission set first, then document entries, folders and
+    /// associations.
+    pub fn entry_uuids(&self) -> Vec<EntryUuid> {
+        let set = std::iter::once(&self.submission_set.entry_uuid);
+        let entries = self.document_entries.iter().map(|it| &it.entry_uuid);
+        let folders = self.folders.iter().map(|it| &it.entry_uuid);
+        let associations = self.associations.iter().map(|it| &it.entry_uuid);
+        let all = set.chain(entries).chain(folders).chain(associations);
+        all.cloned().collect()
+    }
+
     /// The submission as it travels.
     pub fn to_ebrim(&self) -> RegistryObjectList {
         let mut objects = Vec::with_capacity(
