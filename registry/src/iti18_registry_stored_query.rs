@@ -6,7 +6,7 @@
 use hilum_audit::{Event, NotRecorded, Parties, Query, Recorded};
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrs::{AdhocQueryRequest, ReturnType, write_query_response};
-use xds_schemas::iti18_registry_stored_query::StoredQuery;
+use xds_schemas::iti18_registry_stored_query::{StoredQuery, Visibility};
 use xds_schemas::xml::{ToXml, Writer};
 
 use crate::Registry;
@@ -64,6 +64,7 @@ async fn find(
         wanted,
         max_results: registry.config.max_results,
         unknown_patients: registry.config.queries_for_unknown_patients,
+        visibility: Visibility::default(),
     };
     let work = move |conn: &mut _| stored_queries::answer(conn, &query, &search);
     registry.db.read(work).await

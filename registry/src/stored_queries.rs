@@ -19,22 +19,23 @@ mod get_folders_for_document;
 mod get_related_documents;
 mod get_submission_set_and_contents;
 mod get_submission_sets;
+mod survivors;
 
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
 use xds_schemas::codes::error_code::ErrorCode;
-use xds_schemas::iti18_registry_stored_query::{Names, StoredQuery};
+use xds_schemas::iti18_registry_stored_query::{MetadataLevel, Names, StoredQuery, Visibility};
 use xds_schemas::metadata::{AssociationType, EntryUuid, PatientId};
 
 use crate::config::UnknownPatients;
-use crate::db::patients::{self, Patient};
-use crate::db::registry_objects::{self, Found, Kind, Row, Wanted};
+use crate::db::patients;
+use crate::db::registry_objects::{self, Found, Kind, Row, Scope, Wanted};
 use crate::db::{Connection, entry_uuids, links, unique_ids};
 use crate::failure::Failure;
 
 /// How to answer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Search {
     /// Whole objects or their names.
     pub(crate) wanted: Wanted,
@@ -42,6 +43,8 @@ pub(crate) struct Search {
     pub(crate) max_results: usize,
     /// What to say about patients that are not known.
     pub(crate) unknown_patients: UnknownPatients,
+    /// How much of what there is may be seen.
+    pub(crate) visibility: Visibility,
 }
 
 /// What a query finds.
@@ -50,7 +53,7 @@ pub(crate) fn answer(
     query: &StoredQuery,
     search: &Search,
 ) -> Result<Vec<Found>, Failure> {
-    let found = match query {
+    let mut found = match query {
         StoredQuery::FindDocuments(query) | StoredQuery::FindDocumentsByReferenceId(query) => {
             find_documents::find(conn, query, search)
         }
@@ -78,6 +81,9 @@ pub(crate) fn answer(
     search.bounded(found.len())?;
     if search.wanted == Wanted::Ebrim && shows_one_patient(query) {
         judge_patients(conn, &found)?;
+    }
+    if search.wanted == Wanted::Ebrim {
+        survivors::show(conn, &mut found)?;
     }
     Ok(found)
 }
@@ -128,13 +134,19 @@ impl Search {
         }
     }
 
+    /// Whether old versions and what is offline are found, too.
+    fn hidden_too(&self) -> bool {
+        self.visibility.level == MetadataLevel::Two
+    }
+
     /// How many objects to read at most: one more tells that it is too much.
     const fn limit(&self) -> usize {
         self.max_results.saturating_add(1)
     }
 
-    /// The patient, or what the affinity domain wants to be said of one who is not known.
-    fn patient(&self, conn: &mut Connection, id: &PatientId) -> Result<Option<Patient>, Failure> {
+    /// The patient, with everybody who was merged into it; or what the affinity domain wants to be
+    /// said of one who is not known, as is one who was merged (ITI TF-2 3.8.4.2.3).
+    fn patients(&self, conn: &mut Connection, id: &PatientId) -> Result<Vec<i64>, Failure> {
         let id = id.to_string();
         let found = patients::find(conn, &id)?.filter(|patient| patient.merged_into.is_none());
         match (found, self.unknown_patients) {
@@ -142,8 +154,28 @@ impl Search {
                 ErrorCode::UnknownPatientId,
                 format!("the patient id {id} is not known"),
             )),
-            (found, _) => Ok(found),
+            (None, UnknownPatients::Accept) => Ok(Vec::new()),
+            (Some(patient), _) => Ok(patients::known_as(conn, patient.number)?),
         }
+    }
+
+    /// The objects of these patients that are wanted; too many of them are cut off after one more
+    /// than an answer may hold. Without a judge all are wanted.
+    fn of_patients(
+        &self,
+        conn: &mut Connection,
+        patients: &[i64],
+        scope: &Scope,
+        judge: Option<&dyn Fn(&Row) -> bool>,
+    ) -> Result<Vec<Found>, Failure> {
+        let mut found = Vec::new();
+        for patient in patients {
+            let limit = self.limit() - found.len();
+            let more =
+                registry_objects::of_patient(conn, *patient, scope, self.wanted, limit, judge)?;
+            found.extend(more);
+        }
+        Ok(found)
     }
 
     /// The objects with these names that are wanted.

@@ -15,6 +15,14 @@ pub enum Permission {
     Provide,
     /// Get documents and images.
     Retrieve,
+    /// Change what is registered.
+    Update,
+    /// Remove documents and what is registered of them.
+    Remove,
+    /// Say who the patients are.
+    Announce,
+    /// Be told of what is registered.
+    Subscribe,
     /// Run the system.
     Administer,
 }
@@ -27,6 +35,10 @@ impl Permission {
             Self::Register => "register",
             Self::Provide => "provide documents",
             Self::Retrieve => "retrieve",
+            Self::Update => "update metadata",
+            Self::Remove => "remove documents",
+            Self::Announce => "announce patients",
+            Self::Subscribe => "subscribe",
             Self::Administer => "administer",
         }
     }
@@ -52,7 +64,11 @@ impl Caller {
             Permission::Query
             | Permission::Register
             | Permission::Provide
-            | Permission::Retrieve => Ok(()),
+            | Permission::Retrieve
+            | Permission::Update
+            | Permission::Remove
+            | Permission::Announce
+            | Permission::Subscribe => Ok(()),
             Permission::Administer if self.node.is_some() || self.address.ip().is_loopback() => {
                 Ok(())
             }

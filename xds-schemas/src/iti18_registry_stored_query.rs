@@ -68,6 +68,26 @@ pub enum StoredQuery {
     GetRelatedDocuments(GetRelatedDocuments),
 }
 
+/// `$MetadataLevel`: whether a consumer knows of versions (metadata update, 3.18.4.1.2.3.5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MetadataLevel {
+    /// It does not: old versions, what is offline, and folders and associations that were deprecated
+    /// are hidden from it.
+    #[default]
+    One,
+    /// It does, and sees everything.
+    Two,
+}
+
+/// How much of what there is a query may see.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Visibility {
+    /// `$MetadataLevel`.
+    pub level: MetadataLevel,
+    /// `$XDSAssociationStatus`: associations of these statuses; all if it is empty.
+    pub association_statuses: Vec<AvailabilityStatus>,
+}
+
 /// Parameters of FindDocuments and FindDocumentsByReferenceId.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindDocuments {

@@ -607,7 +607,7 @@ const SPECIAL: [bool; 256] = {
 /// Escapes what XML would misread. Line ends and tabs in attributes are written as references, so
 /// that attribute value normalisation gives them back; characters that XML 1.0 cannot carry at all
 /// are replaced by U+FFFD.
-pub(crate) fn escape(out: &mut String, text: &str, in_attribute: bool) {
+pub fn escape(out: &mut String, text: &str, in_attribute: bool) {
     let bytes = text.as_bytes();
     let mut copied = 0;
     let special = bytes

@@ -1,5 +1,7 @@
 //! Patients: who documents are about.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 
 use super::schema::patients;
@@ -106,6 +108,29 @@ pub(crate) fn survivor(conn: &mut Connection, number: i64) -> QueryResult<i64> {
         }
     }
     Ok(current)
+}
+
+/// Everybody who was merged into this patient, also by way of others, and the patient itself, in the
+/// order of their numbers.
+pub(crate) fn known_as(conn: &mut Connection, number: i64) -> QueryResult<Vec<i64>> {
+    let mut all = BTreeSet::from([number]);
+    let mut next = vec![number];
+    while !next.is_empty() {
+        let merged: Vec<i64> = on!(&mut *conn, |c| patients::table
+            .filter(patients::merged_into.eq_any(&next))
+            .select(patients::number)
+            .load(c))?;
+        next = merged.into_iter().filter(|it| all.insert(*it)).collect();
+    }
+    Ok(all.into_iter().collect())
+}
+
+/// The identifier of the patient with this number.
+pub(crate) fn patient_id(conn: &mut Connection, number: i64) -> QueryResult<String> {
+    on!(conn, |c| patients::table
+        .find(number)
+        .select(patients::patient_id)
+        .first(c))
 }
 
 /// The key of an object of this patient.

@@ -115,7 +115,18 @@ pub(crate) struct Row {
     pub(crate) source_uuid: Option<String>,
     pub(crate) target_key: Option<i64>,
     pub(crate) target_uuid: Option<String>,
+    /// The logicalID, if it is not the entryUUID: of later versions.
+    pub(crate) logical_uuid: Option<String>,
+    /// 1, 2, 3…
+    pub(crate) version: i32,
+    /// Why those who know nothing of versions do not see it: [`SUPERSEDED`], [`OFFLINE`] or both.
+    pub(crate) hidden: i16,
 }
+
+/// There is a newer version.
+pub(crate) const SUPERSEDED: i16 = 1;
+/// documentAvailability is Offline.
+pub(crate) const OFFLINE: i16 = 2;
 
 impl Row {
     /// A row with nothing but what every object has; its key comes later.
@@ -149,7 +160,15 @@ impl Row {
             source_uuid: None,
             target_key: None,
             target_uuid: None,
+            logical_uuid: None,
+            version: 1,
+            hidden: 0,
         }
+    }
+
+    /// What all versions of the object share.
+    pub(crate) fn logical_uuid(&self) -> &str {
+        self.logical_uuid.as_deref().unwrap_or(&self.entry_uuid)
     }
 }
 
@@ -230,15 +249,15 @@ pub(crate) fn insert(conn: &mut Connection, objects: &[(Row, String)]) -> QueryR
     }
 }
 
-/// Whose objects, and which kinds of them.
+/// Which kinds of objects.
 #[derive(Debug, Clone)]
 pub(crate) struct Scope {
-    /// The number of the patient.
-    pub(crate) patient: i64,
     /// Objects of these kinds.
     pub(crate) kinds: RangeInclusive<Kind>,
     /// Objects of these statuses.
     pub(crate) statuses: RangeInclusive<Status>,
+    /// What is hidden from those who know nothing of versions, too.
+    pub(crate) hidden_too: bool,
 }
 
 /// The objects of a patient that `judge` wants, in the order in which they were registered, at
@@ -246,13 +265,13 @@ pub(crate) struct Scope {
 /// read.
 pub(crate) fn of_patient(
     conn: &mut Connection,
+    patient: i64,
     scope: &Scope,
     wanted: Wanted,
     limit: usize,
     judge: Option<&dyn Fn(&Row) -> bool>,
 ) -> QueryResult<Vec<Found>> {
     // PostgreSQL finds its partition by the patient, SQLite its rows by their keys.
-    let patient = scope.patient;
     let (from, to) = (patient << SEQ_BITS, (patient + 1) << SEQ_BITS);
     let query = registry_objects::table
         .filter(registry_objects::patient.eq(patient))
@@ -262,6 +281,7 @@ pub(crate) fn of_patient(
         .filter(registry_objects::kind.le(*scope.kinds.end()))
         .filter(registry_objects::status.ge(*scope.statuses.start()))
         .filter(registry_objects::status.le(*scope.statuses.end()))
+        .filter(registry_objects::hidden.le(if scope.hidden_too { i16::MAX } else { 0 }))
         .order(registry_objects::key);
     // Streams on SQLite, so that nothing beyond the limit is read.
     macro_rules! load {
@@ -374,8 +394,8 @@ fn rows_only(row: Option<Row>) -> Option<Found> {
     })
 }
 
-/// Changes what may change of an object that is registered: its status and its time, and with them
-/// its ebRIM.
+/// Changes what may change of an object that is registered: its status, its time and whether it is
+/// hidden, and with them its ebRIM.
 pub(crate) fn update(conn: &mut Connection, object: &Found) -> QueryResult<()> {
     let Found { row, ebrim } = object;
     on!(conn, |c| diesel::update(
@@ -386,6 +406,7 @@ pub(crate) fn update(conn: &mut Connection, object: &Found) -> QueryResult<()> {
     .set((
         registry_objects::status.eq(row.status),
         registry_objects::time.eq(&row.time),
+        registry_objects::hidden.eq(row.hidden),
         registry_objects::ebrim.eq(ebrim),
     ))
     .execute(c)

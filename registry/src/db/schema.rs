@@ -41,6 +41,9 @@ diesel::table! {
         target_key -> Nullable<BigInt>,
         target_uuid -> Nullable<Text>,
         ebrim -> Text,
+        logical_uuid -> Nullable<Text>,
+        version -> Integer,
+        hidden -> SmallInt,
     }
 }
 
@@ -63,5 +66,13 @@ diesel::table! {
     links (object, association) {
         object -> BigInt,
         association -> BigInt,
+    }
+}
+
+diesel::table! {
+    versions (logical_uuid, version) {
+        logical_uuid -> Binary,
+        version -> Integer,
+        key -> BigInt,
     }
 }

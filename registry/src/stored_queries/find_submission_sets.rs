@@ -4,7 +4,7 @@ use xds_schemas::iti18_registry_stored_query::FindSubmissionSets;
 
 use super::{Search, filter};
 use crate::db::Connection;
-use crate::db::registry_objects::{self, Found, Kind, Row, Scope};
+use crate::db::registry_objects::{Found, Kind, Row, Scope};
 use crate::failure::Failure;
 
 pub(super) fn find(
@@ -12,21 +12,12 @@ pub(super) fn find(
     query: &FindSubmissionSets,
     search: &Search,
 ) -> Result<Vec<Found>, Failure> {
-    let Some(patient) = search.patient(conn, &query.patient)? else {
-        return Ok(Vec::new());
-    };
+    let patients = search.patients(conn, &query.patient)?;
     let scope = Scope {
-        patient: patient.number,
         kinds: Kind::SubmissionSet..=Kind::SubmissionSet,
         statuses: filter::statuses(&query.statuses),
+        hidden_too: search.hidden_too(),
     };
     let judge = |row: &Row| filter::submission_set(row, query);
-    let (wanted, limit) = (search.wanted, search.limit());
-    Ok(registry_objects::of_patient(
-        conn,
-        &scope,
-        wanted,
-        limit,
-        Some(&judge),
-    )?)
+    search.of_patients(conn, &patients, &scope, Some(&judge))
 }

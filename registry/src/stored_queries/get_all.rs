@@ -4,7 +4,7 @@ use xds_schemas::iti18_registry_stored_query::GetAll;
 
 use super::{Search, filter, in_order, keys_of};
 use crate::db::Connection;
-use crate::db::registry_objects::{self, Found, Kind, Row, Scope, Status};
+use crate::db::registry_objects::{Found, Kind, Row, Scope, Status};
 use crate::failure::Failure;
 
 pub(super) fn find(
@@ -12,17 +12,14 @@ pub(super) fn find(
     query: &GetAll,
     search: &Search,
 ) -> Result<Vec<Found>, Failure> {
-    let Some(patient) = search.patient(conn, &query.patient)? else {
-        return Ok(Vec::new());
-    };
+    let patients = search.patients(conn, &query.patient)?;
     let scope = Scope {
-        patient: patient.number,
         kinds: Kind::Stable..=Kind::SubmissionSet,
         statuses: Status::Approved..=Status::Deprecated,
+        hidden_too: search.hidden_too(),
     };
     let judge = |row: &Row| is_wanted(row, query);
-    let (wanted, limit) = (search.wanted, search.limit());
-    let objects = registry_objects::of_patient(conn, &scope, wanted, limit, Some(&judge))?;
+    let objects = search.of_patients(conn, &patients, &scope, Some(&judge))?;
     search.bounded(objects.len())?;
     let associations = search.touching(conn, &keys_of(&objects))?;
     Ok(in_order([objects, associations]))

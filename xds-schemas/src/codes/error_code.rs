@@ -115,6 +115,33 @@ error_codes! {
     UnavailableRecipient = "UnavailableRecipient",
     /// The intended recipient is not known.
     UnknownRecipient = "UnknownRecipient",
+    /// An update went wrong, and no other code says how (metadata update).
+    MetadataUpdateError = "XDSMetadataUpdateError",
+    /// Patient ids that must agree after an update would differ (metadata update).
+    PatientIdReconciliationError = "XDSPatientIDReconciliationError",
+    /// What an update asks for is none of the operations there are, or several (metadata update).
+    MetadataUpdateOperationError = "XDSMetadataUpdateOperationError",
+    /// An update is not of the current version (metadata update).
+    MetadataVersionError = "XDSMetadataVersionError",
+    /// A new version has another logicalID, uniqueId or objectType (metadata update).
+    MetadataIdentifierError = "XDSMetadataIdentifierError",
+    /// An update carries something that is new (metadata update).
+    InvalidRequestException = "XDSInvalidRequestException",
+    /// Something else than a document entry was to be updated (restricted metadata update).
+    ObjectTypeError = "XDSObjectTypeError",
+    /// An attribute changed that may not change (restricted metadata update).
+    UnmodifiableMetadataError = "UnmodifiableMetadataError",
+    /// A local policy forbids the update (restricted metadata update).
+    LocalPolicyRestrictionError = "LocalPolicyRestrictionError",
+    /// The membership of an updated entry in its submission set says something wrong (restricted
+    /// metadata update).
+    MetadataAnnotationError = "XDSMetadataAnnotationError",
+    /// Something that is to be removed is still referred to (remove metadata).
+    ReferencesExistException = "ReferencesExistException",
+    /// Something would be left that belongs to no submission set (remove metadata).
+    UnreferencedObjectException = "XDSUnreferencedObjectException",
+    /// A document cannot be removed (remove documents).
+    RemoveDocumentsError = "XDSRemoveDocumentsError",
 }
 
 impl fmt::Display for ErrorCode {
