@@ -1,4 +1,5 @@
-//! `hilum query`: asks the registry by ITI-18 Registry Stored Query.
+//! `hilum query`: asks the registry by ITI-18 Registry Stored Query, or by ITI-51 where a query is
+//! one of several patients.
 
 mod answer;
 mod arguments;
@@ -13,6 +14,7 @@ use serde_json::json;
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrs::AdhocQueryResponse;
 use xds_schemas::iti18_registry_stored_query::RegistryStoredQuery;
+use xds_schemas::iti51_multi_patient_stored_query::MultiPatientStoredQuery;
 
 use crate::client::{Node, outcome};
 use crate::domain::Domain;
@@ -62,10 +64,20 @@ pub(crate) async fn ask(
 ) -> anyhow::Result<Answer<AdhocQueryResponse>> {
     let url = node.registry()?;
     let request = &question.request;
-    let answer = node
-        .client
-        .send::<RegistryStoredQuery>(&url, request, Vec::new());
-    let answer = answer.await;
+    let answer = match question.is_of_several_patients() {
+        false => {
+            let sent = node
+                .client
+                .send::<RegistryStoredQuery>(&url, request, Vec::new());
+            sent.await
+        }
+        true => {
+            let sent = node
+                .client
+                .send::<MultiPatientStoredQuery>(&url, request, Vec::new());
+            sent.await
+        }
+    };
     let outcome = outcome(&answer, |response| (response.status, &response.errors[..]));
     let patients: Vec<&str> = question.patients.iter().map(String::as_str).collect();
     let asked = Query {
@@ -74,7 +86,11 @@ pub(crate) async fn ask(
         patients: &patients,
         home_community_id: request.home.as_deref(),
     };
-    let event = Event::queried(&Parties::asked(&url), asked, &outcome);
+    let parties = Parties::asked(&url);
+    let event = match question.is_of_several_patients() {
+        false => Event::queried(&parties, asked, &outcome),
+        true => Event::queried_for_several_patients(&parties, asked, &outcome),
+    };
     Ok(ledger.record(event, answer).await?.into_inner()?)
 }
 

@@ -16,6 +16,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 pub(crate) mod unique_ids;
+pub(crate) mod versions;
 mod writer;
 
 use std::fs::DirBuilder;

@@ -3,9 +3,9 @@
 //! Asked by Document Consumers and by our gateway; answered by the Document Registry.
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-18.html>
 
-use hilum_audit::{Event, NotRecorded, Parties, Query, Recorded};
+use hilum_audit::{Event, NotRecorded, Outcome, Parties, Query, Recorded};
 use xds_schemas::codes::status::ResponseStatus;
-use xds_schemas::ebrs::{AdhocQueryRequest, ReturnType, write_query_response};
+use xds_schemas::ebrs::{AdhocQueryRequest, RegistryError, ReturnType, write_query_response};
 use xds_schemas::iti18_registry_stored_query::{StoredQuery, Visibility};
 use xds_schemas::xml::{ToXml, Writer};
 
@@ -22,16 +22,39 @@ pub(crate) async fn answer(
     parties: &Parties,
     request: AdhocQueryRequest,
 ) -> Result<Recorded<String>, NotRecorded> {
-    let query = StoredQuery::read(&request).map_err(Failure::Refused);
-    let patient = query.as_ref().ok().and_then(StoredQuery::patient);
-    let patient = patient.map(ToString::to_string);
+    let query = StoredQuery::read_visible(&request);
+    let answered = answered(registry, &request, query).await;
+    record(registry, &request, answered, |query, outcome| {
+        Event::queried(parties, query, outcome)
+    })
+    .await
+}
+
+/// What a query is answered with.
+pub(crate) struct Answered {
+    status: ResponseStatus,
+    errors: Vec<RegistryError>,
+    patients: Vec<String>,
+    response: String,
+}
+
+/// Answers a query that was read, or says why it could not be.
+pub(crate) async fn answered(
+    registry: &Registry,
+    request: &AdhocQueryRequest,
+    query: Result<(StoredQuery, Visibility), Vec<RegistryError>>,
+) -> Answered {
+    let patients = query
+        .as_ref()
+        .map_or(&[][..], |(query, _)| query.patients());
+    let patients = patients.iter().map(ToString::to_string).collect();
     let wanted = match request.return_type {
         ReturnType::ObjectRef => Wanted::Rows,
         _ => Wanted::Ebrim,
     };
     let found = match query {
-        Ok(query) => find(registry, query, wanted).await,
-        Err(failure) => Err(failure),
+        Ok((query, visibility)) => find(registry, query, visibility, wanted).await,
+        Err(errors) => Err(Failure::Refused(errors)),
     };
     let (status, errors, found) = match found {
         Ok(found) => (ResponseStatus::Success, Vec::new(), found),
@@ -43,28 +66,44 @@ pub(crate) async fn answer(
         Wanted::Ebrim => found.iter().for_each(|it| _ = writer.raw(&it.ebrim)),
         Wanted::Rows => write_references(registry, &found, writer),
     });
-    let asked = written(&request);
-    let patients: Vec<&str> = patient.as_deref().into_iter().collect();
+    Answered {
+        status,
+        errors,
+        patients,
+        response: writer.finish(),
+    }
+}
+
+/// Records that a query was asked, and gives its answer.
+pub(crate) async fn record(
+    registry: &Registry,
+    request: &AdhocQueryRequest,
+    answered: Answered,
+    event: impl FnOnce(Query<'_>, &Outcome) -> Event,
+) -> Result<Recorded<String>, NotRecorded> {
+    let asked = written(request);
+    let patients: Vec<&str> = answered.patients.iter().map(String::as_str).collect();
     let query = Query {
         id: &request.id,
         request: &asked,
         patients: &patients,
         home_community_id: request.home.as_deref(),
     };
-    let event = Event::queried(parties, query, &outcome(status, &errors));
-    registry.audit.record(event, writer.finish()).await
+    let event = event(query, &outcome(answered.status, &answered.errors));
+    registry.audit.record(event, answered.response).await
 }
 
 async fn find(
     registry: &Registry,
     query: StoredQuery,
+    visibility: Visibility,
     wanted: Wanted,
 ) -> Result<Vec<Found>, Failure> {
     let search = Search {
         wanted,
         max_results: registry.config.max_results,
         unknown_patients: registry.config.queries_for_unknown_patients,
-        visibility: Visibility::default(),
+        visibility,
     };
     let work = move |conn: &mut _| stored_queries::answer(conn, &query, &search);
     registry.db.read(work).await

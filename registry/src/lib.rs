@@ -12,6 +12,7 @@ mod failure;
 mod figures;
 mod iti18_registry_stored_query;
 mod iti42_register_document_set;
+mod iti51_multi_patient_stored_query;
 pub mod routes;
 mod stored_queries;
 mod submission;

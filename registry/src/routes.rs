@@ -10,6 +10,7 @@ use hilum_security::Permission;
 use hilum_transport::{Call, Get, Incoming, Reply};
 use xds_schemas::iti18_registry_stored_query::RegistryStoredQuery;
 use xds_schemas::iti42_register_document_set::RegisterDocumentSet;
+use xds_schemas::iti51_multi_patient_stored_query::MultiPatientStoredQuery;
 use xds_schemas::soap::Fault;
 use xds_schemas::transaction::Transaction;
 use xds_schemas::wsdl::{self, Service};
@@ -17,6 +18,7 @@ use xds_schemas::wsdl::{self, Service};
 use crate::Registry;
 use crate::iti18_registry_stored_query as iti18;
 use crate::iti42_register_document_set as iti42;
+use crate::iti51_multi_patient_stored_query as iti51;
 
 /// Answers whatever comes. What is refused before it is read leaves a record too.
 pub async fn serve(registry: &Registry, incoming: Incoming) -> Reply {
@@ -52,6 +54,12 @@ async fn answer(registry: &Registry, call: Call) -> Result<Recorded<Reply>, Faul
             let (_, request, _) = permitted.read::<RegistryStoredQuery>()?;
             let response = iti18::answer(registry, &parties, request).await?;
             Ok(response.map(Reply::soap::<RegistryStoredQuery>))
+        }
+        MultiPatientStoredQuery::ACTION => {
+            let permitted = call.permitted(Permission::Query)?;
+            let (_, request, _) = permitted.read::<MultiPatientStoredQuery>()?;
+            let response = iti51::answer(registry, &parties, request).await?;
+            Ok(response.map(Reply::soap::<MultiPatientStoredQuery>))
         }
         unknown => Err(Fault::action_not_supported(unknown)),
     }

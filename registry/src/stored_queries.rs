@@ -1,4 +1,5 @@
-//! The fourteen queries (ITI TF-2 3.18.4.1.2.3.7), one file for each or for two that are alike.
+//! The queries of ITI-18 and ITI-51 (ITI TF-2 3.18.4.1.2.3.7, 3.51.4.1.2.1), one file for each or
+//! for some that are alike.
 //!
 //! The database narrows down to a patient or to names; what else a query asks is judged by
 //! [`filter`] on the rows, so that both databases answer alike. Answers are in the order of the
@@ -21,7 +22,7 @@ mod get_submission_set_and_contents;
 mod get_submission_sets;
 mod survivors;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 use xds_schemas::codes::error_code::ErrorCode;
@@ -30,9 +31,18 @@ use xds_schemas::metadata::{AssociationType, EntryUuid, PatientId};
 
 use crate::config::UnknownPatients;
 use crate::db::patients;
-use crate::db::registry_objects::{self, Found, Kind, Row, Scope, Wanted};
-use crate::db::{Connection, entry_uuids, links, unique_ids};
+use crate::db::registry_objects::{self, Found, Kind, Row, Scope, Status, Wanted};
+use crate::db::{Connection, entry_uuids, links, unique_ids, versions};
 use crate::failure::Failure;
+
+/// Whose objects are looked for.
+#[derive(Debug)]
+enum Whose {
+    /// These patients', by their numbers.
+    Patients(BTreeSet<i64>),
+    /// Everybody's.
+    Everybody,
+}
 
 /// How to answer.
 #[derive(Debug, Clone)]
@@ -55,10 +65,36 @@ pub(crate) fn answer(
 ) -> Result<Vec<Found>, Failure> {
     let mut found = match query {
         StoredQuery::FindDocuments(query) | StoredQuery::FindDocumentsByReferenceId(query) => {
-            find_documents::find(conn, query, search)
+            let whose = search.patient(conn, &query.patient)?;
+            find_documents::find(conn, &whose, &query.statuses, &query.filter, None, search)
+        }
+        StoredQuery::FindDocumentsExclude(query, not) => {
+            let whose = search.patient(conn, &query.patient)?;
+            find_documents::find(
+                conn,
+                &whose,
+                &query.statuses,
+                &query.filter,
+                Some(not),
+                search,
+            )
+        }
+        StoredQuery::FindDocumentsForMultiplePatients(query)
+        | StoredQuery::FindDocumentsByReferenceIdForMultiplePatients(query) => {
+            let whose = search.patients(conn, &query.patients)?;
+            find_documents::find(conn, &whose, &query.statuses, &query.filter, None, search)
+        }
+        StoredQuery::FindFolders(query) => {
+            let whose = search.patient(conn, &query.patient)?;
+            let (codes, updated) = (&query.codes, &query.last_update_time);
+            find_folders::find(conn, &whose, &query.statuses, codes, updated, search)
+        }
+        StoredQuery::FindFoldersForMultiplePatients(query) => {
+            let whose = search.patients(conn, &query.patients)?;
+            let (codes, updated) = (&query.codes, &query.last_update_time);
+            find_folders::find(conn, &whose, &query.statuses, codes, updated, search)
         }
         StoredQuery::FindSubmissionSets(query) => find_submission_sets::find(conn, query, search),
-        StoredQuery::FindFolders(query) => find_folders::find(conn, query, search),
         StoredQuery::GetAll(query) => get_all::find(conn, query, search),
         StoredQuery::GetDocuments(names) => get_documents::find(conn, names, search),
         StoredQuery::GetFolders(names) => get_folders::find(conn, names, search),
@@ -79,10 +115,10 @@ pub(crate) fn answer(
         StoredQuery::GetRelatedDocuments(query) => get_related_documents::find(conn, query, search),
     }?;
     search.bounded(found.len())?;
-    if search.wanted == Wanted::Ebrim && shows_one_patient(query) {
-        judge_patients(conn, &found)?;
-    }
     if search.wanted == Wanted::Ebrim {
+        if shows_one_patient(query) {
+            judge_patients(conn, &found)?;
+        }
         survivors::show(conn, &mut found)?;
     }
     Ok(found)
@@ -146,7 +182,7 @@ impl Search {
 
     /// The patient, with everybody who was merged into it; or what the affinity domain wants to be
     /// said of one who is not known, as is one who was merged (ITI TF-2 3.8.4.2.3).
-    fn patients(&self, conn: &mut Connection, id: &PatientId) -> Result<Vec<i64>, Failure> {
+    fn patient(&self, conn: &mut Connection, id: &PatientId) -> Result<Whose, Failure> {
         let id = id.to_string();
         let found = patients::find(conn, &id)?.filter(|patient| patient.merged_into.is_none());
         match (found, self.unknown_patients) {
@@ -154,20 +190,40 @@ impl Search {
                 ErrorCode::UnknownPatientId,
                 format!("the patient id {id} is not known"),
             )),
-            (None, UnknownPatients::Accept) => Ok(Vec::new()),
-            (Some(patient), _) => Ok(patients::known_as(conn, patient.number)?),
+            (None, UnknownPatients::Accept) => Ok(Whose::Patients(BTreeSet::new())),
+            (Some(patient), _) => Ok(Whose::Patients(patients::known_as(conn, patient.number)?)),
         }
+    }
+
+    /// The same for several patients; without any, everybody is meant (ITI TF-2 3.51.4.1.2.1).
+    fn patients(&self, conn: &mut Connection, ids: &[PatientId]) -> Result<Whose, Failure> {
+        let mut all = BTreeSet::new();
+        for id in ids {
+            if let Whose::Patients(patients) = self.patient(conn, id)? {
+                all.extend(patients);
+            }
+        }
+        Ok(match ids {
+            [] => Whose::Everybody,
+            _ => Whose::Patients(all),
+        })
     }
 
     /// The objects of these patients that are wanted; too many of them are cut off after one more
     /// than an answer may hold. Without a judge all are wanted.
-    fn of_patients(
+    fn of(
         &self,
         conn: &mut Connection,
-        patients: &[i64],
+        whose: &Whose,
         scope: &Scope,
         judge: Option<&dyn Fn(&Row) -> bool>,
     ) -> Result<Vec<Found>, Failure> {
+        let Whose::Patients(patients) = whose else {
+            let (wanted, limit) = (self.wanted, self.limit());
+            return Ok(registry_objects::of_everybody(
+                conn, scope, wanted, limit, judge,
+            )?);
+        };
         let mut found = Vec::new();
         for patient in patients {
             let limit = self.limit() - found.len();
@@ -176,6 +232,18 @@ impl Search {
             found.extend(more);
         }
         Ok(found)
+    }
+
+    /// Whether a consumer sees what it asked for by name (metadata update 3.18.4.1.2.3.5.1).
+    fn sees(&self, row: &Row) -> bool {
+        let deprecated = row.status == Status::Deprecated;
+        let hidden = match row.kind {
+            Kind::Stable | Kind::OnDemand => row.hidden != 0,
+            Kind::Folder => row.hidden != 0 || deprecated,
+            Kind::Association => deprecated,
+            Kind::SubmissionSet => false,
+        };
+        self.hidden_too() || !hidden
     }
 
     /// The objects with these names that are wanted.
@@ -191,6 +259,11 @@ impl Search {
                 let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
                 unique_ids::find(conn, &ids)?
             }
+            Names::LogicalIds(ids) => {
+                let mut versions = keys(conn, ids)?;
+                versions.extend(versions::find(conn, &parsed(ids))?);
+                versions
+            }
         };
         self.with_keys(conn, &keys, is_wanted)
     }
@@ -204,24 +277,31 @@ impl Search {
     ) -> Result<Vec<Found>, Failure> {
         self.bounded(keys.len())?;
         let mut found = registry_objects::by_keys(conn, keys, self.wanted)?;
-        found.retain(|found| is_wanted(&found.row));
+        found.retain(|found| is_wanted(&found.row) && self.sees(&found.row));
         Ok(found)
     }
 
     /// The associations that touch these objects.
     fn touching(&self, conn: &mut Connection, objects: &[i64]) -> Result<Vec<Found>, Failure> {
         let keys = links::associations_of(conn, objects)?;
-        self.with_keys(conn, &keys, |_| true)
+        let statuses = &self.visibility.association_statuses;
+        let has_status = |row: &Row| statuses.is_empty() || filter::has_status(row, statuses);
+        self.with_keys(conn, &keys, has_status)
     }
 }
 
-/// The keys of the objects with these UUIDs. What is no UUID names nothing.
+/// The keys of the objects with these UUIDs.
 fn keys(conn: &mut Connection, uuids: &[EntryUuid]) -> Result<Vec<i64>, Failure> {
+    Ok(entry_uuids::find(conn, &parsed(uuids))?)
+}
+
+/// UUIDs, each once. What is no UUID names nothing.
+fn parsed(uuids: &[EntryUuid]) -> Vec<Uuid> {
     let named = uuids.iter().filter(|uuid| !uuid.is_symbolic());
     let mut uuids: Vec<Uuid> = named.filter_map(|it| it.as_str().parse().ok()).collect();
     uuids.sort_unstable();
     uuids.dedup();
-    Ok(entry_uuids::find(conn, &uuids)?)
+    uuids
 }
 
 /// Keys of what was found.

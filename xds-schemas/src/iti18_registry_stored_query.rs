@@ -5,6 +5,7 @@
 //! the table of what each query may be asked with, and the one place that knows it.
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-18.html>
 
+mod asked;
 pub mod filter;
 pub mod parameters;
 mod read;
@@ -13,7 +14,7 @@ mod syntax;
 mod tests;
 mod write;
 
-use crate::codes::status::AvailabilityStatus;
+use crate::codes::status::{AvailabilityStatus, DocumentAvailability};
 use crate::ebrs::{AdhocQueryRequest, AdhocQueryResponse};
 use crate::metadata::timestamp::TimeRange;
 use crate::metadata::{AssociationType, DocumentEntryType, EntryUuid, PatientId, UniqueId};
@@ -42,6 +43,9 @@ pub enum StoredQuery {
     FindDocuments(FindDocuments),
     /// The same for those with a reference id: [`DocumentFilter::reference_ids`] is not empty.
     FindDocumentsByReferenceId(FindDocuments),
+    /// The same without those that have something of what the second filter asks for: one of its
+    /// parameters is enough.
+    FindDocumentsExclude(FindDocuments, DocumentFilter),
     /// The patient's submission sets that pass the filter.
     FindSubmissionSets(FindSubmissionSets),
     /// The patient's folders that pass the filter.
@@ -66,6 +70,12 @@ pub enum StoredQuery {
     GetFoldersForDocument(Names),
     /// The document entries that a document entry is related to, and how.
     GetRelatedDocuments(GetRelatedDocuments),
+    /// FindDocuments for several patients or all (ITI-51).
+    FindDocumentsForMultiplePatients(FindDocumentsForMultiplePatients),
+    /// FindDocumentsByReferenceId for several patients or all (ITI-51).
+    FindDocumentsByReferenceIdForMultiplePatients(FindDocumentsForMultiplePatients),
+    /// FindFolders for several patients or all (ITI-51).
+    FindFoldersForMultiplePatients(FindFoldersForMultiplePatients),
 }
 
 /// `$MetadataLevel`: whether a consumer knows of versions (metadata update, 3.18.4.1.2.3.5.1).
@@ -99,6 +109,30 @@ pub struct FindDocuments {
     pub filter: DocumentFilter,
 }
 
+/// Parameters of FindDocumentsForMultiplePatients and FindDocumentsByReferenceIdForMultiplePatients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindDocumentsForMultiplePatients {
+    /// Whose documents; everybody's if it is empty.
+    pub patients: Vec<PatientId>,
+    /// Of these statuses; at least one.
+    pub statuses: Vec<AvailabilityStatus>,
+    /// Which documents.
+    pub filter: DocumentFilter,
+}
+
+/// Parameters of FindFoldersForMultiplePatients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindFoldersForMultiplePatients {
+    /// Whose folders; everybody's if it is empty.
+    pub patients: Vec<PatientId>,
+    /// Of these statuses; at least one.
+    pub statuses: Vec<AvailabilityStatus>,
+    /// `lastUpdateTime`.
+    pub last_update_time: TimeRange,
+    /// `codeList`.
+    pub codes: AllOf,
+}
+
 /// Which document entries pass. Codes are compared as `code^^scheme`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DocumentFilter {
@@ -128,6 +162,8 @@ pub struct DocumentFilter {
     pub service_start_time: TimeRange,
     /// `serviceStopTime`.
     pub service_stop_time: TimeRange,
+    /// `documentAvailability`; all if it is empty.
+    pub availabilities: Vec<DocumentAvailability>,
 }
 
 /// Parameters of FindSubmissionSets.
@@ -175,13 +211,15 @@ pub struct GetAll {
     pub filter: ContentFilter,
 }
 
-/// Objects by name: either by the registry's or by the one the sender gave.
+/// Objects by name: by the registry's, by the one the sender gave, or by that of all versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Names {
     /// By `entryUUID`.
     EntryUuids(Vec<EntryUuid>),
     /// By `uniqueId`, which several document entries may share.
     UniqueIds(Vec<UniqueId>),
+    /// By `logicalID`, which all versions share (metadata update).
+    LogicalIds(Vec<EntryUuid>),
 }
 
 /// Parameters of GetSubmissionSetAndContents and GetFolderAndContents.
@@ -216,11 +254,12 @@ pub struct GetRelatedDocuments {
 }
 
 impl StoredQuery {
-    /// Which of the fourteen this is.
+    /// Which query this is.
     pub fn kind(&self) -> QueryKind {
         match self {
             Self::FindDocuments(_) => QueryKind::FindDocuments,
             Self::FindDocumentsByReferenceId(_) => QueryKind::FindDocumentsByReferenceId,
+            Self::FindDocumentsExclude(..) => QueryKind::FindDocumentsExclude,
             Self::FindSubmissionSets(_) => QueryKind::FindSubmissionSets,
             Self::FindFolders(_) => QueryKind::FindFolders,
             Self::GetAll(_) => QueryKind::GetAll,
@@ -233,19 +272,29 @@ impl StoredQuery {
             Self::GetFolderAndContents(_) => QueryKind::GetFolderAndContents,
             Self::GetFoldersForDocument(_) => QueryKind::GetFoldersForDocument,
             Self::GetRelatedDocuments(_) => QueryKind::GetRelatedDocuments,
+            Self::FindDocumentsForMultiplePatients(_) => {
+                QueryKind::FindDocumentsForMultiplePatients
+            }
+            Self::FindDocumentsByReferenceIdForMultiplePatients(_) => {
+                QueryKind::FindDocumentsByReferenceIdForMultiplePatients
+            }
+            Self::FindFoldersForMultiplePatients(_) => QueryKind::FindFoldersForMultiplePatients,
         }
     }
 
-    /// The patient whom the query names, if it names one.
-    pub fn patient(&self) -> Option<&PatientId> {
+    /// The patients whom the query names.
+    pub fn patients(&self) -> &[PatientId] {
         match self {
-            Self::FindDocuments(query) | Self::FindDocumentsByReferenceId(query) => {
-                Some(&query.patient)
-            }
-            Self::FindSubmissionSets(query) => Some(&query.patient),
-            Self::FindFolders(query) => Some(&query.patient),
-            Self::GetAll(query) => Some(&query.patient),
-            _ => None,
+            Self::FindDocuments(query)
+            | Self::FindDocumentsByReferenceId(query)
+            | Self::FindDocumentsExclude(query, _) => std::slice::from_ref(&query.patient),
+            Self::FindSubmissionSets(query) => std::slice::from_ref(&query.patient),
+            Self::FindFolders(query) => std::slice::from_ref(&query.patient),
+            Self::GetAll(query) => std::slice::from_ref(&query.patient),
+            Self::FindDocumentsForMultiplePatients(query)
+            | Self::FindDocumentsByReferenceIdForMultiplePatients(query) => &query.patients,
+            Self::FindFoldersForMultiplePatients(query) => &query.patients,
+            _ => &[],
         }
     }
 }

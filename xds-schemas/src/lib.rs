@@ -8,6 +8,7 @@ pub mod iti18_registry_stored_query;
 pub mod iti41_provide_and_register_document_set;
 pub mod iti42_register_document_set;
 pub mod iti43_retrieve_document_set;
+pub mod iti51_multi_patient_stored_query;
 pub mod metadata;
 pub mod mtom;
 pub mod rad68_provide_and_register_imaging_document_set;

@@ -159,11 +159,22 @@ impl Event {
 
     /// ITI-18: the registry was asked. Both sides record the same.
     pub fn queried(parties: &Parties, query: Query<'_>, outcome: &Outcome) -> Self {
-        let mut asked = object(
-            "24",
-            query.id,
-            Coded::ihe("ITI-18", "Registry Stored Query"),
-        );
+        let code = Coded::ihe("ITI-18", "Registry Stored Query");
+        Self::asked(code, parties, query, outcome)
+    }
+
+    /// ITI-51: the registry was asked for several patients. Both sides record the same.
+    pub fn queried_for_several_patients(
+        parties: &Parties,
+        query: Query<'_>,
+        outcome: &Outcome,
+    ) -> Self {
+        let code = Coded::ihe("ITI-51", "Multi-Patient Stored Query");
+        Self::asked(code, parties, query, outcome)
+    }
+
+    fn asked(code: Coded, parties: &Parties, query: Query<'_>, outcome: &Outcome) -> Self {
+        let mut asked = object("24", query.id, code.clone());
         asked.query = Some(query.request.as_bytes().to_vec());
         asked.details.push(("QueryEncoding", "UTF-8".to_owned()));
         let home = query.home_community_id.map(str::to_owned);
@@ -172,8 +183,7 @@ impl Event {
             let mut objects: Vec<Object> = who.map(|who| patient(who)).into_iter().collect();
             objects.push(asked.clone());
             let participants = parties.participants(Direction::ToResponder);
-            let code = Coded::ihe("ITI-18", "Registry Stored Query");
-            happened(QUERY, "E", code, outcome, participants, objects)
+            happened(QUERY, "E", code.clone(), outcome, participants, objects)
         };
         let first = of_patient(query.patients.first());
         query

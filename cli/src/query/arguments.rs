@@ -14,7 +14,10 @@ Examples:
   hilum query --patient P-1 --reference-id '1.2.3^^^^urn:ihe:iti:xds:2016:studyInstanceUID'
   hilum query documents --unique-id 2.25.1 2.25.2 --json
   hilum query related --unique-id 2.25.1 --association RPLC
-  hilum query --stored-query GetAssociations -p '$uuid=urn:uuid:…'";
+  hilum query --stored-query GetAssociations -p '$uuid=urn:uuid:…'
+  hilum query --stored-query FindDocumentsForMultiplePatients \\
+    -p '$XDSDocumentEntryStatus=urn:oasis:names:tc:ebxml-regrep:StatusType:Approved' \\
+    -p \"\\$XDSDocumentEntryPatientId=('P-1^^^&1.2.3&ISO','P-2^^^&1.2.3&ISO')\"";
 
 /// The command line.
 #[derive(Debug, Args)]
@@ -42,6 +45,9 @@ pub(super) struct Common {
     /// The community that is asked for (urn:oid:…)
     #[arg(long, value_name = "URN", global = true)]
     pub(super) home: Option<String>,
+    /// Old versions and what is offline or deprecated, too ($MetadataLevel 2)
+    #[arg(long, global = true)]
+    pub(super) versions: bool,
     /// Only the names of what is found
     #[arg(long, global = true)]
     pub(super) object_refs: bool,

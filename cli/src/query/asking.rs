@@ -40,6 +40,9 @@ pub(super) fn question(arguments: &Arguments, domain: &Domain) -> anyhow::Result
     if arguments.common.object_refs {
         question.request.return_type = xds_schemas::ebrs::ReturnType::ObjectRef;
     }
+    if arguments.common.versions {
+        question = question.with_versions();
+    }
     Ok(question.of_home(arguments.common.home.as_deref()))
 }
 
@@ -104,6 +107,7 @@ impl Asking<'_> {
             creation_time: range(&find.from, &find.to)?,
             service_start_time: range(&find.service_start_from, &find.service_start_to)?,
             service_stop_time: range(&find.service_stop_from, &find.service_stop_to)?,
+            availabilities: Vec::new(),
         };
         let by_reference = !find.reference_id.is_empty();
         let find = FindDocuments {

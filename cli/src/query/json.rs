@@ -2,7 +2,7 @@
 //! (ITI TF-3 4.2.3). Absent attributes are left out.
 
 use serde_json::{Map, Value, json};
-use xds_schemas::codes::status::AvailabilityStatus;
+use xds_schemas::codes::status::{AvailabilityStatus, DocumentAvailability};
 use xds_schemas::ebrim::InternationalString;
 use xds_schemas::metadata::{
     Association, Author, Code, DocumentEntry, DocumentEntryType, Extra, Folder, SubmissionSet,
@@ -36,7 +36,7 @@ fn document(document: &DocumentEntry) -> Value {
         "homeCommunityId": text(&document.home_community_id),
         "repositoryUniqueId": text(&document.repository_unique_id),
         "availabilityStatus": document.availability_status.map(status),
-        "documentAvailability": document.document_availability,
+        "documentAvailability": document.document_availability.map(DocumentAvailability::as_str),
         "type": entry_type,
         "patientId": text(&document.patient_id),
         "sourcePatientId": text(&document.source_patient_id),

@@ -20,11 +20,7 @@ impl From<&StoredQuery> for Question {
     fn from(query: &StoredQuery) -> Self {
         Self {
             request: query.to_request(ReturnType::LeafClass),
-            patients: query
-                .patient()
-                .map(ToString::to_string)
-                .into_iter()
-                .collect(),
+            patients: query.patients().iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -34,6 +30,18 @@ impl Question {
     pub(crate) fn of_home(mut self, home: Option<&str>) -> Self {
         self.request.home = home.map(str::to_owned);
         self
+    }
+
+    /// The same for those who know of versions ($MetadataLevel 2).
+    pub(super) fn with_versions(mut self) -> Self {
+        let level = Slot::single("$MetadataLevel", "2");
+        self.request.slots.push(level);
+        self
+    }
+
+    /// Whether this is a query of ITI-51.
+    pub(super) fn is_of_several_patients(&self) -> bool {
+        QueryKind::parse(&self.request.id).is_some_and(QueryKind::is_of_several_patients)
     }
 
     /// The stored query with this name or ID, with parameters as `NAME=VALUE`. What a value lacks
@@ -86,8 +94,9 @@ impl Question {
             written = format!("({written})");
         }
         if name.to_lowercase().ends_with("patientid") {
-            let patient = written.trim_matches(['\'', '(', ')']);
-            self.patients.push(patient.to_owned());
+            let list = written.trim_matches(['(', ')']).split("',");
+            let patients = list.map(|patient| patient.trim_matches(['\'', ' ']).to_owned());
+            self.patients.extend(patients);
         }
         self.request.slots.push(Slot::single(name, written));
         Ok(())

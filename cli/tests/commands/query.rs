@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use xds_schemas::codes::status::APPROVED;
 use xds_schemas::iti18_registry_stored_query::QueryKind;
 
 use crate::site::Site;
 
 #[test]
-fn all_fourteen_stored_queries_can_be_asked() {
+fn all_stored_queries_can_be_asked() {
     let site = Site::open();
     let (unique_id, uuid) = site.submit("1.txt", "one", &["--new-folder", "Stay"]);
     let all = site.json(&["query", "all", "--patient", "P-1"]);
@@ -16,6 +17,9 @@ fn all_fourteen_stored_queries_can_be_asked() {
     let folder = id("folders", "uniqueId");
     let set = id("submissionSets", "entryUUID");
     let reference = "1.2.3^^^^urn:ihe:iti:xds:2016:studyInstanceUID";
+    let cx = all["documents"][0]["patientId"].as_str().unwrap();
+    let patient = format!("$XDSDocumentEntryPatientId={cx}");
+    let status = format!("$XDSDocumentEntryStatus={APPROVED}");
     for (arguments, documents) in [
         (vec!["--patient", "P-1"], 1),
         (vec!["--patient", "P-1", "--reference-id", reference], 0),
@@ -33,6 +37,17 @@ fn all_fourteen_stored_queries_can_be_asked() {
         (vec!["folders", "--unique-id", &folder, "--contents"], 1),
         (vec!["folders", "--of-document", &unique_id], 0),
         (vec!["associations", &uuid], 0),
+        (
+            vec![
+                "--stored-query",
+                "FindDocumentsExclude",
+                "-p",
+                &patient,
+                "-p",
+                &status,
+            ],
+            1,
+        ),
     ] {
         let found = site.json(&[&["query"][..], &arguments].concat());
         assert_eq!(found["status"], "Success");
@@ -49,8 +64,39 @@ fn all_fourteen_stored_queries_can_be_asked() {
     let asked: BTreeSet<String> = asked
         .map(|record| record["objects"][0].as_str().unwrap().to_owned())
         .collect();
-    let known = QueryKind::ALL.iter().map(|kind| kind.id().to_owned());
+    let known = QueryKind::ALL.iter();
+    let known = known.filter(|kind| !kind.is_of_several_patients());
+    let known = known.map(|kind| kind.id().to_owned());
     assert_eq!(asked, known.collect());
+}
+
+/// ITI TF-2 3.51.4.1.2.1: several patients, or everybody whom a code narrows down.
+#[test]
+fn several_patients_can_be_asked_for() {
+    let site = Site::open();
+    site.submit("1.txt", "one", &[]);
+    let all = site.json(&["query", "all", "--patient", "P-1"]);
+    let cx = all["documents"][0]["patientId"].as_str().unwrap();
+    let status = format!("$XDSDocumentEntryStatus={APPROVED}");
+    let two = format!(
+        "$XDSDocumentEntryPatientId=('{cx}','{}')",
+        cx.replace("P-1", "P-2")
+    );
+    let query = [
+        "query",
+        "--stored-query",
+        "FindDocumentsForMultiplePatients",
+        "-p",
+    ];
+    let found = site.json(&[&query[..], &[&status, "-p", &two]].concat());
+    assert_eq!(found["documents"].as_array().unwrap().len(), 1);
+    let (exit, _, error) = site.refused(&[&query[..], &[&status]].concat());
+    assert!(
+        exit == 1 && error.contains("$XDSDocumentEntryPatientId or"),
+        "{error}"
+    );
+    // One record for each patient on each side.
+    assert_eq!(site.recorded("ITI-51").len(), 2 * 2 + 2);
 }
 
 #[test]

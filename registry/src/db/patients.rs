@@ -110,9 +110,8 @@ pub(crate) fn survivor(conn: &mut Connection, number: i64) -> QueryResult<i64> {
     Ok(current)
 }
 
-/// Everybody who was merged into this patient, also by way of others, and the patient itself, in the
-/// order of their numbers.
-pub(crate) fn known_as(conn: &mut Connection, number: i64) -> QueryResult<Vec<i64>> {
+/// Everybody who was merged into this patient, also by way of others, and the patient itself.
+pub(crate) fn known_as(conn: &mut Connection, number: i64) -> QueryResult<BTreeSet<i64>> {
     let mut all = BTreeSet::from([number]);
     let mut next = vec![number];
     while !next.is_empty() {
@@ -122,7 +121,7 @@ pub(crate) fn known_as(conn: &mut Connection, number: i64) -> QueryResult<Vec<i6
             .load(c))?;
         next = merged.into_iter().filter(|it| all.insert(*it)).collect();
     }
-    Ok(all.into_iter().collect())
+    Ok(all)
 }
 
 /// The identifier of the patient with this number.

@@ -260,6 +260,55 @@ pub(crate) struct Scope {
     pub(crate) hidden_too: bool,
 }
 
+/// Narrows a query down to a scope and loads what `judge` wants. Streams on SQLite, so that nothing
+/// beyond the limit is read.
+macro_rules! load {
+    ($conn:ident, $query:expr, $scope:ident, $wanted:ident, $limit:ident, $judge:ident) => {{
+        let query = $query
+            .filter(registry_objects::kind.ge(*$scope.kinds.start()))
+            .filter(registry_objects::kind.le(*$scope.kinds.end()))
+            .filter(registry_objects::status.ge(*$scope.statuses.start()))
+            .filter(registry_objects::status.le(*$scope.statuses.end()))
+            .filter(registry_objects::hidden.le(if $scope.hidden_too { i16::MAX } else { 0 }))
+            .order(registry_objects::key);
+        macro_rules! rows {
+            ($row:ty, $columns:expr, $found:expr, $passes:expr) => {
+                on!($conn, |c| {
+                    let rows = query
+                        .select($columns)
+                        .load_iter::<$row, DefaultLoadingMode>(c)?;
+                    take(rows.map(|row| row.map($found)), $limit, $passes)
+                })
+            };
+        }
+        let all = |_: &Row| true;
+        let row = |row| Found {
+            row,
+            ebrim: String::new(),
+        };
+        let named = |(row, ebrim): (Named, String)| Found {
+            row: row.into(),
+            ebrim,
+        };
+        let ebrim = registry_objects::ebrim;
+        match ($wanted, $judge) {
+            (Wanted::Rows, None) => {
+                rows!(Named, Named::as_select(), |it: Named| row(it.into()), all)
+            }
+            (Wanted::Rows, Some(judge)) => rows!(Row, Row::as_select(), row, judge),
+            (Wanted::Ebrim, None) => {
+                rows!((Named, String), (Named::as_select(), ebrim), named, all)
+            }
+            (Wanted::Ebrim, Some(judge)) => rows!(
+                (Row, String),
+                (Row::as_select(), ebrim),
+                |(row, ebrim)| Found { row, ebrim },
+                judge
+            ),
+        }
+    }};
+}
+
 /// The objects of a patient that `judge` wants, in the order in which they were registered, at
 /// most `limit` of them. Without a judge all are wanted, and of their rows only what names them is
 /// read.
@@ -276,54 +325,21 @@ pub(crate) fn of_patient(
     let query = registry_objects::table
         .filter(registry_objects::patient.eq(patient))
         .filter(registry_objects::key.ge(from))
-        .filter(registry_objects::key.lt(to))
-        .filter(registry_objects::kind.ge(*scope.kinds.start()))
-        .filter(registry_objects::kind.le(*scope.kinds.end()))
-        .filter(registry_objects::status.ge(*scope.statuses.start()))
-        .filter(registry_objects::status.le(*scope.statuses.end()))
-        .filter(registry_objects::hidden.le(if scope.hidden_too { i16::MAX } else { 0 }))
-        .order(registry_objects::key);
-    // Streams on SQLite, so that nothing beyond the limit is read.
-    macro_rules! load {
-        ($row:ty, $columns:expr, $found:expr, $judge:expr) => {
-            on!(conn, |c| {
-                let rows = query
-                    .select($columns)
-                    .load_iter::<$row, DefaultLoadingMode>(c)?;
-                take(rows.map(|row| row.map($found)), limit, $judge)
-            })
-        };
-    }
-    let row = |row| Found {
-        row,
-        ebrim: String::new(),
-    };
-    match (wanted, judge) {
-        (Wanted::Rows, None) => load!(
-            Named,
-            Named::as_select(),
-            |it: Named| row(it.into()),
-            |_| true
-        ),
-        (Wanted::Rows, Some(judge)) => load!(Row, Row::as_select(), row, judge),
-        (Wanted::Ebrim, None) => load!(
-            (Named, String),
-            (Named::as_select(), registry_objects::ebrim),
-            |(row, ebrim): (Named, String)| Found {
-                row: row.into(),
-                ebrim
-            },
-            |_| true
-        ),
-        (Wanted::Ebrim, Some(judge)) => {
-            load!(
-                (Row, String),
-                (Row::as_select(), registry_objects::ebrim),
-                |(row, ebrim)| Found { row, ebrim },
-                judge
-            )
-        }
-    }
+        .filter(registry_objects::key.lt(to));
+    load!(conn, query, scope, wanted, limit, judge)
+}
+
+/// The same for everybody's objects. Everything is read until there are enough, so this is for
+/// questions that somebody may wait for.
+pub(crate) fn of_everybody(
+    conn: &mut Connection,
+    scope: &Scope,
+    wanted: Wanted,
+    limit: usize,
+    judge: Option<&dyn Fn(&Row) -> bool>,
+) -> QueryResult<Vec<Found>> {
+    let query = registry_objects::table;
+    load!(conn, query, scope, wanted, limit, judge)
 }
 
 fn take(

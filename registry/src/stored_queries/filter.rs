@@ -2,14 +2,14 @@
 
 use std::ops::RangeInclusive;
 
-use xds_schemas::codes::status::AvailabilityStatus;
+use xds_schemas::codes::status::{AvailabilityStatus, DocumentAvailability};
 use xds_schemas::iti18_registry_stored_query::{
-    AllOf, AnyOf, ContentFilter, DocumentFilter, FindFolders, FindSubmissionSets,
+    AllOf, AnyOf, ContentFilter, DocumentFilter, FindSubmissionSets,
 };
 use xds_schemas::metadata::timestamp::TimeRange;
 use xds_schemas::metadata::{DocumentEntryType, Timestamp};
 
-use crate::db::registry_objects::{Kind, Row, Status, split};
+use crate::db::registry_objects::{Kind, OFFLINE, Row, Status, split};
 
 /// Whether a document entry passes the filter of FindDocuments.
 pub(super) fn document(row: &Row, filter: &DocumentFilter) -> bool {
@@ -29,6 +29,34 @@ pub(super) fn document(row: &Row, filter: &DocumentFilter) -> bool {
         && time(&filter.creation_time, &row.time)
         && time(&filter.service_start_time, &row.service_start_time)
         && time(&filter.service_stop_time, &row.service_stop_time)
+        && is_available(row, &filter.availabilities)
+}
+
+/// Whether a document entry has something of what the filter of FindDocumentsExclude asks for.
+pub(super) fn has_any(row: &Row, filter: &DocumentFilter) -> bool {
+    let any = |asked: &AnyOf, column| !asked.is_empty() && any(asked, column);
+    let all = |asked: &AllOf, column| !asked.is_empty() && all(asked, column);
+    any(&filter.class_codes, &row.class_code)
+        || any(&filter.type_codes, &row.type_code)
+        || any(&filter.practice_setting_codes, &row.practice_setting_code)
+        || any(
+            &filter.healthcare_facility_type_codes,
+            &row.healthcare_facility_type_code,
+        )
+        || any(&filter.format_codes, &row.format_code)
+        || any(&filter.author_persons, &row.author_persons)
+        || all(&filter.event_codes, &row.event_codes)
+        || all(&filter.confidentiality_codes, &row.confidentiality_codes)
+        || all(&filter.reference_ids, &row.reference_ids)
+}
+
+/// Whether the document has one of these availabilities, if any is asked for.
+fn is_available(row: &Row, asked: &[DocumentAvailability]) -> bool {
+    let availability = match row.hidden & OFFLINE {
+        0 => DocumentAvailability::Online,
+        _ => DocumentAvailability::Offline,
+    };
+    asked.is_empty() || asked.contains(&availability)
 }
 
 /// Whether a query asks for more than types, which the database narrows down to.
@@ -56,8 +84,8 @@ pub(super) fn submission_set(row: &Row, query: &FindSubmissionSets) -> bool {
 }
 
 /// Whether a folder passes the filter of FindFolders.
-pub(super) fn folder(row: &Row, query: &FindFolders) -> bool {
-    all(&query.codes, &row.folder_codes) && time(&query.last_update_time, &row.time)
+pub(super) fn folder(row: &Row, codes: &AllOf, last_update_time: &TimeRange) -> bool {
+    all(codes, &row.folder_codes) && time(last_update_time, &row.time)
 }
 
 /// Whether this is a document entry of one of these types.

@@ -12,12 +12,12 @@ pub(super) fn find(
     query: &FindSubmissionSets,
     search: &Search,
 ) -> Result<Vec<Found>, Failure> {
-    let patients = search.patients(conn, &query.patient)?;
+    let whose = search.patient(conn, &query.patient)?;
     let scope = Scope {
         kinds: Kind::SubmissionSet..=Kind::SubmissionSet,
         statuses: filter::statuses(&query.statuses),
         hidden_too: search.hidden_too(),
     };
     let judge = |row: &Row| filter::submission_set(row, query);
-    search.of_patients(conn, &patients, &scope, Some(&judge))
+    search.of(conn, &whose, &scope, Some(&judge))
 }

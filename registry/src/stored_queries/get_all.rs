@@ -12,14 +12,14 @@ pub(super) fn find(
     query: &GetAll,
     search: &Search,
 ) -> Result<Vec<Found>, Failure> {
-    let patients = search.patients(conn, &query.patient)?;
+    let whose = search.patient(conn, &query.patient)?;
     let scope = Scope {
         kinds: Kind::Stable..=Kind::SubmissionSet,
         statuses: Status::Approved..=Status::Deprecated,
         hidden_too: search.hidden_too(),
     };
     let judge = |row: &Row| is_wanted(row, query);
-    let objects = search.of_patients(conn, &patients, &scope, Some(&judge))?;
+    let objects = search.of(conn, &whose, &scope, Some(&judge))?;
     search.bounded(objects.len())?;
     let associations = search.touching(conn, &keys_of(&objects))?;
     Ok(in_order([objects, associations]))

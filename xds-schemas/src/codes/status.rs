@@ -33,6 +33,32 @@ impl AvailabilityStatus {
     }
 }
 
+/// `documentAvailability` of a document entry (metadata update 4.2.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DocumentAvailability {
+    /// The document can be retrieved. So it can where nothing is said.
+    Online,
+    /// It cannot, for the time being.
+    Offline,
+}
+
+impl DocumentAvailability {
+    /// The URN on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "urn:ihe:iti:2010:DocumentAvailability:Online",
+            Self::Offline => "urn:ihe:iti:2010:DocumentAvailability:Offline",
+        }
+    }
+
+    /// The availability with this URN.
+    pub fn parse(urn: &str) -> Option<Self> {
+        [Self::Online, Self::Offline]
+            .into_iter()
+            .find(|one| one.as_str() == urn)
+    }
+}
+
 /// `@status` of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ResponseStatus {

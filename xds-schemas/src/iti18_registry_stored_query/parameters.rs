@@ -1,4 +1,7 @@
-//! Which query may be asked with which parameters (ITI TF-2 3.18.4.1.2.3.7).
+//! Which query may be asked with which parameters (ITI TF-2 3.18.4.1.2.3.7, for several patients
+//! 3.51.4.1.2.1; for consumers that know of versions, metadata update 3.18.4.1.2.3.5.1).
+
+pub(super) mod slot;
 
 /// How often a parameter may be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +21,10 @@ pub enum Need {
     Required,
     /// It need not.
     Optional,
-    /// Either this or the query's other parameter with this need, but not both.
-    OneOfTwo,
+    /// Exactly one of the query's parameters with this need.
+    OneOfThese,
+    /// At least one of the query's parameters with this need.
+    SomeOfThese,
 }
 
 /// One row of the framework's tables.
@@ -35,7 +40,7 @@ pub struct Parameter {
 
 macro_rules! queries {
     ($($(#[doc = $doc:literal])* $kind:ident $uuid:literal [$($parameters:expr),* $(,)?])*) => {
-        /// The fourteen queries.
+        /// The queries of ITI-18, and those of ITI-51.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum QueryKind {
             $($(#[doc = $doc])* $kind,)*
@@ -87,62 +92,28 @@ const fn optional(name: &'static str, multiplicity: Multiplicity) -> Parameter {
     }
 }
 
-const fn one_of_two(name: &'static str, multiplicity: Multiplicity) -> Parameter {
+const fn one_of_these(name: &'static str, multiplicity: Multiplicity) -> Parameter {
     Parameter {
         name,
-        need: Need::OneOfTwo,
+        need: Need::OneOfThese,
         multiplicity,
     }
 }
 
-/// The names of the slots, each written down once.
-pub(super) mod slot {
-    pub(crate) const PATIENT: &str = "$patientId";
-    pub(crate) const UUID: &str = "$uuid";
-    pub(crate) const ASSOCIATION_TYPES: &str = "$AssociationTypes";
-    pub(crate) const DE_PATIENT: &str = "$XDSDocumentEntryPatientId";
-    pub(crate) const DE_STATUS: &str = "$XDSDocumentEntryStatus";
-    pub(crate) const DE_UUID: &str = "$XDSDocumentEntryEntryUUID";
-    pub(crate) const DE_UNIQUE_ID: &str = "$XDSDocumentEntryUniqueId";
-    pub(crate) const DE_TYPE: &str = "$XDSDocumentEntryType";
-    pub(crate) const CLASS_CODE: &str = "$XDSDocumentEntryClassCode";
-    pub(crate) const TYPE_CODE: &str = "$XDSDocumentEntryTypeCode";
-    pub(crate) const PRACTICE_SETTING_CODE: &str = "$XDSDocumentEntryPracticeSettingCode";
-    pub(crate) const FACILITY_TYPE_CODE: &str = "$XDSDocumentEntryHealthcareFacilityTypeCode";
-    pub(crate) const EVENT_CODES: &str = "$XDSDocumentEntryEventCodeList";
-    pub(crate) const CONFIDENTIALITY_CODE: &str = "$XDSDocumentEntryConfidentialityCode";
-    pub(crate) const FORMAT_CODE: &str = "$XDSDocumentEntryFormatCode";
-    pub(crate) const DE_AUTHOR: &str = "$XDSDocumentEntryAuthorPerson";
-    pub(crate) const REFERENCE_IDS: &str = "$XDSDocumentEntryReferenceIdList";
-    pub(crate) const CREATION_FROM: &str = "$XDSDocumentEntryCreationTimeFrom";
-    pub(crate) const CREATION_TO: &str = "$XDSDocumentEntryCreationTimeTo";
-    pub(crate) const SERVICE_START_FROM: &str = "$XDSDocumentEntryServiceStartTimeFrom";
-    pub(crate) const SERVICE_START_TO: &str = "$XDSDocumentEntryServiceStartTimeTo";
-    pub(crate) const SERVICE_STOP_FROM: &str = "$XDSDocumentEntryServiceStopTimeFrom";
-    pub(crate) const SERVICE_STOP_TO: &str = "$XDSDocumentEntryServiceStopTimeTo";
-    pub(crate) const SS_PATIENT: &str = "$XDSSubmissionSetPatientId";
-    pub(crate) const SS_STATUS: &str = "$XDSSubmissionSetStatus";
-    pub(crate) const SS_UUID: &str = "$XDSSubmissionSetEntryUUID";
-    pub(crate) const SS_UNIQUE_ID: &str = "$XDSSubmissionSetUniqueId";
-    pub(crate) const SOURCE_ID: &str = "$XDSSubmissionSetSourceId";
-    pub(crate) const SUBMISSION_FROM: &str = "$XDSSubmissionSetSubmissionTimeFrom";
-    pub(crate) const SUBMISSION_TO: &str = "$XDSSubmissionSetSubmissionTimeTo";
-    pub(crate) const SS_AUTHOR: &str = "$XDSSubmissionSetAuthorPerson";
-    pub(crate) const CONTENT_TYPE: &str = "$XDSSubmissionSetContentType";
-    pub(crate) const FD_PATIENT: &str = "$XDSFolderPatientId";
-    pub(crate) const FD_STATUS: &str = "$XDSFolderStatus";
-    pub(crate) const FD_UUID: &str = "$XDSFolderEntryUUID";
-    pub(crate) const FD_UNIQUE_ID: &str = "$XDSFolderUniqueId";
-    pub(crate) const UPDATE_FROM: &str = "$XDSFolderLastUpdateTimeFrom";
-    pub(crate) const UPDATE_TO: &str = "$XDSFolderLastUpdateTimeTo";
-    pub(crate) const FD_CODES: &str = "$XDSFolderCodeList";
+const fn some_of_these(name: &'static str, multiplicity: Multiplicity) -> Parameter {
+    Parameter {
+        name,
+        need: Need::SomeOfThese,
+        multiplicity,
+    }
 }
 
-/// How document entries may be narrowed down.
-const OF_DOCUMENTS: &[Parameter] = &[
-    required(slot::DE_PATIENT, One),
+/// Whose document entries.
+const OF_ONE_PATIENT: &[Parameter] = &[required(slot::DE_PATIENT, One)];
+/// How document entries may be narrowed down, apart from what may be asked for several patients
+/// instead of a patient.
+const DOCUMENTS: &[Parameter] = &[
     required(slot::DE_STATUS, List),
-    optional(slot::CLASS_CODE, List),
     optional(slot::TYPE_CODE, List),
     optional(slot::PRACTICE_SETTING_CODE, List),
     optional(slot::CREATION_FROM, One),
@@ -151,12 +122,43 @@ const OF_DOCUMENTS: &[Parameter] = &[
     optional(slot::SERVICE_START_TO, One),
     optional(slot::SERVICE_STOP_FROM, One),
     optional(slot::SERVICE_STOP_TO, One),
-    optional(slot::FACILITY_TYPE_CODE, List),
-    optional(slot::EVENT_CODES, Lists),
     optional(slot::CONFIDENTIALITY_CODE, Lists),
     optional(slot::DE_AUTHOR, List),
     optional(slot::FORMAT_CODE, List),
     optional(slot::DE_TYPE, List),
+];
+/// The rest, for one patient.
+const DOCUMENTS_OF_ONE: &[Parameter] = &[
+    optional(slot::CLASS_CODE, List),
+    optional(slot::FACILITY_TYPE_CODE, List),
+    optional(slot::EVENT_CODES, Lists),
+];
+/// The rest, for several patients.
+const DOCUMENTS_OF_SEVERAL: &[Parameter] = &[
+    some_of_these(slot::DE_PATIENT, List),
+    some_of_these(slot::CLASS_CODE, List),
+    some_of_these(slot::EVENT_CODES, Lists),
+    some_of_these(slot::FACILITY_TYPE_CODE, List),
+];
+/// The rest, for several patients or all, if something else narrows it down.
+const DOCUMENTS_OF_ANY: &[Parameter] = &[
+    optional(slot::DE_PATIENT, List),
+    optional(slot::CLASS_CODE, List),
+    optional(slot::EVENT_CODES, Lists),
+    optional(slot::FACILITY_TYPE_CODE, List),
+];
+/// What document entries must not have.
+const EXCLUDED: &[Parameter] = &[
+    optional(slot::NOT_CLASS_CODE, List),
+    optional(slot::NOT_TYPE_CODE, List),
+    optional(slot::NOT_PRACTICE_SETTING_CODE, List),
+    optional(slot::NOT_FACILITY_TYPE_CODE, List),
+    optional(slot::NOT_EVENT_CODES, Lists),
+    optional(slot::NOT_CONFIDENTIALITY_CODE, Lists),
+    optional(slot::NOT_DE_AUTHOR, List),
+    optional(slot::NOT_FORMAT_CODE, List),
+    optional(slot::NOT_DE_TYPE, List),
+    optional(slot::NOT_REFERENCE_IDS, Lists),
 ];
 /// How the contents of a submission set, folder or patient may be narrowed down.
 const OF_CONTENTS: &[Parameter] = &[
@@ -165,21 +167,32 @@ const OF_CONTENTS: &[Parameter] = &[
     optional(slot::DE_TYPE, List),
 ];
 const DOCUMENTS_BY_NAME: &[Parameter] = &[
-    one_of_two(slot::DE_UUID, List),
-    one_of_two(slot::DE_UNIQUE_ID, List),
+    one_of_these(slot::DE_UUID, List),
+    one_of_these(slot::DE_UNIQUE_ID, List),
 ];
 const DOCUMENT_BY_NAME: &[Parameter] = &[
-    one_of_two(slot::DE_UUID, One),
-    one_of_two(slot::DE_UNIQUE_ID, One),
+    one_of_these(slot::DE_UUID, One),
+    one_of_these(slot::DE_UNIQUE_ID, One),
 ];
+/// For consumers that know of versions.
+const LEVEL: &[Parameter] = &[optional(slot::METADATA_LEVEL, One)];
+const AVAILABILITY: &[Parameter] = &[optional(slot::DE_AVAILABILITY, List)];
+const LINKS: &[Parameter] = &[optional(slot::ASSOCIATION_STATUS, List)];
 
 queries! {
     /// Document entries of a patient.
-    FindDocuments "14d4debf-8f97-4251-9a74-a90016b0af0d" [OF_DOCUMENTS]
+    FindDocuments "14d4debf-8f97-4251-9a74-a90016b0af0d" [
+        OF_ONE_PATIENT, DOCUMENTS, DOCUMENTS_OF_ONE, LEVEL, AVAILABILITY,
+    ]
     /// Document entries of a patient that refer to something.
     FindDocumentsByReferenceId "12941a89-e02e-4be5-967c-ce4bfc8fe492" [
-        OF_DOCUMENTS,
+        OF_ONE_PATIENT, DOCUMENTS, DOCUMENTS_OF_ONE, LEVEL, AVAILABILITY,
         &[required(slot::REFERENCE_IDS, Lists)],
+    ]
+    /// Document entries of a patient, without some of them (CP-ITI-1323).
+    FindDocumentsExclude "4308b1df-36de-4bef-8e2e-ba91f593c435" [
+        OF_ONE_PATIENT, DOCUMENTS, DOCUMENTS_OF_ONE, LEVEL, AVAILABILITY, EXCLUDED,
+        &[optional(slot::REFERENCE_IDS, Lists)],
     ]
     /// Submission sets of a patient.
     FindSubmissionSets "f26abbcb-ac74-4422-8a30-edb644bbc1a9" [&[
@@ -192,13 +205,16 @@ queries! {
         optional(slot::CONTENT_TYPE, List),
     ]]
     /// Folders of a patient.
-    FindFolders "958f3006-baad-4929-a4de-ff1114824431" [&[
-        required(slot::FD_PATIENT, One),
-        required(slot::FD_STATUS, List),
-        optional(slot::UPDATE_FROM, One),
-        optional(slot::UPDATE_TO, One),
-        optional(slot::FD_CODES, Lists),
-    ]]
+    FindFolders "958f3006-baad-4929-a4de-ff1114824431" [
+        &[
+            required(slot::FD_PATIENT, One),
+            required(slot::FD_STATUS, List),
+            optional(slot::UPDATE_FROM, One),
+            optional(slot::UPDATE_TO, One),
+            optional(slot::FD_CODES, Lists),
+        ],
+        LEVEL,
+    ]
     /// Everything of a patient.
     GetAll "10b545ea-725c-446d-9b95-8aeb444eddf3" [
         &[
@@ -207,38 +223,69 @@ queries! {
             required(slot::SS_STATUS, List),
             required(slot::FD_STATUS, List),
         ],
-        OF_CONTENTS,
+        OF_CONTENTS, LEVEL, LINKS,
     ]
     /// Document entries by name.
-    GetDocuments "5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4" [DOCUMENTS_BY_NAME]
+    GetDocuments "5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4" [
+        DOCUMENTS_BY_NAME,
+        &[one_of_these(slot::DE_LOGICAL_ID, List)],
+        LEVEL,
+    ]
     /// Folders by name.
-    GetFolders "5737b14c-8a1a-4539-b659-e03a34a5e1e4" [&[
-        one_of_two(slot::FD_UUID, List),
-        one_of_two(slot::FD_UNIQUE_ID, List),
-    ]]
+    GetFolders "5737b14c-8a1a-4539-b659-e03a34a5e1e4" [
+        &[
+            one_of_these(slot::FD_UUID, List),
+            one_of_these(slot::FD_UNIQUE_ID, List),
+            one_of_these(slot::FD_LOGICAL_ID, List),
+        ],
+        LEVEL,
+    ]
     /// Associations of objects.
-    GetAssociations "a7ae438b-4bc2-4642-93e9-be891f7bb155" [&[required(slot::UUID, List)]]
+    GetAssociations "a7ae438b-4bc2-4642-93e9-be891f7bb155" [
+        &[required(slot::UUID, List)], LEVEL, LINKS,
+    ]
     /// Document entries by name, with their associations.
-    GetDocumentsAndAssociations "bab9529a-4a10-40b3-a01f-f68a615d247a" [DOCUMENTS_BY_NAME]
+    GetDocumentsAndAssociations "bab9529a-4a10-40b3-a01f-f68a615d247a" [
+        DOCUMENTS_BY_NAME, LEVEL, LINKS,
+    ]
     /// Submission sets of objects.
-    GetSubmissionSets "51224314-5390-4169-9b91-b1980040715a" [&[required(slot::UUID, List)]]
+    GetSubmissionSets "51224314-5390-4169-9b91-b1980040715a" [
+        &[required(slot::UUID, List)], LEVEL,
+    ]
     /// A submission set with what it holds.
     GetSubmissionSetAndContents "e8e3cb2c-e39c-46b9-99e4-c12f57260b83" [
-        &[one_of_two(slot::SS_UUID, One), one_of_two(slot::SS_UNIQUE_ID, One)],
-        OF_CONTENTS,
+        &[one_of_these(slot::SS_UUID, One), one_of_these(slot::SS_UNIQUE_ID, One)],
+        OF_CONTENTS, LEVEL,
     ]
     /// A folder with what it holds.
     GetFolderAndContents "b909a503-523d-4517-8acf-8e5834dfc4c7" [
-        &[one_of_two(slot::FD_UUID, One), one_of_two(slot::FD_UNIQUE_ID, One)],
-        OF_CONTENTS,
+        &[one_of_these(slot::FD_UUID, One), one_of_these(slot::FD_UNIQUE_ID, One)],
+        OF_CONTENTS, LEVEL, LINKS,
     ]
     /// The folders that hold a document entry.
-    GetFoldersForDocument "10cae35a-c7f9-4cf5-b61e-fc3278ffb578" [DOCUMENT_BY_NAME]
+    GetFoldersForDocument "10cae35a-c7f9-4cf5-b61e-fc3278ffb578" [DOCUMENT_BY_NAME, LEVEL, LINKS]
     /// Document entries that a document entry is related to.
     GetRelatedDocuments "d90e5407-b356-4d91-a89f-873917b4b0e6" [
         DOCUMENT_BY_NAME,
         &[required(slot::ASSOCIATION_TYPES, List), optional(slot::DE_TYPE, List)],
+        LEVEL, LINKS,
     ]
+    /// Document entries of several patients or of all (ITI-51).
+    FindDocumentsForMultiplePatients "3d1bdb10-39a2-11de-89c2-2f44d94eaa9f" [
+        DOCUMENTS_OF_SEVERAL, DOCUMENTS,
+    ]
+    /// Document entries of several patients or of all that refer to something (ITI-51).
+    FindDocumentsByReferenceIdForMultiplePatients "1191642d-86c4-42d8-b784-f95445f9f0d5" [
+        DOCUMENTS_OF_ANY, DOCUMENTS, &[required(slot::REFERENCE_IDS, Lists)],
+    ]
+    /// Folders of several patients or of all (ITI-51).
+    FindFoldersForMultiplePatients "50d3f5ac-39a2-11de-a1ca-b366239e58df" [&[
+        some_of_these(slot::FD_PATIENT, List),
+        some_of_these(slot::FD_CODES, Lists),
+        required(slot::FD_STATUS, List),
+        optional(slot::UPDATE_FROM, One),
+        optional(slot::UPDATE_TO, One),
+    ]]
 }
 
 impl QueryKind {
@@ -248,6 +295,16 @@ impl QueryKind {
             .iter()
             .copied()
             .find(|kind| kind.id().eq_ignore_ascii_case(id))
+    }
+
+    /// Whether it is one of ITI-51, which ITI-18 does not carry, nor the other way round.
+    pub const fn is_of_several_patients(self) -> bool {
+        matches!(
+            self,
+            Self::FindDocumentsForMultiplePatients
+                | Self::FindDocumentsByReferenceIdForMultiplePatients
+                | Self::FindFoldersForMultiplePatients
+        )
     }
 
     /// Every parameter it may be asked with.

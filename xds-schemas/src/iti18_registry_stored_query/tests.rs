@@ -135,7 +135,23 @@ fn everything_wrong_is_said_at_once() {
 #[test]
 fn what_is_needed_must_be_there() {
     for kind in QueryKind::ALL {
-        let errors = StoredQuery::read(&request(*kind, &[])).unwrap_err();
+        let nothing = request(*kind, &[]);
+        let (right, wrong) = match kind.is_of_several_patients() {
+            false => (
+                StoredQuery::read(&nothing),
+                StoredQuery::read_of_several_patients(&nothing),
+            ),
+            true => (
+                StoredQuery::read_of_several_patients(&nothing),
+                StoredQuery::read(&nothing),
+            ),
+        };
+        assert_eq!(
+            codes(wrong.unwrap_err()),
+            [ErrorCode::UnknownStoredQuery],
+            "{kind:?}"
+        );
+        let errors = right.unwrap_err();
         assert!(!errors.is_empty());
         for error in errors {
             assert_eq!(error.code, ErrorCode::StoredQueryMissingParam, "{kind:?}");
@@ -161,6 +177,115 @@ fn what_is_needed_must_be_there() {
         codes(StoredQuery::read(&unknown).unwrap_err()),
         [ErrorCode::UnknownStoredQuery]
     );
+}
+
+/// Metadata update 3.18.4.1.2.3.5.1: `$MetadataLevel` is 1 or 2, and 1 if nothing is said.
+#[test]
+fn how_much_a_consumer_sees() {
+    let uuid: (&str, &[&str]) = ("$uuid", &["('urn:uuid:1')"]);
+    let level = |level: &[&str]| {
+        let asked = request(
+            QueryKind::GetAssociations,
+            &[uuid, ("$MetadataLevel", level)],
+        );
+        StoredQuery::read_visible(&asked).map(|(_, visibility)| visibility.level)
+    };
+    assert_eq!(level(&[]), Ok(MetadataLevel::One));
+    assert_eq!(level(&["1"]), Ok(MetadataLevel::One));
+    assert_eq!(level(&["2"]), Ok(MetadataLevel::Two));
+    assert_eq!(level(&["'2'"]), Ok(MetadataLevel::Two));
+    for wrong in ["0", "3", "two", ""] {
+        let found = level(&[wrong]);
+        match wrong {
+            "" => assert_eq!(found, Ok(MetadataLevel::One)),
+            _ => assert_eq!(codes(found.unwrap_err()), [ErrorCode::RegistryError]),
+        }
+    }
+    let status = format!("('{APPROVED}','urn:x:unknown')");
+    let asked = request(
+        QueryKind::GetAssociations,
+        &[uuid, ("$XDSAssociationStatus", &[&status])],
+    );
+    let (query, visibility) = StoredQuery::read_visible(&asked).unwrap();
+    assert_eq!(
+        visibility.association_statuses,
+        [AvailabilityStatus::Approved]
+    );
+    let again = query.to_visible_request(ReturnType::LeafClass, &visibility);
+    assert_eq!(
+        StoredQuery::read_visible(&again).unwrap(),
+        (query, visibility)
+    );
+}
+
+/// ITI TF-2 3.51.4.1.2.1: patients are optional and several, if something narrows the query down.
+#[test]
+fn several_patients_or_all() {
+    let status = format!("('{APPROVED}')");
+    let status: (&str, &[&str]) = ("$XDSDocumentEntryStatus", &[&status]);
+    let kind = QueryKind::FindDocumentsForMultiplePatients;
+    let read =
+        |slots: &[(&str, &[&str])]| StoredQuery::read_of_several_patients(&request(kind, slots));
+    let two = "('P1^^^&1.2.3&ISO','P2^^^&1.2.3&ISO')";
+    let query = read(&[status, ("$XDSDocumentEntryPatientId", &[two])]).unwrap();
+    assert_eq!(query.patients().len(), 2);
+    assert_eq!(
+        StoredQuery::read_of_several_patients(&query.to_request(ReturnType::ObjectRef)),
+        Ok(query)
+    );
+    for narrow in ["ClassCode", "EventCodeList", "HealthcareFacilityTypeCode"] {
+        let name = format!("$XDSDocumentEntry{narrow}");
+        let query = read(&[status, (&name, &["('a^^s')"])]).unwrap();
+        assert_eq!(query.patients(), []);
+    }
+    let missing = read(&[status, ("$XDSDocumentEntryTypeCode", &["('a^^s')"])]);
+    assert_eq!(
+        codes(missing.unwrap_err()),
+        [ErrorCode::StoredQueryMissingParam]
+    );
+    let garbled = read(&[status, ("$XDSDocumentEntryPatientId", &["('P1')"])]);
+    assert_eq!(codes(garbled.unwrap_err()), [ErrorCode::RegistryError]);
+}
+
+/// CP-ITI-1323: what is wanted and what is not exclude each other.
+#[test]
+fn documents_that_are_not_wanted() {
+    let status = format!("('{APPROVED}')");
+    let all: [(&str, &[&str]); 2] = [
+        ("$XDSDocumentEntryPatientId", &[PATIENT]),
+        ("$XDSDocumentEntryStatus", &[&status]),
+    ];
+    let read = |slots: &[(&str, &[&str])]| {
+        let slots: Vec<_> = all.iter().chain(slots).copied().collect();
+        StoredQuery::read(&request(QueryKind::FindDocumentsExclude, &slots))
+    };
+    let query = read(&[
+        ("$XDSDocumentEntryClassCodeExclude", &["('a^^s')"]),
+        ("$XDSDocumentEntryEventCodeListExclude", &["('b^^s')"]),
+        ("$XDSDocumentEntryEventCodeListExclude", &["('c^^s')"]),
+    ])
+    .unwrap();
+    let StoredQuery::FindDocumentsExclude(_, unwanted) = &query else {
+        panic!("{query:?}")
+    };
+    assert_eq!(texts(&unwanted.class_codes), ["a^^s"]);
+    assert_eq!(unwanted.event_codes.0.len(), 2);
+    let again = StoredQuery::read(&query.to_request(ReturnType::LeafClass));
+    assert_eq!(again, Ok(query));
+    let both = read(&[
+        ("$XDSDocumentEntryClassCodeExclude", &["('a^^s')"]),
+        ("$XDSDocumentEntryClassCode", &["('a^^s')"]),
+    ]);
+    assert_eq!(
+        codes(both.unwrap_err()),
+        [ErrorCode::StoredQueryParamNumber]
+    );
+    let stable = format!("('{}')", object_type::STABLE);
+    let query = read(&[("$XDSDocumentEntryTypeExclude", &[&stable])]).unwrap();
+    let StoredQuery::FindDocumentsExclude(query, _) = query else {
+        panic!("{query:?}")
+    };
+    assert_eq!(query.filter.entry_types, [DocumentEntryType::OnDemand]);
 }
 
 #[test]

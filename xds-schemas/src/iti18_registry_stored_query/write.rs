@@ -2,69 +2,35 @@
 
 use super::parameters::slot;
 use super::{
-    AllOf, AnyOf, ContentFilter, DocumentFilter, FindDocuments, GetAll, Names, Pattern, QueryKind,
-    StoredQuery, syntax,
+    AllOf, AnyOf, ContentFilter, DocumentFilter, FindDocuments, GetAll, MetadataLevel, Names,
+    Pattern, QueryKind, StoredQuery, Visibility, syntax,
 };
 use crate::codes::ebrim_uuids::object_type;
 use crate::codes::status::AvailabilityStatus;
 use crate::ebrim::Slot;
 use crate::ebrs::{AdhocQueryRequest, ReturnType};
 use crate::metadata::timestamp::TimeRange;
-use crate::metadata::{DocumentEntryType, EntryUuid, UniqueId};
+use crate::metadata::{DocumentEntryType, EntryUuid, PatientId, UniqueId};
 
 impl StoredQuery {
     /// The query as it is asked; [`StoredQuery::read`] gives it back.
     pub fn to_request(&self, return_type: ReturnType) -> AdhocQueryRequest {
+        self.to_visible_request(return_type, &Visibility::default())
+    }
+
+    /// The same with how much it may see; [`StoredQuery::read_visible`] gives both back.
+    pub fn to_visible_request(
+        &self,
+        return_type: ReturnType,
+        visibility: &Visibility,
+    ) -> AdhocQueryRequest {
         let mut slots = Slots(Vec::new());
-        match self {
-            Self::FindDocuments(query) | Self::FindDocumentsByReferenceId(query) => {
-                slots.find_documents(query);
-            }
-            Self::FindSubmissionSets(query) => {
-                slots.one(slot::SS_PATIENT, &query.patient.to_string());
-                slots.statuses(slot::SS_STATUS, &query.statuses);
-                slots.any_of(slot::SOURCE_ID, &query.source_ids);
-                slots.time_range(
-                    slot::SUBMISSION_FROM,
-                    slot::SUBMISSION_TO,
-                    &query.submission_time,
-                );
-                for person in &query.author_person.0 {
-                    slots.one(slot::SS_AUTHOR, person.as_str());
-                }
-                slots.any_of(slot::CONTENT_TYPE, &query.content_type_codes);
-            }
-            Self::FindFolders(query) => {
-                slots.one(slot::FD_PATIENT, &query.patient.to_string());
-                slots.statuses(slot::FD_STATUS, &query.statuses);
-                slots.time_range(slot::UPDATE_FROM, slot::UPDATE_TO, &query.last_update_time);
-                slots.all_of(slot::FD_CODES, &query.codes);
-            }
-            Self::GetAll(query) => slots.get_all(query),
-            Self::GetDocuments(names) | Self::GetDocumentsAndAssociations(names) => {
-                slots.names(slot::DE_UUID, slot::DE_UNIQUE_ID, names);
-            }
-            Self::GetFolders(names) => slots.names(slot::FD_UUID, slot::FD_UNIQUE_ID, names),
-            Self::GetAssociations(uuids) | Self::GetSubmissionSets(uuids) => {
-                slots.list(slot::UUID, uuids.iter().map(EntryUuid::as_str));
-            }
-            Self::GetSubmissionSetAndContents(query) => {
-                slots.name(slot::SS_UUID, slot::SS_UNIQUE_ID, &query.of);
-                slots.content_filter(&query.filter);
-            }
-            Self::GetFolderAndContents(query) => {
-                slots.name(slot::FD_UUID, slot::FD_UNIQUE_ID, &query.of);
-                slots.content_filter(&query.filter);
-            }
-            Self::GetFoldersForDocument(names) => {
-                slots.name(slot::DE_UUID, slot::DE_UNIQUE_ID, names);
-            }
-            Self::GetRelatedDocuments(query) => {
-                slots.name(slot::DE_UUID, slot::DE_UNIQUE_ID, &query.of);
-                let types = query.association_types.iter().map(|one| one.as_str());
-                slots.list(slot::ASSOCIATION_TYPES, types);
-                slots.entry_types(&query.entry_types);
-            }
+        slots.query(self);
+        if visibility.level == MetadataLevel::Two {
+            slots.0.push(Slot::single(slot::METADATA_LEVEL, "2"));
+        }
+        if !visibility.association_statuses.is_empty() {
+            slots.statuses(slot::ASSOCIATION_STATUS, &visibility.association_statuses);
         }
         AdhocQueryRequest {
             return_type,
@@ -78,9 +44,78 @@ impl StoredQuery {
 struct Slots(Vec<Slot>);
 
 impl Slots {
+    fn query(&mut self, query: &StoredQuery) {
+        match query {
+            StoredQuery::FindDocuments(query) | StoredQuery::FindDocumentsByReferenceId(query) => {
+                self.find_documents(query);
+            }
+            StoredQuery::FindDocumentsExclude(query, unwanted) => {
+                self.find_documents(query);
+                self.excluded(unwanted);
+            }
+            StoredQuery::FindDocumentsForMultiplePatients(query)
+            | StoredQuery::FindDocumentsByReferenceIdForMultiplePatients(query) => {
+                self.patients(slot::DE_PATIENT, &query.patients);
+                self.statuses(slot::DE_STATUS, &query.statuses);
+                self.document_filter(&query.filter);
+            }
+            StoredQuery::FindFoldersForMultiplePatients(query) => {
+                self.patients(slot::FD_PATIENT, &query.patients);
+                self.folders(&query.statuses, &query.last_update_time, &query.codes);
+            }
+            StoredQuery::FindSubmissionSets(query) => {
+                self.one(slot::SS_PATIENT, &query.patient.to_string());
+                self.statuses(slot::SS_STATUS, &query.statuses);
+                self.any_of(slot::SOURCE_ID, &query.source_ids);
+                self.time_range(
+                    slot::SUBMISSION_FROM,
+                    slot::SUBMISSION_TO,
+                    &query.submission_time,
+                );
+                for person in &query.author_person.0 {
+                    self.one(slot::SS_AUTHOR, person.as_str());
+                }
+                self.any_of(slot::CONTENT_TYPE, &query.content_type_codes);
+            }
+            StoredQuery::FindFolders(query) => {
+                self.one(slot::FD_PATIENT, &query.patient.to_string());
+                self.folders(&query.statuses, &query.last_update_time, &query.codes);
+            }
+            StoredQuery::GetAll(query) => self.get_all(query),
+            StoredQuery::GetDocuments(names) | StoredQuery::GetDocumentsAndAssociations(names) => {
+                self.names(DOCUMENTS, names);
+            }
+            StoredQuery::GetFolders(names) => self.names(FOLDERS, names),
+            StoredQuery::GetAssociations(uuids) | StoredQuery::GetSubmissionSets(uuids) => {
+                self.list(slot::UUID, uuids.iter().map(EntryUuid::as_str));
+            }
+            StoredQuery::GetSubmissionSetAndContents(query) => {
+                self.name(SUBMISSION_SETS, &query.of);
+                self.content_filter(&query.filter);
+            }
+            StoredQuery::GetFolderAndContents(query) => {
+                self.name(FOLDERS, &query.of);
+                self.content_filter(&query.filter);
+            }
+            StoredQuery::GetFoldersForDocument(names) => {
+                self.name(DOCUMENTS, names);
+            }
+            StoredQuery::GetRelatedDocuments(query) => {
+                self.name(DOCUMENTS, &query.of);
+                let types = query.association_types.iter().map(|one| one.as_str());
+                self.list(slot::ASSOCIATION_TYPES, types);
+                self.entry_types(&query.entry_types);
+            }
+        }
+    }
+
     fn find_documents(&mut self, query: &FindDocuments) {
         self.one(slot::DE_PATIENT, &query.patient.to_string());
         self.statuses(slot::DE_STATUS, &query.statuses);
+        self.document_filter(&query.filter);
+    }
+
+    fn document_filter(&mut self, filter: &DocumentFilter) {
         let DocumentFilter {
             entry_types,
             class_codes,
@@ -95,7 +130,8 @@ impl Slots {
             creation_time,
             service_start_time,
             service_stop_time,
-        } = &query.filter;
+            availabilities,
+        } = filter;
         self.entry_types(entry_types);
         self.any_of(slot::CLASS_CODE, class_codes);
         self.any_of(slot::TYPE_CODE, type_codes);
@@ -117,6 +153,38 @@ impl Slots {
             slot::SERVICE_STOP_TO,
             service_stop_time,
         );
+        if !availabilities.is_empty() {
+            let urns = availabilities.iter().map(|one| one.as_str());
+            self.list(slot::DE_AVAILABILITY, urns);
+        }
+    }
+
+    fn excluded(&mut self, unwanted: &DocumentFilter) {
+        self.any_of(slot::NOT_CLASS_CODE, &unwanted.class_codes);
+        self.any_of(slot::NOT_TYPE_CODE, &unwanted.type_codes);
+        let settings = &unwanted.practice_setting_codes;
+        self.any_of(slot::NOT_PRACTICE_SETTING_CODE, settings);
+        let facilities = &unwanted.healthcare_facility_type_codes;
+        self.any_of(slot::NOT_FACILITY_TYPE_CODE, facilities);
+        self.any_of(slot::NOT_FORMAT_CODE, &unwanted.format_codes);
+        self.all_of(slot::NOT_EVENT_CODES, &unwanted.event_codes);
+        let confidentiality = &unwanted.confidentiality_codes;
+        self.all_of(slot::NOT_CONFIDENTIALITY_CODE, confidentiality);
+        self.any_of(slot::NOT_DE_AUTHOR, &unwanted.author_persons);
+        self.all_of(slot::NOT_REFERENCE_IDS, &unwanted.reference_ids);
+    }
+
+    fn folders(&mut self, statuses: &[AvailabilityStatus], updated: &TimeRange, codes: &AllOf) {
+        self.statuses(slot::FD_STATUS, statuses);
+        self.time_range(slot::UPDATE_FROM, slot::UPDATE_TO, updated);
+        self.all_of(slot::FD_CODES, codes);
+    }
+
+    fn patients(&mut self, name: &str, patients: &[PatientId]) {
+        if !patients.is_empty() {
+            let ids: Vec<String> = patients.iter().map(ToString::to_string).collect();
+            self.list(name, ids.iter().map(String::as_str));
+        }
     }
 
     fn get_all(&mut self, query: &GetAll) {
@@ -176,24 +244,54 @@ impl Slots {
         }
     }
 
-    fn names(&mut self, by_uuid: &str, by_unique_id: &str, names: &Names) {
-        match names {
-            Names::EntryUuids(uuids) => self.list(by_uuid, uuids.iter().map(EntryUuid::as_str)),
-            Names::UniqueIds(ids) => self.list(by_unique_id, ids.iter().map(UniqueId::as_str)),
-        }
+    fn names(&mut self, by: By, names: &Names) {
+        let (name, values) = by.of(names);
+        self.list(name, values.into_iter());
     }
 
     /// The same where only one name may be given.
-    fn name(&mut self, by_uuid: &str, by_unique_id: &str, names: &Names) {
+    fn name(&mut self, by: By, names: &Names) {
+        let (name, values) = by.of(names);
+        for value in values {
+            self.one(name, value);
+        }
+    }
+}
+
+/// The parameters by which objects of one kind are named.
+#[derive(Clone, Copy)]
+struct By {
+    uuid: &'static str,
+    unique_id: &'static str,
+    logical_id: &'static str,
+}
+
+const DOCUMENTS: By = By {
+    uuid: slot::DE_UUID,
+    unique_id: slot::DE_UNIQUE_ID,
+    logical_id: slot::DE_LOGICAL_ID,
+};
+const FOLDERS: By = By {
+    uuid: slot::FD_UUID,
+    unique_id: slot::FD_UNIQUE_ID,
+    logical_id: slot::FD_LOGICAL_ID,
+};
+/// Submission sets have no versions.
+const SUBMISSION_SETS: By = By {
+    uuid: slot::SS_UUID,
+    unique_id: slot::SS_UNIQUE_ID,
+    logical_id: slot::SS_UUID,
+};
+
+impl By {
+    fn of(self, names: &Names) -> (&'static str, Vec<&str>) {
         match names {
-            Names::EntryUuids(uuids) => {
-                uuids
-                    .iter()
-                    .for_each(|uuid| self.one(by_uuid, uuid.as_str()));
+            Names::EntryUuids(ids) => (self.uuid, ids.iter().map(EntryUuid::as_str).collect()),
+            Names::UniqueIds(ids) => (self.unique_id, ids.iter().map(UniqueId::as_str).collect()),
+            Names::LogicalIds(ids) => {
+                let ids = ids.iter().map(EntryUuid::as_str).collect();
+                (self.logical_id, ids)
             }
-            Names::UniqueIds(ids) => ids
-                .iter()
-                .for_each(|id| self.one(by_unique_id, id.as_str())),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::codes::ebrim_uuids::document_entry as scheme;
 use crate::codes::ebrim_uuids::object_type;
-use crate::codes::status::AvailabilityStatus;
+use crate::codes::status::{AvailabilityStatus, DocumentAvailability};
 use crate::ebrim::{
     Body, Classification, ExternalIdentifier, InternationalString, RegistryObject, Slot,
 };
@@ -110,7 +110,7 @@ pub struct DocumentEntry {
     /// `URI`.
     pub uri: Option<String>,
     /// `documentAvailability` (metadata update).
-    pub document_availability: Option<String>,
+    pub document_availability: Option<DocumentAvailability>,
     /// `limitedMetadata`.
     pub limited_metadata: bool,
     /// Everything else.
@@ -256,7 +256,7 @@ impl DocumentEntry {
             ),
             "URI" => reading.text(Registry, slot, &mut self.uri, formats::uri),
             "documentAvailability" => {
-                reading.text(
+                reading.typed(
                     Registry,
                     slot,
                     &mut self.document_availability,
@@ -435,7 +435,7 @@ impl DocumentEntry {
         it.slot("URI", self.uri.as_deref());
         it.slot(
             "documentAvailability",
-            self.document_availability.as_deref(),
+            self.document_availability.map(DocumentAvailability::as_str),
         );
     }
 

@@ -4,6 +4,7 @@
 use super::hl7::is_oid;
 use super::patient_id::id_type;
 use super::{ReferenceId, Timestamp};
+use crate::codes::status::DocumentAvailability;
 
 type Form = Result<(), String>;
 
@@ -220,12 +221,8 @@ pub(super) fn intended_recipient(text: &str) -> Form {
 }
 
 /// `documentAvailability` of the metadata update supplement.
-pub(super) fn document_availability(text: &str) -> Form {
-    let state = text.strip_prefix("urn:ihe:iti:2010:DocumentAvailability:");
-    must(
-        matches!(state, Some("Online" | "Offline")),
-        "is neither Online nor Offline",
-    )
+pub(super) fn document_availability(text: &str) -> Result<DocumentAvailability, String> {
+    DocumentAvailability::parse(text).ok_or_else(|| "is neither Online nor Offline".to_owned())
 }
 
 /// A DTM with seconds.
