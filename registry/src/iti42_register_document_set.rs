@@ -6,7 +6,7 @@
 
 use std::time::SystemTime;
 
-use hilum_audit::{Audit, Event, NotRecorded, Outcome, Parties, Recorded};
+use hilum_audit::{Audit, Event, NotRecorded, Outcome, Parties, Recorded, Transaction};
 use xds_schemas::codes::ebrim_uuids::submission_set;
 use xds_schemas::codes::status::{ResponseStatus, Severity};
 use xds_schemas::ebrim::RegistryObjectList;
@@ -29,7 +29,8 @@ pub(crate) async fn answer(
         Ok(()) => RegistryResponse::success(Vec::new()),
         Err(failure) => RegistryResponse::failure(failure.into_errors()),
     };
-    record(&registry.audit, parties, &request.objects, response).await
+    let by = Transaction::Register;
+    record(&registry.audit, by, parties, &request.objects, response).await
 }
 
 async fn register(
@@ -49,8 +50,9 @@ async fn register(
 }
 
 /// What the record says comes from the message as it stands, since it may be what is wrong.
-async fn record(
+pub(crate) async fn record(
     audit: &Audit,
+    by: Transaction,
     parties: &Parties,
     objects: &RegistryObjectList,
     response: RegistryResponse,
@@ -64,7 +66,8 @@ async fn record(
     });
     let (unique_id, patient) = set.unwrap_or(("none", None));
     let set = hilum_audit::SubmissionSet { unique_id, patient };
-    let event = Event::registered(parties, set, &outcome(response.status, &response.errors));
+    let outcome = outcome(response.status, &response.errors);
+    let event = Event::submitted(by, parties, set, &outcome);
     audit.record(event, response).await
 }
 

@@ -11,6 +11,9 @@ use hilum_transport::{Call, Get, Incoming, Reply};
 use xds_schemas::iti18_registry_stored_query::RegistryStoredQuery;
 use xds_schemas::iti42_register_document_set::RegisterDocumentSet;
 use xds_schemas::iti51_multi_patient_stored_query::MultiPatientStoredQuery;
+use xds_schemas::iti57_update_document_set::UpdateDocumentSet;
+use xds_schemas::iti62_remove_metadata::RemoveMetadata;
+use xds_schemas::iti92_restricted_update_document_set::RestrictedUpdateDocumentSet;
 use xds_schemas::soap::Fault;
 use xds_schemas::transaction::Transaction;
 use xds_schemas::wsdl::{self, Service};
@@ -19,6 +22,9 @@ use crate::Registry;
 use crate::iti18_registry_stored_query as iti18;
 use crate::iti42_register_document_set as iti42;
 use crate::iti51_multi_patient_stored_query as iti51;
+use crate::iti57_update_document_set as iti57;
+use crate::iti62_remove_metadata as iti62;
+use crate::iti92_restricted_update_document_set as iti92;
 
 /// Answers whatever comes. What is refused before it is read leaves a record too.
 pub async fn serve(registry: &Registry, incoming: Incoming) -> Reply {
@@ -60,6 +66,24 @@ async fn answer(registry: &Registry, call: Call) -> Result<Recorded<Reply>, Faul
             let (_, request, _) = permitted.read::<MultiPatientStoredQuery>()?;
             let response = iti51::answer(registry, &parties, request).await?;
             Ok(response.map(Reply::soap::<MultiPatientStoredQuery>))
+        }
+        UpdateDocumentSet::ACTION => {
+            let permitted = call.permitted(Permission::Update)?;
+            let (_, request, _) = permitted.read::<UpdateDocumentSet>()?;
+            let response = iti57::answer(registry, &parties, request, SystemTime::now()).await?;
+            Ok(response.map(|it| Reply::of::<UpdateDocumentSet>(&it)))
+        }
+        RestrictedUpdateDocumentSet::ACTION => {
+            let permitted = call.permitted(Permission::Update)?;
+            let (_, request, _) = permitted.read::<RestrictedUpdateDocumentSet>()?;
+            let response = iti92::answer(registry, &parties, request, SystemTime::now()).await?;
+            Ok(response.map(|it| Reply::of::<RestrictedUpdateDocumentSet>(&it)))
+        }
+        RemoveMetadata::ACTION => {
+            let permitted = call.permitted(Permission::Remove)?;
+            let (_, request, _) = permitted.read::<RemoveMetadata>()?;
+            let response = iti62::answer(registry, &parties, request).await?;
+            Ok(response.map(|it| Reply::of::<RemoveMetadata>(&it)))
         }
         unknown => Err(Fault::action_not_supported(unknown)),
     }

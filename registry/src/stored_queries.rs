@@ -239,8 +239,7 @@ impl Search {
         let deprecated = row.status == Status::Deprecated;
         let hidden = match row.kind {
             Kind::Stable | Kind::OnDemand => row.hidden != 0,
-            Kind::Folder => row.hidden != 0 || deprecated,
-            Kind::Association => deprecated,
+            Kind::Folder | Kind::Association => row.hidden != 0 || deprecated,
             Kind::SubmissionSet => false,
         };
         self.hidden_too() || !hidden

@@ -9,6 +9,7 @@ mod associations;
 mod consequences;
 mod identifiers;
 mod rows;
+pub(crate) mod update;
 
 use std::collections::HashMap;
 
@@ -130,7 +131,19 @@ impl Prepared {
 
 /// What the registry adds: everything is approved, in its first version and of this community,
 /// and folders are new (ITI TF-2 3.42.4.1.3.3).
+///
+/// Later versions keep the logicalID and version that they have.
 fn complete(submission: &mut Submission, home: &HomeCommunityId, now: &Timestamp) {
+    let first =
+        |uuid: &EntryUuid, logical_id: &mut Option<EntryUuid>, version: &mut Option<String>| {
+            if logical_id
+                .as_ref()
+                .is_none_or(|logical_id| logical_id == uuid)
+            {
+                *logical_id = Some(uuid.clone());
+                *version = Some(FIRST_VERSION.to_owned());
+            }
+        };
     let approved = Some(AvailabilityStatus::Approved);
     let home = || home.clone();
     let set = &mut submission.submission_set;
@@ -139,14 +152,16 @@ fn complete(submission: &mut Submission, home: &HomeCommunityId, now: &Timestamp
     set.home_community_id.get_or_insert_with(home);
     for entry in &mut submission.document_entries {
         entry.availability_status = approved;
-        entry.logical_id = Some(entry.entry_uuid.clone());
-        entry.version = Some(FIRST_VERSION.to_owned());
+        first(&entry.entry_uuid, &mut entry.logical_id, &mut entry.version);
         entry.home_community_id.get_or_insert_with(home);
     }
     for folder in &mut submission.folders {
         folder.availability_status = approved;
-        folder.logical_id = Some(folder.entry_uuid.clone());
-        folder.version = Some(FIRST_VERSION.to_owned());
+        first(
+            &folder.entry_uuid,
+            &mut folder.logical_id,
+            &mut folder.version,
+        );
         folder.home_community_id.get_or_insert_with(home);
         folder.last_update_time = Some(now.clone());
     }

@@ -15,6 +15,7 @@ const INSTANCES_ACCESSED: Coded = Coded::dcm("110103", "DICOM Instances Accessed
 const INSTANCES_TRANSFERRED: Coded = Coded::dcm("110104", "DICOM Instances Transferred");
 const EXPORT: Coded = Coded::dcm("110106", "Export");
 const IMPORT: Coded = Coded::dcm("110107", "Import");
+const PATIENT_RECORD: Coded = Coded::dcm("110110", "Patient Record");
 const QUERY: Coded = Coded::dcm("110112", "Query");
 const SECURITY_ALERT: Coded = Coded::dcm("110113", "Security Alert");
 
@@ -28,6 +29,11 @@ const PATIENT_NUMBER: Coded = Coded::rfc3881("2", "Patient Number");
 const REPORT_NUMBER: Coded = Coded::rfc3881("9", "Report Number");
 const STUDY_INSTANCE_UID: Coded = Coded::dcm("110180", "Study Instance UID");
 const NODE_ID: Coded = Coded::dcm("110182", "Node ID");
+const OBJECT_REF: Coded = Coded {
+    code: "urn:ihe:iti:2017:ObjectRef",
+    system: "IHE XDS Metadata",
+    text: "registry object reference",
+};
 const SUBMISSION_SET: Coded = Coded {
     code: "urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd",
     system: "IHE XDS Metadata",
@@ -50,6 +56,10 @@ pub enum Transaction {
     Register,
     /// RAD-68 Provide and Register Imaging Document Set.
     ProvideAndRegisterImaging,
+    /// ITI-57 Update Document Set.
+    Update,
+    /// ITI-92 Restricted Update Document Set.
+    RestrictedUpdate,
 }
 
 impl Transaction {
@@ -61,7 +71,14 @@ impl Transaction {
                 "RAD-68",
                 "Provide and Register Imaging Document Set - MTOM/XOP",
             ),
+            Self::Update => Coded::ihe("ITI-57", "Update Document Set"),
+            Self::RestrictedUpdate => Coded::ihe("ITI-92", "Restricted Update Document Set"),
         }
+    }
+
+    /// Whether something changes that was there before.
+    const fn updates(self) -> bool {
+        matches!(self, Self::Update | Self::RestrictedUpdate)
     }
 }
 
@@ -139,10 +156,11 @@ impl Event {
         set: SubmissionSet<'_>,
         outcome: &Outcome,
     ) -> Self {
-        let (id, action) = if parties.asked {
-            (EXPORT, "R")
-        } else {
-            (IMPORT, "C")
+        let (id, action) = match (parties.asked, transaction.updates()) {
+            (true, false) => (EXPORT, "R"),
+            (false, false) => (IMPORT, "C"),
+            (true, true) => (EXPORT, "U"),
+            (false, true) => (IMPORT, "U"),
         };
         let mut objects: Vec<Object> = set.patient.map(patient).into_iter().collect();
         objects.push(object("20", set.unique_id, SUBMISSION_SET));
@@ -155,6 +173,22 @@ impl Event {
             participants,
             objects,
         )
+    }
+
+    /// ITI-62: objects were forgotten, of one patient or of somebody who is not known. Both sides
+    /// record the same.
+    pub fn metadata_removed(
+        parties: &Parties,
+        of_patient: Option<&str>,
+        entry_uuids: &[&str],
+        outcome: &Outcome,
+    ) -> Self {
+        let patient = of_patient.map(patient);
+        let removed = entry_uuids.iter().map(|uuid| object("3", uuid, OBJECT_REF));
+        let objects = patient.into_iter().chain(removed).collect();
+        let code = Coded::ihe("ITI-62", "Remove Metadata");
+        let participants = parties.participants(Direction::ToResponder);
+        happened(PATIENT_RECORD, "D", code, outcome, participants, objects)
     }
 
     /// ITI-18: the registry was asked. Both sides record the same.

@@ -36,3 +36,9 @@ pub(crate) fn find(conn: &mut Connection, uuids: &[Uuid]) -> QueryResult<Vec<i64
             .load(c),
     }
 }
+
+/// Takes an entryUUID away, for somebody else to have.
+pub(crate) fn remove(conn: &mut Connection, uuid: Uuid) -> QueryResult<()> {
+    let query = diesel::delete(entry_uuids::table.find(uuid.as_bytes().to_vec()));
+    on!(conn, |c| query.execute(c)).map(drop)
+}

@@ -3,8 +3,8 @@
 
 use diesel::prelude::*;
 
-use super::Connection;
 use super::schema::links;
+use super::{Connection, on};
 
 /// Rows of one INSERT on PostgreSQL, which takes 65,535 values.
 const ROWS: usize = 10_000;
@@ -60,4 +60,12 @@ pub(crate) fn associations_of(conn: &mut Connection, objects: &[i64]) -> QueryRe
     associations.sort_unstable();
     associations.dedup();
     Ok(associations)
+}
+
+/// Removes links.
+pub(crate) fn remove(conn: &mut Connection, links: &[Link]) -> QueryResult<()> {
+    links.iter().try_for_each(|link| {
+        let query = diesel::delete(links::table.find((link.object, link.association)));
+        on!(&mut *conn, |c| query.execute(c)).map(drop)
+    })
 }

@@ -119,7 +119,7 @@ pub(crate) struct Row {
     pub(crate) logical_uuid: Option<String>,
     /// 1, 2, 3…
     pub(crate) version: i32,
-    /// Why those who know nothing of versions do not see it: [`SUPERSEDED`], [`OFFLINE`] or both.
+    /// Why those who know nothing of versions do not see it: [`SUPERSEDED`], [`OFFLINE`], [`TRIGGER`].
     pub(crate) hidden: i16,
 }
 
@@ -127,6 +127,8 @@ pub(crate) struct Row {
 pub(crate) const SUPERSEDED: i16 = 1;
 /// documentAvailability is Offline.
 pub(crate) const OFFLINE: i16 = 2;
+/// It said what an update was to do.
+pub(crate) const TRIGGER: i16 = 4;
 
 impl Row {
     /// A row with nothing but what every object has; its key comes later.
@@ -427,4 +429,16 @@ pub(crate) fn update(conn: &mut Connection, object: &Found) -> QueryResult<()> {
     ))
     .execute(c)
     .map(drop))
+}
+
+/// Removes the objects with these keys.
+pub(crate) fn remove(conn: &mut Connection, keys: &[i64]) -> QueryResult<()> {
+    for keys in keys.chunks(ROWS) {
+        let patients: Vec<i64> = keys.iter().map(|key| patient_of(*key)).collect();
+        let query = registry_objects::table
+            .filter(registry_objects::patient.eq_any(patients))
+            .filter(registry_objects::key.eq_any(keys));
+        on!(&mut *conn, |c| diesel::delete(query).execute(c))?;
+    }
+    Ok(())
 }

@@ -44,3 +44,22 @@ pub(crate) fn find(conn: &mut Connection, unique_ids: &[&str]) -> QueryResult<Ve
             .load(c),
     }
 }
+
+/// Takes a uniqueId away from an object. Copies that stay move up, so that the first of them has
+/// copy 0 again: that is where a newcomer looks whether there are others.
+pub(crate) fn remove(conn: &mut Connection, unique_id: &str, key: i64) -> QueryResult<()> {
+    let of_id = || unique_ids::table.filter(unique_ids::unique_id.eq(unique_id));
+    let query = diesel::delete(of_id().filter(unique_ids::key.eq(key)));
+    on!(&mut *conn, |c| query.execute(c))?;
+    let left: Vec<i32> = on!(&mut *conn, |c| of_id()
+        .order(unique_ids::copy)
+        .select(unique_ids::copy)
+        .load(c))?;
+    for (copy, old) in (0..).zip(left).filter(|(copy, old)| copy != old) {
+        let moved = diesel::update(unique_ids::table.find((unique_id, old)));
+        on!(&mut *conn, |c| moved
+            .set(unique_ids::copy.eq(copy))
+            .execute(c))?;
+    }
+    Ok(())
+}

@@ -35,3 +35,10 @@ pub(crate) fn find(conn: &mut Connection, logical_uuids: &[Uuid]) -> QueryResult
         .select(versions::key)
         .load(c))
 }
+
+/// Forgets a version. Its number is not given again while there is a later one.
+pub(crate) fn remove(conn: &mut Connection, logical_uuid: Uuid, version: i32) -> QueryResult<()> {
+    let logical_uuid = logical_uuid.as_bytes().to_vec();
+    let query = diesel::delete(versions::table.find((logical_uuid, version)));
+    on!(conn, |c| query.execute(c)).map(drop)
+}

@@ -31,7 +31,7 @@ impl<'e> End<'e> {
         }
     }
 
-    const fn registered(self) -> Option<&'e Row> {
+    pub(super) const fn registered(self) -> Option<&'e Row> {
         match self {
             Self::Submitted(_) => None,
             Self::Registered(row) => Some(row),
@@ -110,57 +110,79 @@ pub(super) fn judge(
 ) -> Result<(), Failure> {
     let names = &prepared.names[prepared.first_association()..];
     for (link, name) in prepared.links.iter().zip(names) {
-        let mut refuse = |code: ErrorCode, problem: &str| {
-            let context = format!("Association {name}: {problem}");
-            errors.push(RegistryError::error(code, context).at(name.as_str()));
-        };
-        let mut resolved = |which: &str, reference: &Reference| {
-            let found = ends.of(reference, objects);
-            if let (None, Reference::Registered(uuid)) = (found, reference) {
-                let problem = format!("its {which} {uuid} is neither submitted nor registered");
-                refuse(ErrorCode::UnresolvedReferenceException, &problem);
-            }
-            found
-        };
-        let source = resolved("sourceObject", &link.source);
-        let target = resolved("targetObject", &link.target);
-        let (Some(source), Some(target)) = (source, target) else {
+        let Some((source, target)) = judge_link(conn, link, name, objects, ends, errors)? else {
             continue;
         };
-        if let Err(problem) = fits(link, source, target) {
-            refuse(ErrorCode::RegistryMetadataError, &problem);
+        let by_reference =
+            source.row().kind == Kind::SubmissionSet && target.row().kind.is_document_entry();
+        let (Some(patient), false) = (patient, by_reference) else {
             continue;
-        }
-        let membership_of_submission = source.row().kind == Kind::SubmissionSet;
-        let of_registered = [source, target].into_iter().filter_map(End::registered);
-        if of_registered
-            .clone()
-            .any(|row| row.status == Status::Deprecated)
-        {
-            let problem = "it refers to a deprecated object";
-            refuse(ErrorCode::RegistryDeprecatedDocumentError, problem);
-        }
-        let by_reference = membership_of_submission && target.row().kind.is_document_entry();
-        if let (Some(patient), false) = (patient, by_reference) {
-            for row in of_registered {
-                if !same_patient(conn, row.patient, patient.number)? {
-                    let problem = format!(
-                        "the patient of {} {} is not that of the submission",
-                        describe(row.kind),
-                        row.entry_uuid
-                    );
-                    refuse(ErrorCode::PatientIdDoesNotMatch, &problem);
-                }
+        };
+        for row in [source, target].into_iter().filter_map(End::registered) {
+            if !same_patient(conn, row.patient, patient.number)? {
+                let (kind, uuid) = (describe(row.kind), &row.entry_uuid);
+                let problem = format!("the patient of {kind} {uuid} is not that of the submission");
+                errors.push(refusal(ErrorCode::PatientIdDoesNotMatch, name, &problem));
             }
-        }
-        if link.association_type == AssociationType::Append && is_transformation(conn, target)? {
-            refuse(
-                ErrorCode::RegistryMetadataError,
-                "a transformation cannot be appended to",
-            );
         }
     }
     Ok(())
+}
+
+fn refusal(code: ErrorCode, name: &EntryUuid, problem: &str) -> RegistryError {
+    let context = format!("Association {name}: {problem}");
+    RegistryError::error(code, context).at(name.as_str())
+}
+
+/// Judges one association, apart from whose its ends are. Gives the ends if there are both.
+pub(super) fn judge_link<'e>(
+    conn: &mut Connection,
+    link: &Link,
+    name: &EntryUuid,
+    objects: &'e [(Row, String)],
+    ends: &'e Ends,
+    errors: &mut Vec<RegistryError>,
+) -> Result<Option<(End<'e>, End<'e>)>, Failure> {
+    let Some((source, target)) = resolve(link, name, objects, ends, errors) else {
+        return Ok(None);
+    };
+    if let Err(problem) = fits(link, source, target) {
+        errors.push(refusal(ErrorCode::RegistryMetadataError, name, &problem));
+        return Ok(None);
+    }
+    let mut of_registered = [source, target].into_iter().filter_map(End::registered);
+    if of_registered.any(|row| row.status == Status::Deprecated) {
+        let problem = "it refers to a deprecated object";
+        let code = ErrorCode::RegistryDeprecatedDocumentError;
+        errors.push(refusal(code, name, problem));
+    }
+    if link.association_type == AssociationType::Append && is_transformation(conn, target)? {
+        let problem = "a transformation cannot be appended to";
+        errors.push(refusal(ErrorCode::RegistryMetadataError, name, problem));
+    }
+    Ok(Some((source, target)))
+}
+
+/// The ends of an association, if there are both.
+pub(super) fn resolve<'e>(
+    link: &Link,
+    name: &EntryUuid,
+    objects: &'e [(Row, String)],
+    ends: &'e Ends,
+    errors: &mut Vec<RegistryError>,
+) -> Option<(End<'e>, End<'e>)> {
+    let mut resolved = |which: &str, reference: &Reference| {
+        let found = ends.of(reference, objects);
+        if let (None, Reference::Registered(uuid)) = (found, reference) {
+            let problem = format!("its {which} {uuid} is neither submitted nor registered");
+            let code = ErrorCode::UnresolvedReferenceException;
+            errors.push(refusal(code, name, &problem));
+        }
+        found
+    };
+    let source = resolved("sourceObject", &link.source);
+    let target = resolved("targetObject", &link.target);
+    Some((source?, target?))
 }
 
 /// Whether an association of this type may connect these.
@@ -210,7 +232,7 @@ fn fits_membership(link: &Link, source: End<'_>, target: End<'_>) -> Result<(), 
 }
 
 /// Whether two patients are the same, perhaps because they were merged.
-fn same_patient(conn: &mut Connection, one: i64, other: i64) -> Result<bool, Failure> {
+pub(super) fn same_patient(conn: &mut Connection, one: i64, other: i64) -> Result<bool, Failure> {
     Ok(one == other || patients::survivor(conn, one)? == patients::survivor(conn, other)?)
 }
 

@@ -121,20 +121,43 @@ fn carry_over(
         objects.extend([membership, of_submission]);
         key += 2;
     }
-    let mut touched = Vec::with_capacity(2 * objects.len());
-    for (row, _) in &objects {
+    add(conn, &objects)
+}
+
+/// Adds associations that the registry made.
+pub(super) fn add(conn: &mut Connection, associations: &[(Row, String)]) -> Result<(), Failure> {
+    let mut touched = Vec::with_capacity(2 * associations.len());
+    for (row, _) in associations {
         if let Ok(uuid) = Uuid::parse_str(&row.entry_uuid) {
             entry_uuids::claim(conn, uuid, row.key)?;
         }
         touched.extend(touches(row));
     }
-    registry_objects::insert(conn, &objects)?;
+    registry_objects::insert(conn, associations)?;
     links::insert(conn, &touched)?;
     Ok(())
 }
 
-fn member(
+/// A membership that the registry makes.
+pub(super) fn member(
     prepared: &Prepared,
+    source: &Row,
+    target: &Row,
+    key: i64,
+    patient: Patient,
+) -> (Row, String) {
+    let association = Association::new(
+        AssociationType::HasMember,
+        source.entry_uuid.as_str(),
+        target.entry_uuid.as_str(),
+    );
+    made(prepared, association, source, target, key, patient)
+}
+
+/// An association that the registry makes between these.
+pub(super) fn made(
+    prepared: &Prepared,
+    association: Association,
     source: &Row,
     target: &Row,
     key: i64,
@@ -146,11 +169,9 @@ fn member(
         logical_id: Some(uuid),
         home_community_id: Some(prepared.home.clone()),
         availability_status: Some(AvailabilityStatus::Approved),
-        ..Association::new(
-            AssociationType::HasMember,
-            source.entry_uuid.as_str(),
-            target.entry_uuid.as_str(),
-        )
+        source: source.entry_uuid.as_str().into(),
+        target: target.entry_uuid.as_str().into(),
+        ..association
     };
     let row = Row {
         key,
@@ -163,7 +184,7 @@ fn member(
 }
 
 /// Sets lastUpdateTime of the folders that got a member.
-fn update_folders(
+pub(super) fn update_folders(
     conn: &mut Connection,
     prepared: &Prepared,
     folders: BTreeSet<i64>,

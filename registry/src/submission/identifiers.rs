@@ -31,7 +31,7 @@ pub(super) fn claim_entry_uuids(
 }
 
 /// Takes the uniqueIds. Those of submission sets and folders must be new; a document entry may
-/// have that of another if it is the same document.
+/// have that of another if it is the same document. A later version has that of the versions before.
 pub(super) fn claim_unique_ids(
     conn: &mut Connection,
     prepared: &Prepared,
@@ -42,13 +42,14 @@ pub(super) fn claim_unique_ids(
         let Some(unique_id) = &row.unique_id else {
             continue;
         };
+        let is_later = row.logical_uuid.is_some();
         let mut found = Vec::new();
         let mut copy = 0;
         // Each round finds what took the copy of the round before.
         while !unique_ids::claim(conn, unique_id, copy, row.key)? {
             found = unique_ids::find(conn, &[unique_id])?;
             copy = i32::try_from(found.len()).unwrap_or(i32::MAX).max(copy + 1);
-            if !row.kind.is_document_entry() {
+            if !row.kind.is_document_entry() && !is_later {
                 let what = describe(row.kind);
                 let context = format!("{what} {name}: its uniqueId {unique_id} is registered");
                 let code = ErrorCode::DuplicateUniqueIdInRegistry;
@@ -56,7 +57,7 @@ pub(super) fn claim_unique_ids(
                 break;
             }
         }
-        if row.kind.is_document_entry() && !found.is_empty() {
+        if row.kind.is_document_entry() && !is_later && !found.is_empty() {
             let registered = registry_objects::by_keys(conn, &found, Wanted::Rows)?;
             let others = registered.iter().map(|found| &found.row);
             errors.extend(differences(row, others).map(|(code, what)| {

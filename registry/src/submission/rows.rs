@@ -1,13 +1,16 @@
 //! How objects are kept: a row of what is asked for, and the ebRIM in which they are answered.
 
-use xds_schemas::codes::status::AvailabilityStatus;
+use anyhow::anyhow;
+use xds_schemas::codes::status::{AvailabilityStatus, DocumentAvailability};
 use xds_schemas::ebrim::RegistryObject;
 use xds_schemas::metadata::{
-    Association, Author, Code, DocumentEntry, DocumentEntryType, Folder, SubmissionSet, Timestamp,
+    Association, Author, Code, DocumentEntry, DocumentEntryType, EntryUuid, Folder, SubmissionSet,
+    Timestamp,
 };
-use xds_schemas::xml::{ToXml, Writer};
+use xds_schemas::xml::{FromXml, Reader, ToXml, Writer};
 
-use crate::db::registry_objects::{Kind, Row, Status, join};
+use crate::db::registry_objects::{Kind, OFFLINE, Row, Status, TRIGGER, join};
+use crate::failure::Failure;
 
 /// The ebRIM of a typical document entry has some 6,000 bytes.
 const EBRIM_BYTES: usize = 8 * 1024;
@@ -42,6 +45,17 @@ fn persons(authors: &[Author]) -> Option<String> {
     join(authors.iter().filter_map(|author| author.person.clone()))
 }
 
+/// The logicalID of a later version.
+fn later(entry_uuid: &EntryUuid, logical_id: Option<&EntryUuid>) -> Option<String> {
+    let logical_id = logical_id.filter(|logical_id| *logical_id != entry_uuid);
+    logical_id.map(ToString::to_string)
+}
+
+/// The registry gave it, so it is a number.
+fn version(given: Option<&str>) -> i32 {
+    given.and_then(|given| given.parse().ok()).unwrap_or(1)
+}
+
 pub(super) fn of_document_entry(entry: &DocumentEntry) -> Row {
     let kind = match entry.entry_type {
         DocumentEntryType::Stable => Kind::Stable,
@@ -63,6 +77,12 @@ pub(super) fn of_document_entry(entry: &DocumentEntry) -> Row {
         reference_ids: join(entry.reference_ids.iter().map(ToString::to_string)),
         hash: entry.hash.clone(),
         size: entry.size.and_then(|size| i64::try_from(size).ok()),
+        logical_uuid: later(&entry.entry_uuid, entry.logical_id.as_ref()),
+        version: version(entry.version.as_deref()),
+        hidden: match entry.document_availability {
+            Some(DocumentAvailability::Offline) => OFFLINE,
+            Some(DocumentAvailability::Online) | None => 0,
+        },
         ..Row::new(kind, entry.entry_uuid.as_str())
     }
 }
@@ -83,6 +103,8 @@ pub(super) fn of_folder(folder: &Folder) -> Row {
         unique_id: Some(folder.unique_id.to_string()),
         time: time(&folder.last_update_time),
         folder_codes: all(&folder.codes),
+        logical_uuid: later(&folder.entry_uuid, folder.logical_id.as_ref()),
+        version: version(folder.version.as_deref()),
         ..Row::new(Kind::Folder, folder.entry_uuid.as_str())
     }
 }
@@ -92,18 +114,50 @@ pub(super) fn of_association(association: &Association) -> Row {
         association_type: Some(association.association_type.as_str().to_owned()),
         source_uuid: Some(association.source.to_string()),
         target_uuid: Some(association.target.to_string()),
+        hidden: match association.association_type.is_trigger() {
+            true => TRIGGER,
+            false => 0,
+        },
         ..Row::new(Kind::Association, association.entry_uuid.as_str())
     }
 }
 
-/// Deprecates an object, in its row and in its ebRIM. The first `status` of what we wrote is that
-/// of the object itself.
+/// Deprecates an object, in its row and in its ebRIM.
 pub(super) fn deprecate(row: &mut Row, ebrim: &mut String) {
-    let status = |status: AvailabilityStatus| format!(" status=\"{}\"", status.as_str());
-    let approved = status(AvailabilityStatus::Approved);
-    let deprecated = status(AvailabilityStatus::Deprecated);
-    row.status = Status::Deprecated;
-    *ebrim = ebrim.replacen(&approved, &deprecated, 1);
+    set_status(row, ebrim, Status::Deprecated);
+}
+
+/// Sets the status of an object, in its row and in its ebRIM. The first `status` of what we wrote is
+/// that of the object itself.
+pub(super) fn set_status(row: &mut Row, ebrim: &mut String, status: Status) {
+    let urn = |status| match status {
+        Status::Approved => AvailabilityStatus::Approved.as_str(),
+        Status::Deprecated => AvailabilityStatus::Deprecated.as_str(),
+    };
+    let attribute = |status| format!(" status=\"{}\"", urn(status));
+    *ebrim = ebrim.replacen(&attribute(row.status), &attribute(status), 1);
+    row.status = status;
+}
+
+/// What was kept, as an object again.
+pub(super) fn read(ebrim: &str) -> Result<RegistryObject, Failure> {
+    let namespace = xds_schemas::xml::ns::RIM;
+    let xml = format!("<x xmlns:rim=\"{namespace}\">{ebrim}</x>");
+    let read = || {
+        let mut reader = Reader::new(xml.as_bytes())?;
+        reader.root()?;
+        match reader.child()? {
+            Some(element) => RegistryObject::from_xml(&mut reader, &element).map(Some),
+            None => Ok(None),
+        }
+    };
+    match read() {
+        Ok(Some(object)) => Ok(object),
+        Ok(None) => Err(Failure::Internal(anyhow!("a kept object is empty"))),
+        Err(error) => Err(Failure::Internal(anyhow!(
+            "a kept object is damaged: {error}"
+        ))),
+    }
 }
 
 /// Sets a folder's lastUpdateTime, in its row and in its ebRIM. Times hold only digits, and no
@@ -122,17 +176,11 @@ pub(super) fn set_last_update_time(row: &mut Row, ebrim: &mut String, now: &Time
 #[cfg(test)]
 mod tests {
     use xds_schemas::ebrim::{InternationalString, Slot};
-    use xds_schemas::xml::{FromXml, Reader};
 
     use super::*;
 
     fn read(ebrim: &str) -> RegistryObject {
-        let namespace = "urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0";
-        let xml = format!("<x xmlns:rim=\"{namespace}\">{ebrim}</x>");
-        let mut reader = Reader::new(xml.as_bytes()).unwrap();
-        reader.root().unwrap();
-        let element = reader.child().unwrap().unwrap();
-        RegistryObject::from_xml(&mut reader, &element).unwrap()
+        super::read(ebrim).unwrap()
     }
 
     /// Text that looks like what is changed, wherever a sender can put it.
@@ -155,6 +203,19 @@ mod tests {
         assert_eq!(row.status, Status::Deprecated);
         expected.status = Some(AvailabilityStatus::Deprecated.as_str().to_owned());
         assert_eq!(read(&xml), expected);
+    }
+
+    #[test]
+    fn what_was_deprecated_is_approved_again() {
+        let mut entry = DocumentEntry::new(decoy(), "1.2.3", decoy());
+        entry.availability_status = Some(AvailabilityStatus::Approved);
+        let mut row = of_document_entry(&entry);
+        let first = ebrim(&entry.to_ebrim());
+        let mut xml = first.clone();
+        deprecate(&mut row, &mut xml);
+        assert_ne!(xml, first);
+        set_status(&mut row, &mut xml, Status::Approved);
+        assert_eq!((xml, row.status), (first, Status::Approved));
     }
 
     #[test]

@@ -8,6 +8,9 @@
 mod door;
 mod iti18;
 mod iti42;
+mod iti57;
+mod iti62;
+mod iti92;
 mod postgres;
 mod site;
 mod words;
@@ -76,6 +79,27 @@ cases! {
     iti18::a_patient_whom_nobody_knows,
     iti18::too_much_is_not_answered,
     iti18::contents_of_several_patients,
+    iti57::a_new_version_of_a_document_entry,
+    iti57::links_are_carried_over,
+    iti57::links_are_left_alone,
+    iti57::new_versions_are_judged,
+    iti57::registering_takes_no_versions,
+    iti57::the_status_of_a_document_entry,
+    iti57::the_status_of_versions,
+    iti57::versions_and_statuses_of_folders,
+    iti57::the_status_of_associations,
+    iti57::associations_are_submitted,
+    iti57::a_document_moves_to_another_patient,
+    iti57::documents_that_are_offline,
+    iti57::a_race_for_one_version,
+    iti62::everything_is_forgotten,
+    iti62::removal_is_refused,
+    iti62::what_is_held_twice,
+    iti62::several_patients_at_once,
+    iti62::a_version_is_taken_back,
+    iti62::one_of_two_copies_goes,
+    iti92::a_correction,
+    iti92::corrections_are_judged,
     door::every_call_is_recorded,
     door::what_is_no_submission_is_refused,
     door::the_service_describes_itself,

@@ -15,9 +15,15 @@ use xds_schemas::ebrim::RegistryObject;
 use xds_schemas::ebrs::{
     AdhocQueryResponse, RegistryError, RegistryResponse, ReturnType, SubmitObjectsRequest,
 };
-use xds_schemas::iti18_registry_stored_query::{RegistryStoredQuery, StoredQuery};
+use xds_schemas::iti18_registry_stored_query::{
+    MetadataLevel, RegistryStoredQuery, StoredQuery, Visibility,
+};
 use xds_schemas::iti42_register_document_set::RegisterDocumentSet;
-use xds_schemas::metadata::{HomeCommunityId, Submission};
+use xds_schemas::iti57_update_document_set::UpdateDocumentSet;
+use xds_schemas::iti62_remove_metadata::{RemoveMetadata, RemoveObjectsRequest};
+use xds_schemas::iti92_restricted_update_document_set::RestrictedUpdateDocumentSet;
+use xds_schemas::metadata::{EntryUuid, HomeCommunityId, Submission};
+use xds_schemas::transaction::Transaction;
 
 use crate::words::patient;
 
@@ -95,11 +101,7 @@ impl Site {
 
     /// Submits; says how it was answered.
     pub(crate) async fn submit(&self, submission: &Submission) -> RegistryResponse {
-        let request = SubmitObjectsRequest {
-            slots: Vec::new(),
-            objects: submission.to_ebrim(),
-        };
-        self.send(&request).await.unwrap()
+        self.send(&objects_of(submission)).await.unwrap()
     }
 
     /// Sends ITI-42.
@@ -113,11 +115,56 @@ impl Site {
         sent.await.map(|answer| answer.response)
     }
 
+    /// Sends an update (ITI-57).
+    pub(crate) async fn update(&self, update: &Submission) -> RegistryResponse {
+        self.call::<UpdateDocumentSet>(&objects_of(update)).await
+    }
+
+    /// Sends a restricted update (ITI-92).
+    pub(crate) async fn restricted_update(&self, update: &Submission) -> RegistryResponse {
+        self.call::<RestrictedUpdateDocumentSet>(&objects_of(update))
+            .await
+    }
+
+    /// Asks for objects to be forgotten (ITI-62).
+    pub(crate) async fn remove(&self, objects: &[EntryUuid]) -> RegistryResponse {
+        let request = RemoveObjectsRequest {
+            objects: objects.to_vec(),
+            ..RemoveObjectsRequest::default()
+        };
+        self.call::<RemoveMetadata>(&request).await
+    }
+
+    /// Asks for whatever transaction it is.
+    pub(crate) async fn call<T: Transaction>(&self, request: &T::Request) -> T::Response {
+        let sent = self.client.send::<T>(&self.url, request, Vec::new()).await;
+        sent.unwrap().response
+    }
+
+    /// What a query that must succeed finds for those who know of versions.
+    pub(crate) async fn find_all(&self, query: &StoredQuery) -> Vec<RegistryObject> {
+        let visibility = Visibility {
+            level: MetadataLevel::Two,
+            association_statuses: Vec::new(),
+        };
+        self.find_visible(query, &visibility).await
+    }
+
+    /// What a query that must succeed finds of what may be seen.
+    pub(crate) async fn find_visible(
+        &self,
+        query: &StoredQuery,
+        visibility: &Visibility,
+    ) -> Vec<RegistryObject> {
+        let request = query.to_visible_request(ReturnType::LeafClass, visibility);
+        let response = self.call::<RegistryStoredQuery>(&request).await;
+        assert_eq!(response.errors, []);
+        response.objects
+    }
+
     /// Submits what must be accepted.
     pub(crate) async fn accept(&self, submission: &Submission) {
-        let response = self.submit(submission).await;
-        assert_eq!(response.errors, []);
-        assert_eq!(response.status, ResponseStatus::Success);
+        succeeded(&self.submit(submission).await);
     }
 
     /// Submits what must be refused with these codes, in any order; gives the errors.
@@ -126,19 +173,7 @@ impl Site {
         submission: &Submission,
         codes: &[ErrorCode],
     ) -> Vec<RegistryError> {
-        let response = self.submit(submission).await;
-        assert_eq!(response.status, ResponseStatus::Failure);
-        let sorted = |codes: &mut Vec<String>| codes.sort();
-        let mut found: Vec<String> = response
-            .errors
-            .iter()
-            .map(|it| it.code.to_string())
-            .collect();
-        let mut expected: Vec<String> = codes.iter().map(ToString::to_string).collect();
-        sorted(&mut found);
-        sorted(&mut expected);
-        assert_eq!(found, expected, "{:#?}", response.errors);
-        response.errors
+        refused(self.submit(submission).await, codes)
     }
 
     /// Asks for whole objects.
@@ -175,6 +210,30 @@ impl Site {
         all.map(|record| Summary::read(syslog::xml(&record.unwrap().message).unwrap()).unwrap())
             .collect()
     }
+}
+
+fn objects_of(submission: &Submission) -> SubmitObjectsRequest {
+    SubmitObjectsRequest {
+        slots: Vec::new(),
+        objects: submission.to_ebrim(),
+    }
+}
+
+/// Says that it went well.
+pub(crate) fn succeeded(response: &RegistryResponse) {
+    assert_eq!(response.errors, []);
+    assert_eq!(response.status, ResponseStatus::Success);
+}
+
+/// Says that it was refused with these codes, in any order; gives the errors.
+pub(crate) fn refused(response: RegistryResponse, codes: &[ErrorCode]) -> Vec<RegistryError> {
+    assert_eq!(response.status, ResponseStatus::Failure);
+    let mut found: Vec<&str> = response.errors.iter().map(|it| it.code.as_str()).collect();
+    let mut expected: Vec<&str> = codes.iter().map(ErrorCode::as_str).collect();
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected, "{:#?}", response.errors);
+    response.errors
 }
 
 fn listen(registry: Registry) -> String {

@@ -8,10 +8,13 @@ const XFRM: &str = "urn:ihe:iti:2007:AssociationType:XFRM";
 const APND: &str = "urn:ihe:iti:2007:AssociationType:APND";
 const XFRM_RPLC: &str = "urn:ihe:iti:2007:AssociationType:XFRM_RPLC";
 const SIGNS: &str = "urn:ihe:iti:2007:AssociationType:signs";
+const UPDATE_AVAILABILITY_STATUS: &str =
+    "urn:ihe:iti:2010:AssociationType:UpdateAvailabilityStatus";
+const SUBMIT_ASSOCIATION: &str = "urn:ihe:iti:2010:AssociationType:SubmitAssociation";
 const IS_SNAPSHOT_OF: &str = "urn:ihe:iti:2010:AssociationType:IsSnapshotOf";
 
 impl AssociationType {
-    const NAMED: [Self; 7] = [
+    const NAMED: [Self; 9] = [
         Self::HasMember,
         Self::Replace,
         Self::Transform,
@@ -19,6 +22,8 @@ impl AssociationType {
         Self::TransformAndReplace,
         Self::Signs,
         Self::IsSnapshotOf,
+        Self::UpdateAvailabilityStatus,
+        Self::SubmitAssociation,
     ];
 
     /// The URN on the wire.
@@ -31,6 +36,8 @@ impl AssociationType {
             Self::TransformAndReplace => XFRM_RPLC,
             Self::Signs => SIGNS,
             Self::IsSnapshotOf => IS_SNAPSHOT_OF,
+            Self::UpdateAvailabilityStatus => UPDATE_AVAILABILITY_STATUS,
+            Self::SubmitAssociation => SUBMIT_ASSOCIATION,
             Self::Other(urn) => urn,
         }
     }

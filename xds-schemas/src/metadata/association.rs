@@ -26,6 +26,10 @@ pub enum AssociationType {
     Signs,
     /// The source is what the on-demand target said at one moment.
     IsSnapshotOf,
+    /// The submission set changes the status of the target (metadata update).
+    UpdateAvailabilityStatus,
+    /// The submission set brings an association between registered objects (metadata update).
+    SubmitAssociation,
     /// A type of another profile, kept as it came.
     Other(String),
 }
@@ -33,7 +37,15 @@ pub enum AssociationType {
 impl AssociationType {
     /// Whether it relates two document entries (ITI TF-3 4.2.2.2); membership does not.
     pub fn is_relationship(&self) -> bool {
-        !matches!(self, Self::HasMember | Self::Other(_))
+        !matches!(self, Self::HasMember | Self::Other(_)) && !self.is_trigger()
+    }
+
+    /// Whether it says what an update is to do, rather than that two objects belong together.
+    pub fn is_trigger(&self) -> bool {
+        matches!(
+            self,
+            Self::UpdateAvailabilityStatus | Self::SubmitAssociation
+        )
     }
 
     /// Whether the target is deprecated by it.

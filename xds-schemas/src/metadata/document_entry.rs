@@ -188,7 +188,7 @@ impl DocumentEntry {
             reading.offend(Concern::Everybody, "objectType", problem);
             return None;
         };
-        let (entry_uuid, logical_id) = reading.identities(object);
+        let (entry_uuid, logical_id) = reading.versioned(object);
         let mut entry = Self {
             logical_id,
             version: object.version.clone(),

@@ -82,7 +82,7 @@ impl Folder {
         if !reading.is_package(object) {
             return None;
         }
-        let (entry_uuid, logical_id) = reading.identities(object);
+        let (entry_uuid, logical_id) = reading.versioned(object);
         let mut folder = Self {
             logical_id,
             version: object.version.clone(),

@@ -24,6 +24,7 @@ const MOST_OFFENCES: usize = 500;
 pub(super) struct Judge {
     concern: Concern,
     code: ErrorCode,
+    takes_versions: bool,
     pub(super) offences: Vec<RegistryError>,
 }
 
@@ -33,6 +34,7 @@ impl Judge {
         Self {
             concern: Concern::Everybody,
             code: ErrorCode::RegistryMetadataError,
+            takes_versions: true,
             offences: Vec::new(),
         }
     }
@@ -40,13 +42,19 @@ impl Judge {
     pub(super) fn of(rules: Rules) -> Self {
         let concern = match rules {
             Rules::Provide => Concern::Repository,
-            Rules::Register => Concern::Registry,
+            Rules::Register | Rules::Update => Concern::Registry,
         };
         Self {
             concern,
             code: rules.metadata_error(),
+            takes_versions: rules == Rules::Update,
             offences: Vec::new(),
         }
+    }
+
+    /// Whether document entries and folders may be later versions.
+    pub(super) fn takes_versions(&self) -> bool {
+        self.takes_versions
     }
 
     /// The metadata breaks a rule of the form.

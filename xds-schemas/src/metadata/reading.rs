@@ -55,18 +55,33 @@ impl<'a> Reading<'a> {
 
     /// The entryUUID and the logicalID of something that is registered for the first time.
     pub(super) fn identities(&mut self, object: &RegistryObject) -> (EntryUuid, Option<EntryUuid>) {
-        if object.id.is_empty() {
-            self.offend(Concern::Registry, "entryUUID", "is missing");
-        } else if object.id.starts_with("urn:uuid:") {
-            self.check("entryUUID", formats::uuid_urn(&object.id));
-        }
         // A logicalID of another object makes it a new version, which only ITI-57 and ITI-92 carry.
         if object.lid.as_ref().is_some_and(|lid| *lid != object.id) {
             self.offend(
                 Concern::Registry,
                 "logicalID",
-                "differs from the entryUUID, as only an update may",
+                "differs from the entryUUID, as only that of a document entry or folder in an update may",
             );
+        }
+        self.names(object)
+    }
+
+    /// The same of something that may be a new version.
+    pub(super) fn versioned(&mut self, object: &RegistryObject) -> (EntryUuid, Option<EntryUuid>) {
+        if !self.judge.takes_versions() {
+            return self.identities(object);
+        }
+        if let Some(logical_id) = object.lid.as_ref().filter(|lid| **lid != object.id) {
+            self.check("logicalID", formats::uuid_urn(logical_id));
+        }
+        self.names(object)
+    }
+
+    fn names(&mut self, object: &RegistryObject) -> (EntryUuid, Option<EntryUuid>) {
+        if object.id.is_empty() {
+            self.offend(Concern::Registry, "entryUUID", "is missing");
+        } else if object.id.starts_with("urn:uuid:") {
+            self.check("entryUUID", formats::uuid_urn(&object.id));
         }
         let logical_id = object.lid.as_deref().map(EntryUuid::from);
         (EntryUuid(object.id.clone()), logical_id)

@@ -27,6 +27,10 @@ pub enum Rules {
     Provide,
     /// ITI-42, judged by the registry: everything that the message alone can tell.
     Register,
+    /// ITI-57 and ITI-92, judged by the registry: what each object must be, and that all of them are
+    /// about one patient. What their associations mean is for
+    /// [`Update`](crate::iti57_update_document_set::Update).
+    Update,
 }
 
 impl Rules {
@@ -34,7 +38,7 @@ impl Rules {
     pub fn metadata_error(self) -> ErrorCode {
         match self {
             Self::Provide => ErrorCode::RepositoryMetadataError,
-            Self::Register => ErrorCode::RegistryMetadataError,
+            Self::Register | Self::Update => ErrorCode::RegistryMetadataError,
         }
     }
 
@@ -42,7 +46,7 @@ impl Rules {
     pub fn duplicate_in_message(self) -> ErrorCode {
         match self {
             Self::Provide => ErrorCode::RepositoryDuplicateUniqueIdInMessage,
-            Self::Register => ErrorCode::RegistryDuplicateUniqueIdInMessage,
+            Self::Register | Self::Update => ErrorCode::RegistryDuplicateUniqueIdInMessage,
         }
     }
 }

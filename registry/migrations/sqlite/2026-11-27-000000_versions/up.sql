@@ -4,8 +4,8 @@
 ALTER TABLE registry_objects ADD COLUMN logical_uuid TEXT;
 -- 1, 2, 3…
 ALTER TABLE registry_objects ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
--- What a consumer that knows nothing of versions does not see: 1, there is a newer version; 2, it is
--- offline; 3, both.
+-- Why a consumer that knows nothing of versions does not see it, added up: 1, there is a newer
+-- version; 2, it is offline; 4, it said what an update was to do.
 ALTER TABLE registry_objects ADD COLUMN hidden SMALLINT NOT NULL DEFAULT 0;
 
 -- The later versions of an object, by its logicalID, which is the entryUUID of the first.

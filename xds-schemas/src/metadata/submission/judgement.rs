@@ -30,7 +30,10 @@ pub(super) fn judge(submission: &Submission, rules: Rules, judge: &mut Judge) {
         transformations: HashSet::new(),
     };
     it.identities_are_unique(rules);
-    it.patients_agree();
+    it.patients_agree(rules);
+    if rules == Rules::Update {
+        return it.ends_mean_something();
+    }
     it.members = it.memberships_of_the_set();
     let transforms = |it: &&Association| it.association_type == AssociationType::Transform;
     let associations = submission.associations.iter().filter(transforms);
@@ -125,7 +128,11 @@ impl<'a> Judgement<'a, '_> {
     }
 
     /// All objects are about the same patient (ITI TF-2 3.42.4.1.3.3.2).
-    fn patients_agree(&mut self) {
+    fn patients_agree(&mut self, rules: Rules) {
+        let code = match rules {
+            Rules::Update => ErrorCode::PatientIdReconciliationError,
+            Rules::Provide | Rules::Register => ErrorCode::PatientIdDoesNotMatch,
+        };
         let set = &self.submission.submission_set;
         let entries = self.submission.document_entries.iter();
         let entries = entries.map(|it| ("DocumentEntry", &it.entry_uuid, &it.patient_id));
@@ -142,8 +149,8 @@ impl<'a> Judgement<'a, '_> {
                 kind,
                 id: id.as_str(),
             };
-            let code = ErrorCode::PatientIdDoesNotMatch;
             let problem = "is not that of the SubmissionSet";
+            let code = code.clone();
             self.judge
                 .coded_offence(Concern::Registry, code, subject, "patientId", problem);
         }
@@ -192,7 +199,15 @@ impl<'a> Judgement<'a, '_> {
             .coded_offence(Concern::Registry, code, subject, attribute, &problem);
     }
 
-    fn association(&mut self, association: &Association) {
+    /// What the ends of the associations are called leads somewhere, in the submission or beyond.
+    fn ends_mean_something(&mut self) {
+        for association in &self.submission.associations {
+            self.ends(association);
+        }
+    }
+
+    /// What the two ends of an association are, if both mean something.
+    fn ends(&mut self, association: &Association) -> Option<(Place, Place)> {
         let (source, target) = (
             self.place(&association.source),
             self.place(&association.target),
@@ -202,20 +217,22 @@ impl<'a> Judgement<'a, '_> {
             ("targetObject", &association.target, target),
         ] {
             if place == Place::Nowhere {
-                self.unresolved(
-                    association,
-                    attribute,
-                    id,
-                    "is neither in the submission nor a UUID",
-                );
+                let problem = "is neither in the submission nor a UUID";
+                self.unresolved(association, attribute, id, problem);
             }
         }
-        if source == Place::Nowhere || target == Place::Nowhere {
+        (source != Place::Nowhere && target != Place::Nowhere).then_some((source, target))
+    }
+
+    fn association(&mut self, association: &Association) {
+        let Some((source, target)) = self.ends(association) else {
             return;
-        }
+        };
         match association.association_type {
             AssociationType::HasMember => self.membership(association, source, target),
-            AssociationType::Other(_) => {
+            AssociationType::Other(_)
+            | AssociationType::UpdateAvailabilityStatus
+            | AssociationType::SubmitAssociation => {
                 self.offend(
                     association,
                     "associationType",

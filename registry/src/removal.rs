@@ -1,0 +1,198 @@
+//! Forgetting what is registered (remove metadata 3.62.4.1.3): nothing that stays may refer to what
+//! goes, and nothing may stay that no submission set holds.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use uuid::Uuid;
+use xds_schemas::codes::error_code::ErrorCode;
+use xds_schemas::ebrs::RegistryError;
+use xds_schemas::metadata::{AssociationType, EntryUuid};
+
+use crate::db::links::Link;
+use crate::db::registry_objects::{self, Found, Kind, Row, SUPERSEDED, Wanted};
+use crate::db::{Connection, entry_uuids, links, patient_of, patients, unique_ids, versions};
+use crate::failure::Failure;
+
+/// What was forgotten of one patient.
+#[derive(Debug)]
+pub(crate) struct Removed {
+    /// CX.
+    pub(crate) patient_id: String,
+    /// The entryUUIDs.
+    pub(crate) entry_uuids: Vec<String>,
+}
+
+/// Forgets objects, or says of all of them why not.
+pub(crate) fn remove(conn: &mut Connection, names: &[EntryUuid]) -> Result<Vec<Removed>, Failure> {
+    let mut errors = Vec::new();
+    let going = find(conn, names, &mut errors)?;
+    for row in going.values() {
+        judge(conn, row, &going, &mut errors)?;
+    }
+    if !errors.is_empty() {
+        return Err(Failure::Refused(errors));
+    }
+    for row in going.values() {
+        forget(conn, row)?;
+    }
+    let keys: Vec<i64> = going.keys().copied().collect();
+    registry_objects::remove(conn, &keys)?;
+    for row in going.values() {
+        uncover(conn, row)?;
+    }
+    let mut removed: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+    for row in going.into_values() {
+        removed.entry(row.patient).or_default().push(row.entry_uuid);
+    }
+    let removed = removed.into_iter().map(|(patient, entry_uuids)| {
+        Ok(Removed {
+            patient_id: patients::patient_id(conn, patient)?,
+            entry_uuids,
+        })
+    });
+    removed.collect()
+}
+
+/// Removes what leads to an object. Whatever referred to it goes, too.
+fn forget(conn: &mut Connection, row: &Row) -> Result<(), Failure> {
+    let ends = row.source_key.into_iter().chain(row.target_key);
+    let links: Vec<Link> = ends
+        .map(|object| Link {
+            object,
+            association: row.key,
+        })
+        .collect();
+    links::remove(conn, &links)?;
+    if let Some(unique_id) = &row.unique_id {
+        unique_ids::remove(conn, unique_id, row.key)?;
+    }
+    if let Ok(uuid) = Uuid::parse_str(&row.entry_uuid) {
+        entry_uuids::remove(conn, uuid)?;
+    }
+    if let (Some(logical_uuid), version) = (&row.logical_uuid, row.version)
+        && let Ok(logical_uuid) = Uuid::parse_str(logical_uuid)
+    {
+        versions::remove(conn, logical_uuid, version)?;
+    }
+    Ok(())
+}
+
+fn refusal(code: ErrorCode, name: &str, problem: &str) -> RegistryError {
+    let context = format!("The object {name}: {problem}");
+    RegistryError::error(code, context).at(name)
+}
+
+/// What is to go, by its keys. Nobody else registers anything for these patients from now on.
+fn find(
+    conn: &mut Connection,
+    names: &[EntryUuid],
+    errors: &mut Vec<RegistryError>,
+) -> Result<BTreeMap<i64, Row>, Failure> {
+    let mut uuids: HashMap<Uuid, &EntryUuid> = HashMap::new();
+    for name in names {
+        match Uuid::parse_str(name.as_str()) {
+            Ok(uuid) if !name.is_symbolic() => _ = uuids.insert(uuid, name),
+            _ => {
+                let code = ErrorCode::UnresolvedReferenceException;
+                errors.push(refusal(code, name.as_str(), "its name is no urn:uuid:"));
+            }
+        }
+    }
+    let wanted: Vec<Uuid> = uuids.keys().copied().collect();
+    let keys = entry_uuids::find(conn, &wanted)?;
+    let owners: Vec<i64> = keys.iter().map(|key| patient_of(*key)).collect();
+    patients::lock(conn, &owners)?;
+    let found = registry_objects::by_keys(conn, &keys, Wanted::Rows)?;
+    for Found { row, .. } in &found {
+        if let Ok(uuid) = Uuid::parse_str(&row.entry_uuid) {
+            uuids.remove(&uuid);
+        }
+    }
+    let mut missing: Vec<&str> = uuids.into_values().map(EntryUuid::as_str).collect();
+    missing.sort_unstable();
+    for name in missing {
+        let code = ErrorCode::UnresolvedReferenceException;
+        errors.push(refusal(code, name, "no such object is registered"));
+    }
+    Ok(found.into_iter().map(|it| (it.row.key, it.row)).collect())
+}
+
+/// Judges one object that is to go by those that stay.
+fn judge(
+    conn: &mut Connection,
+    row: &Row,
+    going: &BTreeMap<i64, Row>,
+    errors: &mut Vec<RegistryError>,
+) -> Result<(), Failure> {
+    let stays = |key: &i64| !going.contains_key(key);
+    let touching = links::associations_of(conn, &[row.key])?;
+    let touching: Vec<i64> = touching.into_iter().filter(stays).collect();
+    if let Some(found) = registry_objects::by_keys(conn, &touching, Wanted::Rows)?.first() {
+        let problem = format!("the association {} refers to it", found.row.entry_uuid);
+        let code = ErrorCode::ReferencesExistException;
+        errors.push(refusal(code, &row.entry_uuid, &problem));
+    }
+    // What only this membership holds would be an orphan.
+    let held: BTreeSet<i64> = row.source_key.into_iter().chain(row.target_key).collect();
+    let held: Vec<i64> = held.into_iter().filter(stays).collect();
+    for orphan in registry_objects::by_keys(conn, &held, Wanted::Rows)? {
+        if is_held(&orphan.row) && !has_holder(conn, &orphan.row, going)? {
+            let name = &orphan.row.entry_uuid;
+            let problem = "no submission set would hold it any more";
+            let code = ErrorCode::UnreferencedObjectException;
+            errors.push(refusal(code, name, problem));
+        }
+    }
+    Ok(())
+}
+
+/// Whether submission sets hold such objects.
+const fn is_held(row: &Row) -> bool {
+    matches!(row.kind, Kind::Stable | Kind::OnDemand | Kind::Folder)
+}
+
+/// Whether a submission set will still have this object as a member.
+fn has_holder(
+    conn: &mut Connection,
+    row: &Row,
+    going: &BTreeMap<i64, Row>,
+) -> Result<bool, Failure> {
+    let touching = links::associations_of(conn, &[row.key])?;
+    let touching: Vec<i64> = touching
+        .into_iter()
+        .filter(|key| !going.contains_key(key))
+        .collect();
+    let has_member = AssociationType::HasMember;
+    let memberships = registry_objects::by_keys(conn, &touching, Wanted::Rows)?;
+    let holders: Vec<i64> = memberships
+        .into_iter()
+        .filter(|it| {
+            it.row.association_type.as_deref() == Some(has_member.as_str())
+                && it.row.target_key == Some(row.key)
+        })
+        .filter_map(|it| it.row.source_key)
+        .collect();
+    let holders = registry_objects::by_keys(conn, &holders, Wanted::Rows)?;
+    Ok(holders.iter().any(|it| it.row.kind == Kind::SubmissionSet))
+}
+
+/// When the newest version has gone, the one before it is the newest.
+fn uncover(conn: &mut Connection, gone: &Row) -> Result<(), Failure> {
+    let Ok(logical_uuid) = Uuid::parse_str(gone.logical_uuid()) else {
+        return Ok(());
+    };
+    if gone.hidden & SUPERSEDED != 0 || !is_held(gone) || gone.version < 2 {
+        return Ok(());
+    }
+    let mut keys = entry_uuids::find(conn, &[logical_uuid])?;
+    keys.extend(versions::find(conn, &[logical_uuid])?);
+    let left = registry_objects::by_keys(conn, &keys, Wanted::Ebrim)?;
+    let left = left
+        .into_iter()
+        .filter(|it| Uuid::parse_str(it.row.logical_uuid()) == Ok(logical_uuid));
+    if let Some(mut newest) = left.max_by_key(|it| it.row.version) {
+        newest.row.hidden &= !SUPERSEDED;
+        registry_objects::update(conn, &newest)?;
+    }
+    Ok(())
+}
