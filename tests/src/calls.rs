@@ -62,6 +62,18 @@ transactions! {
     /// ITI-18.
     Query: "urn:ihe:iti:2007:RegistryStoredQuery"
         => "urn:ihe:iti:2007:RegistryStoredQueryResponse", false, AdhocQueryResponse;
+    /// ITI-51.
+    QuerySeveral: "urn:ihe:iti:2009:MultiPatientStoredQuery"
+        => "urn:ihe:iti:2009:MultiPatientStoredQueryResponse", false, AdhocQueryResponse;
+    /// ITI-57.
+    Update: "urn:ihe:iti:2010:UpdateDocumentSet"
+        => "urn:ihe:iti:2010:UpdateDocumentSetResponse", false, RegistryResponse;
+    /// ITI-62.
+    RemoveMetadata: "urn:ihe:iti:2010:DeleteDocumentSet"
+        => "urn:ihe:iti:2010:DeleteDocumentSetResponse", false, RegistryResponse;
+    /// ITI-92.
+    RestrictedUpdate: "urn:ihe:iti:2018:RestrictedUpdateDocumentSet"
+        => "urn:ihe:iti:2018:RestrictedUpdateDocumentSetResponse", false, RegistryResponse;
     /// ITI-43.
     Retrieve: "urn:ihe:iti:2007:RetrieveDocumentSet"
         => "urn:ihe:iti:2007:RetrieveDocumentSetResponse", true, RetrieveResponse;
@@ -237,6 +249,40 @@ impl Town {
             .await?;
         let records = records(answer.response.status);
         self.expected.add("ITI-18", "Query", records);
+        Ok(answer.response)
+    }
+
+    /// A transaction of the registry that is answered with `rs:RegistryResponse`, and recorded once.
+    pub async fn ask_registry<T>(
+        &self,
+        request: String,
+        recorded: (&'static str, &'static str),
+    ) -> Result<RegistryResponse, ClientError>
+    where
+        T: Transaction<Request = Raw, Response = RegistryResponse>,
+    {
+        let url = self.registry();
+        let answer = self
+            .client
+            .send::<T>(&url, &Raw(request), Vec::new())
+            .await?;
+        let (transaction, event) = recorded;
+        self.expected.add(transaction, event, 1);
+        Ok(answer.response)
+    }
+
+    /// ITI-51 for so many patients.
+    pub async fn query_several(
+        &self,
+        request: String,
+        patients: usize,
+    ) -> Result<AdhocQueryResponse, ClientError> {
+        let url = self.registry();
+        let answer = self
+            .client
+            .send::<QuerySeveral>(&url, &Raw(request), Vec::new())
+            .await?;
+        self.expected.add("ITI-51", "Query", patients.max(1));
         Ok(answer.response)
     }
 
