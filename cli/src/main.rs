@@ -18,6 +18,7 @@ mod serve;
 mod status;
 mod submit;
 mod terminal;
+mod update;
 
 use std::process::ExitCode;
 
@@ -46,6 +47,8 @@ enum Command {
     Query(query::Arguments),
     /// Get documents (ITI-43) and studies (RAD-69)
     Retrieve(retrieve::Arguments),
+    /// Change the metadata of a document (ITI-57, ITI-92)
+    Update(update::Arguments),
     /// Make folders of DICOM files findable (RAD-68)
     Import(import::Arguments),
     /// Check configuration, certificates, stores and peers
@@ -67,6 +70,7 @@ async fn main() -> ExitCode {
         Command::Submit(arguments) => submit::run(&arguments).await,
         Command::Query(arguments) => query::run(&arguments).await,
         Command::Retrieve(arguments) => retrieve::run(&arguments).await,
+        Command::Update(arguments) => update::run(&arguments).await,
         Command::Import(arguments) => import::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments),

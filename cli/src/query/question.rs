@@ -33,7 +33,7 @@ impl Question {
     }
 
     /// The same for those who know of versions ($MetadataLevel 2).
-    pub(super) fn with_versions(mut self) -> Self {
+    pub(crate) fn with_versions(mut self) -> Self {
         let level = Slot::single("$MetadataLevel", "2");
         self.request.slots.push(level);
         self

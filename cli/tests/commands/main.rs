@@ -9,3 +9,4 @@ mod query;
 mod retrieve;
 mod site;
 mod submit;
+mod update;
