@@ -151,7 +151,7 @@ pub(crate) fn carry_out(
         patient,
     };
     versions::supersede(conn, &update, &mut errors)?;
-    let mut linked = propagation::propagate(conn, &update)?;
+    let mut linked = propagation::propagate(conn, &update, &mut errors)?;
     linked.extend(statuses::change(conn, &update, &mut errors)?);
     linked.extend(submitted(&update));
     reconciliation::judge(conn, &update, &linked, &mut errors)?;

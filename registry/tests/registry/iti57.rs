@@ -444,6 +444,31 @@ pub(crate) async fn versions_and_statuses_of_folders(site: Site) {
     refused(site.update(&third).await, &[code]);
 }
 
+/// Metadata update 3.57.4.1.3.3.7: a folder and its document get new versions together, which are
+/// linked with each other; what they say of their links must be the same.
+pub(crate) async fn a_folder_and_its_document(site: Site) {
+    let site = site.with_patients().await;
+    let p1 = patient("P1");
+    let stay = Stay::register(&site, &p1).await;
+    let mut update = new_folder(&stay.folder, "Newer", "1");
+    update.add_document(next(&stay.entry, "Next"));
+    update.associations[1].previous_version = Some("1".to_owned());
+    let mut different = update.clone();
+    let no = Slot::single("AssociationPropagation", "no");
+    different.associations[1].extra.slots.push(no);
+    let code = ErrorCode::MetadataUpdateError;
+    let errors = refused(site.update(&different).await, &[code]);
+    assert!(errors[0].context.contains("Newer and Next"), "{errors:?}");
+    succeeded(&site.update(&update).await);
+    let named = StoredQuery::GetFolders(Names::UniqueIds(vec![stay.folder.unique_id.clone()]));
+    let newer = EntryUuid(site.find(&named).await.remove(0).id);
+    let found = links(&site.find(&get_associations([&newer])).await);
+    let members: Vec<_> = found.iter().filter(|it| it.source == newer).collect();
+    assert_eq!(members.len(), 1, "{members:?}");
+    let member = site.find(&get_documents([&members[0].target])).await;
+    assert_eq!(entries(&member)[0].version.as_deref(), Some("2"));
+}
+
 /// Metadata update 3.57.4.1.3.3.5: memberships in folders and relationships have a status, those in
 /// submission sets do not.
 pub(crate) async fn the_status_of_associations(site: Site) {

@@ -87,6 +87,7 @@ cases! {
     iti57::the_status_of_a_document_entry,
     iti57::the_status_of_versions,
     iti57::versions_and_statuses_of_folders,
+    iti57::a_folder_and_its_document,
     iti57::the_status_of_associations,
     iti57::associations_are_submitted,
     iti57::a_document_moves_to_another_patient,

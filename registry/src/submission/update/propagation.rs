@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use xds_schemas::codes::error_code::ErrorCode;
+use xds_schemas::ebrs::RegistryError;
 use xds_schemas::metadata::{Association, AssociationType, SubmissionSetStatus};
 
 use super::versions::Change;
@@ -35,6 +37,7 @@ struct Propagation<'a, 'u> {
 pub(super) fn propagate(
     conn: &mut Connection,
     update: &InProgress<'_>,
+    errors: &mut Vec<RegistryError>,
 ) -> Result<Vec<i64>, Failure> {
     let newer = update.changes.iter();
     let mut it = Propagation {
@@ -51,7 +54,7 @@ pub(super) fn propagate(
         folders: BTreeSet::new(),
     };
     for change in update.changes.iter().filter(|change| change.propagates) {
-        it.carry_over(conn, change)?;
+        it.carry_over(conn, change, errors)?;
     }
     it.make(conn)
 }
@@ -66,7 +69,12 @@ fn identity(row: &Row) -> Option<(String, i64, i64)> {
 }
 
 impl Propagation<'_, '_> {
-    fn carry_over(&mut self, conn: &mut Connection, change: &Change) -> Result<(), Failure> {
+    fn carry_over(
+        &mut self,
+        conn: &mut Connection,
+        change: &Change,
+        errors: &mut Vec<RegistryError>,
+    ) -> Result<(), Failure> {
         let old = change.old.row.key;
         let touching = links::associations_of(conn, &[old])?;
         for found in registry_objects::by_keys(conn, &touching, Wanted::Ebrim)? {
@@ -88,11 +96,28 @@ impl Propagation<'_, '_> {
                 let found = ends.iter().map(|found| &found.row).find(|it| it.key == key);
                 self.newer.get(&key).copied().or(found).cloned()
             };
-            if let (Some(from), Some(to)) = (end(source), end(target)) {
-                self.link(conn, change, found, from, to)?;
+            let (Some(from), Some(to)) = (end(source), end(target)) else {
+                continue;
+            };
+            let is_left_alone =
+                |it: &&Change| !it.propagates && [source, target].contains(&it.old.row.key);
+            if let Some(other) = self.update.changes.iter().find(is_left_alone) {
+                errors.push(self.disagreement(change, other));
+                continue;
             }
+            self.link(conn, change, found, from, to)?;
         }
         Ok(())
+    }
+
+    /// Two new versions that are linked must say the same of their links.
+    fn disagreement(&self, change: &Change, other: &Change) -> RegistryError {
+        let names = &self.update.prepared.submission.names;
+        let (one, other) = (&names[change.new], &names[other.new]);
+        let context = format!(
+            "The objects {one} and {other} are linked, but their AssociationPropagation differs"
+        );
+        RegistryError::error(ErrorCode::MetadataUpdateError, context).at(one.as_str())
     }
 
     /// Repeats one association between the newest versions of its ends.
