@@ -201,7 +201,7 @@ where
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "figures"]
 async fn figures() {
-    let folder = tempfile::tempdir_in("/work").unwrap_or_else(|_| tempfile::tempdir().unwrap());
+    let folder = tempfile::tempdir().unwrap();
     let url = std::env::var("HILUM_FIGURES_URL");
     let url = url.unwrap_or_else(|_| format!("sqlite:{}", folder.path().join("db").display()));
     let audit = Audit::open(AuditConfig {
