@@ -31,6 +31,7 @@ impl Transaction for RegistryStoredQuery {
     const ACTION: &'static str = "urn:ihe:iti:2007:RegistryStoredQuery";
     const RESPONSE_ACTION: &'static str = "urn:ihe:iti:2007:RegistryStoredQueryResponse";
     const MTOM: bool = false;
+    const ASYNCHRONOUS: bool = true;
     type Request = AdhocQueryRequest;
     type Response = AdhocQueryResponse;
 }

@@ -18,6 +18,7 @@ impl Transaction for ProvideAndRegisterDocumentSet {
     const RESPONSE_ACTION: &'static str =
         "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-bResponse";
     const MTOM: bool = true;
+    const ASYNCHRONOUS: bool = true;
     type Request = ProvideAndRegisterDocumentSetRequest;
     type Response = RegistryResponse;
 }

@@ -15,6 +15,7 @@ impl Transaction for RegisterDocumentSet {
     const ACTION: &'static str = "urn:ihe:iti:2007:RegisterDocumentSet-b";
     const RESPONSE_ACTION: &'static str = "urn:ihe:iti:2007:RegisterDocumentSet-bResponse";
     const MTOM: bool = false;
+    const ASYNCHRONOUS: bool = true;
     type Request = SubmitObjectsRequest;
     type Response = RegistryResponse;
 }

@@ -18,6 +18,7 @@ impl Transaction for RetrieveDocumentSet {
     const ACTION: &'static str = "urn:ihe:iti:2007:RetrieveDocumentSet";
     const RESPONSE_ACTION: &'static str = "urn:ihe:iti:2007:RetrieveDocumentSetResponse";
     const MTOM: bool = true;
+    const ASYNCHRONOUS: bool = true;
     type Request = RetrieveDocumentSetRequest;
     type Response = RetrieveDocumentSetResponse;
 }

@@ -20,6 +20,7 @@ impl Transaction for ProvideAndRegisterImagingDocumentSet {
     const ACTION: &'static str = ProvideAndRegisterDocumentSet::ACTION;
     const RESPONSE_ACTION: &'static str = ProvideAndRegisterDocumentSet::RESPONSE_ACTION;
     const MTOM: bool = ProvideAndRegisterDocumentSet::MTOM;
+    const ASYNCHRONOUS: bool = ProvideAndRegisterDocumentSet::ASYNCHRONOUS;
     type Request = ProvideAndRegisterDocumentSetRequest;
     type Response = <ProvideAndRegisterDocumentSet as Transaction>::Response;
 }

@@ -19,6 +19,7 @@ impl Transaction for RetrieveImagingDocumentSet {
     const ACTION: &'static str = "urn:ihe:rad:2009:RetrieveImagingDocumentSet";
     const RESPONSE_ACTION: &'static str = RetrieveDocumentSet::RESPONSE_ACTION;
     const MTOM: bool = true;
+    const ASYNCHRONOUS: bool = true;
     type Request = RetrieveImagingDocumentSetRequest;
     type Response = RetrieveDocumentSetResponse;
 }

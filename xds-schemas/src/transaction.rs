@@ -10,6 +10,9 @@ pub trait Transaction {
     const RESPONSE_ACTION: &'static str;
     /// Whether requests and responses travel as MTOM/XOP, even when nothing is optimised.
     const MTOM: bool;
+    /// Whether the answer may be wanted at another address, over a connection of its own. If the
+    /// framework says nothing of it, only synchronous exchange is expected (ITI TF-2 V.5.3).
+    const ASYNCHRONOUS: bool = false;
     /// The child of the request's SOAP body.
     type Request: FromXml + ToXml;
     /// The child of the response's SOAP body.

@@ -3,8 +3,12 @@
 //! The faults and their details are those of the SOAP binding.
 //! <https://www.w3.org/TR/ws-addr-core/>, <https://www.w3.org/TR/ws-addr-soap/>
 
+mod endpoint_reference;
+
 use crate::soap::{About, Fault, FaultCode, QName};
 use crate::xml::{Element, Reader, Writer, XmlError, ns};
+
+pub use endpoint_reference::EndpointReference;
 
 /// The address of whoever sent the message: answer on the same connection.
 pub const ANONYMOUS: &str = "http://www.w3.org/2005/08/addressing/anonymous";
@@ -28,14 +32,16 @@ pub struct Addressing {
     pub message_id: Option<String>,
     /// Where the message is meant to go.
     pub to: Option<String>,
-    /// Who sent it: the address of the endpoint reference.
-    pub from: Option<String>,
-    /// Where the answer should go: the address of the endpoint reference.
-    pub reply_to: Option<String>,
-    /// Where a fault should go: the address of the endpoint reference.
-    pub fault_to: Option<String>,
+    /// Who sent it.
+    pub from: Option<EndpointReference>,
+    /// Where the answer should go; without it, to whoever sent the message.
+    pub reply_to: Option<EndpointReference>,
+    /// Where a fault should go; without it, where the answer goes.
+    pub fault_to: Option<EndpointReference>,
     /// In an answer, the `MessageID` of the request.
     pub relates_to: Option<String>,
+    /// Header blocks for whoever gets the message, as XML: the reference parameters of its endpoint.
+    pub parameters: String,
 }
 
 impl Addressing {
@@ -45,9 +51,16 @@ impl Addressing {
             action: action.to_owned(),
             message_id: Some(message_id),
             to: Some(to.to_owned()),
-            reply_to: Some(ANONYMOUS.to_owned()),
+            reply_to: Some(EndpointReference::of(ANONYMOUS)),
             ..Self::default()
         }
+    }
+
+    /// The same, but the answer should go to `address`.
+    #[must_use]
+    pub fn answered_at(mut self, address: &str) -> Self {
+        self.reply_to = Some(EndpointReference::of(address));
+        self
     }
 
     /// The header of the answer to a message whose `MessageID` was `relates_to`.
@@ -60,17 +73,12 @@ impl Addressing {
         }
     }
 
-    /// Checks that answer and fault go back on the connection of the request, or nowhere.
-    pub fn answered_here(&self) -> Result<(), Fault> {
-        for (address, header) in [(&self.reply_to, "ReplyTo"), (&self.fault_to, "FaultTo")] {
-            if address
-                .as_deref()
-                .is_some_and(|address| address != ANONYMOUS && address != NONE)
-            {
-                return Err(only_anonymous(header));
-            }
-        }
-        Ok(())
+    /// A message that is sent to `endpoint` (WS-Addressing 1.0 Core, section 3.3).
+    #[must_use]
+    pub fn sent_to(mut self, endpoint: &EndpointReference) -> Self {
+        self.to = Some(endpoint.address.clone());
+        self.parameters.clone_from(&endpoint.parameters);
+        self
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {
@@ -87,18 +95,19 @@ impl Addressing {
                 writer.element(name, value);
             }
         }
-        for (name, address) in [
+        for (name, endpoint) in [
             ("wsa:From", &self.from),
             ("wsa:ReplyTo", &self.reply_to),
             ("wsa:FaultTo", &self.fault_to),
         ] {
-            if let Some(address) = address {
+            if let Some(endpoint) = endpoint {
                 writer
                     .open(name)
-                    .element("wsa:Address", address)
+                    .element("wsa:Address", &endpoint.address)
                     .close(name);
             }
         }
+        writer.raw(&self.parameters);
     }
 }
 
@@ -131,9 +140,9 @@ impl Collector {
             }
             "MessageID" => keep(&mut fields.message_id, trimmed(reader)?, "MessageID"),
             "To" => keep(&mut fields.to, trimmed(reader)?, "To"),
-            "From" => keep_address(&mut fields.from, reader, "From")?,
-            "ReplyTo" => keep_address(&mut fields.reply_to, reader, "ReplyTo")?,
-            "FaultTo" => keep_address(&mut fields.fault_to, reader, "FaultTo")?,
+            "From" => keep_endpoint(&mut fields.from, reader, "From")?,
+            "ReplyTo" => keep_endpoint(&mut fields.reply_to, reader, "ReplyTo")?,
+            "FaultTo" => keep_endpoint(&mut fields.fault_to, reader, "FaultTo")?,
             // Several relationships are allowed; the first one that says "reply" counts.
             "RelatesTo" => {
                 let reply = element
@@ -170,7 +179,7 @@ impl Collector {
 /// A header, and the WS-Addressing name of what is wrong with it.
 type Wrong = (&'static str, &'static str);
 
-fn keep(field: &mut Option<String>, value: String, name: &'static str) -> Option<Wrong> {
+fn keep<T>(field: &mut Option<T>, value: T, name: &'static str) -> Option<Wrong> {
     if field.is_some() {
         return Some((name, "InvalidCardinality"));
     }
@@ -178,14 +187,14 @@ fn keep(field: &mut Option<String>, value: String, name: &'static str) -> Option
     None
 }
 
-fn keep_address(
-    field: &mut Option<String>,
+fn keep_endpoint(
+    field: &mut Option<EndpointReference>,
     reader: &mut Reader<'_>,
     name: &'static str,
 ) -> Result<Option<Wrong>, XmlError> {
-    Ok(match read_endpoint_reference(reader)? {
-        Some(address) => keep(field, address, name),
-        None => Some((name, "MissingAddressInEPR")),
+    Ok(match endpoint_reference::read(reader)? {
+        Ok(endpoint) => keep(field, endpoint, name),
+        Err(problem) => Some((name, problem)),
     })
 }
 
@@ -199,7 +208,8 @@ pub(crate) fn action_not_supported(action: &str) -> Fault {
     }
 }
 
-fn header_required(header: &str) -> Fault {
+/// The fault for a message that lacks the addressing header of this name.
+pub fn header_required(header: &str) -> Fault {
     Fault {
         code: FaultCode::Sender,
         subcodes: vec![wsa("MessageAddressingHeaderRequired")],
@@ -220,8 +230,30 @@ fn invalid(header: &str, problem: &str) -> Fault {
     }
 }
 
-fn only_anonymous(header: &str) -> Fault {
-    invalid(header, "OnlyAnonymousAddressSupported")
+/// The fault for an endpoint reference, in the header of this name, whose answers are given on the
+/// connection of the request only.
+pub fn only_anonymous(header: &str, why: &str) -> Fault {
+    because(invalid(header, "OnlyAnonymousAddressSupported"), why)
+}
+
+/// The fault for an endpoint reference, in the header of this name, with an address that cannot be
+/// used.
+pub fn invalid_address(header: &str, why: &str) -> Fault {
+    because(invalid(header, "InvalidAddress"), why)
+}
+
+/// The fault for a message that cannot be taken now and may be sent again later.
+pub fn endpoint_unavailable(why: &str) -> Fault {
+    let reason = "The endpoint is unable to process the message at this time";
+    Fault {
+        subcodes: vec![wsa("EndpointUnavailable")],
+        ..because(Fault::receiver(reason), why)
+    }
+}
+
+fn because(mut fault: Fault, why: &str) -> Fault {
+    fault.reason = format!("{}: {why}", fault.reason);
+    fault
 }
 
 fn wsa(name: &str) -> QName {
@@ -234,17 +266,4 @@ fn wsa(name: &str) -> QName {
 /// All values are IRIs, around which XML Schema ignores white space.
 fn trimmed(reader: &mut Reader<'_>) -> Result<String, XmlError> {
     Ok(reader.text()?.trim().to_owned())
-}
-
-/// The address; reference parameters and metadata are passed over.
-fn read_endpoint_reference(reader: &mut Reader<'_>) -> Result<Option<String>, XmlError> {
-    let mut address = None;
-    while let Some(child) = reader.child()? {
-        if child.is(ns::WSA, "Address") && address.is_none() {
-            address = Some(trimmed(reader)?);
-        } else {
-            reader.skip()?;
-        }
-    }
-    Ok(address)
 }

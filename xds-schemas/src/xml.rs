@@ -8,6 +8,8 @@
 //! The reader is a pull parser: an element that was entered is left again by reading its children
 //! until there are none, by taking its text, or by skipping the rest of it.
 
+mod copy;
+
 use std::borrow::Cow;
 
 use quick_xml::XmlVersion;

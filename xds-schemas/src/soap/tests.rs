@@ -47,11 +47,10 @@ fn reads_header_and_body() {
     let header = read_header(message.as_bytes()).unwrap();
     assert_eq!(header.action, "urn:do");
     assert_eq!(header.message_id.as_deref(), Some("uuid:1"));
-    assert_eq!(header.reply_to.as_deref(), Some(wsa::ANONYMOUS));
-    assert_eq!(header.from.as_deref(), Some("urn:me"));
+    assert_eq!(header.reply_to.unwrap().address, wsa::ANONYMOUS);
+    assert_eq!(header.from.unwrap().address, "urn:me");
     assert_eq!(header.relates_to, None);
-    let fault = header.answered_here().unwrap_err();
-    assert!(fault.is("OnlyAnonymousAddressSupported"), "{fault}");
+    assert_eq!(header.fault_to.unwrap().address, "urn:f");
     assert_eq!(read_body::<Words>(message.as_bytes()).unwrap().0, "hello");
 }
 
@@ -213,4 +212,64 @@ fn faults_are_read_again() {
         read_answer::<Words>(soap.as_bytes()),
         Ok(BodyOrFault::Body(_))
     ));
+}
+
+/// WS-Addressing 1.0 SOAP Binding, section 2.3: reference parameters become header blocks of the
+/// answer, which say what they are.
+#[test]
+fn an_answer_carries_the_reference_parameters_of_its_endpoint() {
+    let asked = message(
+        "<a:Action>urn:do</a:Action><a:ReplyTo xmlns:t='urn:ticket'><a:Address> http://there/x \
+         </a:Address><a:ReferenceParameters><t:Number kind='t:x'>4&amp;2</t:Number>\
+         <Empty xmlns='urn:e'/></a:ReferenceParameters><a:Metadata><x/></a:Metadata></a:ReplyTo>",
+    );
+    let asked = read_header(asked.as_bytes()).unwrap();
+    let endpoint = asked.reply_to.unwrap();
+    assert_eq!(endpoint.address, "http://there/x");
+    let answer = Header::answer("urn:done", "urn:uuid:2".into(), Some("uuid:1")).sent_to(&endpoint);
+    let xml = write(&answer, &Words("hi".into()));
+    let read = read_header(xml.as_bytes()).unwrap();
+    assert_eq!(read.to.as_deref(), Some("http://there/x"));
+    assert_eq!(read.relates_to.as_deref(), Some("uuid:1"));
+    let mut reader = Reader::new(xml.as_bytes()).unwrap();
+    reader.root().unwrap();
+    reader.child().unwrap();
+    let mut parameters = Vec::new();
+    while let Some(block) = reader.child().unwrap() {
+        let marked = reader.attribute_in(&block, ns::WSA, "IsReferenceParameter");
+        if marked.as_deref() == Some("true") {
+            parameters.push((
+                block.namespace.to_string(),
+                block.name().to_owned(),
+                reader.text().unwrap().into_owned(),
+            ));
+        } else {
+            reader.skip().unwrap();
+        }
+    }
+    let parameter = |namespace: &str, name: &str, text: &str| {
+        (namespace.to_owned(), name.to_owned(), text.to_owned())
+    };
+    assert_eq!(
+        parameters,
+        [
+            parameter("urn:ticket", "Number", "4&2"),
+            parameter("urn:e", "Empty", "")
+        ]
+    );
+}
+
+#[test]
+fn endpoint_references_that_cannot_be_followed_are_refused() {
+    let two = "<a:Action>urn:a</a:Action><a:ReplyTo><a:Address>http://a</a:Address>\
+               <a:Address>http://b</a:Address></a:ReplyTo>";
+    let fault = refused(two).fault;
+    assert!(fault.is("InvalidEPR"), "{fault}");
+    assert_eq!(fault.subcodes[0].name, "InvalidAddressingHeader");
+    let long = "x".repeat(70_000);
+    let long = format!(
+        "<a:Action>urn:a</a:Action><a:FaultTo><a:Address>http://a</a:Address>\
+         <a:ReferenceParameters><p>{long}</p></a:ReferenceParameters></a:FaultTo>"
+    );
+    assert!(refused(&long).fault.is("InvalidEPR"));
 }
