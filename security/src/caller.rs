@@ -16,6 +16,8 @@ pub struct Caller {
     pub user: Option<User>,
     /// Where the connection comes from.
     pub address: SocketAddr,
+    /// Where the answer is wanted, if it is not on the connection: an address that we send to.
+    pub reply_to: Option<String>,
 }
 
 impl Caller {
@@ -25,6 +27,7 @@ impl Caller {
             node: None,
             user: None,
             address,
+            reply_to: None,
         }
     }
 }

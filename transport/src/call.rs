@@ -4,12 +4,14 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use hyper::body::Incoming as HttpBody;
+use tokio::sync::oneshot;
 use xds_schemas::mtom::ContentType;
 use xds_schemas::soap::{self, About, Fault, FaultCode, Header};
 use xds_schemas::transaction::Transaction;
 
 use hilum_security::{Caller, Permission};
 
+use crate::asynchronous::{Accepted, Replies, Wanted};
 use crate::limits::Limits;
 use crate::mtom_stream::{self, Attachments};
 use crate::reply::{Asked, Reply};
@@ -61,6 +63,9 @@ pub enum Refused {
     Message,
     /// A call that was taken and then lost by a defect of this program.
     Lost,
+    /// An answer, by the server to which the caller wanted it sent, or because that server could
+    /// not be reached.
+    Answer,
 }
 
 impl Refusal {
@@ -84,6 +89,16 @@ impl Refusal {
         }
     }
 
+    /// An answer was not taken.
+    pub(crate) fn answer(caller: Caller, reason: &str) -> Self {
+        Self {
+            caller,
+            what: Refused::Answer,
+            fault: Fault::receiver(format!("an answer was not delivered: {reason}")),
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
     fn message(caller: Caller, trouble: Trouble) -> Self {
         let Trouble { status, fault } = trouble;
         Self {
@@ -94,7 +109,7 @@ impl Refusal {
         }
     }
 
-    /// The answer to what was refused. To a refused connection it goes nowhere.
+    /// The answer to what was refused. If that is a connection or an answer, it goes nowhere.
     pub fn reply(&self) -> Reply {
         Reply::fault_with_status(&self.fault, self.status)
     }
@@ -109,6 +124,10 @@ pub struct Call {
     endpoint: String,
     root: Bytes,
     attachments: Attachments,
+    /// What is wanted that is not an answer on this connection.
+    wanted: Option<Wanted>,
+    /// Ends when everything on the wire was taken.
+    taken: oneshot::Receiver<()>,
 }
 
 impl Call {
@@ -144,6 +163,11 @@ impl Call {
             Err(refused) => Err(Fault::not_permitted(refused.to_string())),
         }
     }
+
+    /// The message itself, of a call that answers one of ours.
+    pub(crate) fn into_message(self) -> (Header, Bytes, Attachments, oneshot::Receiver<()>) {
+        (*self.header, self.root, self.attachments, self.taken)
+    }
 }
 
 /// A call whose caller may make it. Only a permitted call can be read.
@@ -158,51 +182,86 @@ impl Permitted {
         &self.call.root
     }
 
-    /// Reads the request.
+    /// Reads the request. If its answer is wanted elsewhere, that is decided here: from now on, the
+    /// answer goes there.
     pub fn read<T: Transaction>(self) -> Result<(Caller, T::Request, Attachments), Fault> {
-        let request = soap::read_body::<T::Request>(&self.call.root)?;
-        Ok((self.call.caller, request, self.call.attachments))
+        let Call {
+            caller,
+            root,
+            attachments,
+            wanted,
+            taken,
+            ..
+        } = self.call;
+        let accepting = wanted.map(|wanted| wanted.judge(T::ASYNCHRONOUS));
+        let accepting = accepting.transpose()?;
+        let request = soap::read_body::<T::Request>(&root)?;
+        if let Some(accepting) = accepting {
+            accepting.accept(taken);
+        }
+        Ok((caller, request, attachments))
     }
+}
+
+/// A request, as far as a room needs it to decide.
+pub(crate) struct Received {
+    pub(crate) incoming: Incoming,
+    pub(crate) caller: Caller,
+    pub(crate) asked: Asked,
+    /// Comes when a call is accepted whose answer is not simply given on its connection.
+    pub(crate) accepted: Option<oneshot::Receiver<Accepted>>,
 }
 
 /// Takes a request as far as a room needs it to decide.
 pub(crate) async fn receive(
     request: Request<HttpBody>,
-    caller: Caller,
+    mut caller: Caller,
     scheme: &str,
     limits: &Limits,
-) -> (Incoming, Asked) {
+    replies: &Replies,
+) -> Received {
     let (head, body) = request.into_parts();
     let endpoint = endpoint(&head, scheme);
     let path = head.uri.path().to_owned();
-    if matches!(head.method, Method::GET | Method::HEAD) {
-        let query = head.uri.query().map(str::to_owned);
-        return (
-            Incoming::Get(Get {
-                caller,
-                path,
-                query,
-                endpoint,
-            }),
-            Asked::default(),
-        );
-    }
-    let expects_continue = head.headers.contains_key(header::EXPECT);
-    let wire = Wire::new(body, None, limits).expecting_continue(expects_continue);
     let mut asked = Asked::default();
-    match receive_message(&head, wire, &mut asked, limits).await {
-        Ok((header, root, attachments)) => {
-            let call = Call {
-                header: Box::new(header),
-                caller,
-                path,
-                endpoint,
-                root,
-                attachments,
-            };
-            (Incoming::Call(call), asked)
+    let mut accepted = None;
+    let incoming = if matches!(head.method, Method::GET | Method::HEAD) {
+        Incoming::Get(Get {
+            caller: caller.clone(),
+            path,
+            query: head.uri.query().map(str::to_owned),
+            endpoint,
+        })
+    } else {
+        let expects_continue = head.headers.contains_key(header::EXPECT);
+        let mut wire = Wire::new(body, None, limits).expecting_continue(expects_continue);
+        let taken = wire.taken();
+        match receive_message(&head, wire, &mut asked, limits).await {
+            Ok((header, root, attachments)) => {
+                let wanted = Wanted::of(&header, replies).map(|(wanted, told)| {
+                    accepted = Some(told);
+                    caller.reply_to = wanted.reply_to().map(str::to_owned);
+                    wanted
+                });
+                Incoming::Call(Call {
+                    header: Box::new(header),
+                    caller: caller.clone(),
+                    path,
+                    endpoint,
+                    root,
+                    attachments,
+                    wanted,
+                    taken,
+                })
+            }
+            Err(trouble) => Incoming::Refused(Refusal::message(caller.clone(), trouble)),
         }
-        Err(trouble) => (Incoming::Refused(Refusal::message(caller, trouble)), asked),
+    };
+    Received {
+        incoming,
+        caller,
+        asked,
+        accepted,
     }
 }
 
@@ -241,7 +300,6 @@ async fn receive_message(
     if content_type.essence == "text/xml" {
         return Err(unsupported());
     }
-    header.answered_here().map_err(trouble)?;
     Ok((header, root, attachments))
 }
 

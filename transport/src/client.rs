@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming as HttpBody;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -23,11 +23,13 @@ use hilum_security::iti19_authenticate_node::ClientTls;
 
 use crate::body::Body;
 use crate::call::content_type;
+use crate::correlation::{Arrived, Correlation};
 use crate::limits::Limits;
 use crate::mtom_stream::{self, Attachments};
 use crate::patient::Patient;
 use crate::pool::{Lease, Pool};
 use crate::reply::{Message, Part, new_message_id};
+use crate::target::Target;
 use crate::wire::{Trouble, Wire};
 
 /// Why there is no answer.
@@ -58,6 +60,20 @@ pub enum ClientError {
         url: String,
         /// The fault.
         fault: Box<Fault>,
+    },
+    /// The peer took the request, and its answer, which was to come by itself, did not.
+    #[error("{url} took the request, but no answer came within {seconds} seconds")]
+    NoAnswer {
+        /// The URL.
+        url: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// Too many answers are waited for already, so that nothing was sent.
+    #[error("{url} was not asked: too many answers are waited for already")]
+    Busy {
+        /// The URL.
+        url: String,
     },
     /// The peer answered something that cannot be read.
     #[error("{url} answered something that cannot be read (HTTP status {status}): {reason}")]
@@ -111,35 +127,78 @@ impl Client {
         let envelope = soap::write(&Header::request(T::ACTION, new_message_id(), url), request);
         let message = Message::new(envelope, attachments, T::MTOM, Some(T::ACTION));
         let (status, root, attachments) = self.exchange(url, message).await?;
-        let garbled = |reason: String| ClientError::Garbled {
+        read_answer::<T>(url, status, root, attachments)
+    }
+
+    /// Asks for a transaction whose answer is to come by itself, to where `correlation` receives.
+    /// A peer that answers on the connection all the same is understood too.
+    pub async fn send_asynchronously<T: Transaction>(
+        &self,
+        url: &str,
+        request: &T::Request,
+        attachments: Vec<Part>,
+        correlation: &Correlation,
+    ) -> Result<Answer<T::Response>, ClientError> {
+        let id = new_message_id();
+        let expected = correlation.expect(&id, T::RESPONSE_ACTION);
+        let expected = expected.ok_or_else(|| ClientError::Busy {
             url: url.to_owned(),
-            status: status.as_u16(),
-            reason,
-        };
-        match soap::read_answer::<T::Response>(&root) {
-            Ok(BodyOrFault::Fault(fault)) => Err(ClientError::Fault {
+        })?;
+        let header = Header::request(T::ACTION, id, url).answered_at(correlation.reply_to());
+        let envelope = soap::write(&header, request);
+        let message = Message::new(envelope, attachments, T::MTOM, Some(T::ACTION));
+        let target = parse(url)?;
+        let request = target.request("POST", Some(message.content_type), message.body);
+        let sent = self.transfer(url, &target, request).await;
+        let (response, lease) = sent.map_err(|failed| failed.error)?;
+        if response.status().is_success() && !response.headers().contains_key(header::CONTENT_TYPE)
+        {
+            let (_, body) = response.into_parts();
+            drop(Wire::new(body, Some(lease), &self.limits));
+            let arrived = expected.arrived().await;
+            let Arrived {
+                root, attachments, ..
+            } = arrived.ok_or_else(|| ClientError::NoAnswer {
                 url: url.to_owned(),
-                fault: Box::new(fault),
+                seconds: correlation.patience().as_secs(),
+            })?;
+            return read_answer::<T>(url, StatusCode::OK, root, attachments);
+        }
+        let (status, root, attachments) = self.received(url, response, lease).await?;
+        read_answer::<T>(url, status, root, attachments)
+    }
+
+    /// Sends a message that is answered by nothing but an HTTP status.
+    pub(crate) async fn deliver(
+        &self,
+        target: &Target,
+        request: Request<Body>,
+    ) -> Result<(), NotDelivered> {
+        let url = target.peer();
+        let (response, lease) = self.transfer(&url, target, request).await?;
+        let (head, body) = response.into_parts();
+        // What else it says means nothing; some of it is read, so that the connection can be kept.
+        drop(Wire::new(body, Some(lease), &self.limits));
+        match head.status.is_success() {
+            true => Ok(()),
+            // Nor is a redirection followed: it may lead to whom nobody allowed.
+            false => Err(NotDelivered {
+                error: garbled(
+                    &url,
+                    head.status,
+                    Trouble::bad("it did not take the answer"),
+                ),
+                unsent: None,
             }),
-            Ok(BodyOrFault::Body(response)) => {
-                let header =
-                    soap::read_header(&root).map_err(|refused| garbled(refused.fault.reason))?;
-                Ok(Answer {
-                    header,
-                    response,
-                    envelope: root,
-                    attachments,
-                })
-            }
-            Err(error) => Err(garbled(error.to_string())),
         }
     }
 
     /// Gets something that is not SOAP: status and at most [`Limits::root_bytes`] of content.
     pub async fn fetch(&self, url: &str) -> Result<(u16, Bytes), ClientError> {
-        let target = Target::parse(url)?;
+        let target = parse(url)?;
         let request = target.request("GET", None, Body::bytes(Bytes::new()));
-        let (response, lease) = self.transfer(url, &target, request).await?;
+        let sent = self.transfer(url, &target, request).await;
+        let (response, lease) = sent.map_err(|failed| failed.error)?;
         let (head, body) = response.into_parts();
         let mut wire = Wire::new(body, Some(lease), &self.limits);
         let content = wire.collect(self.limits.root_bytes).await;
@@ -152,9 +211,20 @@ impl Client {
         url: &str,
         message: Message,
     ) -> Result<(StatusCode, Bytes, Attachments), ClientError> {
-        let target = Target::parse(url)?;
+        let target = parse(url)?;
         let request = target.request("POST", Some(message.content_type), message.body);
-        let (response, lease) = self.transfer(url, &target, request).await?;
+        let sent = self.transfer(url, &target, request).await;
+        let (response, lease) = sent.map_err(|failed| failed.error)?;
+        self.received(url, response, lease).await
+    }
+
+    /// Takes the envelope of an answer.
+    async fn received(
+        &self,
+        url: &str,
+        response: Response<HttpBody>,
+        lease: Lease,
+    ) -> Result<(StatusCode, Bytes, Attachments), ClientError> {
         let (head, body) = response.into_parts();
         let wire = Wire::new(body, Some(lease), &self.limits);
         let received = async {
@@ -188,48 +258,48 @@ impl Client {
         url: &str,
         target: &Target,
         mut request: Request<Body>,
-    ) -> Result<(Response<HttpBody>, Lease), ClientError> {
-        let failed = |sent, reason| ClientError::Unreachable {
-            url: url.to_owned(),
-            reason,
-            sent,
+    ) -> Result<(Response<HttpBody>, Lease), NotDelivered> {
+        let failed = |unsent: Option<Request<Body>>, reason| NotDelivered {
+            error: ClientError::Unreachable {
+                url: url.to_owned(),
+                reason,
+                sent: unsent.is_none(),
+            },
+            unsent: unsent.map(Box::new),
         };
+        let peer = target.peer();
         loop {
-            let kept = self.pool.take(&target.peer);
+            let kept = self.pool.take(&peer);
             let is_kept = kept.is_some();
             let mut sender = match kept {
                 Some(sender) => sender,
-                None => {
-                    let connected = self.connect(target).await;
-                    connected.map_err(|reason| failed(false, reason))?
-                }
+                None => match self.connect(target).await {
+                    Ok(sender) => sender,
+                    Err(reason) => return Err(failed(Some(request), reason)),
+                },
             };
             if let Err(error) = sender.ready().await {
                 if is_kept {
                     continue;
                 }
-                return Err(failed(false, error.to_string()));
+                return Err(failed(Some(request), error.to_string()));
             }
             let taken = request.body().taken();
             let answer = sender.try_send_request(request);
             match patiently(self.limits.answer(), &taken, answer).await {
                 Ok(Ok(response)) => {
                     let pool = Arc::clone(&self.pool);
-                    let lease = Lease {
-                        pool,
-                        peer: target.peer.clone(),
-                        sender,
-                    };
+                    let lease = Lease { pool, peer, sender };
                     return Ok((response, lease));
                 }
                 Ok(Err(mut broken)) => match broken.take_message() {
                     Some(unsent) if is_kept => request = unsent,
-                    unsent => return Err(failed(unsent.is_none(), chain(broken.error()))),
+                    unsent => return Err(failed(unsent, chain(broken.error()))),
                 },
                 Err(_) => {
                     let seconds = self.limits.answer_seconds;
                     let reason = format!("no answer within {seconds} seconds");
-                    return Err(failed(true, reason));
+                    return Err(failed(None, reason));
                 }
             }
         }
@@ -238,14 +308,14 @@ impl Client {
     async fn connect(&self, target: &Target) -> Result<SendRequest<Body>, String> {
         let limit = self.limits.connect();
         let connected = async {
-            let address = (target.host.as_str(), target.port);
+            let address = (target.origin.host.as_str(), target.origin.port);
             let stream = TcpStream::connect(address)
                 .await
                 .map_err(|error| error.to_string())?;
             stream
                 .set_nodelay(true)
                 .map_err(|error| error.to_string())?;
-            if !target.tls {
+            if !target.origin.tls {
                 return self.talk(stream).await;
             }
             let tls = self
@@ -253,7 +323,7 @@ impl Client {
                 .as_ref()
                 .ok_or("no certificates are configured for https")?;
             let session = tls
-                .session(&target.host)
+                .session(&target.origin.host)
                 .map_err(|error| error.to_string())?;
             let mut stream = SslStream::new(session, stream).map_err(|error| error.to_string())?;
             if let Err(error) = std::pin::Pin::new(&mut stream).connect().await {
@@ -319,65 +389,47 @@ async fn patiently<T>(
     }
 }
 
-/// A URL, taken apart.
-struct Target {
-    tls: bool,
-    host: String,
-    port: u16,
-    authority: String,
-    path: String,
-    /// Connections to this are alike.
-    peer: String,
+/// Why a request got no answer, and the request itself if nothing of it was sent.
+pub(crate) struct NotDelivered {
+    pub(crate) error: ClientError,
+    pub(crate) unsent: Option<Box<Request<Body>>>,
 }
 
-impl Target {
-    fn parse(url: &str) -> Result<Self, ClientError> {
-        let wrong = |reason| ClientError::Url {
-            url: url.to_owned(),
-            reason,
-        };
-        let uri: Uri = url.parse().map_err(|_| wrong("this is not a URL"))?;
-        let tls = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(wrong("only https and http URLs can be asked")),
-        };
-        let authority = uri
-            .authority()
-            .ok_or_else(|| wrong("the URL names no host"))?;
-        let host = authority
-            .host()
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_owned();
-        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        Ok(Self {
-            tls,
-            port,
-            peer: format!("{} {host} {port}", if tls { "https" } else { "http" }),
-            host,
-            authority: authority.as_str().to_owned(),
-            path: uri
-                .path_and_query()
-                .map_or("/", |path| path.as_str())
-                .to_owned(),
-        })
-    }
+fn parse(url: &str) -> Result<Target, ClientError> {
+    Target::parse(url).map_err(|reason| ClientError::Url {
+        url: url.to_owned(),
+        reason,
+    })
+}
 
-    fn request(&self, method: &str, kind: Option<HeaderValue>, body: Body) -> Request<Body> {
-        let mut request = Request::new(body);
-        if method == "POST" {
-            *request.method_mut() = http::Method::POST;
+/// Reads the answer out of its envelope.
+fn read_answer<T: Transaction>(
+    url: &str,
+    status: StatusCode,
+    root: Bytes,
+    attachments: Attachments,
+) -> Result<Answer<T::Response>, ClientError> {
+    let garbled = |reason: String| ClientError::Garbled {
+        url: url.to_owned(),
+        status: status.as_u16(),
+        reason,
+    };
+    match soap::read_answer::<T::Response>(&root) {
+        Ok(BodyOrFault::Fault(fault)) => Err(ClientError::Fault {
+            url: url.to_owned(),
+            fault: Box::new(fault),
+        }),
+        Ok(BodyOrFault::Body(response)) => {
+            let header =
+                soap::read_header(&root).map_err(|refused| garbled(refused.fault.reason))?;
+            Ok(Answer {
+                header,
+                response,
+                envelope: root,
+                attachments,
+            })
         }
-        // Both were part of a URL that was parsed.
-        *request.uri_mut() = self.path.parse().unwrap_or_default();
-        if let Ok(host) = HeaderValue::from_str(&self.authority) {
-            request.headers_mut().insert(header::HOST, host);
-        }
-        if let Some(kind) = kind {
-            request.headers_mut().insert(header::CONTENT_TYPE, kind);
-        }
-        request
+        Err(error) => Err(garbled(error.to_string())),
     }
 }
 

@@ -3,23 +3,30 @@
 //! It knows no transaction by name. [`serve`](serve::serve) takes connections and turns each
 //! request into an [`Incoming`], which a room answers with a [`Reply`]. A [`Call`] shows who asks
 //! for what; it can only be read when it is permitted, and its attachments stay on the wire until
-//! the room takes them. [`Client`] is the other end. Every resource a peer can use has a limit,
-//! and all of them are in [`Limits`].
+//! the room takes them. [`Client`] is the other end. Answers that are wanted elsewhere are sent by
+//! [`asynchronous`] and received by [`correlation`]. Every resource a peer can use has a limit, and
+//! all of them are in [`Limits`] and [`Asynchronous`].
 
+pub mod asynchronous;
 mod body;
 pub mod call;
 pub mod client;
+pub mod correlation;
 pub mod limits;
 pub mod mtom_stream;
 mod patient;
 mod pool;
 pub mod reply;
 pub mod serve;
+mod target;
 mod wire;
 
+pub use asynchronous::{Asynchronous, Replies};
 pub use call::{Call, Get, Incoming, Permitted, Refusal, Refused};
 pub use client::{Answer, Client, ClientError};
+pub use correlation::Correlation;
 pub use limits::Limits;
 pub use mtom_stream::{Attachment, Attachments};
 pub use reply::{Part, PartSource, Reply};
-pub use serve::serve;
+pub use serve::{serve, serve_with};
+pub use target::Origin;

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use xds_schemas::mtom;
 use xds_schemas::soap::{self, Fault, FaultCode, Header};
 use xds_schemas::transaction::Transaction;
+use xds_schemas::wsa::EndpointReference;
 use xds_schemas::xml::{ToXml, Writer};
 
 use crate::body::{Body, Piece};
@@ -99,6 +100,7 @@ enum Content {
         content_type: HeaderValue,
         bytes: Bytes,
     },
+    Nothing,
 }
 
 impl Reply {
@@ -131,12 +133,12 @@ impl Reply {
     pub fn fault(fault: &Fault) -> Self {
         let status = match fault.code {
             FaultCode::Sender => StatusCode::BAD_REQUEST,
+            FaultCode::Receiver if fault.is("EndpointUnavailable") => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self {
-            status,
-            content: Content::Fault(Box::new(fault.clone())),
-        }
+        Self::fault_with_status(fault, status)
     }
 
     /// A fault for which HTTP has a status of its own.
@@ -145,6 +147,19 @@ impl Reply {
             status,
             content: Content::Fault(Box::new(fault.clone())),
         }
+    }
+
+    /// A message was taken, and its answer is not this: HTTP status 202 with nothing in it.
+    pub const fn accepted() -> Self {
+        Self {
+            status: StatusCode::ACCEPTED,
+            content: Content::Nothing,
+        }
+    }
+
+    /// Whether this is a fault.
+    pub(crate) const fn is_fault(&self) -> bool {
+        matches!(self.content, Content::Fault(_))
     }
 
     /// Something that is not SOAP, like a WSDL. A status or media type that HTTP cannot carry
@@ -175,37 +190,69 @@ impl Reply {
 
     /// The HTTP response to a message that came as `asked` says.
     pub(crate) fn into_response(self, asked: &Asked) -> Response<Body> {
-        let (content_type, body) = match self.content {
+        let mut content_type = None;
+        let body = match self.content {
             Content::Plain {
-                content_type,
+                content_type: kind,
                 bytes,
-            } => (content_type, Body::bytes(bytes)),
+            } => {
+                content_type = Some(kind);
+                Body::bytes(bytes)
+            }
+            Content::Nothing => Body::bytes(Bytes::new()),
             Content::Fault(fault) => {
-                let header = asked.answered_with(fault.action(), new_message_id());
-                let envelope = soap::write_fault(&header, &fault);
-                (fault_content_type(&fault), Body::bytes(envelope))
+                let header = asked.answered_with(fault.action());
+                content_type = Some(fault_content_type(&fault));
+                Body::bytes(soap::write_fault(&header, &fault))
             }
             Content::Soap {
                 action,
                 body,
                 parts,
             } => {
-                let header = asked.answered_with(action, new_message_id());
-                let envelope = soap::write_around(&header, &body);
+                let envelope = soap::write_around(&asked.answered_with(action), &body);
                 let message = Message::new(envelope, parts, asked.mtom, None);
-                (message.content_type, message.body)
+                content_type = Some(message.content_type);
+                message.body
             }
         };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, content_type);
+        if let Some(content_type) = content_type {
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, content_type);
+        }
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
             let allowed = HeaderValue::from_static("GET, HEAD, POST");
             response.headers_mut().insert(header::ALLOW, allowed);
         }
         response
+    }
+
+    /// The same as a message of its own to `endpoint`; nothing if it is not SOAP.
+    pub(crate) fn into_message(
+        self,
+        asked: &Asked,
+        endpoint: &EndpointReference,
+    ) -> Option<Message> {
+        match self.content {
+            Content::Plain { .. } | Content::Nothing => None,
+            Content::Fault(fault) => {
+                let action = fault.action();
+                let header = asked.answered_with(action).sent_to(endpoint);
+                let envelope = soap::write_fault(&header, &fault);
+                Some(Message::new(envelope, Vec::new(), false, Some(action)))
+            }
+            Content::Soap {
+                action,
+                body,
+                parts,
+            } => {
+                let header = asked.answered_with(action).sent_to(endpoint);
+                let envelope = soap::write_around(&header, &body);
+                Some(Message::new(envelope, parts, asked.mtom, Some(action)))
+            }
+        }
     }
 }
 
@@ -217,8 +264,8 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    fn answered_with(&self, action: &str, message_id: String) -> Header {
-        Header::answer(action, message_id, self.message_id.as_deref())
+    fn answered_with(&self, action: &str) -> Header {
+        Header::answer(action, new_message_id(), self.message_id.as_deref())
     }
 }
 

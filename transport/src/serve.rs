@@ -17,18 +17,19 @@ use openssl::ssl::{Ssl, SslAcceptor};
 use openssl::x509::X509VerifyResult;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 use tokio_openssl::SslStream;
 use xds_schemas::soap::Fault;
 
 use hilum_security::{Caller, iti19_authenticate_node as iti19};
 
+use crate::asynchronous::{Accepted, Destination, Replies};
 use crate::body::Body;
-use crate::call::{self, Incoming, Refusal};
+use crate::call::{self, Incoming, Received, Refusal};
 use crate::limits::Limits;
 use crate::patient::Patient;
-use crate::reply::Reply;
+use crate::reply::{Asked, Reply};
 
 /// How long to wait when the system has no connection to give: it is out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -39,6 +40,7 @@ const BUFFER: usize = 64 * 1024;
 struct Door<R> {
     tls: Option<SslAcceptor>,
     limits: Limits,
+    replies: Replies,
     routes: R,
 }
 
@@ -47,11 +49,28 @@ struct Door<R> {
 ///
 /// Without `tls`, connections are plain and their callers unknown. Every call runs in a task of
 /// its own: if it panics, that call is lost and no other, and the room is told, as it is told of
-/// everything else that was refused here.
+/// everything else that was refused here. All answers go on the connections of their calls.
 pub async fn serve<R, F>(
     listener: TcpListener,
     tls: Option<SslAcceptor>,
     limits: Limits,
+    routes: R,
+    stop: impl Future<Output = ()>,
+) -> bool
+where
+    R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    serve_with(listener, tls, limits, Replies::nobody(), routes, stop).await
+}
+
+/// The same, but answers may go elsewhere too, to whom `replies` sends them. Those that wait when
+/// `stop` comes are sent within the same time.
+pub async fn serve_with<R, F>(
+    listener: TcpListener,
+    tls: Option<SslAcceptor>,
+    limits: Limits,
+    replies: Replies,
     routes: R,
     stop: impl Future<Output = ()>,
 ) -> bool
@@ -64,6 +83,7 @@ where
     let door = Arc::new(Door {
         tls,
         limits,
+        replies,
         routes,
     });
     let graceful = GracefulShutdown::new();
@@ -92,7 +112,17 @@ where
         }
     }
     drop(listener);
-    timeout(drain, graceful.shutdown()).await.is_ok()
+    door.replies.stop();
+    let finished = async {
+        graceful.shutdown().await;
+        door.replies.all_sent().await;
+    };
+    let finished = timeout(drain, finished).await.is_ok();
+    let unsent = door.replies.count();
+    if !finished && unsent > 0 {
+        tracing::warn!(unsent, "answers were not sent before the stop");
+    }
+    finished
 }
 
 async fn connection<R, F>(
@@ -211,18 +241,109 @@ where
     R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
     F: Future<Output = Reply> + Send + 'static,
 {
-    let (incoming, asked) = call::receive(request, caller.clone(), scheme, &door.limits).await;
-    let reply = match in_task(door, incoming).await {
+    let (limits, replies) = (&door.limits, &door.replies);
+    let received = call::receive(request, caller, scheme, limits, replies).await;
+    let Received {
+        incoming,
+        caller,
+        asked,
+        accepted,
+    } = received;
+    let finished = finish(Arc::clone(door), incoming, caller.clone());
+    let reply = match accepted {
+        None => finished.await,
+        Some(accepted) => {
+            let origin = (asked.clone(), caller);
+            asynchronously(door, finished, accepted, origin).await
+        }
+    };
+    Ok(reply.into_response(&asked))
+}
+
+/// Lets the room answer, and if it fails to, tells it so.
+async fn finish<R, F>(door: Arc<Door<R>>, incoming: Incoming, caller: Caller) -> Reply
+where
+    R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    match in_task(&door, incoming).await {
         Some(reply) => reply,
         None => {
             let lost = Refusal::lost(caller);
             let reply = lost.reply();
-            in_task(door, Incoming::Refused(lost))
+            in_task(&door, Incoming::Refused(lost))
                 .await
                 .unwrap_or(reply)
         }
+    }
+}
+
+/// Gives the reply for the connection of a call whose answer may be wanted elsewhere: as soon as the
+/// call is accepted and all of it has come, if the connection is not needed any more.
+async fn asynchronously<R, F>(
+    door: &Arc<Door<R>>,
+    finished: impl Future<Output = Reply> + Send + 'static,
+    mut accepted: oneshot::Receiver<Accepted>,
+    origin: (Asked, Caller),
+) -> Reply
+where
+    R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    let mut finished = Box::pin(finished);
+    let mut accepted = tokio::select! {
+        biased;
+        reply = &mut finished => return match accepted.try_recv() {
+            Ok(accepted) => send_on(door, reply, accepted, origin),
+            // It was refused before it was accepted.
+            Err(_) => reply,
+        },
+        Ok(accepted) = &mut accepted => accepted,
     };
-    Ok(reply.into_response(&asked))
+    if !accepted.leaves_the_connection() {
+        let reply = finished.await;
+        return send_on(door, reply, accepted, origin);
+    }
+    tokio::select! {
+        biased;
+        reply = &mut finished => return send_on(door, reply, accepted, origin),
+        _ = &mut accepted.received => {}
+    }
+    let door = Arc::clone(door);
+    tokio::spawn(async move {
+        let reply = finished.await;
+        drop(send_on(&door, reply, accepted, origin));
+    });
+    Reply::accepted()
+}
+
+/// Sends a reply to where it is wanted. Gives what is left for the connection.
+fn send_on<R, F>(
+    door: &Arc<Door<R>>,
+    reply: Reply,
+    accepted: Accepted,
+    (asked, caller): (Asked, Caller),
+) -> Reply
+where
+    R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    let there = match accepted.destination(&reply) {
+        Destination::Here => return reply,
+        Destination::Nowhere => return Reply::accepted(),
+        Destination::There(there) => there,
+    };
+    let door = Arc::clone(door);
+    tokio::spawn(async move {
+        if let Err(reason) = door.replies.deliver(&there, reply, &asked).await {
+            tracing::warn!(to = %there.server(), reason, "an answer was not delivered");
+            let refusal = Refusal::answer(caller, &reason);
+            drop(in_task(&door, Incoming::Refused(refusal)).await);
+        }
+        // Whoever stops waits until its place is free, and so until this is recorded.
+        drop(accepted.place);
+    });
+    Reply::accepted()
 }
 
 /// Lets the room answer in a task of its own. A call that was begun is finished even if the

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use xds_schemas::mtom::MtomError;
 use xds_schemas::soap::Fault;
@@ -69,6 +70,8 @@ pub(crate) struct Wire {
     /// How long we have waited since the count began, and what came meanwhile.
     waited: Duration,
     received: u64,
+    /// Goes when the end was seen or nobody wants more.
+    ended: Option<oneshot::Sender<()>>,
 }
 
 impl Wire {
@@ -81,7 +84,15 @@ impl Wire {
             minimum: limits.progress_bytes,
             waited: Duration::ZERO,
             received: 0,
+            ended: None,
         }
+    }
+
+    /// Ends when all of the body was taken, or nobody wants the rest.
+    pub(crate) fn taken(&mut self) -> oneshot::Receiver<()> {
+        let (ended, taken) = oneshot::channel();
+        self.ended = Some(ended);
+        taken
     }
 
     pub(crate) const fn expecting_continue(mut self, expects_continue: bool) -> Self {
@@ -118,6 +129,7 @@ impl Wire {
                 }
                 Ok(None) => {
                     self.body = None;
+                    self.ended = None;
                     if let Some(lease) = self.lease.take() {
                         lease.give_back();
                     }

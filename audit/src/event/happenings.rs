@@ -324,7 +324,9 @@ impl From<&Refusal> for Event {
     fn from(refusal: &Refusal) -> Self {
         match refusal.what {
             Refused::Connection => Self::node_not_authenticated(&refusal.caller, &refusal.fault),
-            Refused::Message | Refused::Lost => Self::refused(&refusal.caller, &refusal.fault),
+            Refused::Message | Refused::Lost | Refused::Answer => {
+                Self::refused(&refusal.caller, &refusal.fault)
+            }
         }
     }
 }

@@ -103,11 +103,12 @@ impl Parties {
     }
 }
 
-/// Somebody who called. The framework leaves the UserID open; what the certificate says is kept as
-/// the name.
+/// Somebody who called. The UserID is what `wsa:ReplyTo` says, which the framework recommends for
+/// most transactions and leaves open for the others; what the certificate says is kept as the name.
 pub(crate) fn caller_participant(caller: &Caller) -> Participant {
+    let reply_to = caller.reply_to.as_deref();
     Participant {
-        user_id: ANONYMOUS.to_owned(),
+        user_id: reply_to.unwrap_or(ANONYMOUS).to_owned(),
         user_name: caller.node.as_ref().map(|node| node.subject.clone()),
         requestor: true,
         role: None,

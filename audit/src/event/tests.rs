@@ -42,6 +42,7 @@ fn caller() -> Caller {
             issuer: "idp.example".to_owned(),
         }),
         address,
+        reply_to: None,
     }
 }
 

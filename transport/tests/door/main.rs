@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
+mod asynchronous;
+mod correlation;
 mod large;
+mod mailbox;
 mod mtom;
 mod refusals;
 mod site;

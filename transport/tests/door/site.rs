@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use hilum_security::development_ca::Identity;
 use hilum_security::iti19_authenticate_node::{self as iti19, TlsFiles};
 use hilum_security::{Caller, Permission};
-use hilum_transport::{Call, Client, Incoming, Limits, Part, PartSource, Refused, Reply};
+use hilum_transport::{
+    Asynchronous, Call, Client, Incoming, Limits, Part, PartSource, Refused, Replies, Reply,
+};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -70,6 +72,7 @@ impl ToXml for Words {
 /// Answers with the text and what came attached.
 pub(crate) struct Echo;
 impl Transaction for Echo {
+    const ASYNCHRONOUS: bool = true;
     const ACTION: &'static str = "urn:test:echo";
     const RESPONSE_ACTION: &'static str = "urn:test:echoed";
     const MTOM: bool = true;
@@ -80,6 +83,7 @@ impl Transaction for Echo {
 /// Answers with the file that the text names.
 pub(crate) struct Fetch;
 impl Transaction for Fetch {
+    const ASYNCHRONOUS: bool = true;
     const ACTION: &'static str = "urn:test:fetch";
     const RESPONSE_ACTION: &'static str = "urn:test:fetched";
     const MTOM: bool = true;
@@ -90,8 +94,30 @@ impl Transaction for Fetch {
 /// Asks for a defect.
 pub(crate) struct Panic;
 impl Transaction for Panic {
+    const ASYNCHRONOUS: bool = true;
     const ACTION: &'static str = "urn:test:panic";
     const RESPONSE_ACTION: &'static str = "urn:test:never";
+    const MTOM: bool = false;
+    type Request = Words;
+    type Response = Words;
+}
+
+/// Answers when there is a file of the name that the text says. Text that says nothing is a fault.
+pub(crate) struct Wait;
+impl Transaction for Wait {
+    const ASYNCHRONOUS: bool = true;
+    const ACTION: &'static str = "urn:test:wait";
+    const RESPONSE_ACTION: &'static str = "urn:test:waited";
+    const MTOM: bool = false;
+    type Request = Words;
+    type Response = Words;
+}
+
+/// Is answered on its connection only.
+pub(crate) struct Here;
+impl Transaction for Here {
+    const ACTION: &'static str = "urn:test:here";
+    const RESPONSE_ACTION: &'static str = "urn:test:was-here";
     const MTOM: bool = false;
     type Request = Words;
     type Response = Words;
@@ -123,6 +149,11 @@ impl Site {
     }
 
     pub(crate) async fn start(limits: Limits, secure: bool) -> Self {
+        Self::answering(limits, secure, &Asynchronous::default()).await
+    }
+
+    /// A site that may answer elsewhere.
+    pub(crate) async fn answering(limits: Limits, secure: bool, allowed: &Asynchronous) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Identity::authority("Test CA", 2).unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -134,6 +165,8 @@ impl Site {
         }
         let files = files(folder.path().into(), "server");
         let tls = secure.then(|| iti19::server_config(&files).unwrap());
+        let client = secure.then(|| iti19::client_config(&files).unwrap());
+        let replies = Replies::new(allowed, Client::new(client, limits.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let log = Arc::new(Mutex::new(Log::default()));
@@ -142,7 +175,7 @@ impl Site {
         let routes = move |incoming| routes(Arc::clone(&room), incoming);
         let served = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
-            hilum_transport::serve(listener, tls, limits, routes, stopped).await
+            hilum_transport::serve_with(listener, tls, limits, replies, routes, stopped).await
         });
         Self {
             address,
@@ -185,7 +218,12 @@ impl Site {
 
     /// Sends bytes on a new plain connection and reads until it is closed.
     pub(crate) async fn exchange(&self, bytes: &[u8]) -> String {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        Self::exchange_with(self.address, bytes).await
+    }
+
+    /// The same with somebody else.
+    pub(crate) async fn exchange_with(address: SocketAddr, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(bytes).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
@@ -272,7 +310,24 @@ async fn answer(call: Call) -> Result<Reply, Fault> {
             answer.to_xml(&mut writer);
             Ok(Reply::mtom::<Fetch>(writer.finish(), vec![part]))
         }
-        Panic::ACTION => panic!("as asked"),
+        Wait::ACTION => {
+            let (_, request, _) = call.permitted(Permission::Query)?.read::<Wait>()?;
+            if request.text.is_empty() {
+                return Err(Fault::receiver("nothing to wait for"));
+            }
+            while !PathBuf::from(&request.text).exists() {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            Ok(Reply::of::<Wait>(&Words::of("at last")))
+        }
+        Here::ACTION => {
+            let (_, request, _) = call.permitted(Permission::Query)?.read::<Here>()?;
+            Ok(Reply::of::<Here>(&request))
+        }
+        Panic::ACTION => {
+            call.permitted(Permission::Query)?.read::<Panic>()?;
+            panic!("as asked")
+        }
         other => Err(Fault::action_not_supported(other)),
     }
 }
