@@ -13,7 +13,7 @@ use std::time::Duration;
 use hilum_audit::AuditConfig;
 use hilum_repository::dicom::moment::UtcOffset;
 use hilum_security::iti19_authenticate_node::TlsFiles;
-use hilum_transport::Limits;
+use hilum_transport::{Asynchronous, Limits};
 use serde::Deserialize;
 use thiserror::Error;
 use xds_schemas::metadata::hl7::is_oid;
@@ -44,6 +44,9 @@ pub(crate) struct Config {
     pub(crate) imaging: ImagingSection,
     #[serde(default)]
     audit: AuditSection,
+    /// To whom answers may be sent that are wanted elsewhere.
+    #[serde(default)]
+    pub(crate) asynchronous: Asynchronous,
     #[serde(default)]
     pub(crate) limits: Limits,
 }
@@ -212,7 +215,35 @@ impl Config {
             let problem = "repository.settled_seconds: it must be more than limits.answer_seconds";
             return Err(ConfigError(problem.to_owned()));
         }
+        self.check_asynchronous()?;
         self.check_listeners()
+    }
+
+    /// Answers are about patients, so they leave this machine encrypted or not at all.
+    fn check_asynchronous(&self) -> Result<(), ConfigError> {
+        let asynchronous = &self.asynchronous;
+        for server in &asynchronous.reply_to {
+            let problem = match server.is_encrypted() {
+                true if self.tls.is_none() => "without [tls] there is no certificate to show it",
+                false if !server.is_loopback() => {
+                    "only a server on this machine may be answered without encryption"
+                }
+                _ => continue,
+            };
+            let problem = format!("asynchronous.reply_to: {server}: {problem}");
+            return Err(ConfigError(problem));
+        }
+        for (key, zero) in [
+            ("waiting", asynchronous.waiting == 0),
+            ("sending", asynchronous.sending == 0),
+            ("attempts", asynchronous.attempts == 0),
+        ] {
+            if zero {
+                let problem = format!("asynchronous.{key}: it must be at least 1");
+                return Err(ConfigError(problem));
+            }
+        }
+        Ok(())
     }
 
     fn check_listeners(&self) -> Result<(), ConfigError> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use hilum_security::development_ca::Identity;
-use hilum_transport::Limits;
+use hilum_transport::{Asynchronous, Limits};
 use uuid::Uuid;
 use xds_schemas::metadata::hl7::is_oid;
 
@@ -149,6 +149,7 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
     let id = |given: &Option<String>| given.clone().unwrap_or_else(new_oid);
     let port = |offset: u16| (arguments.port_base + offset).to_string();
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let asynchronous = Asynchronous::default();
     let values = [
         ("home", id(&arguments.home)),
         ("patient_id_authority", authority.to_owned()),
@@ -195,6 +196,10 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
             "retrieve_ae_title",
             hilum_repository::imaging::RETRIEVE_AE_TITLE.to_owned(),
         ),
+        ("waiting", asynchronous.waiting.to_string()),
+        ("sending", asynchronous.sending.to_string()),
+        ("attempts", asynchronous.attempts.to_string()),
+        ("pause_seconds", asynchronous.pause_seconds.to_string()),
         ("limits", limits()?),
     ];
     let fill =
@@ -312,6 +317,7 @@ mod tests {
         std::fs::write(&file, uncommented.join("\n")).unwrap();
         let config = Config::load(&file).unwrap();
         assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.asynchronous, Asynchronous::default());
         let seconds = std::time::Duration::from_secs;
         assert_eq!(
             config.decision(),

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use hilum_audit::{Audit, Event};
 use hilum_security::iti19_authenticate_node as iti19;
-use hilum_transport::{Incoming, Reply};
+use hilum_transport::{Incoming, Replies, Reply};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -91,8 +91,9 @@ impl Running {
             };
             let listeners = &mut listeners[usize::from(has_registry)];
             let stop = listeners.stopped();
-            let limits = config.limits.clone();
-            let serving = hilum_transport::serve(listener, tls.clone(), limits, routes, stop);
+            let replies = Replies::new(&config.asynchronous, client.clone());
+            let (tls, limits) = (tls.clone(), config.limits.clone());
+            let serving = hilum_transport::serve_with(listener, tls, limits, replies, routes, stop);
             listeners.running.spawn(serving);
         }
         Ok(Self {

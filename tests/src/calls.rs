@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use hilum_transport::{Attachments, ClientError, Part, PartSource};
+use hilum_transport::{Answer, Attachments, ClientError, Part, PartSource};
 use sha1::{Digest, Sha1};
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrs::{AdhocQueryResponse, RegistryResponse};
@@ -199,6 +199,23 @@ fn records(status: ResponseStatus) -> usize {
 }
 
 impl Town {
+    /// Asks, and takes the answer where the town's client wants it.
+    async fn ask<T: Transaction>(
+        &self,
+        url: &str,
+        request: &T::Request,
+        parts: Vec<Part>,
+    ) -> Result<Answer<T::Response>, ClientError> {
+        let client = &self.client;
+        match &self.answers {
+            None => client.send::<T>(url, request, parts).await,
+            Some(answers) => {
+                let asked = client.send_asynchronously::<T>(url, request, parts, answers);
+                asked.await
+            }
+        }
+    }
+
     /// ITI-41 with the documents from memory.
     pub async fn provide(&self, submission: &Submission) -> Result<RegistryResponse, ClientError> {
         let parts = submission
@@ -221,8 +238,7 @@ impl Town {
     ) -> Result<RegistryResponse, ClientError> {
         let request = Raw(submission.provide_request());
         let answer = self
-            .client
-            .send::<Provide>(&self.repository(), &request, parts)
+            .ask::<Provide>(&self.repository(), &request, parts)
             .await?;
         self.expected.add("ITI-41", "Import", 1);
         Ok(answer.response)
@@ -232,10 +248,7 @@ impl Town {
     pub async fn register(&self, submission: &Submission) -> Result<RegistryResponse, ClientError> {
         let request = Raw(submission.submit_objects_request());
         let url = self.registry();
-        let answer = self
-            .client
-            .send::<Register>(&url, &request, Vec::new())
-            .await?;
+        let answer = self.ask::<Register>(&url, &request, Vec::new()).await?;
         self.expected.add("ITI-42", "Import", 1);
         Ok(answer.response)
     }
@@ -243,10 +256,7 @@ impl Town {
     /// ITI-18.
     pub async fn query(&self, request: String) -> Result<AdhocQueryResponse, ClientError> {
         let url = self.registry();
-        let answer = self
-            .client
-            .send::<Query>(&url, &Raw(request), Vec::new())
-            .await?;
+        let answer = self.ask::<Query>(&url, &Raw(request), Vec::new()).await?;
         let records = records(answer.response.status);
         self.expected.add("ITI-18", "Query", records);
         Ok(answer.response)
@@ -296,8 +306,7 @@ impl Town {
     pub async fn retrieve_as(&self, request: String) -> Result<Retrieved, ClientError> {
         let url = self.repository();
         let answer = self
-            .client
-            .send::<Retrieve>(&url, &Raw(request), Vec::new())
+            .ask::<Retrieve>(&url, &Raw(request), Vec::new())
             .await?;
         let records = records(answer.response.response.status);
         self.expected.add("ITI-43", "Export", records);
@@ -308,8 +317,7 @@ impl Town {
     pub async fn retrieve_images(&self, request: String) -> Result<Retrieved, ClientError> {
         let url = self.imaging();
         let answer = self
-            .client
-            .send::<RetrieveImages>(&url, &Raw(request), Vec::new())
+            .ask::<RetrieveImages>(&url, &Raw(request), Vec::new())
             .await?;
         let records = records(answer.response.response.status);
         self.expected

@@ -2,8 +2,8 @@
 //!
 //! Nothing here looks into a room. A [`Town`] is a folder that `hilum init` wrote and a process of
 //! `hilum serve`; [`words`] writes the messages of IHE as text, so that what the program believes
-//! about them is not believed twice; [`raw`] is a peer that may do everything wrong. When a town is
-//! left, it is stopped as an operator stops it, and its audit records are counted against the calls
+//! about them is not believed twice; [`raw`] is a peer that may do everything wrong, and a [`Desk`]
+//! one that has its answers sent to an address of its own. When a town is left, it is stopped as an operator stops it, and its audit records are counted against the calls
 //! that were made ([`calls`]).
 //!
 //! The program under test is the `hilum` beside the tests (`target/debug/hilum`). `cargo test`
@@ -11,9 +11,11 @@
 //! alone, run `cargo build` first. `HILUM_BIN` names another one.
 
 pub mod calls;
+pub mod desk;
 pub mod postgres;
 pub mod raw;
 pub mod town;
 pub mod words;
 
+pub use desk::Desk;
 pub use town::{Setup, Town};

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use hilum_security::iti19_authenticate_node::{TlsFiles, client_config};
-use hilum_transport::{Client, Limits};
+use hilum_transport::{Client, Correlation, Limits};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -50,6 +50,8 @@ pub struct Town {
     _server: Option<Server>,
     /// The client: a Document Source and Consumer with a certificate of the node's authority.
     pub client: Client,
+    /// Where the client wants its answers, if not on its connections.
+    pub answers: Option<Correlation>,
     /// What must have been recorded in the end.
     pub expected: Expected,
 }
@@ -108,6 +110,7 @@ impl Town {
             process: None,
             _server: server,
             client,
+            answers: None,
             expected: Expected::default(),
         }
     }
@@ -350,15 +353,20 @@ fn succeed(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {error}");
 }
 
-fn client(node: &Path, plain: bool, name: &str) -> Client {
+/// Certificate and key `certs/NAME.pem` of a node, for somebody who trusts its authority.
+pub(crate) fn tls_files(node: &Path, name: &str) -> TlsFiles {
     let certs = node.join("certs");
-    let files = TlsFiles {
+    TlsFiles {
         certificate: certs.join(format!("{name}.pem")),
         key: certs.join(format!("{name}.key")),
         trust: vec![certs.join("ca.pem")],
         client_certificate_required: true,
         check_server_name: true,
-    };
+    }
+}
+
+fn client(node: &Path, plain: bool, name: &str) -> Client {
+    let files = tls_files(node, name);
     let tls = (!plain).then(|| client_config(&files).expect("init writes good certificates"));
     Client::new(tls, Limits::default())
 }

@@ -125,7 +125,7 @@ pub struct Call {
     root: Bytes,
     attachments: Attachments,
     /// What is wanted that is not an answer on this connection.
-    wanted: Option<Wanted>,
+    wanted: Option<Box<Wanted>>,
     /// Ends when everything on the wire was taken.
     taken: oneshot::Receiver<()>,
 }
@@ -241,7 +241,7 @@ pub(crate) async fn receive(
                 let wanted = Wanted::of(&header, replies).map(|(wanted, told)| {
                     accepted = Some(told);
                     caller.reply_to = wanted.reply_to().map(str::to_owned);
-                    wanted
+                    Box::new(wanted)
                 });
                 Incoming::Call(Call {
                     header: Box::new(header),

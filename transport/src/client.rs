@@ -61,20 +61,6 @@ pub enum ClientError {
         /// The fault.
         fault: Box<Fault>,
     },
-    /// The peer took the request, and its answer, which was to come by itself, did not.
-    #[error("{url} took the request, but no answer came within {seconds} seconds")]
-    NoAnswer {
-        /// The URL.
-        url: String,
-        /// How long it was waited for.
-        seconds: u64,
-    },
-    /// Too many answers are waited for already, so that nothing was sent.
-    #[error("{url} was not asked: too many answers are waited for already")]
-    Busy {
-        /// The URL.
-        url: String,
-    },
     /// The peer answered something that cannot be read.
     #[error("{url} answered something that cannot be read (HTTP status {status}): {reason}")]
     Garbled {
@@ -141,27 +127,27 @@ impl Client {
     ) -> Result<Answer<T::Response>, ClientError> {
         let id = new_message_id();
         let expected = correlation.expect(&id, T::RESPONSE_ACTION);
-        let expected = expected.ok_or_else(|| ClientError::Busy {
+        let unanswered = |sent, reason| ClientError::Unreachable {
             url: url.to_owned(),
-        })?;
+            reason,
+            sent,
+        };
+        let full = || unanswered(false, "too many answers are waited for already".to_owned());
+        let expected = expected.ok_or_else(full)?;
         let header = Header::request(T::ACTION, id, url).answered_at(correlation.reply_to());
         let envelope = soap::write(&header, request);
         let message = Message::new(envelope, attachments, T::MTOM, Some(T::ACTION));
         let target = parse(url)?;
         let request = target.request("POST", Some(message.content_type), message.body);
-        let sent = self.transfer(url, &target, request).await;
-        let (response, lease) = sent.map_err(|failed| failed.error)?;
+        let (response, lease) = self.transfer(url, &target, request).await?;
         if response.status().is_success() && !response.headers().contains_key(header::CONTENT_TYPE)
         {
             let (_, body) = response.into_parts();
             drop(Wire::new(body, Some(lease), &self.limits));
             let arrived = expected.arrived().await;
-            let Arrived {
-                root, attachments, ..
-            } = arrived.ok_or_else(|| ClientError::NoAnswer {
-                url: url.to_owned(),
-                seconds: correlation.patience().as_secs(),
-            })?;
+            let seconds = correlation.patience().as_secs();
+            let late = || unanswered(true, format!("no answer within {seconds} seconds"));
+            let Arrived { root, attachments } = arrived.ok_or_else(late)?;
             return read_answer::<T>(url, StatusCode::OK, root, attachments);
         }
         let (status, root, attachments) = self.received(url, response, lease).await?;
@@ -197,8 +183,7 @@ impl Client {
     pub async fn fetch(&self, url: &str) -> Result<(u16, Bytes), ClientError> {
         let target = parse(url)?;
         let request = target.request("GET", None, Body::bytes(Bytes::new()));
-        let sent = self.transfer(url, &target, request).await;
-        let (response, lease) = sent.map_err(|failed| failed.error)?;
+        let (response, lease) = self.transfer(url, &target, request).await?;
         let (head, body) = response.into_parts();
         let mut wire = Wire::new(body, Some(lease), &self.limits);
         let content = wire.collect(self.limits.root_bytes).await;
@@ -213,8 +198,7 @@ impl Client {
     ) -> Result<(StatusCode, Bytes, Attachments), ClientError> {
         let target = parse(url)?;
         let request = target.request("POST", Some(message.content_type), message.body);
-        let sent = self.transfer(url, &target, request).await;
-        let (response, lease) = sent.map_err(|failed| failed.error)?;
+        let (response, lease) = self.transfer(url, &target, request).await?;
         self.received(url, response, lease).await
     }
 
@@ -393,6 +377,12 @@ async fn patiently<T>(
 pub(crate) struct NotDelivered {
     pub(crate) error: ClientError,
     pub(crate) unsent: Option<Box<Request<Body>>>,
+}
+
+impl From<NotDelivered> for ClientError {
+    fn from(failed: NotDelivered) -> Self {
+        failed.error
+    }
 }
 
 fn parse(url: &str) -> Result<Target, ClientError> {

@@ -32,8 +32,8 @@ pub struct Addressing {
     pub message_id: Option<String>,
     /// Where the message is meant to go.
     pub to: Option<String>,
-    /// Who sent it.
-    pub from: Option<EndpointReference>,
+    /// Who sent it: the address of the endpoint reference.
+    pub from: Option<String>,
     /// Where the answer should go; without it, to whoever sent the message.
     pub reply_to: Option<EndpointReference>,
     /// Where a fault should go; without it, where the answer goes.
@@ -95,15 +95,18 @@ impl Addressing {
                 writer.element(name, value);
             }
         }
-        for (name, endpoint) in [
-            ("wsa:From", &self.from),
-            ("wsa:ReplyTo", &self.reply_to),
-            ("wsa:FaultTo", &self.fault_to),
+        let address = |endpoint: &Option<EndpointReference>| {
+            endpoint.as_ref().map(|endpoint| endpoint.address.clone())
+        };
+        for (name, address) in [
+            ("wsa:From", self.from.clone()),
+            ("wsa:ReplyTo", address(&self.reply_to)),
+            ("wsa:FaultTo", address(&self.fault_to)),
         ] {
-            if let Some(endpoint) = endpoint {
+            if let Some(address) = address {
                 writer
                     .open(name)
-                    .element("wsa:Address", &endpoint.address)
+                    .element("wsa:Address", &address)
                     .close(name);
             }
         }
@@ -140,7 +143,10 @@ impl Collector {
             }
             "MessageID" => keep(&mut fields.message_id, trimmed(reader)?, "MessageID"),
             "To" => keep(&mut fields.to, trimmed(reader)?, "To"),
-            "From" => keep_endpoint(&mut fields.from, reader, "From")?,
+            "From" => match endpoint_reference::read(reader)? {
+                Ok(endpoint) => keep(&mut fields.from, endpoint.address, "From"),
+                Err(problem) => Some(("From", problem)),
+            },
             "ReplyTo" => keep_endpoint(&mut fields.reply_to, reader, "ReplyTo")?,
             "FaultTo" => keep_endpoint(&mut fields.fault_to, reader, "FaultTo")?,
             // Several relationships are allowed; the first one that says "reply" counts.

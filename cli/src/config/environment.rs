@@ -59,13 +59,19 @@ pub(super) fn apply(
 }
 
 /// Keys outside of `[limits]` that are numbers.
-const NUMBERS: [&str; 5] = [
+const NUMBERS: [&str; 9] = [
     "segment_bytes",
     "max_results",
     "connections",
     "decision_seconds",
     "settled_seconds",
+    "waiting",
+    "sending",
+    "attempts",
+    "pause_seconds",
 ];
+/// Keys that are lists, whose items stand behind commas.
+const LISTS: [&str; 2] = ["trust", "reply_to"];
 
 /// Variables are text; a few keys are numbers or lists.
 fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {
@@ -75,11 +81,11 @@ fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {
             .map(Value::Integer)
             .map_err(|_| format!("{value:?} is not a number"));
     }
-    if key == "trust" {
-        let files = value
-            .split(',')
-            .map(|file| Value::String(file.trim().to_owned()));
-        return Ok(Value::Array(files.collect()));
+    if LISTS.contains(&key) {
+        let items = value.split(',').map(str::trim);
+        let items = items.filter(|item| !item.is_empty());
+        let items = items.map(|item| Value::String(item.to_owned()));
+        return Ok(Value::Array(items.collect()));
     }
     Ok(Value::String(value))
 }

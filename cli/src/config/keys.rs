@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 pub(super) const TOP: [&str; 2] = ["home_community_id", "data"];
 
 /// Every section with its keys.
-pub(super) const SECTIONS: [(&str, &[&str]); 7] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
     (
         "affinity_domain",
         &["patient_id_authority", "codes", "unknown_patients"],
@@ -50,6 +50,16 @@ pub(super) const SECTIONS: [(&str, &[&str]); 7] = [
             "enterprise_site",
             "host",
             "segment_bytes",
+        ],
+    ),
+    (
+        "asynchronous",
+        &[
+            "reply_to",
+            "waiting",
+            "sending",
+            "attempts",
+            "pause_seconds",
         ],
     ),
     (

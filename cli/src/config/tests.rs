@@ -118,6 +118,36 @@ fn limits_of_rooms_are_taken_and_make_sense() {
 }
 
 #[test]
+fn answers_go_only_to_servers_that_are_named() {
+    assert_eq!(read("", &[]).unwrap().asynchronous.reply_to, []);
+    let tls = "[tls]\ncertificate='c'\nkey='k'\ntrust=['t']\n";
+    let text = format!("{tls}[asynchronous]\nreply_to = ['https://Viewer.example:8443/']");
+    let config = read(&text, &[("HILUM_ASYNCHRONOUS__ATTEMPTS", "2")]).unwrap();
+    let shown: Vec<_> = config.asynchronous.reply_to.iter().collect();
+    assert_eq!(shown[0].to_string(), "https://viewer.example:8443");
+    assert_eq!(config.asynchronous.attempts, 2);
+    let two = "http://127.0.0.1:81, http://[::1]";
+    let config = read("", &[("HILUM_ASYNCHRONOUS__REPLY_TO", two)]).unwrap();
+    assert_eq!(config.asynchronous.reply_to.len(), 2);
+    for (text, said) in [
+        (
+            "reply_to = ['https://a.example/path']",
+            "nothing may follow",
+        ),
+        ("reply_to = ['https://u@a.example']", "user name"),
+        ("reply_to = ['a.example']", "only https and http"),
+        ("reply_to = ['https://a.example']", "without [tls]"),
+        ("reply_to = ['http://a.example']", "encryption"),
+        ("waiting = 0", "at least 1"),
+        ("attempt = 1", "did you mean asynchronous.attempts?"),
+    ] {
+        let problem = read(&format!("[asynchronous]\n{text}"), &[]).unwrap_err();
+        assert!(problem.contains(said), "{problem}");
+        assert!(!problem.contains('\n'), "{problem}");
+    }
+}
+
+#[test]
 fn mistakes_are_told_in_one_line() {
     for text in [
         "[registry]\nlisten = 5",

@@ -145,11 +145,13 @@ async fn nobody_waits_for_ever_or_for_too_much() {
         busy.await
     };
     let (waited, busy) = tokio::join!(waits, meanwhile);
-    assert!(matches!(
-        waited,
-        Err(ClientError::NoAnswer { seconds: 1, .. })
-    ));
-    assert!(matches!(busy, Err(ClientError::Busy { .. })));
+    let reason = |asked| match asked {
+        Err(ClientError::Unreachable { reason, sent, .. }) => (sent, reason),
+        other => panic!("no answer was expected, not {other:?}"),
+    };
+    assert_eq!(reason(waited), (true, "no answer within 1 seconds".into()));
+    let full = "too many answers are waited for already";
+    assert_eq!(reason(busy), (false, full.into()));
     // Its place is free again, and what comes too late is refused and recorded by who sent it.
     std::fs::write(file, "").unwrap();
     assert!(site.refusal().await.1.contains("HTTP status 400"));

@@ -4,8 +4,12 @@ use std::time::{Duration, Instant};
 
 use hilum_transport::{Client, Limits, Part, PartSource};
 use tokio::io::AsyncReadExt;
+use tokio::sync::Mutex;
 
 use crate::site::{Echo, Fetch, Site, Words};
+
+/// Held by tests that measure the memory of this process, and by those that need much of it.
+pub(crate) static MEMORY: Mutex<()> = Mutex::const_new(());
 
 /// Resident memory of this process, in KiB.
 fn resident() -> u64 {
@@ -18,6 +22,7 @@ fn resident() -> u64 {
 }
 
 async fn there_and_back(length: u64) {
+    let _alone = MEMORY.lock().await;
     let site = Site::secure().await;
     let client = site.client("viewer");
     let path = site.folder.path().join("large");

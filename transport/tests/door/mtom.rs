@@ -3,6 +3,7 @@
 use hilum_transport::{Limits, Part, PartSource};
 use xds_schemas::transaction::Transaction;
 
+use crate::large::MEMORY;
 use crate::site::{Echo, Fetch, HELLO, SOAP, Site, Words, envelope};
 
 const MTOM: &str = "multipart/related; type=\"application/xop+xml\"; boundary=b; start=\"<r@x>\"; \
@@ -191,6 +192,7 @@ async fn our_client_and_our_server_understand_each_other() {
 
 #[tokio::test]
 async fn names_of_parts_are_not_kept_without_end() {
+    let _alone = MEMORY.lock().await;
     let site = Site::plain(Limits::default()).await;
     let many = |name: usize| -> String {
         let parts = (0..2_400).map(|at| part(&format!("{at}-{}", "n".repeat(name)), "abc"));

@@ -48,7 +48,7 @@ fn reads_header_and_body() {
     assert_eq!(header.action, "urn:do");
     assert_eq!(header.message_id.as_deref(), Some("uuid:1"));
     assert_eq!(header.reply_to.unwrap().address, wsa::ANONYMOUS);
-    assert_eq!(header.from.unwrap().address, "urn:me");
+    assert_eq!(header.from.as_deref(), Some("urn:me"));
     assert_eq!(header.relates_to, None);
     assert_eq!(header.fault_to.unwrap().address, "urn:f");
     assert_eq!(read_body::<Words>(message.as_bytes()).unwrap().0, "hello");
