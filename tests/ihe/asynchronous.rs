@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::time::{Duration, SystemTime};
 
 use hilum_repository::dicom::phantoms::{self, Detail};
+use hilum_tests::calls::RestrictedUpdate;
 use hilum_tests::raw::{self, Answer, Multipart};
 use hilum_tests::words::{self, Document, Submission};
 use hilum_tests::{Desk, Setup, Town};
@@ -16,6 +17,7 @@ use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::soap::FaultCode;
 
 use crate::codes;
+use crate::iti57_update_document_set as iti57;
 
 const ANONYMOUS: &str = "http://www.w3.org/2005/08/addressing/anonymous";
 const QUERY: &str = "urn:ihe:iti:2007:RegistryStoredQuery";
@@ -43,7 +45,7 @@ fn asked_at(address: &str) -> String {
     words::envelope(QUERY, &query).replace(ANONYMOUS, address)
 }
 
-/// ITI-41, ITI-42, ITI-18, ITI-43 and RAD-69 (TF-2 3.41.4.1, 3.42.4.1, 3.18.4.1, 3.43.4.1 and RAD
+/// ITI-41, ITI-42, ITI-18, ITI-43, ITI-92 and RAD-69 (TF-2 3.41.4.1, 3.42.4.1, 3.18.4.1, 3.43.4.1 and RAD
 /// TF-3 4.69.4.1: "when supporting the Asynchronous Web Services Exchange Option …").
 async fn every_transaction(plain: bool) {
     let (town, mut desk) = town(plain, &[]);
@@ -76,10 +78,17 @@ async fn every_transaction(plain: bool) {
     assert_eq!(got.response.status, ResponseStatus::Failure);
     assert_eq!(codes(&got.response), ["XDSDocumentUniqueIdError"]);
 
+    // Its objects name no community, so that is what is answered.
+    let documents = iti57::registered(&town, "P-2").await;
+    let update = iti57::next(&documents, "1", "Corrected");
+    let updated = town.ask_registry::<RestrictedUpdate>(update, ("ITI-92", "Import"));
+    let updated = updated.await.unwrap();
+    assert_eq!(codes(&updated), ["XDSMissingHomeCommunityId"; 2]);
+
     // The audit message names who asked by what wsa:ReplyTo said (TF-2 3.18.5.1, 3.43.6.1 …).
     let reply_to = format!("UserID=\"{}\"", desk.correlation.reply_to());
     let messages = town.messages();
-    for transaction in ["ITI-41", "ITI-18", "ITI-43", "RAD-69"] {
+    for transaction in ["ITI-41", "ITI-18", "ITI-43", "ITI-92", "RAD-69"] {
         let code = format!("csd-code=\"{transaction}\"");
         let of_it: Vec<_> = messages.iter().filter(|it| it.contains(&code)).collect();
         assert!(!of_it.is_empty(), "{transaction}");
@@ -225,6 +234,22 @@ async fn addresses_that_are_not_allowed_are_refused() {
         &asked_at(&server).replace("a:Address>", "a:Elsewhere>"),
     );
     refused(&town, &answer, "MissingAddressInEPR");
+}
+
+/// V.5.3: if nothing is specified, only synchronous exchange is expected; ITI-57 says so itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_transactions_are_answered_on_their_connection() {
+    let (town, desk) = town(true, &[]);
+    let url = desk.correlation.reply_to();
+    for action in [
+        "urn:ihe:iti:2009:MultiPatientStoredQuery",
+        "urn:ihe:iti:2010:UpdateDocumentSet",
+        "urn:ihe:iti:2010:DeleteDocumentSet",
+    ] {
+        let message = asked_at(url).replace(QUERY, action);
+        let answer = raw::soap(town.port(1), "/registry", &message);
+        refused(&town, &answer, "OnlyAnonymousAddressSupported");
+    }
 }
 
 /// A node that answers nobody elsewhere says what its operator would have to do.

@@ -272,10 +272,7 @@ impl Town {
         T: Transaction<Request = Raw, Response = RegistryResponse>,
     {
         let url = self.registry();
-        let answer = self
-            .client
-            .send::<T>(&url, &Raw(request), Vec::new())
-            .await?;
+        let answer = self.ask::<T>(&url, &Raw(request), Vec::new()).await?;
         let (transaction, event) = recorded;
         self.expected.add(transaction, event, 1);
         Ok(answer.response)
@@ -289,8 +286,7 @@ impl Town {
     ) -> Result<AdhocQueryResponse, ClientError> {
         let url = self.registry();
         let answer = self
-            .client
-            .send::<QuerySeveral>(&url, &Raw(request), Vec::new())
+            .ask::<QuerySeveral>(&url, &Raw(request), Vec::new())
             .await?;
         self.expected.add("ITI-51", "Query", patients.max(1));
         Ok(answer.response)

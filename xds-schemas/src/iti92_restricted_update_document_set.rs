@@ -19,6 +19,7 @@ impl Transaction for RestrictedUpdateDocumentSet {
     const ACTION: &'static str = "urn:ihe:iti:2018:RestrictedUpdateDocumentSet";
     const RESPONSE_ACTION: &'static str = "urn:ihe:iti:2018:RestrictedUpdateDocumentSetResponse";
     const MTOM: bool = false;
+    const ASYNCHRONOUS: bool = true;
     type Request = SubmitObjectsRequest;
     type Response = RegistryResponse;
 }
