@@ -253,8 +253,11 @@ where
     let reply = match accepted {
         None => finished.await,
         Some(accepted) => {
-            let origin = (asked.clone(), caller);
-            asynchronously(door, finished, accepted, origin).await
+            // In a task of its own: the answer is sent on even if the caller goes away.
+            let (door, origin) = (Arc::clone(door), (asked.clone(), caller.clone()));
+            let task = asynchronously(door, finished, accepted, origin);
+            let task = tokio::spawn(task).await;
+            task.unwrap_or_else(|_| Refusal::lost(caller).reply())
         }
     };
     Ok(reply.into_response(&asked))
@@ -281,7 +284,7 @@ where
 /// Gives the reply for the connection of a call whose answer may be wanted elsewhere: as soon as the
 /// call is accepted and all of it has come, if the connection is not needed any more.
 async fn asynchronously<R, F>(
-    door: &Arc<Door<R>>,
+    door: Arc<Door<R>>,
     finished: impl Future<Output = Reply> + Send + 'static,
     mut accepted: oneshot::Receiver<Accepted>,
     origin: (Asked, Caller),
@@ -294,7 +297,7 @@ where
     let mut accepted = tokio::select! {
         biased;
         reply = &mut finished => return match accepted.try_recv() {
-            Ok(accepted) => send_on(door, reply, accepted, origin),
+            Ok(accepted) => send_on(&door, reply, accepted, origin),
             // It was refused before it was accepted.
             Err(_) => reply,
         },
@@ -302,14 +305,13 @@ where
     };
     if !accepted.leaves_the_connection() {
         let reply = finished.await;
-        return send_on(door, reply, accepted, origin);
+        return send_on(&door, reply, accepted, origin);
     }
     tokio::select! {
         biased;
-        reply = &mut finished => return send_on(door, reply, accepted, origin),
+        reply = &mut finished => return send_on(&door, reply, accepted, origin),
         _ = &mut accepted.received => {}
     }
-    let door = Arc::clone(door);
     tokio::spawn(async move {
         let reply = finished.await;
         drop(send_on(&door, reply, accepted, origin));

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hilum_transport::{Asynchronous, Limits, Origin, Refused};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use xds_schemas::transaction::Transaction;
 
@@ -259,6 +260,30 @@ async fn the_connection_does_not_wait_for_the_room() {
     let message = wanted_at(Wait::ACTION, &body, &mailbox.url());
     accepted(&site.post(SOAP, message.as_bytes()).await);
     assert_eq!(mailbox.letters(), [""; 0]);
+    std::fs::write(file, "").unwrap();
+    assert!(mailbox.wait(1).await[0].contains("at last"));
+}
+
+/// Who is answered elsewhere need not wait for anything.
+#[tokio::test]
+async fn whoever_hangs_up_is_answered_all_the_same() {
+    let mailbox = Mailbox::open().await;
+    let site = site(&[&mailbox]).await;
+    let file = site.folder.path().join("ready");
+    let body = words(&file.display().to_string());
+    let message = wanted_at(Wait::ACTION, &body, &mailbox.url());
+    let message = with_fault_to(&message, ANONYMOUS);
+    let request = format!(
+        "POST /room HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\nContent-Type: {SOAP}\r\n\r\n{message}",
+        message.len()
+    );
+    let mut stream = tokio::net::TcpStream::connect(site.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    while site.log.lock().unwrap().callers.is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(stream);
+    tokio::time::sleep(Duration::from_millis(100)).await;
     std::fs::write(file, "").unwrap();
     assert!(mailbox.wait(1).await[0].contains("at last"));
 }
