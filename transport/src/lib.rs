@@ -1,4 +1,4 @@
-//! The door: SOAP over HTTP with mutual TLS, and MTOM streams.
+//! The door: SOAP over HTTP with mutual TLS, MTOM streams, and HL7 v2 over MLLP.
 //!
 //! It knows no transaction by name. [`serve`](serve::serve) takes connections and turns each
 //! request into an [`Incoming`], which a room answers with a [`Reply`]. A [`Call`] shows who asks
@@ -10,6 +10,7 @@ mod body;
 pub mod call;
 pub mod client;
 pub mod limits;
+pub mod mllp;
 pub mod mtom_stream;
 mod patient;
 mod pool;

@@ -145,13 +145,20 @@ impl Delimiters {
         let rest = bytes
             .strip_prefix(b"MSH")
             .ok_or(NotHl7("it does not begin with MSH"))?;
-        let [field, component, repetition, escape, subcomponent, after @ ..] = rest else {
+        let [
+            field,
+            component,
+            repetition,
+            escape,
+            subcomponent,
+            after @ ..,
+        ] = rest
+        else {
             return Err(NotHl7("MSH names no delimiters"));
         };
         let all = [*field, *component, *repetition, *escape, *subcomponent];
-        let sound = |(at, byte): (usize, &u8)| {
-            byte.is_ascii_punctuation() && !all[..at].contains(byte)
-        };
+        let sound =
+            |(at, byte): (usize, &u8)| byte.is_ascii_punctuation() && !all[..at].contains(byte);
         // HL7 v2.7 has a fifth encoding character, for what was truncated.
         let ends = match after {
             [] | [b'\r' | b'\n', ..] => true,
@@ -250,9 +257,7 @@ impl<'m> Repetition<'m> {
     pub fn component(&self, number: usize) -> Component<'m> {
         let mut components = self.text.split(self.delimiters.component);
         Component {
-            text: components
-                .nth(number.saturating_sub(1))
-                .unwrap_or_default(),
+            text: components.nth(number.saturating_sub(1)).unwrap_or_default(),
             delimiters: self.delimiters,
         }
     }

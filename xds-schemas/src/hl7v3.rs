@@ -363,11 +363,8 @@ mod tests {
     /// ITI TF-2 O.1.2.
     #[test]
     fn an_acknowledgement_is_read_as_it_was_written() {
-        let accepted = AcceptAcknowledgement::of(
-            &transmission(),
-            InstanceId::new("2.25.1"),
-            "20260101000000",
-        );
+        let accepted =
+            AcceptAcknowledgement::of(&transmission(), InstanceId::new("2.25.1"), "20260101000000");
         assert_eq!(accepted.transmission.sender.root, "1.2.5");
         assert_eq!(accepted.transmission.receiver.root, "1.2.4");
         assert_eq!(reread(&accepted), accepted);

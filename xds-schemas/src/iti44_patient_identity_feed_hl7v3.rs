@@ -98,7 +98,9 @@ impl PatientRecordMessage {
     /// Says what is wrong, in a sentence without patient data.
     pub fn announcement(&self, domain: &PatientDomain) -> Result<Announcement, String> {
         if self.transmission.interaction != self.interaction.as_str() {
-            return Err("interactionId does not name the interaction that the message is".to_owned());
+            return Err(
+                "interactionId does not name the interaction that the message is".to_owned(),
+            );
         }
         match self.interaction {
             Interaction::RecordAdded => {
@@ -120,12 +122,17 @@ impl PatientRecordMessage {
             }
             Interaction::DuplicatesResolved => {
                 let [subject] = self.subjects.as_slice() else {
-                    return Err("there is not exactly one patient: one pair is merged by a message".to_owned());
+                    return Err(
+                        "there is not exactly one patient: one pair is merged by a message"
+                            .to_owned(),
+                    );
                 };
                 let survivor = one(of_domain(&subject.ids, domain, "patient/id")?, "patient/id")?;
                 // 3.44.4.2.2.3: "a single PriorRegisteredRole.id attribute".
                 if subject.prior_ids.len() > 1 {
-                    return Err("there are several priorRegisteredRole/id: one is expected".to_owned());
+                    return Err(
+                        "there are several priorRegisteredRole/id: one is expected".to_owned()
+                    );
                 }
                 let what = "priorRegisteredRole/id";
                 let subsumed = one(of_domain(&subject.prior_ids, domain, what)?, what)?;
@@ -145,12 +152,14 @@ impl PatientRecordMessage {
             prior_ids: Vec::new(),
         };
         let (interaction, subjects) = match announcement {
-            Announcement::Add(patients) => {
-                (Interaction::RecordAdded, patients.iter().map(alone).collect())
-            }
-            Announcement::Revise(patients) => {
-                (Interaction::RecordRevised, patients.iter().map(alone).collect())
-            }
+            Announcement::Add(patients) => (
+                Interaction::RecordAdded,
+                patients.iter().map(alone).collect(),
+            ),
+            Announcement::Revise(patients) => (
+                Interaction::RecordRevised,
+                patients.iter().map(alone).collect(),
+            ),
             Announcement::Merge { subsumed, survivor } => {
                 let subject = Subject {
                     prior_ids: vec![id(subsumed)],
@@ -205,7 +214,9 @@ fn sound(id: &InstanceId, what: &str) -> Result<PatientId, String> {
 fn one(mut found: Vec<PatientId>, what: &str) -> Result<PatientId, String> {
     match (found.pop(), found.is_empty()) {
         (Some(patient), true) => Ok(patient),
-        _ => Err(format!("{what} names several patients of this affinity domain: one is expected")),
+        _ => Err(format!(
+            "{what} names several patients of this affinity domain: one is expected"
+        )),
     }
 }
 

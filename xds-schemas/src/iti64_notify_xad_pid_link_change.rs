@@ -50,7 +50,11 @@ pub fn read(
     let [new, local] = identifiers(message, "PID", 3, pid3, "PID-3")?;
     let [previous, subsumed_local] = identifiers(message, "MRG", 1, mrg1, "MRG-1")?;
     let absent = |place, what: &str| {
-        Refusal::new(ErrorCode::RequiredFieldMissing, place, format!("{what} is missing"))
+        Refusal::new(
+            ErrorCode::RequiredFieldMissing,
+            place,
+            format!("{what} is missing"),
+        )
     };
     let new = new.ok_or_else(|| absent(pid3, "the new XAD-PID, the first of PID-3,"))?;
     let local = local.ok_or_else(|| absent(pid3, "the local patient ID, the second of PID-3,"))?;
@@ -164,13 +168,23 @@ mod tests {
 
     fn reread(text: &str) -> Result<LinkChange, Refusal> {
         let message = Message::read(text.as_bytes()).unwrap();
-        read(&message, &Header::of(&message), &PatientDomain::new("1.2.9"))
+        read(
+            &message,
+            &Header::of(&message),
+            &PatientDomain::new("1.2.9"),
+        )
     }
 
     #[test]
     fn what_was_written_is_read() {
         let now = Timestamp::from_unix(1_700_000_000);
-        for change in [change(), LinkChange { subsumed_local: None, ..change() }] {
+        for change in [
+            change(),
+            LinkChange {
+                subsumed_local: None,
+                ..change()
+            },
+        ] {
             assert_eq!(reread(&change.to_message(&header(), &now)), Ok(change));
         }
     }
@@ -183,10 +197,22 @@ mod tests {
         for (from, to, said) in [
             ("^1.2.5^ISO", "PIX", "MSH-3"),
             ("~L-1^^^&1.2.7&ISO", "", "local patient ID"),
-            ("N^^^&1.2.9&ISO", "N^^^&1.2.8&ISO", "first identifier of PID-3"),
+            (
+                "N^^^&1.2.9&ISO",
+                "N^^^&1.2.8&ISO",
+                "first identifier of PID-3",
+            ),
             ("O^^^&1.2.9&ISO", "O^^^HERE", "MRG-1"),
-            ("O^^^&1.2.9&ISO", "O^^^&1.2.8&ISO", "first identifier of MRG-1"),
-            ("L-2^^^&1.2.7&ISO", "L-2^^^&1.2.6&ISO", "second identifier of MRG-1"),
+            (
+                "O^^^&1.2.9&ISO",
+                "O^^^&1.2.8&ISO",
+                "first identifier of MRG-1",
+            ),
+            (
+                "L-2^^^&1.2.7&ISO",
+                "L-2^^^&1.2.6&ISO",
+                "second identifier of MRG-1",
+            ),
             ("~L-2", "~L-2^^^&1.2.7&ISO~L-3", "more than two"),
             ("\rMRG", "\rMRH", "MRG"),
         ] {

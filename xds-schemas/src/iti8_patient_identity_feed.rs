@@ -107,7 +107,9 @@ pub(crate) fn require(message: &Message, names: &[&'static str]) -> Result<(), R
 fn one_pair(message: &Message) -> Result<(), Refusal> {
     for name in ["PID", "MRG"] {
         if message.segments().filter(|one| one.name() == name).count() > 1 {
-            let reason = format!("there are several segments {name}: one pair of patients is merged by a message");
+            let reason = format!(
+                "there are several segments {name}: one pair of patients is merged by a message"
+            );
             let code = ErrorCode::SegmentSequence;
             return Err(Refusal::new(code, Place::segment(name), reason));
         }
@@ -129,7 +131,9 @@ fn patient(
     what: &str,
     domain: &PatientDomain,
 ) -> Result<PatientId, Refusal> {
-    let field = message.segment(name).map(|segment| segment.field(number.into()));
+    let field = message
+        .segment(name)
+        .map(|segment| segment.field(number.into()));
     let field = field.ok_or_else(|| missing(name))?;
     cx::one_of_domain(message, field, Place::field(name, number), what, domain)
 }
@@ -175,7 +179,11 @@ impl Announcement {
 
 /// An identifier as CX.
 pub(crate) fn as_cx(patient: &PatientId) -> String {
-    format!("{}^^^&{}&ISO", encode(&patient.id), encode(&patient.authority))
+    format!(
+        "{}^^^&{}&ISO",
+        encode(&patient.id),
+        encode(&patient.authority)
+    )
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
 mod large;
+mod mllp;
 mod mtom;
 mod refusals;
 mod site;

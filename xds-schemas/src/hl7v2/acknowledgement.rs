@@ -190,7 +190,8 @@ pub fn write(
         true => "2.3.1".to_owned(),
         false => to.version.clone(),
     };
-    let own = |given: Option<&str>, called: &String| given.map_or_else(|| called.clone(), str::to_owned);
+    let own =
+        |given: Option<&str>, called: &String| given.map_or_else(|| called.clone(), str::to_owned);
     let header = Header {
         sending_application: own(application, &to.receiving_application),
         sending_facility: own(facility, &to.receiving_facility),
@@ -198,7 +199,12 @@ pub fn write(
         receiving_facility: to.sending_facility.clone(),
         message_type: "ACK".to_owned(),
         trigger: to.trigger.clone(),
-        structure: if old || to.trigger.is_empty() { "" } else { "ACK" }.to_owned(),
+        structure: if old || to.trigger.is_empty() {
+            ""
+        } else {
+            "ACK"
+        }
+        .to_owned(),
         control_id: control_id.to_owned(),
         processing_id: match to.processing_id.is_empty() {
             true => "P".to_owned(),
@@ -222,8 +228,14 @@ fn error(refusal: &Refusal, old: bool) -> String {
     if old {
         let eld = place.as_eld();
         let missing = "^".repeat(3 - eld.matches('^').count());
-        return segment("ERR", &[&format!("{eld}{missing}{number}&{reason}&HL70357")]);
+        return segment(
+            "ERR",
+            &[&format!("{eld}{missing}{number}&{reason}&HL70357")],
+        );
     }
     let code = format!("{number}^{words}^HL70357");
-    segment("ERR", &["", &place.as_erl(), &code, "E", "", "", "", &reason])
+    segment(
+        "ERR",
+        &["", &place.as_erl(), &code, "E", "", "", "", &reason],
+    )
 }

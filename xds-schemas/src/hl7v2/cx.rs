@@ -70,7 +70,8 @@ pub(crate) fn of_domain(
     domain: &PatientDomain,
 ) -> Result<Vec<PatientId>, Refusal> {
     if field.is_empty() {
-        let reason = format!("{what} is empty: an identifier with its assigning authority is expected");
+        let reason =
+            format!("{what} is empty: an identifier with its assigning authority is expected");
         return Err(Refusal::new(ErrorCode::RequiredFieldMissing, place, reason));
     }
     let all = field.repetitions().map(Cx::read);
@@ -104,7 +105,9 @@ pub(crate) fn one_of_domain(
     match (found.pop(), found.is_empty()) {
         (Some(patient), true) => Ok(patient),
         _ => {
-            let reason = format!("{what} holds several identifiers of this affinity domain: one is expected");
+            let reason = format!(
+                "{what} holds several identifiers of this affinity domain: one is expected"
+            );
             Err(Refusal::new(ErrorCode::DuplicateKey, place, reason))
         }
     }
@@ -126,12 +129,7 @@ pub(crate) fn with_oid(
     Ok(PatientId::new(id, cx.universal_id))
 }
 
-fn sound<'i>(
-    message: &Message,
-    id: &'i str,
-    place: Place,
-    what: &str,
-) -> Result<&'i str, Refusal> {
+fn sound<'i>(message: &Message, id: &'i str, place: Place, what: &str) -> Result<&'i str, Refusal> {
     let wrong = |problem: &str| {
         let reason = format!("{what} has an identifier that {problem}");
         Err(Refusal::new(ErrorCode::DataType, place, reason))

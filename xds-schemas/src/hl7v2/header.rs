@@ -75,12 +75,9 @@ impl Header {
     ///
     /// # Errors
     /// Says which field of MSH is wrong.
-    pub fn judge(
-        &self,
-        application: Option<&str>,
-        facility: Option<&str>,
-    ) -> Result<(), Refusal> {
-        let msh = |field, code, reason: String| Refusal::new(code, Place::field("MSH", field), reason);
+    pub fn judge(&self, application: Option<&str>, facility: Option<&str>) -> Result<(), Refusal> {
+        let msh =
+            |field, code, reason: String| Refusal::new(code, Place::field("MSH", field), reason);
         if self.control_id.is_empty() {
             let reason = "MSH-10 is empty: every message needs a control ID";
             return Err(msh(10, ErrorCode::RequiredFieldMissing, reason.to_owned()));
@@ -98,7 +95,8 @@ impl Header {
             (6, &self.receiving_facility, facility, "facility"),
         ] {
             if let Some(expected) = expected.filter(|expected| expected != given) {
-                let reason = format!("MSH-{field} does not name the {what} that answers here, {expected}");
+                let reason =
+                    format!("MSH-{field} does not name the {what} that answers here, {expected}");
                 return Err(msh(field, ErrorCode::TableValueNotFound, reason));
             }
         }

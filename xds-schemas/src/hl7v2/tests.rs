@@ -24,7 +24,11 @@ fn a_message_is_taken_apart() {
         let names: Vec<&str> = message.segments().map(|one| one.name()).collect();
         assert_eq!(names, ["MSH", "EVN", "PID", "PV1"]);
         let pid = message.segment("PID").unwrap();
-        let ids: Vec<String> = pid.field(3).repetitions().map(|it| it.component(1).text()).collect();
+        let ids: Vec<String> = pid
+            .field(3)
+            .repetitions()
+            .map(|it| it.component(1).text())
+            .collect();
         assert_eq!(ids, ["A", "B&C"]);
         assert_eq!(pid.field(3).component(4).part(2), "1.2.9");
         assert_eq!(pid.field(5).component(2).text(), "Jane~\nA");
@@ -55,9 +59,18 @@ fn headers_are_judged() {
         assert_eq!(refusal.acknowledgement_code(), "AR");
         refusal.code
     };
-    assert_eq!(wrong(|it| it.control_id.clear()), ErrorCode::RequiredFieldMissing);
-    assert_eq!(wrong(|it| it.processing_id.clear()), ErrorCode::RequiredFieldMissing);
-    assert_eq!(wrong(|it| it.version = "3.0".to_owned()), ErrorCode::UnsupportedVersion);
+    assert_eq!(
+        wrong(|it| it.control_id.clear()),
+        ErrorCode::RequiredFieldMissing
+    );
+    assert_eq!(
+        wrong(|it| it.processing_id.clear()),
+        ErrorCode::RequiredFieldMissing
+    );
+    assert_eq!(
+        wrong(|it| it.version = "3.0".to_owned()),
+        ErrorCode::UnsupportedVersion
+    );
     assert_eq!(
         wrong(|it| it.receiving_application = "OTHER".to_owned()),
         ErrorCode::TableValueNotFound
@@ -68,8 +81,20 @@ fn headers_are_judged() {
 fn what_is_no_message_is_refused() {
     let many = format!("MSH|^~\\&|\r{}", "ZZZ|\r".repeat(MAX_SEGMENTS));
     for text in [
-        "", "MSH", "MSH|", "MSH|^~\\", "MSH|^~^&|", "MSH|||||", "MSHA^~\\&A", "PID|1", "GET / HTTP/1.1\r\n",
-        "MSH|^~\\&toolong|", "MSH|^~\\&|A\rlower|case", "MSH|^~\\&|A\rPI", "MSH|^~\\&|A\rPIDX", &many,
+        "",
+        "MSH",
+        "MSH|",
+        "MSH|^~\\",
+        "MSH|^~^&|",
+        "MSH|||||",
+        "MSHA^~\\&A",
+        "PID|1",
+        "GET / HTTP/1.1\r\n",
+        "MSH|^~\\&toolong|",
+        "MSH|^~\\&|A\rlower|case",
+        "MSH|^~\\&|A\rPI",
+        "MSH|^~\\&|A\rPIDX",
+        &many,
     ] {
         let refused = Message::read(text.as_bytes());
         assert!(refused.is_err(), "{text}");
@@ -80,7 +105,8 @@ fn what_is_no_message_is_refused() {
 #[test]
 fn characters_are_what_msh_18_says() {
     let name = |charset: &str, bytes: &[u8]| {
-        let mut message = format!("MSH|^~\\&|A|B|C|D|E||ADT^A04|1|P|2.5||||||{charset}\rPID|||").into_bytes();
+        let mut message =
+            format!("MSH|^~\\&|A|B|C|D|E||ADT^A04|1|P|2.5||||||{charset}\rPID|||").into_bytes();
         message.extend_from_slice(bytes);
         let message = Message::read(&message).unwrap();
         let text = message.segment("PID").unwrap().field(3).component(1).text();
@@ -88,7 +114,10 @@ fn characters_are_what_msh_18_says() {
     };
     let latin1 = b"M\xfcller";
     assert_eq!(name("8859/1", latin1), ("Müller".to_owned(), true));
-    assert_eq!(name("UNICODE UTF-8", "Müller".as_bytes()), ("Müller".to_owned(), true));
+    assert_eq!(
+        name("UNICODE UTF-8", "Müller".as_bytes()),
+        ("Müller".to_owned(), true)
+    );
     assert_eq!(name("", "Müller".as_bytes()), ("Müller".to_owned(), true));
     assert_eq!(name("", latin1), ("Müller".to_owned(), false));
     assert!(!name("8859/7", b"\xcc").1);
@@ -96,7 +125,11 @@ fn characters_are_what_msh_18_says() {
 }
 
 fn refusal() -> Refusal {
-    Refusal::new(ErrorCode::UnknownKey, Place::component("PID", 3, 4), "nobody | knows\rthat & this")
+    Refusal::new(
+        ErrorCode::UnknownKey,
+        Place::component("PID", 3, 4),
+        "nobody | knows\rthat & this",
+    )
 }
 
 /// ITI TF-2 C.2.3: sender and receiver change places, MSA-2 is the control ID, and MSA-3 is not used.
@@ -105,22 +138,40 @@ fn acknowledgements_say_what_was_wrong() {
     let header = Header::read(MESSAGE.as_bytes()).unwrap();
     let now = Timestamp::from_unix(1_700_000_000);
     for version in ["2.3.1", "2.5"] {
-        let header = Header { version: version.to_owned(), ..header.clone() };
+        let header = Header {
+            version: version.to_owned(),
+            ..header.clone()
+        };
         let accepted = acknowledgement::write(&header, Ok(()), (None, None), &now, "A1");
-        let structure = if version == "2.5" { "ACK^A04^ACK" } else { "ACK^A04" };
+        let structure = if version == "2.5" {
+            "ACK^A04^ACK"
+        } else {
+            "ACK^A04"
+        };
         let expected = format!(
             "MSH|^~\\&|REG|XDS|ADT^1.2.3^ISO|HOSPITAL|20231114221320||{structure}|A1|P|{version}\rMSA|AA|M\\F\\1\r"
         );
         assert_eq!(accepted, expected);
         let read = Acknowledgement::read(accepted.as_bytes()).unwrap();
         assert!(read.is_accepted() && read.reasons.is_empty());
-        let refused = acknowledgement::write(&header, Err(&refusal()), (Some("ME"), Some("HERE")), &now, "A1");
+        let refused = acknowledgement::write(
+            &header,
+            Err(&refusal()),
+            (Some("ME"), Some("HERE")),
+            &now,
+            "A1",
+        );
         assert!(refused.starts_with("MSH|^~\\&|ME|HERE|"), "{refused}");
         let err = match version {
-            "2.5" => "ERR||PID^1^3^1^4|204^Unknown key identifier^HL70357|E||||nobody \\F\\ knows that \\T\\ this\r",
+            "2.5" => {
+                "ERR||PID^1^3^1^4|204^Unknown key identifier^HL70357|E||||nobody \\F\\ knows that \\T\\ this\r"
+            }
             _ => "ERR|PID^1^3^204&nobody \\F\\ knows that \\T\\ this&HL70357\r",
         };
-        assert!(refused.ends_with(&format!("MSA|AE|M\\F\\1\r{err}")), "{refused}");
+        assert!(
+            refused.ends_with(&format!("MSA|AE|M\\F\\1\r{err}")),
+            "{refused}"
+        );
         let read = Acknowledgement::read(refused.as_bytes()).unwrap();
         assert_eq!((&*read.code, &*read.control_id), ("AE", "M|1"));
         assert_eq!(read.reasons, ["nobody | knows that & this"]);

@@ -68,7 +68,10 @@ fn other_domains_are_ignored() {
     assert_eq!(message.announcement(&domain()), Ok(expected));
     message.subjects[0].ids.truncate(1);
     let problem = message.announcement(&domain()).unwrap_err();
-    assert!(problem.contains("1.2.9") && !problem.contains('L'), "{problem}");
+    assert!(
+        problem.contains("1.2.9") && !problem.contains('L'),
+        "{problem}"
+    );
 }
 
 /// 3.44.4.2.2.3 and 3.44.4.2.4.
@@ -76,12 +79,32 @@ fn other_domains_are_ignored() {
 fn merges_name_one_pair_of_the_domain() {
     let merge = xml(&written(&all()[2]));
     for (from, to, said) in [
-        (r#"root="1.2.9" extension="OLD""#, r#"root="1.2.8" extension="OLD""#, "priorRegisteredRole/id"),
-        (r#"<id root="1.2.9" extension="OLD"/>"#, "", "no priorRegisteredRole/id"),
-        (r#"<id root="1.2.9" extension="OLD"/>"#, r#"<id root="1.2.9" extension="A"/><id root="1.2.9" extension="B"/>"#, "several"),
-        (r#"root="1.2.9" extension="NEW""#, r#"root="1.2.8" extension="NEW""#, "patient/id"),
+        (
+            r#"root="1.2.9" extension="OLD""#,
+            r#"root="1.2.8" extension="OLD""#,
+            "priorRegisteredRole/id",
+        ),
+        (
+            r#"<id root="1.2.9" extension="OLD"/>"#,
+            "",
+            "no priorRegisteredRole/id",
+        ),
+        (
+            r#"<id root="1.2.9" extension="OLD"/>"#,
+            r#"<id root="1.2.9" extension="A"/><id root="1.2.9" extension="B"/>"#,
+            "several",
+        ),
+        (
+            r#"root="1.2.9" extension="NEW""#,
+            r#"root="1.2.8" extension="NEW""#,
+            "patient/id",
+        ),
         (r#"extension="NEW""#, r#"nullFlavor="UNK""#, "is empty"),
-        (r#"extension="PRPA_IN201304UV02""#, r#"extension="PRPA_IN201301UV02""#, "interactionId"),
+        (
+            r#"extension="PRPA_IN201304UV02""#,
+            r#"extension="PRPA_IN201301UV02""#,
+            "interactionId",
+        ),
     ] {
         assert!(merge.contains(from), "{from} in {merge}");
         let message = read(&merge.replace(from, to)).unwrap();

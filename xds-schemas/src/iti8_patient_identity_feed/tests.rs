@@ -34,7 +34,11 @@ const PV1: &str = "PV1||I\r";
 fn patients_are_added() {
     for trigger in ["A01", "A04", "A05", "A01^ADT_A01", "A05^ADT_A05"] {
         let read = reread(&adt(trigger, "P-1^^^&1.2.9&ISO", PV1));
-        assert_eq!(read, Ok(Announcement::Add(vec![patient("P-1")])), "{trigger}");
+        assert_eq!(
+            read,
+            Ok(Announcement::Add(vec![patient("P-1")])),
+            "{trigger}"
+        );
     }
 }
 
@@ -72,10 +76,7 @@ fn identifiers_are_those_of_the_domain() {
 #[test]
 fn identifiers_are_normalised() {
     let odd = "MSH*:+!@*ADT*H*R*X*2026**ADT:A04*M1*P*2.3.1\rEVN*A04\rPID***P!T!1^&:::@1.2.9@ISO\rPV1**I\r";
-    assert_eq!(
-        reread(odd),
-        Ok(Announcement::Add(vec![patient("P@1^&")]))
-    );
+    assert_eq!(reread(odd), Ok(Announcement::Add(vec![patient("P@1^&")])));
     let Ok(Announcement::Add(found)) = reread(odd) else {
         panic!("a patient")
     };
@@ -126,8 +127,16 @@ fn merges_are_read() {
         (pid3, "PV1||I\r", ErrorCode::SegmentSequence),
         (pid3, "MRG|\r", ErrorCode::RequiredFieldMissing),
         (pid3, "MRG|OLD^^^&1.2.8&ISO\r", ErrorCode::UnknownKey),
-        ("NEW^^^&1.2.8&ISO", "MRG|OLD^^^&1.2.9&ISO\r", ErrorCode::UnknownKey),
-        (pid3, "MRG|A^^^&1.2.9&ISO~B^^^&1.2.9&ISO\r", ErrorCode::DuplicateKey),
+        (
+            "NEW^^^&1.2.8&ISO",
+            "MRG|OLD^^^&1.2.9&ISO\r",
+            ErrorCode::UnknownKey,
+        ),
+        (
+            pid3,
+            "MRG|A^^^&1.2.9&ISO~B^^^&1.2.9&ISO\r",
+            ErrorCode::DuplicateKey,
+        ),
         (
             pid3,
             "MRG|A^^^&1.2.9&ISO\rPID|||X^^^&1.2.9&ISO\rMRG|B^^^&1.2.9&ISO\r",
@@ -145,7 +154,10 @@ fn merges_are_read() {
 fn segments_must_be_there() {
     let good = adt("A04", "P^^^&1.2.9&ISO", PV1);
     for name in ["EVN", "PID", "PV1"] {
-        let without: Vec<&str> = good.split('\r').filter(|it| !it.starts_with(name)).collect();
+        let without: Vec<&str> = good
+            .split('\r')
+            .filter(|it| !it.starts_with(name))
+            .collect();
         let refusal = reread(&without.join("\r")).unwrap_err();
         assert_eq!(refusal.code, ErrorCode::SegmentSequence);
         assert!(refusal.reason.contains(name), "{}", refusal.reason);
@@ -159,7 +171,11 @@ fn other_messages_are_rejected() {
         ("ADT^A04", "ORU^R01", ErrorCode::UnsupportedMessageType),
         ("ADT^A04", "ADT^A28", ErrorCode::UnsupportedEvent),
         ("ADT^A04", "ADT", ErrorCode::UnsupportedEvent),
-        ("ADT^A04", "ADT^A04^ADT_A39", ErrorCode::UnsupportedMessageType),
+        (
+            "ADT^A04",
+            "ADT^A04^ADT_A39",
+            ErrorCode::UnsupportedMessageType,
+        ),
     ] {
         let message = adt("A04", "P^^^&1.2.9&ISO", PV1).replace(from, to);
         let refusal = reread(&message).unwrap_err();
