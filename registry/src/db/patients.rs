@@ -22,7 +22,7 @@ pub(crate) struct Patient {
 pub(crate) const MOST_OBJECTS: i64 = 1 << SEQ_BITS;
 
 /// How many merges may follow each other.
-const LONGEST_CHAIN: usize = 64;
+pub(crate) const LONGEST_CHAIN: usize = 64;
 
 /// Makes a patient known; says whether it was not known before.
 pub(crate) fn add(conn: &mut Connection, patient_id: &str, known_since: i64) -> QueryResult<bool> {
@@ -91,6 +91,29 @@ pub(crate) fn lock(conn: &mut Connection, numbers: &[i64]) -> QueryResult<()> {
             .execute(c)
             .map(drop),
     }
+}
+
+/// Lets one patient be known as another from now on.
+pub(crate) fn merge(conn: &mut Connection, subsumed: i64, survivor: i64) -> QueryResult<()> {
+    on!(conn, |c| diesel::update(patients::table.find(subsumed))
+        .set(patients::merged_into.eq(survivor))
+        .execute(c)
+        .map(drop))
+}
+
+/// How many merges lead to this patient, one after the other.
+pub(crate) fn merges_before(conn: &mut Connection, number: i64) -> QueryResult<usize> {
+    let mut generation = vec![number];
+    for merges in 0..LONGEST_CHAIN {
+        generation = on!(&mut *conn, |c| patients::table
+            .filter(patients::merged_into.eq_any(&generation))
+            .select(patients::number)
+            .load(c))?;
+        if generation.is_empty() {
+            return Ok(merges);
+        }
+    }
+    Ok(LONGEST_CHAIN)
 }
 
 /// The patient that this one is now known as.
