@@ -135,11 +135,22 @@ impl Town {
             }
         });
         self.process = Some(process);
-        for _ in 0..3 {
+        for _ in 0..self.listeners() {
             if listens.recv_timeout(PATIENCE).is_err() {
                 panic!("the node does not listen:\n{}", self.log());
             }
         }
+    }
+
+    /// How many lines the node says when it listens: one for each `listen` of its configuration.
+    fn listeners(&self) -> usize {
+        let text = std::fs::read_to_string(self.config()).expect("a configuration");
+        let opened = self.setup.environment.iter();
+        let opened = opened.filter(|(key, _)| key.ends_with("__LISTEN")).count();
+        text.lines()
+            .filter(|line| line.starts_with("listen = "))
+            .count()
+            + opened
     }
 
     /// What the node logged.
@@ -182,9 +193,20 @@ impl Town {
         self.url(2, "imaging")
     }
 
+    /// The URL of the feed of patients.
+    pub fn feed(&self) -> String {
+        let scheme = if self.setup.plain { "mllp" } else { "mllps" };
+        format!("{scheme}://localhost:{}", self.port(5))
+    }
+
     fn url(&self, room: u16, path: &str) -> String {
         let scheme = if self.setup.plain { "http" } else { "https" };
         format!("{scheme}://localhost:{}/{path}", self.port(room))
+    }
+
+    /// The certificate of the client; nothing where HTTP is plain.
+    pub fn client_files(&self) -> Option<TlsFiles> {
+        (!self.setup.plain).then(|| files(&self.node(), "client"))
     }
 
     /// Another client, whose certificate is `certs/NAME.pem`.
@@ -350,15 +372,19 @@ fn succeed(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {error}");
 }
 
-fn client(node: &Path, plain: bool, name: &str) -> Client {
+fn files(node: &Path, name: &str) -> TlsFiles {
     let certs = node.join("certs");
-    let files = TlsFiles {
+    TlsFiles {
         certificate: certs.join(format!("{name}.pem")),
         key: certs.join(format!("{name}.key")),
         trust: vec![certs.join("ca.pem")],
         client_certificate_required: true,
         check_server_name: true,
-    };
+    }
+}
+
+fn client(node: &Path, plain: bool, name: &str) -> Client {
+    let files = files(node, name);
     let tls = (!plain).then(|| client_config(&files).expect("init writes good certificates"));
     Client::new(tls, Limits::default())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use super::schema::patients;
 use super::{Connection, SEQ_BITS, on};
@@ -23,6 +24,9 @@ pub(crate) const MOST_OBJECTS: i64 = 1 << SEQ_BITS;
 
 /// How many merges may follow each other.
 pub(crate) const LONGEST_CHAIN: usize = 64;
+
+/// What PostgreSQL calls the lock that merges take.
+const MERGES: i64 = 0x4849_4c55_4d01;
 
 /// Makes a patient known; says whether it was not known before.
 pub(crate) fn add(conn: &mut Connection, patient_id: &str, known_since: i64) -> QueryResult<bool> {
@@ -93,7 +97,19 @@ pub(crate) fn lock(conn: &mut Connection, numbers: &[i64]) -> QueryResult<()> {
     }
 }
 
-/// Lets one patient be known as another from now on.
+/// Waits until no other transaction merges patients, and lets none do so until this one ends. On
+/// SQLite there is none anyway.
+pub(crate) fn one_merge_at_a_time(conn: &mut Connection) -> QueryResult<()> {
+    match conn {
+        Connection::Sqlite(_) => Ok(()),
+        Connection::Postgres(c) => diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
+            .bind::<BigInt, _>(MERGES)
+            .execute(c)
+            .map(drop),
+    }
+}
+
+/// Lets one patient be known as another from now on. Waits for whoever registers something for it.
 pub(crate) fn merge(conn: &mut Connection, subsumed: i64, survivor: i64) -> QueryResult<()> {
     on!(conn, |c| diesel::update(patients::table.find(subsumed))
         .set(patients::merged_into.eq(survivor))

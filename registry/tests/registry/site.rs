@@ -267,7 +267,6 @@ pub(crate) fn refused(response: RegistryResponse, codes: &[ErrorCode]) -> Vec<Re
     response.errors
 }
 
-fn listen(registry: Registry) -> String {
 /// A listener, and its address.
 fn bind() -> (TcpListener, std::net::SocketAddr) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

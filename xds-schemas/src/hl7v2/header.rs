@@ -103,9 +103,11 @@ impl Header {
         Ok(())
     }
 
-    /// Whether the version is as old as that of ITI-8: what came with 2.5 is not known to it.
+    /// Whether the version is as old as that of ITI-8: what came with 2.5 is not known to it. Who names
+    /// no version is taken to be so.
     pub(super) fn is_before_2_5(&self) -> bool {
-        matches!(self.version.as_str(), "2.3.1" | "2.4")
+        let old = ["2.1", "2.2", "2.3", "2.4"];
+        self.version.is_empty() || old.iter().any(|old| self.version.starts_with(old))
     }
 
     /// Writes a message of this header and the segments that follow it, sent at `now`. MSH-18 says
