@@ -8,11 +8,11 @@
 mod door;
 mod iti18;
 mod iti42;
+mod iti44;
 mod iti57;
 mod iti62;
-mod iti92;
-mod iti44;
 mod iti8;
+mod iti92;
 mod postgres;
 mod site;
 mod words;

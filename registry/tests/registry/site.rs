@@ -15,10 +15,10 @@ use xds_schemas::ebrim::RegistryObject;
 use xds_schemas::ebrs::{
     AdhocQueryResponse, RegistryError, RegistryResponse, ReturnType, SubmitObjectsRequest,
 };
+use xds_schemas::hl7v2::{Acknowledgement, PatientDomain};
 use xds_schemas::iti18_registry_stored_query::{
     MetadataLevel, RegistryStoredQuery, StoredQuery, Visibility,
 };
-use xds_schemas::hl7v2::{Acknowledgement, PatientDomain};
 use xds_schemas::iti42_register_document_set::RegisterDocumentSet;
 use xds_schemas::iti57_update_document_set::UpdateDocumentSet;
 use xds_schemas::iti62_remove_metadata::{RemoveMetadata, RemoveObjectsRequest};
