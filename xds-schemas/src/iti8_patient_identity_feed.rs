@@ -160,7 +160,8 @@ impl Announcement {
             ..header.clone()
         };
         let mut message = segment("EVN", &[trigger, now.as_str()]);
-        let pid = |ids: &str| segment("PID", &["", "", ids, "", " "]);
+        // PID-5 is required; U is a name that is not told (HL7 table 0200).
+        let pid = |ids: &str| segment("PID", &["", "", ids, "", "^^^^^^U"]);
         match self {
             Self::Add(patients) | Self::Revise(patients) => {
                 let ids: Vec<String> = patients.iter().map(as_cx).collect();

@@ -199,12 +199,7 @@ pub fn write(
         receiving_facility: to.sending_facility.clone(),
         message_type: "ACK".to_owned(),
         trigger: to.trigger.clone(),
-        structure: if old || to.trigger.is_empty() {
-            ""
-        } else {
-            "ACK"
-        }
-        .to_owned(),
+        structure: if to.trigger.is_empty() { "" } else { "ACK" }.to_owned(),
         control_id: control_id.to_owned(),
         processing_id: match to.processing_id.is_empty() {
             true => "P".to_owned(),

@@ -143,13 +143,8 @@ fn acknowledgements_say_what_was_wrong() {
             ..header.clone()
         };
         let accepted = acknowledgement::write(&header, Ok(()), (None, None), &now, "A1");
-        let structure = if version == "2.5" {
-            "ACK^A04^ACK"
-        } else {
-            "ACK^A04"
-        };
         let expected = format!(
-            "MSH|^~\\&|REG|XDS|ADT^1.2.3^ISO|HOSPITAL|20231114221320||{structure}|A1|P|{version}\rMSA|AA|M\\F\\1\r"
+            "MSH|^~\\&|REG|XDS|ADT^1.2.3^ISO|HOSPITAL|20231114221320||ACK^A04^ACK|A1|P|{version}\rMSA|AA|M\\F\\1\r"
         );
         assert_eq!(accepted, expected);
         let read = Acknowledgement::read(accepted.as_bytes()).unwrap();
