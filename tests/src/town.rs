@@ -1,6 +1,6 @@
 //! A town: a node with its rooms, as `hilum init` writes it and `hilum serve` runs it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -142,15 +142,26 @@ impl Town {
         }
     }
 
-    /// How many lines the node says when it listens: one for each `listen` of its configuration.
+    /// How many lines the node says when it listens: one for each section of its configuration that
+    /// has `listen`, in the file or in the environment.
     fn listeners(&self) -> usize {
         let text = std::fs::read_to_string(self.config()).expect("a configuration");
-        let opened = self.setup.environment.iter();
-        let opened = opened.filter(|(key, _)| key.ends_with("__LISTEN")).count();
-        text.lines()
-            .filter(|line| line.starts_with("listen = "))
-            .count()
-            + opened
+        let mut sections = BTreeSet::new();
+        let mut section = "";
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix('[') {
+                section = name.trim_end_matches(']');
+            } else if line.starts_with("listen = ") {
+                sections.insert(section.to_owned());
+            }
+        }
+        for (key, _) in &self.setup.environment {
+            let name = key
+                .strip_prefix("HILUM_")
+                .and_then(|key| key.strip_suffix("__LISTEN"));
+            sections.extend(name.map(str::to_ascii_lowercase));
+        }
+        sections.len()
     }
 
     /// What the node logged.
