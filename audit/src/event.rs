@@ -8,6 +8,7 @@
 mod happenings;
 mod message;
 mod parties;
+mod patient_records;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use xds_schemas::codes::status::ResponseStatus;
 pub use happenings::{Document, Query, Study, SubmissionSet, Transaction};
 pub use message::Source;
 pub use parties::Parties;
+pub use patient_records::{ChangedLink, PatientChange, PatientFeed};
 
 pub(crate) use message::Message;
 

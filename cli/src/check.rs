@@ -8,8 +8,9 @@ use hilum_audit::spool::{Spool, SpoolError};
 use hilum_repository::imaging;
 use hilum_security::inspection::{CertificateFacts, inspect};
 use hilum_transport::ClientError;
+use hilum_transport::mllp::Connection;
 
-use crate::client::Node;
+use crate::client::{self, Node};
 use crate::config::Config;
 use crate::terminal;
 
@@ -187,9 +188,15 @@ async fn peers(node: &Node, report: &mut Report) {
         let url = match room {
             "registry" => node.config.registry_url(),
             "repository" => node.config.repository_url(),
+            "feed" => node.config.feed_url(),
             _ => node.config.imaging_url(),
         };
-        let finding = match healthy(node, &url.unwrap_or_default()).await {
+        let url = url.unwrap_or_default();
+        let answers = match room {
+            "feed" => reached(node, &url).await,
+            _ => healthy(node, &url).await,
+        };
+        let finding = match answers {
             Ok(()) => Ok(format!("{address}, running")),
             Err(reason) => match tokio::net::TcpListener::bind(address).await {
                 Ok(_) => Ok(format!("{address}, free")),
@@ -204,6 +211,13 @@ async fn peers(node: &Node, report: &mut Report) {
     };
     let finding = healthy(node, &url).await;
     report.add("peer registry", finding.map(|()| format!("{url} answers")));
+}
+
+/// Whether somebody takes messages of HL7 v2 there.
+async fn reached(node: &Node, url: &str) -> Result<(), String> {
+    let tls = client::tls(&node.config).map_err(|error| format!("{error:#}"))?;
+    let opened = Connection::open(url, tls.as_ref(), &node.config.limits).await;
+    opened.map(drop).map_err(|error| error.to_string())
 }
 
 /// Whether somebody answers there at all: a peer need not be Hilum.

@@ -73,9 +73,14 @@ impl Node {
 
 /// A client that shows the node's certificate.
 pub(crate) fn client(config: &Config) -> anyhow::Result<Client> {
-    let tls = config.tls_files();
-    let tls = tls.map(|files| iti19::client_config(&files)).transpose();
-    Ok(Client::new(tls.context("[tls]")?, config.limits.clone()))
+    Ok(Client::new(tls(config)?, config.limits.clone()))
+}
+
+/// The client's side of TLS with the node's certificate, if the node has one.
+pub(crate) fn tls(config: &Config) -> anyhow::Result<Option<iti19::ClientTls>> {
+    let files = config.tls_files();
+    let tls = files.map(|files| iti19::client_config(&files)).transpose();
+    tls.context("[tls]")
 }
 
 fn missing(room: &str) -> ConfigError {

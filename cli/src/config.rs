@@ -16,6 +16,7 @@ use hilum_security::iti19_authenticate_node::TlsFiles;
 use hilum_transport::{Asynchronous, Limits};
 use serde::Deserialize;
 use thiserror::Error;
+use xds_schemas::hl7v2::PatientDomain;
 use xds_schemas::metadata::hl7::is_oid;
 
 #[cfg(test)]
@@ -39,6 +40,8 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) registry: RegistrySection,
     #[serde(default)]
+    pub(crate) feed: FeedSection,
+    #[serde(default)]
     pub(crate) repository: RepositorySection,
     #[serde(default)]
     pub(crate) imaging: ImagingSection,
@@ -56,10 +59,14 @@ pub(crate) struct Config {
 pub(crate) struct AffinityDomain {
     /// The OID of the authority whose patient IDs are used.
     pub(crate) patient_id_authority: String,
+    /// The namespace ID by which messages of HL7 v2 may name it.
+    pub(crate) patient_id_namespace: Option<String>,
     /// The file of the codes that may be used.
     pub(crate) codes: PathBuf,
     #[serde(default)]
     pub(crate) unknown_patients: UnknownPatients,
+    #[serde(default)]
+    pub(crate) unknown_patients_in_queries: UnknownPatientsInQueries,
 }
 
 /// What to do with submissions for patients that no feed has announced.
@@ -71,6 +78,17 @@ pub(crate) enum UnknownPatients {
     Refuse,
     /// A patient becomes known with the first submission.
     Accept,
+}
+
+/// What to answer to queries for patients that no feed has announced (ITI TF-2 3.18.4.1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UnknownPatientsInQueries {
+    /// That there is nothing.
+    #[default]
+    Empty,
+    /// XDSUnknownPatientId.
+    Refuse,
 }
 
 /// Certificates.
@@ -102,6 +120,17 @@ pub(crate) struct RegistrySection {
     database: Option<String>,
     pub(crate) max_results: Option<NonZeroU32>,
     pub(crate) connections: Option<NonZeroU16>,
+}
+
+/// The Patient Identity Feed over MLLP, which the registry takes.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct FeedSection {
+    pub(crate) listen: Option<SocketAddr>,
+    url: Option<String>,
+    /// MSH-5 of messages that are taken.
+    pub(crate) application: Option<String>,
+    /// MSH-6.
+    pub(crate) facility: Option<String>,
 }
 
 /// The Document Repository.
@@ -247,6 +276,18 @@ impl Config {
     }
 
     fn check_listeners(&self) -> Result<(), ConfigError> {
+        if let Some(feed) = self.feed.listen {
+            if self.registry.listen.is_none() {
+                let problem = "feed.listen: a feed needs the registry in the same node, and \
+                               registry.listen is not there";
+                return Err(ConfigError(problem.to_owned()));
+            }
+            if self.rooms().iter().any(|(_, address)| *address == feed) {
+                let problem =
+                    format!("feed.listen: {feed} is the address of a room, which speaks HTTP");
+                return Err(ConfigError(problem));
+            }
+        }
         for (room, address) in self.listeners() {
             if self.tls.is_none() && !address.ip().is_loopback() {
                 return Err(ConfigError(format!(
@@ -259,8 +300,15 @@ impl Config {
         Ok(())
     }
 
-    /// The rooms that run here, and where they listen.
+    /// Everything that listens here, and where.
     pub(crate) fn listeners(&self) -> Vec<(&'static str, SocketAddr)> {
+        let mut listeners = self.rooms();
+        listeners.extend(self.feed.listen.map(|address| ("feed", address)));
+        listeners
+    }
+
+    /// The rooms that run here, and where they listen for HTTP.
+    pub(crate) fn rooms(&self) -> Vec<(&'static str, SocketAddr)> {
         let rooms = [
             ("registry", self.registry.listen),
             ("repository", self.repository.listen),
@@ -311,6 +359,22 @@ impl Config {
     /// Where the registry is called.
     pub(crate) fn registry_url(&self) -> Option<String> {
         self.url("registry", &self.registry.url, self.registry.listen)
+    }
+
+    /// Where patients are announced with HL7 v2.
+    pub(crate) fn feed_url(&self) -> Option<String> {
+        let scheme = if self.tls.is_some() { "mllps" } else { "mllp" };
+        let listen = self.feed.listen;
+        let derived = || listen.map(|address| format!("{scheme}://{address}"));
+        self.feed.url.clone().or_else(derived)
+    }
+
+    /// Whose patient identifiers are used.
+    pub(crate) fn patient_domain(&self) -> PatientDomain {
+        PatientDomain {
+            authority: self.affinity_domain.patient_id_authority.clone(),
+            namespace: self.affinity_domain.patient_id_namespace.clone(),
+        }
     }
 
     /// Where the repository is called.

@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     /// Plain HTTP without TLS, for this machine only
     #[arg(long)]
     pub(crate) plain: bool,
-    /// The registry listens on N+1, repository and imaging source on N+2
+    /// The registry listens on N+1, repository and imaging source on N+2, the feed on N+5
     #[arg(long, value_name = "N", default_value_t = 18400, value_parser = clap::value_parser!(u16).range(1..65526))]
     pub(crate) port_base: u16,
     /// Take submissions for patients that no feed has announced
@@ -168,8 +168,13 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
             "scheme",
             if arguments.plain { "http" } else { "https" }.to_owned(),
         ),
+        (
+            "feed_scheme",
+            if arguments.plain { "mllp" } else { "mllps" }.to_owned(),
+        ),
         ("registry_port", port(1)),
         ("repository_port", port(2)),
+        ("feed_port", port(5)),
         ("repository_id", id(&arguments.repository_id)),
         (
             "database",
@@ -278,7 +283,7 @@ mod tests {
         assert!(dir.join("certs/client.pem").is_file() && dir.join("data").is_dir());
         let mode = |name: &str| dir.join(name).metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("data"), mode("hilum.toml")), (0o700, 0o600));
-        assert_eq!(config.listeners().len(), 3);
+        assert_eq!(config.listeners().len(), 4);
         let again = Command::try_parse_from(["init", dir.to_str().unwrap()]).unwrap();
         assert!(
             write(&again.arguments)
@@ -352,6 +357,7 @@ mod tests {
             config.repository_url().unwrap(),
             "http://localhost:20002/repository"
         );
+        assert_eq!(config.feed_url().unwrap(), "mllp://localhost:20005");
         assert_eq!(config.registry_database(), "postgres://u@h/d");
         assert_eq!(config.repository_store(), "file:/elsewhere");
         assert_eq!(config.imaging_unique_id().as_deref(), Some("1.2.4"));

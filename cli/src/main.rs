@@ -7,6 +7,7 @@ mod client;
 mod config;
 mod demo;
 mod domain;
+mod feed;
 mod import;
 mod init;
 mod log;
@@ -49,6 +50,8 @@ enum Command {
     Retrieve(retrieve::Arguments),
     /// Change the metadata of a document (ITI-57, ITI-92)
     Update(update::Arguments),
+    /// Announce and merge patients (ITI-8, ITI-44)
+    Feed(feed::Arguments),
     /// Make folders of DICOM files findable (RAD-68)
     Import(import::Arguments),
     /// Check configuration, certificates, stores and peers
@@ -71,6 +74,7 @@ async fn main() -> ExitCode {
         Command::Query(arguments) => query::run(&arguments).await,
         Command::Retrieve(arguments) => retrieve::run(&arguments).await,
         Command::Update(arguments) => update::run(&arguments).await,
+        Command::Feed(arguments) => feed::run(&arguments).await,
         Command::Import(arguments) => import::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments),

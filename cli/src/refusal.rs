@@ -49,7 +49,7 @@ fn line(error: &RegistryError) -> String {
 fn advice(code: &ErrorCode) -> Option<&'static str> {
     match code {
         ErrorCode::UnknownPatientId => Some(
-            "Announce the patient to the registry with a patient identity feed, or let it take \
+            "Announce the patient to the registry (hilum feed add, or ITI-8 or ITI-44 of your own), or let it take \
              every patient: unknown_patients = \"accept\" in [affinity_domain] of its hilum.toml.",
         ),
         ErrorCode::UnknownRepositoryId => Some(

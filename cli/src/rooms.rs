@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use hilum_audit::Audit;
-use hilum_registry::{Registry, RegistryConfig};
+use hilum_registry::{FeedConfig, Registry, RegistryConfig};
 use hilum_repository::imaging::{self, Department, ImagingConfig, ImagingSource};
 use hilum_repository::{Repository, RepositoryConfig};
 use hilum_transport::{Client, Incoming, Reply};
 use xds_schemas::affinity_codes::{AffinityCodes, CodeKind};
 use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
 
-use crate::config::{Config, ConfigError, UnknownPatients};
+use crate::config::{Config, ConfigError, UnknownPatients, UnknownPatientsInQueries};
 
 type Answer = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
@@ -36,15 +36,18 @@ impl Room {
     }
 }
 
-/// Opens every room that the configuration enables. They ask each other with `client`.
+/// Opens every room that the configuration enables. They ask each other with `client`. Gives back
+/// the registry too, if there is one, because feeds lead into it.
 pub(crate) async fn open(
     config: &Config,
     audit: &Audit,
     client: &Client,
-) -> anyhow::Result<Vec<Room>> {
+) -> anyhow::Result<(Vec<Room>, Option<Registry>)> {
     let mut rooms = Vec::new();
+    let mut fed = None;
     if let Some(address) = config.registry.listen {
         let registry = registry(config, audit).await.context("[registry]")?;
+        fed = Some(registry.clone());
         rooms.push(room("registry", address, registry, |registry, incoming| {
             Box::pin(async move { hilum_registry::routes::serve(&registry, incoming).await })
         }));
@@ -69,7 +72,7 @@ pub(crate) async fn open(
             Box::pin(async move { imaging::routes::serve(&imaging, incoming).await })
         }));
     }
-    Ok(rooms)
+    Ok((rooms, fed))
 }
 
 fn room<R: Clone + Send + Sync + 'static>(
@@ -93,6 +96,15 @@ async fn registry(config: &Config, audit: &Audit) -> anyhow::Result<Registry> {
     wanted.unknown_patients = match config.affinity_domain.unknown_patients {
         UnknownPatients::Refuse => hilum_registry::UnknownPatients::Refuse,
         UnknownPatients::Accept => hilum_registry::UnknownPatients::Accept,
+    };
+    wanted.queries_for_unknown_patients = match config.affinity_domain.unknown_patients_in_queries {
+        UnknownPatientsInQueries::Refuse => hilum_registry::UnknownPatients::Refuse,
+        UnknownPatientsInQueries::Empty => hilum_registry::UnknownPatients::Accept,
+    };
+    wanted.feed = FeedConfig {
+        domain: Some(config.patient_domain()),
+        application: config.feed.application.clone(),
+        facility: config.feed.facility.clone(),
     };
     if let Some(max_results) = config.registry.max_results {
         wanted.max_results = max_results.get().try_into()?;

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use hilum_audit::{Audit, Event};
 use hilum_security::iti19_authenticate_node as iti19;
-use hilum_transport::{Incoming, Replies, Reply};
+use hilum_transport::{Incoming, Replies, Reply, mllp};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -70,7 +70,7 @@ impl Running {
             }
         }
         let audit = Audit::open(config.audit()).context("[audit]")?;
-        let rooms = rooms::open(config, &audit, &client).await?;
+        let (rooms, registry) = rooms::open(config, &audit, &client).await?;
         for room in &rooms {
             started(&audit, room.name).await?;
         }
@@ -78,8 +78,23 @@ impl Running {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let line =
             |room: &Room| format!("listening {0} {scheme}://{1}/{0}", room.name, room.address);
-        let lines = rooms.iter().map(line).collect();
+        let mut lines: Vec<String> = rooms.iter().map(line).collect();
         let mut listeners = [Listeners::new(), Listeners::new()];
+        if let (Some(address), Some(registry)) = (config.feed.listen, registry)
+            && let Some(listener) = bound.remove(&address)
+        {
+            lines.push(format!("listening feed mllp{}://{address}", &scheme[4..]));
+            let routes = move |incoming| {
+                let registry = registry.clone();
+                async move { hilum_registry::feed::receive(&registry, incoming).await }
+            };
+            // It needs nobody but the registry itself.
+            let listeners = &mut listeners[1];
+            let stop = listeners.stopped();
+            let limits = config.limits.clone();
+            let serving = mllp::serve(listener, tls.clone(), limits, routes, stop);
+            listeners.running.spawn(serving);
+        }
         for (address, listener) in bound {
             let has_registry = rooms
                 .iter()

@@ -1,12 +1,17 @@
 //! What a registry is told when it is opened.
 
 use xds_schemas::affinity_codes::AffinityCodes;
+use xds_schemas::hl7v2::PatientDomain;
 use xds_schemas::metadata::HomeCommunityId;
 
 /// Objects that one answer may hold. Consumers that want more ask for ObjectRefs of shorter times.
 pub const MAX_RESULTS: usize = 10_000;
 /// Connections to the database: on SQLite those that read.
 pub const CONNECTIONS: usize = 16;
+
+/// What a feed is told if nobody said whose patients they are.
+pub(crate) const NO_DOMAIN: &str =
+    "the patient identification domain of the affinity domain is not configured";
 
 /// What a registry is told when it is opened.
 #[derive(Debug, Clone)]
@@ -20,6 +25,8 @@ pub struct RegistryConfig {
     /// The same for queries: [`Accept`](UnknownPatients::Accept) answers that there is nothing, as
     /// ITI TF-2 3.18.4.1.3 leaves it to the affinity domain.
     pub queries_for_unknown_patients: UnknownPatients,
+    /// What feeds of patients must agree with.
+    pub feed: FeedConfig,
     /// The community of everything that is registered here.
     pub home_community_id: HomeCommunityId,
     /// Objects that one answer may hold; queries that find more are answered with
@@ -37,11 +44,23 @@ impl RegistryConfig {
             affinity_codes: None,
             unknown_patients: UnknownPatients::Refuse,
             queries_for_unknown_patients: UnknownPatients::Accept,
+            feed: FeedConfig::default(),
             home_community_id,
             max_results: MAX_RESULTS,
             connections: CONNECTIONS,
         }
     }
+}
+
+/// What feeds of patients must agree with (ITI-8, ITI-44).
+#[derive(Debug, Clone, Default)]
+pub struct FeedConfig {
+    /// Whose identifiers are taken; without it, no feed is.
+    pub domain: Option<PatientDomain>,
+    /// Who answers messages of HL7 v2: they must name it in MSH-5, if it is given.
+    pub application: Option<String>,
+    /// The same for MSH-6.
+    pub facility: Option<String>,
 }
 
 /// What to do about patients that no feed has announced.

@@ -1,6 +1,7 @@
 //! The Document Registry of an XDS affinity domain: what documents there are, and where.
 //!
-//! [`routes`] is the table of contents: every transaction that is answered. A submission goes
+//! [`routes`] is the table of contents: every transaction that is answered, but for those that come
+//! over MLLP, which are in [`feed`]. A submission goes
 //! through `iti42_register_document_set` and `submission` into the database, a query through
 //! `iti18_registry_stored_query` and `stored_queries` out of it. Objects are kept in the ebRIM
 //! in which they are answered, beside the columns that queries ask for (`db`).
@@ -8,14 +9,18 @@
 pub mod config;
 mod db;
 mod failure;
+pub mod feed;
 #[cfg(test)]
 mod figures;
 mod iti18_registry_stored_query;
 mod iti42_register_document_set;
+mod iti44_patient_identity_feed_hl7v3;
 mod iti51_multi_patient_stored_query;
 mod iti57_update_document_set;
 mod iti62_remove_metadata;
+mod iti8_patient_identity_feed;
 mod iti92_restricted_update_document_set;
+mod patients;
 mod removal;
 pub mod routes;
 mod stored_queries;
@@ -27,9 +32,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hilum_audit::Audit;
 use xds_schemas::metadata::PatientId;
 
-pub use config::{RegistryConfig, UnknownPatients};
+pub use config::{FeedConfig, RegistryConfig, UnknownPatients};
 
-use db::{Database, patients};
+use db::Database;
 use failure::Failure;
 
 /// An open registry. Clones share it; the last one to go closes it.
@@ -63,7 +68,7 @@ impl Registry {
         let patient_id = patient.to_string();
         let now = seconds(SystemTime::now());
         let known_since = i64::try_from(now).unwrap_or(i64::MAX);
-        let work = move |conn: &mut _| Ok(patients::add(conn, &patient_id, known_since)?);
+        let work = move |conn: &mut _| Ok(db::patients::add(conn, &patient_id, known_since)?);
         self.db.write(work).await.map_err(|failure| match failure {
             Failure::Internal(error) => error,
             Failure::Refused(errors) => anyhow::anyhow!("refused: {errors:?}"),

@@ -10,6 +10,9 @@ use hilum_security::Permission;
 use hilum_transport::{Call, Get, Incoming, Reply};
 use xds_schemas::iti18_registry_stored_query::RegistryStoredQuery;
 use xds_schemas::iti42_register_document_set::RegisterDocumentSet;
+use xds_schemas::iti44_patient_identity_feed_hl7v3::{
+    DuplicatesResolved, Interaction, PatientRecordMessage, RecordAdded, RecordRevised,
+};
 use xds_schemas::iti51_multi_patient_stored_query::MultiPatientStoredQuery;
 use xds_schemas::iti57_update_document_set::UpdateDocumentSet;
 use xds_schemas::iti62_remove_metadata::RemoveMetadata;
@@ -21,6 +24,7 @@ use xds_schemas::wsdl::{self, Service};
 use crate::Registry;
 use crate::iti18_registry_stored_query as iti18;
 use crate::iti42_register_document_set as iti42;
+use crate::iti44_patient_identity_feed_hl7v3 as iti44;
 use crate::iti51_multi_patient_stored_query as iti51;
 use crate::iti57_update_document_set as iti57;
 use crate::iti62_remove_metadata as iti62;
@@ -85,8 +89,27 @@ async fn answer(registry: &Registry, call: Call) -> Result<Recorded<Reply>, Faul
             let response = iti62::answer(registry, &parties, request).await?;
             Ok(response.map(|it| Reply::of::<RemoveMetadata>(&it)))
         }
+        RecordAdded::ACTION => announced(registry, call, Interaction::RecordAdded).await,
+        RecordRevised::ACTION => announced(registry, call, Interaction::RecordRevised).await,
+        DuplicatesResolved::ACTION => {
+            announced(registry, call, Interaction::DuplicatesResolved).await
+        }
         unknown => Err(Fault::action_not_supported(unknown)),
     }
+}
+
+/// The three actions of ITI-44 have one form of message.
+async fn announced(
+    registry: &Registry,
+    call: Call,
+    expected: Interaction,
+) -> Result<Recorded<Reply>, Fault> {
+    let parties = Parties::answered(call.caller(), call.endpoint());
+    let permitted = call.permitted(Permission::Announce)?;
+    let (caller, request, _): (_, PatientRecordMessage, _) = permitted.read::<RecordAdded>()?;
+    let (who, now) = ((&caller, &parties), SystemTime::now());
+    let response = iti44::answer(registry, who, expected, &request, now).await?;
+    Ok(response.map(|it| Reply::of::<RecordAdded>(&it)))
 }
 
 /// The WSDL and its schemas: nothing of anybody, so it is not recorded.

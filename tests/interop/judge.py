@@ -6,15 +6,25 @@ import traceback
 from pathlib import Path
 
 import dicom_files
+import hl7_messages
 import soap_messages
 from node import Node
+
+# Validations are of everything that was said before.
+JUDGES = (
+    soap_messages.JUDGES
+    + hl7_messages.JUDGES
+    + dicom_files.JUDGES
+    + soap_messages.VALIDATIONS
+    + hl7_messages.VALIDATIONS
+)
 
 
 def main() -> int:
     hilum, studies = (Path(program).absolute() for program in sys.argv[1:3])
     failed = []
     with tempfile.TemporaryDirectory() as folder, Node(hilum, studies, Path(folder)) as node:
-        for judge in soap_messages.JUDGES + dicom_files.JUDGES + soap_messages.VALIDATIONS:
+        for judge in JUDGES:
             name = judge.__doc__.splitlines()[0]
             try:
                 said = judge(node)

@@ -1,5 +1,6 @@
 """A node to work with: made by `hilum init`, run by `hilum serve`."""
 
+import os
 import random
 import socket
 import subprocess
@@ -15,12 +16,15 @@ REPOSITORY = "2.25.329800735698586629295641978511506172918"
 class Node:
     """A node with mutual TLS in a folder of its own, and what a client of it needs."""
 
-    def __init__(self, hilum: Path, studies: Path, folder: Path):
+    def __init__(self, hilum: Path, studies: Path, folder: Path, plain: bool = False):
+        folder.mkdir(exist_ok=True)
         self.hilum = hilum
         self.studies = studies
         self.folder = folder / "node"
         self.files = folder
+        self.plain = plain
         base = free_ports()
+        self.feed_port = base + 5
         self.registry = f"https://localhost:{base + 1}/registry"
         self.repository = f"https://localhost:{base + 2}/repository"
         self.imaging = f"https://localhost:{base + 2}/imaging"
@@ -31,13 +35,15 @@ class Node:
         self.run(
             "init", self.folder, "--port-base", self._base, "--accept-unknown-patients",
             "--patient-authority", PATIENT_AUTHORITY, "--repository-id", REPOSITORY,
+            *(["--plain"] if self.plain else []),
         )  # fmt: skip
         with open(self.files / "log", "w") as log:
             self._process = subprocess.Popen(
                 [self.hilum, "serve", "--config", self.folder / "hilum.toml"],
                 stdout=subprocess.PIPE, stderr=log, text=True,
             )  # fmt: skip
-        for _ in range(3):
+        configuration = (self.folder / "hilum.toml").read_text().splitlines()
+        for _ in filter(lambda line: line.startswith("listen = "), configuration):
             line = self._process.stdout.readline()
             if not line.startswith("listening "):
                 raise RuntimeError(f"the node does not listen: {(self.files / 'log').read_text()}")
@@ -49,9 +55,14 @@ class Node:
 
     def run(self, *arguments) -> str:
         """Runs `hilum` and gives back what it printed."""
+        return self.run_with({}, *arguments)
+
+    def run_with(self, environment: dict, *arguments) -> str:
+        """The same with other values in the configuration."""
         command = [self.hilum, *map(str, arguments)]
         where = self.folder if self.folder.exists() else self.files
-        done = subprocess.run(command, cwd=where, capture_output=True, text=True)
+        environment = {**os.environ, **environment}
+        done = subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(f"{command}: {done.stderr}")
         return done.stdout
@@ -71,10 +82,11 @@ def free_ports() -> int:
     """A base such that the ports of the rooms are free."""
     for _ in range(1000):
         base = random.randrange(12_000, 32_000, 20)
-        with socket.socket() as one, socket.socket() as two:
+        with socket.socket() as one, socket.socket() as two, socket.socket() as five:
             try:
                 one.bind(("127.0.0.1", base + 1))
                 two.bind(("127.0.0.1", base + 2))
+                five.bind(("127.0.0.1", base + 5))
             except OSError:
                 continue
             return base

@@ -12,6 +12,7 @@
 
 pub mod calls;
 pub mod desk;
+pub mod feed;
 pub mod postgres;
 pub mod raw;
 pub mod town;

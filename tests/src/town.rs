@@ -1,6 +1,6 @@
 //! A town: a node with its rooms, as `hilum init` writes it and `hilum serve` runs it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -138,11 +138,33 @@ impl Town {
             }
         });
         self.process = Some(process);
-        for _ in 0..3 {
+        for _ in 0..self.listeners() {
             if listens.recv_timeout(PATIENCE).is_err() {
                 panic!("the node does not listen:\n{}", self.log());
             }
         }
+    }
+
+    /// How many lines the node says when it listens: one for each section of its configuration that
+    /// has `listen`, in the file or in the environment.
+    fn listeners(&self) -> usize {
+        let text = std::fs::read_to_string(self.config()).expect("a configuration");
+        let mut sections = BTreeSet::new();
+        let mut section = "";
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix('[') {
+                section = name.trim_end_matches(']');
+            } else if line.starts_with("listen = ") {
+                sections.insert(section.to_owned());
+            }
+        }
+        for (key, _) in &self.setup.environment {
+            let name = key
+                .strip_prefix("HILUM_")
+                .and_then(|key| key.strip_suffix("__LISTEN"));
+            sections.extend(name.map(str::to_ascii_lowercase));
+        }
+        sections.len()
     }
 
     /// What the node logged.
@@ -185,9 +207,20 @@ impl Town {
         self.url(2, "imaging")
     }
 
+    /// The URL of the feed of patients.
+    pub fn feed(&self) -> String {
+        let scheme = if self.setup.plain { "mllp" } else { "mllps" };
+        format!("{scheme}://localhost:{}", self.port(5))
+    }
+
     fn url(&self, room: u16, path: &str) -> String {
         let scheme = if self.setup.plain { "http" } else { "https" };
         format!("{scheme}://localhost:{}/{path}", self.port(room))
+    }
+
+    /// The certificate of the client; nothing where HTTP is plain.
+    pub fn client_files(&self) -> Option<TlsFiles> {
+        (!self.setup.plain).then(|| tls_files(&self.node(), "client"))
     }
 
     /// Another client, whose certificate is `certs/NAME.pem`.

@@ -99,6 +99,16 @@ impl Refusal {
         }
     }
 
+    /// Something came over MLLP that is no message.
+    pub(crate) const fn unframed(caller: Caller, fault: Fault) -> Self {
+        Self {
+            caller,
+            what: Refused::Message,
+            fault,
+            status: StatusCode::BAD_REQUEST,
+        }
+    }
+
     fn message(caller: Caller, trouble: Trouble) -> Self {
         let Trouble { status, fault } = trouble;
         Self {

@@ -302,26 +302,7 @@ impl Client {
             if !target.origin.tls {
                 return self.talk(stream).await;
             }
-            let tls = self
-                .tls
-                .as_ref()
-                .ok_or("no certificates are configured for https")?;
-            let session = tls
-                .session(&target.origin.host)
-                .map_err(|error| error.to_string())?;
-            let mut stream = SslStream::new(session, stream).map_err(|error| error.to_string())?;
-            if let Err(error) = std::pin::Pin::new(&mut stream).connect().await {
-                let verified = stream.ssl().verify_result();
-                return Err(match verified {
-                    openssl::x509::X509VerifyResult::OK => format!("TLS: {error}"),
-                    untrusted => {
-                        format!(
-                            "its certificate is not trusted: {}",
-                            untrusted.error_string()
-                        )
-                    }
-                });
-            }
+            let stream = secure(self.tls.as_ref(), &target.origin.host, stream).await?;
             self.talk(stream).await
         };
         timeout(limit, connected)
@@ -353,6 +334,27 @@ impl std::fmt::Debug for Client {
         out.debug_struct("Client")
             .field("tls", &self.tls)
             .finish_non_exhaustive()
+    }
+}
+
+/// The client's side of the TLS handshake.
+pub(crate) async fn secure(
+    tls: Option<&ClientTls>,
+    host: &str,
+    stream: TcpStream,
+) -> Result<SslStream<TcpStream>, String> {
+    let tls = tls.ok_or("no certificates are configured for TLS")?;
+    let session = tls.session(host).map_err(|error| error.to_string())?;
+    let mut stream = SslStream::new(session, stream).map_err(|error| error.to_string())?;
+    match std::pin::Pin::new(&mut stream).connect().await {
+        Ok(()) => Ok(stream),
+        Err(error) => Err(match stream.ssl().verify_result() {
+            openssl::x509::X509VerifyResult::OK => format!("TLS: {error}"),
+            untrusted => format!(
+                "its certificate is not trusted: {}",
+                untrusted.error_string()
+            ),
+        }),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The door: SOAP over HTTP with mutual TLS, and MTOM streams.
+//! The door: SOAP over HTTP with mutual TLS, MTOM streams, and HL7 v2 over MLLP.
 //!
 //! It knows no transaction by name. [`serve`](serve::serve) takes connections and turns each
 //! request into an [`Incoming`], which a room answers with a [`Reply`]. A [`Call`] shows who asks
@@ -13,6 +13,7 @@ pub mod call;
 pub mod client;
 pub mod correlation;
 pub mod limits;
+pub mod mllp;
 pub mod mtom_stream;
 mod patient;
 mod pool;

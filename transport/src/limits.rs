@@ -11,6 +11,8 @@ pub const CONNECTIONS: usize = 1024;
 pub const HEADER_BYTES: usize = 32 * 1024;
 /// Bytes of the SOAP envelope: of a message without MTOM all of it, documents included.
 pub const ROOT_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of a message over MLLP. Messages about patients have a few thousand.
+pub const MESSAGE_BYTES: usize = 1024 * 1024;
 /// Attachments of one message. An imaging study may have tens of thousands of instances.
 pub const ATTACHMENTS: usize = 100_000;
 /// Bytes of one attachment: 64 GiB, more than the largest whole slide image.
@@ -50,6 +52,8 @@ pub struct Limits {
     pub header_bytes: usize,
     /// [`ROOT_BYTES`]
     pub root_bytes: usize,
+    /// [`MESSAGE_BYTES`]
+    pub message_bytes: usize,
     /// [`ATTACHMENTS`]
     pub attachments: usize,
     /// [`ATTACHMENT_BYTES`]
@@ -84,6 +88,7 @@ impl Default for Limits {
             connections: CONNECTIONS,
             header_bytes: HEADER_BYTES,
             root_bytes: ROOT_BYTES,
+            message_bytes: MESSAGE_BYTES,
             attachments: ATTACHMENTS,
             attachment_bytes: ATTACHMENT_BYTES,
             early_bytes: EARLY_BYTES,

@@ -32,7 +32,7 @@ use crate::patient::Patient;
 use crate::reply::{Asked, Reply};
 
 /// How long to wait when the system has no connection to give: it is out of descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Bytes that a connection may buffer in either direction.
 const BUFFER: usize = 64 * 1024;
 
@@ -173,14 +173,17 @@ where
     drop((door.routes)(Incoming::Refused(Refusal::connection(caller, fault))).await);
 }
 
-enum Unshaken {
+/// Why there is no TLS connection.
+pub(crate) enum Unshaken {
     /// Whoever it was closed the connection without a word, as port scanners and load balancers
     /// do: nothing was attempted, so there is nothing to record.
     Gone,
+    /// The node was not authenticated, or did not finish.
     Refused(String),
 }
 
-async fn handshake(
+/// The server's side of the TLS handshake.
+pub(crate) async fn handshake(
     acceptor: &SslAcceptor,
     stream: TcpStream,
     limit: Duration,

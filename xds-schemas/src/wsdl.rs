@@ -28,7 +28,8 @@ impl Service {
 }
 
 /// The schemas that the services and each other refer to, by file name.
-const SCHEMAS: [(&str, &str); 7] = [
+const SCHEMAS: [(&str, &str); 8] = [
+    ("hl7v3.xsd", include_str!("../wsdl/hl7v3.xsd")),
     ("lcm.xsd", include_str!("../wsdl/lcm.xsd")),
     ("query.xsd", include_str!("../wsdl/query.xsd")),
     ("rim.xsd", include_str!("../wsdl/rim.xsd")),

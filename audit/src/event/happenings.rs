@@ -332,7 +332,7 @@ impl From<&Refusal> for Event {
 }
 
 /// One message for each indicator of the outcome.
-fn happened(
+pub(super) fn happened(
     id: Coded,
     action: &'static str,
     code: Coded,
@@ -397,7 +397,7 @@ fn alert(code: Coded, caller: &Caller, description: &str, outcome: &Outcome) -> 
     )
 }
 
-fn patient(id: &str) -> Object {
+pub(super) fn patient(id: &str) -> Object {
     Object {
         kind: "1",
         ..object("1", id, PATIENT_NUMBER)
@@ -410,6 +410,7 @@ fn object(role: &'static str, id: &str, id_type: Coded) -> Object {
         role,
         id: id.to_owned(),
         id_type,
+        life_cycle: None,
         query: None,
         details: Vec::new(),
         sop_classes: Vec::new(),

@@ -84,6 +84,8 @@ pub(crate) struct Object {
     pub(crate) role: &'static str,
     pub(crate) id: String,
     pub(crate) id_type: Coded,
+    /// 1 origination, 14 logical deletion, 15 permanent erasure.
+    pub(crate) life_cycle: Option<&'static str>,
     pub(crate) query: Option<Vec<u8>>,
     pub(crate) details: Vec<(&'static str, String)>,
     /// SOP classes and how many instances of each.
@@ -160,7 +162,8 @@ impl Object {
         xml.open("ParticipantObjectIdentification")
             .attribute("ParticipantObjectID", &self.id)
             .attribute("ParticipantObjectTypeCode", self.kind)
-            .attribute("ParticipantObjectTypeCodeRole", self.role);
+            .attribute("ParticipantObjectTypeCodeRole", self.role)
+            .optional("ParticipantObjectDataLifeCycle", self.life_cycle);
         self.id_type.write(xml, "ParticipantObjectIDTypeCode");
         if let Some(query) = &self.query {
             xml.element("ParticipantObjectQuery", &BASE64.encode(query));

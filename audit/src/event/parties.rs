@@ -68,6 +68,15 @@ impl Parties {
         self
     }
 
+    /// The message itself names both ends, as those of HL7 v2 do with facility and application
+    /// (ITI TF-2 3.8.5.1).
+    #[must_use]
+    pub fn named(mut self, initiator: String, responder: String) -> Self {
+        self.initiator.user_id = initiator;
+        self.responder.user_id = responder;
+        self
+    }
+
     /// The person on whose behalf this process asked.
     #[must_use]
     pub fn on_behalf_of(mut self, user: Option<User>) -> Self {

@@ -83,6 +83,26 @@ fn query<'a>(patients: &'a [&'a str]) -> Query<'a> {
     }
 }
 
+fn changes() -> [PatientChange<'static>; 3] {
+    [
+        PatientChange::Created(PATIENT),
+        PatientChange::Updated(PATIENT),
+        PatientChange::Merged {
+            subsumed: "P2",
+            survivor: PATIENT,
+        },
+    ]
+}
+
+fn link() -> ChangedLink<'static> {
+    ChangedLink {
+        local: "L1",
+        subsumed_local: Some("L2"),
+        new: PATIENT,
+        previous: "P2",
+    }
+}
+
 /// Every happening, from both sides.
 fn all() -> Vec<Event> {
     let success = &Outcome::Success;
@@ -107,6 +127,16 @@ fn all() -> Vec<Event> {
             &[study()],
             success,
         ));
+        for feed in [
+            PatientFeed::PatientIdentityFeed,
+            PatientFeed::PatientIdentityFeedHl7v3,
+        ] {
+            for change in changes() {
+                let event = Event::patient_record(feed, &parties, "M1", change, success);
+                all.push(event);
+            }
+        }
+        all.push(Event::link_changed(&parties, "M1", link(), success));
     }
     all.push(Event::application_started("hilum registry"));
     all.push(Event::application_stopped("hilum registry"));
@@ -196,6 +226,80 @@ fn events_and_actions_of_both_sides() {
     assert_eq!(
         of(Event::application_stopped("x")),
         "110121 Application Activity E"
+    );
+}
+
+/// ITI TF-2 3.8.5.1, 3.8.5.2: facility and application name the ends, MSH-10 the message, and a
+/// merge is a deletion and an update.
+#[test]
+fn patients_are_created_updated_and_merged() {
+    let parties = answered().named("H|ADT".to_owned(), "X|REG".to_owned());
+    let feed = PatientFeed::PatientIdentityFeed;
+    let record = |change| {
+        let event = Event::patient_record(feed, &parties, "M1", change, &Outcome::Success);
+        written(&event)
+    };
+    let detail = format!(
+        r#"<ParticipantObjectDetail type="MSH-10" value="{}"/>"#,
+        BASE64.encode("M1")
+    );
+    let mut told = Vec::new();
+    for xml in changes().into_iter().flat_map(record) {
+        assert!(
+            xml.contains(r#"UserID="H|ADT""#) && xml.contains(r#"UserID="X|REG""#),
+            "{xml}"
+        );
+        assert!(xml.contains(&detail), "{xml}");
+        let summary = Summary::read(xml.as_bytes()).unwrap();
+        assert_eq!(summary.event, "Patient Record");
+        assert_eq!(summary.transaction.as_deref(), Some("ITI-8"));
+        told.push((summary.action, summary.patient.unwrap()));
+    }
+    let told: Vec<(&str, &str)> = told.iter().map(|(action, id)| (&**action, &**id)).collect();
+    assert_eq!(
+        told,
+        [("C", PATIENT), ("U", PATIENT), ("D", "P2"), ("U", PATIENT)]
+    );
+}
+
+/// ITI TF-2 3.64.5.1: one message names all identifiers and what became of them.
+#[test]
+fn changed_links_name_everybody() {
+    let xml = written(&Event::link_changed(
+        &answered(),
+        "M1",
+        link(),
+        &Outcome::Success,
+    ));
+    assert_eq!(xml.len(), 1);
+    let value = |text: &str| BASE64.encode(text);
+    for (id, kind, life_cycle) in [
+        ("L1", "localPatientId", "1"),
+        ("L2", "subsumedPatientId", "14"),
+        ("P1^^^&amp;1.2.3&amp;ISO", "newPatientId", "1"),
+        ("P2", "previousPatientId", "14"),
+    ] {
+        let object = format!(
+            r#"ParticipantObjectID="{id}" ParticipantObjectTypeCode="1" ParticipantObjectTypeCodeRole="1" ParticipantObjectDataLifeCycle="{life_cycle}""#
+        );
+        assert!(xml[0].contains(&object), "{}", xml[0]);
+        assert!(xml[0].contains(&value(kind)), "{kind}");
+    }
+    let still = ChangedLink {
+        previous: PATIENT,
+        subsumed_local: None,
+        ..link()
+    };
+    let xml = written(&Event::link_changed(
+        &answered(),
+        "M1",
+        still,
+        &Outcome::Success,
+    ));
+    assert!(
+        !xml[0].contains("ParticipantObjectDataLifeCycle"),
+        "{}",
+        xml[0]
     );
 }
 

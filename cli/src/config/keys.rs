@@ -9,7 +9,13 @@ pub(super) const TOP: [&str; 2] = ["home_community_id", "data"];
 pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
     (
         "affinity_domain",
-        &["patient_id_authority", "codes", "unknown_patients"],
+        &[
+            "patient_id_authority",
+            "patient_id_namespace",
+            "codes",
+            "unknown_patients",
+            "unknown_patients_in_queries",
+        ],
     ),
     (
         "tls",
@@ -19,6 +25,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
         "registry",
         &["listen", "url", "database", "max_results", "connections"],
     ),
+    ("feed", &["listen", "url", "application", "facility"]),
     (
         "repository",
         &[
@@ -68,6 +75,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
             "connections",
             "header_bytes",
             "root_bytes",
+            "message_bytes",
             "attachments",
             "attachment_bytes",
             "early_bytes",

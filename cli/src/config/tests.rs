@@ -30,6 +30,32 @@ fn rooms_run_if_they_listen() {
 }
 
 #[test]
+fn a_feed_needs_the_registry_and_an_address_of_its_own() {
+    let registry = "[registry]\nlisten = '127.0.0.1:18401'\n";
+    let feed = |address: &str| format!("[feed]\nlisten = '{address}'\n");
+    let config = read(&format!("{registry}{}", feed("127.0.0.1:18405")), &[]).unwrap();
+    assert_eq!(config.listeners().len(), 2);
+    assert_eq!(config.feed_url().as_deref(), Some("mllp://127.0.0.1:18405"));
+    for (text, said) in [
+        (feed("127.0.0.1:18405"), "registry.listen is not there"),
+        (
+            format!("{registry}{}", feed("127.0.0.1:18401")),
+            "speaks HTTP",
+        ),
+        (
+            format!("{registry}{}", feed("192.0.2.1:18405")),
+            "without [tls]",
+        ),
+    ] {
+        let refused = read(&text, &[]).unwrap_err();
+        assert!(
+            refused.starts_with("feed.listen: ") && refused.contains(said),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
 fn unknown_keys_are_refused_with_the_nearest() {
     let refused = |text| read(text, &[]).unwrap_err();
     assert_eq!(

@@ -56,7 +56,7 @@ impl Nodes {
             &["repository", "imaging"],
             &trusts("imaging-centre"),
         )?;
-        edit(&nodes.centre, &["registry"], &trusts("registry"))?;
+        edit(&nodes.centre, &["registry", "feed"], &trusts("registry"))?;
         Ok(nodes)
     }
 }

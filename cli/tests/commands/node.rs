@@ -28,7 +28,15 @@ fn a_node_is_made_run_and_stopped() {
     assert!(site.run(&["check"]).status.success());
     let expected = [("registry", 1), ("repository", 2), ("imaging", 2)]
         .map(|(room, port)| format!("listening {room} http://127.0.0.1:{}/{room}", base + port));
-    assert_eq!(site.lines, expected);
+    let feed = format!("listening feed mllp://127.0.0.1:{}", base + 5);
+    assert_eq!(site.lines[..3], expected);
+    assert_eq!(site.lines[3..], [feed]);
+    let checked = site.ok(&["check"]);
+    let feed = checked.lines().find(|line| line.contains(" feed "));
+    assert!(
+        feed.is_some_and(|line| line.contains("running")),
+        "{checked}"
+    );
     assert!(get(base + 1, "/healthz").starts_with("HTTP/1.1 200"));
     assert!(get(base + 1, "/elsewhere").starts_with("HTTP/1.1 404"));
     let second = site.run(&["serve"]);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use super::schema::patients;
 use super::{Connection, SEQ_BITS, on};
@@ -22,7 +23,10 @@ pub(crate) struct Patient {
 pub(crate) const MOST_OBJECTS: i64 = 1 << SEQ_BITS;
 
 /// How many merges may follow each other.
-const LONGEST_CHAIN: usize = 64;
+pub(crate) const LONGEST_CHAIN: usize = 64;
+
+/// What PostgreSQL calls the lock that merges take.
+const MERGES: i64 = 0x4849_4c55_4d01;
 
 /// Makes a patient known; says whether it was not known before.
 pub(crate) fn add(conn: &mut Connection, patient_id: &str, known_since: i64) -> QueryResult<bool> {
@@ -91,6 +95,41 @@ pub(crate) fn lock(conn: &mut Connection, numbers: &[i64]) -> QueryResult<()> {
             .execute(c)
             .map(drop),
     }
+}
+
+/// Waits until no other transaction merges patients, and lets none do so until this one ends. On
+/// SQLite there is none anyway.
+pub(crate) fn one_merge_at_a_time(conn: &mut Connection) -> QueryResult<()> {
+    match conn {
+        Connection::Sqlite(_) => Ok(()),
+        Connection::Postgres(c) => diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
+            .bind::<BigInt, _>(MERGES)
+            .execute(c)
+            .map(drop),
+    }
+}
+
+/// Lets one patient be known as another from now on. Waits for whoever registers something for it.
+pub(crate) fn merge(conn: &mut Connection, subsumed: i64, survivor: i64) -> QueryResult<()> {
+    on!(conn, |c| diesel::update(patients::table.find(subsumed))
+        .set(patients::merged_into.eq(survivor))
+        .execute(c)
+        .map(drop))
+}
+
+/// How many merges lead to this patient, one after the other.
+pub(crate) fn merges_before(conn: &mut Connection, number: i64) -> QueryResult<usize> {
+    let mut generation = vec![number];
+    for merges in 0..LONGEST_CHAIN {
+        generation = on!(&mut *conn, |c| patients::table
+            .filter(patients::merged_into.eq_any(&generation))
+            .select(patients::number)
+            .load(c))?;
+        if generation.is_empty() {
+            return Ok(merges);
+        }
+    }
+    Ok(LONGEST_CHAIN)
 }
 
 /// The patient that this one is now known as.

@@ -8,8 +8,10 @@
 mod door;
 mod iti18;
 mod iti42;
+mod iti44;
 mod iti57;
 mod iti62;
+mod iti8;
 mod iti92;
 mod postgres;
 mod site;
@@ -101,6 +103,23 @@ cases! {
     iti62::one_of_two_copies_goes,
     iti92::a_correction,
     iti92::corrections_are_judged,
+    iti8::patients_become_known,
+    iti8::identifiers_of_other_domains_are_ignored,
+    iti8::updates_are_ignored,
+    iti8::what_cannot_be_taken_is_told,
+    iti8::merges_that_must_be_refused,
+    iti8::a_merge_shows_in_queries_and_submissions,
+    iti8::merges_follow_each_other,
+    iti8::chains_of_merges_have_an_end,
+    iti8::relationships_and_folders_cross_merges,
+    iti8::subsumed_patients_in_queries_may_be_refused,
+    iti8::a_domain_that_takes_every_patient_merges_them_too,
+    iti8::everything_is_recorded,
+    iti8::merges_meet_submissions,
+    iti8::merges_meet_each_other,
+    iti44::patients_become_known_in_hl7v3,
+    iti44::merges_are_those_of_iti8,
+    iti44::what_is_wrong_is_told_in_hl7v3,
     door::every_call_is_recorded,
     door::what_is_no_submission_is_refused,
     door::the_service_describes_itself,

@@ -49,9 +49,10 @@ impl Server {
                 "-D",
             ],
         );
+        // Registries of earlier cases keep their connections until the end.
         let log = server.path().join("log");
         let options = format!(
-            "-c listen_addresses= -c fsync=off -k {}",
+            "-c listen_addresses= -c fsync=off -c max_connections=1000 -k {}",
             server.path().display()
         );
         let log = log.display().to_string();

@@ -6,7 +6,7 @@ use hilum_audit::spool::records;
 use hilum_audit::summary::Summary;
 use hilum_audit::{Audit, AuditConfig, syslog};
 use hilum_registry::{Registry, RegistryConfig, UnknownPatients, routes};
-use hilum_transport::{Client, ClientError, Limits, serve};
+use hilum_transport::{Client, ClientError, Limits, mllp, serve};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use xds_schemas::codes::error_code::ErrorCode;
@@ -15,6 +15,7 @@ use xds_schemas::ebrim::RegistryObject;
 use xds_schemas::ebrs::{
     AdhocQueryResponse, RegistryError, RegistryResponse, ReturnType, SubmitObjectsRequest,
 };
+use xds_schemas::hl7v2::{Acknowledgement, PatientDomain};
 use xds_schemas::iti18_registry_stored_query::{
     MetadataLevel, RegistryStoredQuery, StoredQuery, Visibility,
 };
@@ -34,6 +35,8 @@ pub(crate) struct Site {
     pub(crate) registry: Registry,
     pub(crate) client: Client,
     pub(crate) url: String,
+    /// Where HL7 v2 is taken.
+    pub(crate) feed: String,
 }
 
 impl Site {
@@ -51,7 +54,8 @@ impl Site {
 
     fn open(folder: TempDir, database: String) -> Self {
         let home = HomeCommunityId::from("urn:oid:1.2.3");
-        let config = RegistryConfig::new(database, home);
+        let mut config = RegistryConfig::new(database, home);
+        config.feed.domain = Some(PatientDomain::new("1.2.3.9"));
         let audit = Audit::open(AuditConfig {
             spool: folder.path().join("audit"),
             source_id: "test".to_owned(),
@@ -60,13 +64,14 @@ impl Site {
             segment_bytes: 1 << 30,
         });
         let registry = Registry::open(config.clone(), audit.unwrap()).unwrap();
-        let url = listen(registry.clone());
+        let (url, feed) = (listen(registry.clone()), listen_for_feeds(registry.clone()));
         Self {
             folder,
             config,
             registry,
             client: Client::new(None, Limits::default()),
             url,
+            feed,
         }
     }
 
@@ -82,11 +87,12 @@ impl Site {
             segment_bytes: 1 << 30,
         });
         let registry = Registry::open(config.clone(), audit.unwrap()).unwrap();
-        let url = listen(registry.clone());
+        let (url, feed) = (listen(registry.clone()), listen_for_feeds(registry.clone()));
         Self {
             config,
             registry,
             url,
+            feed,
             ..self
         }
     }
@@ -203,6 +209,31 @@ impl Site {
         whole.objects
     }
 
+    /// Sends a message of HL7 v2.
+    pub(crate) async fn tell(&self, message: &str) -> Acknowledgement {
+        let limits = Limits::default();
+        let connection = mllp::Connection::open(&self.feed, None, &limits).await;
+        let answer = connection.unwrap().exchange(message.as_bytes()).await;
+        Acknowledgement::read(&answer.unwrap()).unwrap()
+    }
+
+    /// Sends a message of HL7 v2 that must be taken.
+    pub(crate) async fn taken(&self, message: &str) {
+        let answer = self.tell(message).await;
+        assert_eq!((&*answer.code, &answer.reasons), ("AA", &Vec::new()));
+    }
+
+    /// Sends one that must not be taken, for a reason that says this.
+    pub(crate) async fn not_taken(&self, message: &str, code: &str, said: &str) {
+        let answer = self.tell(message).await;
+        assert_eq!(answer.code, code, "{:?}", answer.reasons);
+        assert!(
+            answer.reasons.concat().contains(said),
+            "{:?}",
+            answer.reasons
+        );
+    }
+
     /// Everything that was recorded.
     pub(crate) fn audit(&self) -> Vec<Summary> {
         let folder: PathBuf = self.folder.path().join("audit");
@@ -236,11 +267,33 @@ pub(crate) fn refused(response: RegistryResponse, codes: &[ErrorCode]) -> Vec<Re
     response.errors
 }
 
-fn listen(registry: Registry) -> String {
+/// A listener, and its address.
+fn bind() -> (TcpListener, std::net::SocketAddr) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
-    let listener = TcpListener::from_std(listener).unwrap();
+    (TcpListener::from_std(listener).unwrap(), address)
+}
+
+fn listen_for_feeds(registry: Registry) -> String {
+    let (listener, address) = bind();
+    let answer = move |incoming| {
+        let registry = registry.clone();
+        async move { hilum_registry::feed::receive(&registry, incoming).await }
+    };
+    let for_ever = std::future::pending();
+    tokio::spawn(mllp::serve(
+        listener,
+        None,
+        Limits::default(),
+        answer,
+        for_ever,
+    ));
+    format!("mllp://{address}")
+}
+
+fn listen(registry: Registry) -> String {
+    let (listener, address) = bind();
     let answer = move |incoming| {
         let registry = registry.clone();
         async move { routes::serve(&registry, incoming).await }

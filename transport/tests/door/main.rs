@@ -6,6 +6,7 @@ mod asynchronous;
 mod correlation;
 mod large;
 mod mailbox;
+mod mllp;
 mod mtom;
 mod refusals;
 mod site;

@@ -1,0 +1,185 @@
+//! What feeds say of patients: the meaning that ITI-8 and ITI-44 share (ITI TF-2 3.8.4.1.4,
+//! 3.8.4.2.4, 3.44.4.2.4).
+//!
+//! A merge is kept as an alias: what was registered for the subsumed patient stays as it is and is
+//! found under the survivor. Where the affinity domain takes every patient, everybody counts as
+//! known.
+
+use std::time::SystemTime;
+
+use thiserror::Error;
+use xds_schemas::iti8_patient_identity_feed::Announcement;
+use xds_schemas::metadata::PatientId;
+
+use crate::config::UnknownPatients;
+use crate::db::Connection;
+use crate::db::patients::{self, LONGEST_CHAIN, Patient};
+use crate::failure::Failure;
+use crate::{Registry, seconds};
+
+/// Which of the patients of an announcement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// One that was to be made known, or that stands for both.
+    Surviving,
+    /// The one that is not used any more.
+    Subsumed,
+}
+
+/// Why what a feed says does not change anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum Objection {
+    /// Nobody has announced the patient.
+    #[error("the {} patient identifier is not known to the registry", .0.as_str())]
+    Unknown(Which),
+    /// The patient was merged into another before.
+    #[error("the {} patient identifier was subsumed by an earlier message", .0.as_str())]
+    Merged(Which),
+    /// A patient cannot be merged into itself.
+    #[error("the subsumed and the surviving patient identifier are the same")]
+    Same,
+    /// Nobody would find the end of so many merges.
+    #[error("more than {LONGEST_CHAIN} merges would follow each other")]
+    TooLong,
+}
+
+impl Which {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Surviving => "surviving",
+            Self::Subsumed => "subsumed",
+        }
+    }
+}
+
+/// Why an announcement was not carried out.
+#[derive(Debug, Error)]
+pub(crate) enum NotDone {
+    /// It cannot be.
+    #[error("{0}")]
+    Objection(#[from] Objection),
+    /// It is our fault: the operator finds the reason by this number.
+    #[error("internal error {0}")]
+    Internal(String),
+}
+
+/// Does what a feed says. What it says of demographics is ignored (ITI TF-2 3.8.4.1.4).
+pub(crate) async fn carry_out(
+    registry: &Registry,
+    announcement: &Announcement,
+    now: SystemTime,
+) -> Result<(), NotDone> {
+    let known_since = i64::try_from(seconds(now)).unwrap_or(i64::MAX);
+    match announcement {
+        Announcement::Revise(_) => Ok(()),
+        Announcement::Add(patients) => {
+            let patients: Vec<String> = patients.iter().map(PatientId::to_string).collect();
+            write(registry, move |conn| add(conn, &patients, known_since)).await
+        }
+        Announcement::Merge { subsumed, survivor } => {
+            let merge = Merge {
+                subsumed: subsumed.to_string(),
+                survivor: survivor.to_string(),
+                unknown_patients: registry.config.unknown_patients,
+                known_since,
+            };
+            write(registry, move |conn| merge.carry_out(conn)).await
+        }
+    }
+}
+
+/// Does `work` in a transaction of its own. An objection is raised before anything is written, or
+/// undoes what was.
+pub(crate) async fn write(
+    registry: &Registry,
+    work: impl Fn(&mut Connection) -> Result<Result<(), Objection>, Failure> + Send + 'static,
+) -> Result<(), NotDone> {
+    match registry.db.write(work).await {
+        Ok(done) => done.map_err(NotDone::from),
+        Err(failure) => {
+            // Logged there, and told by a number.
+            let said = failure.into_errors().into_iter().map(|error| error.context);
+            let said: Vec<String> = said.collect();
+            let incident = said.join("; ");
+            let incident = incident
+                .strip_prefix("internal error ")
+                .unwrap_or(&incident);
+            Err(NotDone::Internal(incident.to_owned()))
+        }
+    }
+}
+
+/// Makes patients known. Who is known already stays so; who was merged does not come back, because
+/// its identifier "shall no longer be referenced" (ITI TF-2 3.8.4.2.4).
+fn add(
+    conn: &mut Connection,
+    patients: &[String],
+    known_since: i64,
+) -> Result<Result<(), Objection>, Failure> {
+    let mut new = Vec::with_capacity(patients.len());
+    for id in patients {
+        match patients::find(conn, id)? {
+            None => new.push(id),
+            Some(patient) if patient.merged_into.is_some() => {
+                return Ok(Err(Objection::Merged(Which::Surviving)));
+            }
+            Some(_) => {}
+        }
+    }
+    for id in new {
+        patients::add(conn, id, known_since)?;
+    }
+    Ok(Ok(()))
+}
+
+/// Two patients who are one.
+struct Merge {
+    subsumed: String,
+    survivor: String,
+    unknown_patients: UnknownPatients,
+    known_since: i64,
+}
+
+impl Merge {
+    /// Records the merge, unless one of the conditions of ITI TF-2 3.8.4.2.4 forbids it.
+    fn carry_out(&self, conn: &mut Connection) -> Result<Result<(), Objection>, Failure> {
+        if self.subsumed == self.survivor {
+            return Ok(Err(Objection::Same));
+        }
+        // Two merges at a time could make a circle. Submissions are not held up, but for those of
+        // the subsumed patient: what of them has begun comes before the merge.
+        patients::one_merge_at_a_time(conn)?;
+        let known = [
+            self.known(conn, &self.subsumed)?,
+            self.known(conn, &self.survivor)?,
+        ];
+        let [Some(subsumed), Some(survivor)] = known else {
+            let which = match known[0] {
+                None => Which::Subsumed,
+                Some(_) => Which::Surviving,
+            };
+            return Ok(Err(Objection::Unknown(which)));
+        };
+        if subsumed.merged_into.is_some() {
+            return Ok(Err(Objection::Merged(Which::Subsumed)));
+        }
+        if survivor.merged_into.is_some() {
+            return Ok(Err(Objection::Merged(Which::Surviving)));
+        }
+        if patients::merges_before(conn, subsumed.number)? >= LONGEST_CHAIN {
+            return Ok(Err(Objection::TooLong));
+        }
+        patients::merge(conn, subsumed.number, survivor.number)?;
+        Ok(Ok(()))
+    }
+
+    /// The patient, if it counts as known.
+    fn known(&self, conn: &mut Connection, id: &str) -> Result<Option<Patient>, Failure> {
+        let found = patients::find(conn, id)?;
+        if found.is_some() || self.unknown_patients == UnknownPatients::Refuse {
+            return Ok(found);
+        }
+        patients::add(conn, id, self.known_since)?;
+        Ok(patients::find(conn, id)?)
+    }
+}
