@@ -17,6 +17,7 @@ mod iti57_update_document_set;
 mod iti62_remove_metadata;
 mod iti92_restricted_update_document_set;
 mod removal;
+mod iti61_register_on_demand_document_entry;
 pub mod routes;
 mod stored_queries;
 mod submission;

@@ -12,6 +12,8 @@ pub mod iti51_multi_patient_stored_query;
 pub mod iti57_update_document_set;
 pub mod iti62_remove_metadata;
 pub mod iti92_restricted_update_document_set;
+pub mod iti61_register_on_demand_document_entry;
+pub mod iti86_remove_documents;
 pub mod metadata;
 pub mod mtom;
 pub mod rad68_provide_and_register_imaging_document_set;
