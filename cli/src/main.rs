@@ -17,6 +17,7 @@ mod rooms;
 mod serve;
 mod status;
 mod submit;
+mod summary;
 mod terminal;
 mod update;
 
@@ -51,6 +52,8 @@ enum Command {
     Update(update::Arguments),
     /// Make folders of DICOM files findable (RAD-68)
     Import(import::Arguments),
+    /// Register a patient's imaging summary, which is made when it is retrieved (ITI-61)
+    Summary(summary::Arguments),
     /// Check configuration, certificates, stores and peers
     Check(check::Arguments),
     /// Look at what was recorded
@@ -72,6 +75,7 @@ async fn main() -> ExitCode {
         Command::Retrieve(arguments) => retrieve::run(&arguments).await,
         Command::Update(arguments) => update::run(&arguments).await,
         Command::Import(arguments) => import::run(&arguments).await,
+        Command::Summary(arguments) => summary::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
