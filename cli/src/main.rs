@@ -12,6 +12,7 @@ mod init;
 mod log;
 mod query;
 mod refusal;
+mod remove;
 mod retrieve;
 mod rooms;
 mod serve;
@@ -50,6 +51,8 @@ enum Command {
     Retrieve(retrieve::Arguments),
     /// Change the metadata of a document (ITI-57, ITI-92)
     Update(update::Arguments),
+    /// Remove documents: what the registry knows (ITI-62), then the documents (ITI-86)
+    Remove(remove::Arguments),
     /// Make folders of DICOM files findable (RAD-68)
     Import(import::Arguments),
     /// Register a patient's imaging summary, which is made when it is retrieved (ITI-61)
@@ -74,6 +77,7 @@ async fn main() -> ExitCode {
         Command::Query(arguments) => query::run(&arguments).await,
         Command::Retrieve(arguments) => retrieve::run(&arguments).await,
         Command::Update(arguments) => update::run(&arguments).await,
+        Command::Remove(arguments) => remove::run(&arguments).await,
         Command::Import(arguments) => import::run(&arguments).await,
         Command::Summary(arguments) => summary::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,

@@ -12,9 +12,9 @@ use xds_schemas::iti18_registry_stored_query::RegistryStoredQuery;
 use xds_schemas::iti42_register_document_set::RegisterDocumentSet;
 use xds_schemas::iti51_multi_patient_stored_query::MultiPatientStoredQuery;
 use xds_schemas::iti57_update_document_set::UpdateDocumentSet;
+use xds_schemas::iti61_register_on_demand_document_entry::RegisterOnDemandDocumentEntry;
 use xds_schemas::iti62_remove_metadata::RemoveMetadata;
 use xds_schemas::iti92_restricted_update_document_set::RestrictedUpdateDocumentSet;
-use xds_schemas::iti61_register_on_demand_document_entry::RegisterOnDemandDocumentEntry;
 use xds_schemas::soap::Fault;
 use xds_schemas::transaction::Transaction;
 use xds_schemas::wsdl::{self, Service};
@@ -24,9 +24,9 @@ use crate::iti18_registry_stored_query as iti18;
 use crate::iti42_register_document_set as iti42;
 use crate::iti51_multi_patient_stored_query as iti51;
 use crate::iti57_update_document_set as iti57;
+use crate::iti61_register_on_demand_document_entry as iti61;
 use crate::iti62_remove_metadata as iti62;
 use crate::iti92_restricted_update_document_set as iti92;
-use crate::iti61_register_on_demand_document_entry as iti61;
 
 /// Answers whatever comes. What is refused before it is read leaves a record too.
 pub async fn serve(registry: &Registry, incoming: Incoming) -> Reply {

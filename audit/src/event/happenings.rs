@@ -15,7 +15,7 @@ const INSTANCES_ACCESSED: Coded = Coded::dcm("110103", "DICOM Instances Accessed
 const INSTANCES_TRANSFERRED: Coded = Coded::dcm("110104", "DICOM Instances Transferred");
 const EXPORT: Coded = Coded::dcm("110106", "Export");
 const IMPORT: Coded = Coded::dcm("110107", "Import");
-const PATIENT_RECORD: Coded = Coded::dcm("110110", "Patient Record");
+pub(super) const PATIENT_RECORD: Coded = Coded::dcm("110110", "Patient Record");
 const QUERY: Coded = Coded::dcm("110112", "Query");
 const SECURITY_ALERT: Coded = Coded::dcm("110113", "Security Alert");
 

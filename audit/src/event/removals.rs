@@ -1,13 +1,12 @@
-//! What is recorded of removals (RMD supplement).
+//! What is recorded of documents that are removed (RMD supplement).
 
 use crate::event::happenings::{
-    Document, HOME_OF_DOCUMENT, REPORT_NUMBER, REPOSITORY, happened, object, patient,
+    Document, HOME_OF_DOCUMENT, PATIENT_RECORD, REPORT_NUMBER, REPOSITORY, happened, object,
+    patient,
 };
 use crate::event::message::{Coded, Object};
 use crate::event::parties::{Direction, Parties};
 use crate::event::{Event, Outcome};
-
-const PATIENT_RECORD: Coded = Coded::dcm("110110", "Patient Record");
 
 impl Event {
     /// ITI-86: documents of one patient were removed, which both sides record alike. Documents that
