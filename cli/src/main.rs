@@ -13,11 +13,13 @@ mod init;
 mod log;
 mod query;
 mod refusal;
+mod remove;
 mod retrieve;
 mod rooms;
 mod serve;
 mod status;
 mod submit;
+mod summary;
 mod terminal;
 mod update;
 
@@ -52,8 +54,12 @@ enum Command {
     Update(update::Arguments),
     /// Announce and merge patients (ITI-8, ITI-44)
     Feed(feed::Arguments),
+    /// Remove documents: what the registry knows (ITI-62), then the documents (ITI-86)
+    Remove(remove::Arguments),
     /// Make folders of DICOM files findable (RAD-68)
     Import(import::Arguments),
+    /// Register a patient's imaging summary, which is made when it is retrieved (ITI-61)
+    Summary(summary::Arguments),
     /// Check configuration, certificates, stores and peers
     Check(check::Arguments),
     /// Look at what was recorded
@@ -75,7 +81,9 @@ async fn main() -> ExitCode {
         Command::Retrieve(arguments) => retrieve::run(&arguments).await,
         Command::Update(arguments) => update::run(&arguments).await,
         Command::Feed(arguments) => feed::run(&arguments).await,
+        Command::Remove(arguments) => remove::run(&arguments).await,
         Command::Import(arguments) => import::run(&arguments).await,
+        Command::Summary(arguments) => summary::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),

@@ -17,6 +17,7 @@ mod iti42_register_document_set;
 mod iti44_patient_identity_feed_hl7v3;
 mod iti51_multi_patient_stored_query;
 mod iti57_update_document_set;
+mod iti61_register_on_demand_document_entry;
 mod iti62_remove_metadata;
 mod iti8_patient_identity_feed;
 mod iti92_restricted_update_document_set;

@@ -10,6 +10,9 @@
 //! accepted it. The move is a rename, so that a document is in one of the two places at any moment
 //! of which power may fail; what is still in `incoming` then is decided by asking the registry
 //! (see [`recovery`](crate::recovery)). What a file looks like is said in [`container`].
+//!
+//! A document that is removed loses its name at once; whoever had begun to retrieve it holds its
+//! file open and gets the rest, and then the file system takes its bytes back.
 
 mod arrival;
 pub(crate) mod container;
@@ -49,6 +52,8 @@ struct Root {
 pub(crate) struct Stored {
     /// The file, which begins with the document.
     pub(crate) path: PathBuf,
+    /// The same, open: whatever becomes of the name, it is what the label says.
+    pub(crate) file: File,
     /// What is known of the document.
     pub(crate) label: Label,
 }
@@ -143,18 +148,30 @@ impl BlobStore {
     /// The document with this uniqueId, if it is kept here. Blocks.
     pub(crate) fn find(&self, unique_id: &str) -> io::Result<Option<Stored>> {
         let path = self.place_of(unique_id);
-        let label = match container::read(&path) {
-            Ok(label) => label,
+        let file = match File::open(&path) {
+            Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
+        let label = container::label_of(&file)?;
         match label.filter(|label| label.unique_id == unique_id) {
-            Some(label) => Ok(Some(Stored { path, label })),
+            Some(label) => Ok(Some(Stored { path, file, label })),
             None => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!("{} is damaged", path.display()),
             )),
         }
+    }
+
+    /// Removes the document with this uniqueId and says whether there was one. When this comes back,
+    /// it is gone for good, also if power fails; until then power leaves it whole or takes it whole.
+    pub(crate) async fn remove(&self, unique_id: &str) -> io::Result<bool> {
+        // A document that came twice was dropped from `incoming`, and must not come back from there.
+        self.folders.sync_incoming().await?;
+        let path = self.place_of(unique_id);
+        let folders = Arc::clone(&self.folders);
+        let removed = tokio::task::spawn_blocking(move || folders.remove(&path)).await;
+        removed.map_err(io::Error::other)?
     }
 
     fn incoming(&self) -> PathBuf {

@@ -13,6 +13,8 @@ pub trait Transaction {
     /// Whether the answer may be wanted at another address, over a connection of its own. If the
     /// framework says nothing of it, only synchronous exchange is expected (ITI TF-2 V.5.3).
     const ASYNCHRONOUS: bool = false;
+    /// Whether the `Content-Type` of the response names its action, as that of every request does.
+    const RESPONSE_NAMES_ACTION: bool = false;
     /// The child of the request's SOAP body.
     type Request: FromXml + ToXml;
     /// The child of the response's SOAP body.

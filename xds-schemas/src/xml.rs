@@ -46,11 +46,13 @@ pub mod ns {
     pub const XDSI: &str = "urn:ihe:rad:xdsi-b:2009";
     /// HL7 v3 messages.
     pub const HL7V3: &str = "urn:hl7-org:v3";
+    /// Removal of documents (RMD).
+    pub const RMD: &str = "urn:ihe:iti:rmd:2017";
     /// Attributes like `xml:lang`.
     pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
-    pub(super) const KNOWN: [&str; 13] = [
-        RIM, RS, SOAP, WSA, QUERY, LCM, XDS, XOP, XDSI, XML, WSSE, SOAP11, HL7V3,
+    pub(super) const KNOWN: [&str; 14] = [
+        RIM, RS, SOAP, WSA, QUERY, LCM, XDS, XOP, XDSI, RMD, XML, WSSE, SOAP11, HL7V3,
     ];
 }
 

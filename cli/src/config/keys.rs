@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 pub(super) const TOP: [&str; 2] = ["home_community_id", "data"];
 
 /// Every section with its keys.
-pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
     (
         "affinity_domain",
         &[
@@ -36,6 +36,8 @@ pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
             "store",
             "decision_seconds",
             "settled_seconds",
+            "remove_registered",
+            "on_demand",
         ],
     ),
     (

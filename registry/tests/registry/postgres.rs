@@ -51,6 +51,7 @@ impl Server {
         );
         // Registries of earlier cases keep their connections until the end.
         let log = server.path().join("log");
+        // Registries of earlier cases keep their connections.
         let options = format!(
             "-c listen_addresses= -c fsync=off -c max_connections=1000 -k {}",
             server.path().display()
