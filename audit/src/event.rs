@@ -1,13 +1,14 @@
 //! What happened, as a DICOM audit message (DICOM PS3.15 A.5, in the layout of 2017c).
 //!
 //! [`message`] is the message itself, [`happenings`] its constructors, one for each thing that can
-//! happen. An [`Event`] has no clock, process or host of its own: they come from the [`Source`]
+//! happen ([`removals`] has those of removals). An [`Event`] has no clock, process or host of its own: they come from the [`Source`]
 //! and from the moment at which it is recorded.
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-20.html>
 
 mod happenings;
 mod message;
 mod parties;
+mod removals;
 #[cfg(test)]
 mod tests;
 

@@ -111,6 +111,34 @@ pub(crate) struct RepositorySection {
     store: Option<String>,
     decision_seconds: Option<u32>,
     settled_seconds: Option<u32>,
+    #[serde(default)]
+    pub(crate) remove_registered: RemoveRegistered,
+    #[serde(default)]
+    pub(crate) on_demand: OnDemand,
+}
+
+/// What to do with documents that are to be removed while the registry still knows them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RemoveRegistered {
+    /// As the framework says: the administrator sees to the order.
+    #[default]
+    Allow,
+    /// XDSRemoveDocumentsError.
+    Refuse,
+}
+
+/// What to do with documents that are made when they are retrieved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnDemand {
+    /// None is made.
+    Off,
+    /// They are made each time, and not kept.
+    #[default]
+    Transient,
+    /// They are kept and registered.
+    Persist,
 }
 
 /// The Imaging Document Source.

@@ -12,11 +12,13 @@ mod init;
 mod log;
 mod query;
 mod refusal;
+mod remove;
 mod retrieve;
 mod rooms;
 mod serve;
 mod status;
 mod submit;
+mod summary;
 mod terminal;
 mod update;
 
@@ -49,8 +51,12 @@ enum Command {
     Retrieve(retrieve::Arguments),
     /// Change the metadata of a document (ITI-57, ITI-92)
     Update(update::Arguments),
+    /// Remove documents: what the registry knows (ITI-62), then the documents (ITI-86)
+    Remove(remove::Arguments),
     /// Make folders of DICOM files findable (RAD-68)
     Import(import::Arguments),
+    /// Register a patient's imaging summary, which is made when it is retrieved (ITI-61)
+    Summary(summary::Arguments),
     /// Check configuration, certificates, stores and peers
     Check(check::Arguments),
     /// Look at what was recorded
@@ -71,7 +77,9 @@ async fn main() -> ExitCode {
         Command::Query(arguments) => query::run(&arguments).await,
         Command::Retrieve(arguments) => retrieve::run(&arguments).await,
         Command::Update(arguments) => update::run(&arguments).await,
+        Command::Remove(arguments) => remove::run(&arguments).await,
         Command::Import(arguments) => import::run(&arguments).await,
+        Command::Summary(arguments) => summary::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),

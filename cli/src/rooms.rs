@@ -14,7 +14,7 @@ use hilum_transport::{Client, Incoming, Reply};
 use xds_schemas::affinity_codes::{AffinityCodes, CodeKind};
 use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
 
-use crate::config::{Config, ConfigError, UnknownPatients};
+use crate::config::{Config, ConfigError, OnDemand, RemoveRegistered, UnknownPatients};
 
 type Answer = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
@@ -137,6 +137,15 @@ fn repository(config: &Config, audit: &Audit, client: &Client) -> anyhow::Result
     wanted.home_community_id = Some(home);
     wanted.decision = config.decision();
     wanted.settled = config.settled();
+    wanted.remove_registered = match config.repository.remove_registered {
+        RemoveRegistered::Allow => hilum_repository::RemoveRegistered::Allow,
+        RemoveRegistered::Refuse => hilum_repository::RemoveRegistered::Refuse,
+    };
+    wanted.on_demand = match config.repository.on_demand {
+        OnDemand::Off => hilum_repository::OnDemand::Off,
+        OnDemand::Transient => hilum_repository::OnDemand::Transient,
+        OnDemand::Persist => hilum_repository::OnDemand::Persist,
+    };
     Repository::open(wanted, audit.clone(), client.clone())
 }
 
@@ -162,14 +171,18 @@ pub(crate) fn imaging_config(
     Ok(wanted)
 }
 
-/// How studies are labelled: as radiology usually is, or, where the affinity domain does not have
-/// that code, with its first one.
-fn department(codes: &AffinityCodes) -> Department {
-    let usual = Department::default();
-    let known = |kind: CodeKind, code: Code| match codes.allows(kind, &code.code, &code.scheme) {
+/// The code or, where the affinity domain does not have it, the first of that kind.
+pub(crate) fn known(codes: &AffinityCodes, kind: CodeKind, code: Code) -> Code {
+    match codes.allows(kind, &code.code, &code.scheme) {
         true => code,
         false => codes.codes(kind).into_iter().next().unwrap_or(code),
-    };
+    }
+}
+
+/// How studies are labelled: as radiology usually is, as far as the affinity domain has the codes.
+pub(crate) fn department(codes: &AffinityCodes) -> Department {
+    let usual = Department::default();
+    let known = |kind: CodeKind, code: Code| known(codes, kind, code);
     Department {
         class_code: known(CodeKind::ClassCode, usual.class_code),
         type_code: known(CodeKind::TypeCode, usual.type_code),

@@ -25,21 +25,32 @@ pub(crate) async fn answer(
     request: SubmitObjectsRequest,
     now: SystemTime,
 ) -> Result<Recorded<RegistryResponse>, NotRecorded> {
-    let response = match register(registry, &request.objects, now).await {
-        Ok(()) => RegistryResponse::success(Vec::new()),
-        Err(failure) => RegistryResponse::failure(failure.into_errors()),
-    };
+    let response = register(registry, &request.objects, Rules::Register, now).await;
     let by = Transaction::Register;
     record(&registry.audit, by, parties, &request.objects, response).await
 }
 
-async fn register(
+/// Registers a submission by these rules, and says how that is answered.
+pub(crate) async fn register(
     registry: &Registry,
     objects: &RegistryObjectList,
+    rules: Rules,
+    now: SystemTime,
+) -> RegistryResponse {
+    match try_to_register(registry, objects, rules, now).await {
+        Ok(()) => RegistryResponse::success(Vec::new()),
+        Err(failure) => RegistryResponse::failure(failure.into_errors()),
+    }
+}
+
+async fn try_to_register(
+    registry: &Registry,
+    objects: &RegistryObjectList,
+    rules: Rules,
     now: SystemTime,
 ) -> Result<(), Failure> {
     let codes = registry.config.affinity_codes.as_ref();
-    let submission = Submission::read_in_domain(objects, Rules::Register, codes);
+    let submission = Submission::read_in_domain(objects, rules, codes);
     let submission = submission.map_err(Failure::Refused)?;
     let offences = codes.map_or_else(Vec::new, |codes| submission.judge_codes(codes));
     let home = &registry.config.home_community_id;

@@ -14,6 +14,7 @@ mod iti18_registry_stored_query;
 mod iti42_register_document_set;
 mod iti51_multi_patient_stored_query;
 mod iti57_update_document_set;
+mod iti61_register_on_demand_document_entry;
 mod iti62_remove_metadata;
 mod iti92_restricted_update_document_set;
 mod removal;

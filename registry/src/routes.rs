@@ -12,6 +12,7 @@ use xds_schemas::iti18_registry_stored_query::RegistryStoredQuery;
 use xds_schemas::iti42_register_document_set::RegisterDocumentSet;
 use xds_schemas::iti51_multi_patient_stored_query::MultiPatientStoredQuery;
 use xds_schemas::iti57_update_document_set::UpdateDocumentSet;
+use xds_schemas::iti61_register_on_demand_document_entry::RegisterOnDemandDocumentEntry;
 use xds_schemas::iti62_remove_metadata::RemoveMetadata;
 use xds_schemas::iti92_restricted_update_document_set::RestrictedUpdateDocumentSet;
 use xds_schemas::soap::Fault;
@@ -23,6 +24,7 @@ use crate::iti18_registry_stored_query as iti18;
 use crate::iti42_register_document_set as iti42;
 use crate::iti51_multi_patient_stored_query as iti51;
 use crate::iti57_update_document_set as iti57;
+use crate::iti61_register_on_demand_document_entry as iti61;
 use crate::iti62_remove_metadata as iti62;
 use crate::iti92_restricted_update_document_set as iti92;
 
@@ -54,6 +56,12 @@ async fn answer(registry: &Registry, call: Call) -> Result<Recorded<Reply>, Faul
             let (_, request, _) = permitted.read::<RegisterDocumentSet>()?;
             let response = iti42::answer(registry, &parties, request, SystemTime::now()).await?;
             Ok(response.map(|it| Reply::of::<RegisterDocumentSet>(&it)))
+        }
+        RegisterOnDemandDocumentEntry::ACTION => {
+            let permitted = call.permitted(Permission::Register)?;
+            let (_, request, _) = permitted.read::<RegisterOnDemandDocumentEntry>()?;
+            let response = iti61::answer(registry, &parties, request, SystemTime::now()).await?;
+            Ok(response.map(|it| Reply::of::<RegisterOnDemandDocumentEntry>(&it)))
         }
         RegistryStoredQuery::ACTION => {
             let permitted = call.permitted(Permission::Query)?;

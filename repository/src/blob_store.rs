@@ -10,6 +10,9 @@
 //! accepted it. The move is a rename, so that a document is in one of the two places at any moment
 //! of which power may fail; what is still in `incoming` then is decided by asking the registry
 //! (see [`recovery`](crate::recovery)). What a file looks like is said in [`container`].
+//!
+//! A document that is removed loses its name at once; whoever had begun to retrieve it holds its
+//! file open and gets the rest, and then the file system takes its bytes back.
 
 mod arrival;
 pub(crate) mod container;
@@ -155,6 +158,17 @@ impl BlobStore {
                 format!("{} is damaged", path.display()),
             )),
         }
+    }
+
+    /// Removes the document with this uniqueId and says whether there was one. When this comes back,
+    /// it is gone for good, also if power fails; until then power leaves it whole or takes it whole.
+    pub(crate) async fn remove(&self, unique_id: &str) -> io::Result<bool> {
+        // A document that came twice was dropped from `incoming`, and must not come back from there.
+        self.folders.sync_incoming().await?;
+        let path = self.place_of(unique_id);
+        let folders = Arc::clone(&self.folders);
+        let removed = tokio::task::spawn_blocking(move || folders.remove(&path)).await;
+        removed.map_err(io::Error::other)?
     }
 
     fn incoming(&self) -> PathBuf {

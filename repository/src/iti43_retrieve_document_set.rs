@@ -1,10 +1,14 @@
 //! ITI-43 Retrieve Document Set: give back documents as they were provided.
 //!
 //! Asked by Document Consumers and by gateways; answered by the Document Repository. Documents go
-//! from their files to the connection. One that is not here does not keep the others back.
+//! from their files to the connection. One that is not here does not keep the others back. Those
+//! that are made when they are asked for come from [`on_demand`].
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-43.html>
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::time::SystemTime;
 
 use hilum_audit::{Document, Event, Outcome, Parties, Recorded};
 use hilum_security::Caller;
@@ -17,6 +21,7 @@ use xds_schemas::iti43_retrieve_document_set::{
     DocumentRequest, DocumentResponse, RetrieveDocumentSet, RetrieveDocumentSetRequest,
     RetrieveDocumentSetResponse,
 };
+use xds_schemas::metadata::UniqueId;
 use xds_schemas::mtom::Content;
 use xds_schemas::soap::Fault;
 use xds_schemas::xml::{ToXml, Writer};
@@ -25,6 +30,25 @@ use crate::Room;
 use crate::blob_store::{BlobStore, Stored};
 use crate::failure;
 use crate::iti42_register_document_set::outcome;
+use crate::on_demand;
+
+/// Documents of an answer whose files are open before it begins, so that they come even if they are
+/// removed meanwhile (ITI-86). The others are opened when their turn comes, because a process has
+/// only so many open files; the answer breaks off if one is gone by then.
+const OPEN: usize = 8;
+
+/// A document that is given.
+#[derive(Debug)]
+pub(crate) struct Given {
+    pub(crate) mime_type: String,
+    /// CX, for the audit.
+    pub(crate) patient_id: Option<String>,
+    pub(crate) source: PartSource,
+    /// What it is called, if it was made on demand.
+    pub(crate) new_unique_id: Option<UniqueId>,
+    /// Whether what was made on demand is kept here under that name.
+    pub(crate) is_kept: bool,
+}
 
 /// Gives the documents that are here, and an error for each that is not.
 pub(crate) async fn answer(
@@ -33,7 +57,8 @@ pub(crate) async fn answer(
     endpoint: &str,
     request: RetrieveDocumentSetRequest,
 ) -> Result<Recorded<Reply>, Fault> {
-    let found = find(room, request.documents).await?;
+    let mut found = find(room, request.documents).await?;
+    let asked = on_demand::make(room, caller, &mut found, SystemTime::now()).await;
     let mut response = RetrieveDocumentSetResponse {
         registry_response: RegistryResponse::success(Vec::new()),
         documents: Vec::new(),
@@ -44,15 +69,20 @@ pub(crate) async fn answer(
     for (asked, found) in found {
         let document = audited(room, &asked);
         match found {
-            Ok(stored) => {
+            Ok(found) => {
                 let content_id = format!("document-{}@hilum", parts.len() + 1);
                 given
-                    .entry(stored.label.patient_id.clone())
+                    .entry(found.patient_id.clone())
                     .or_default()
                     .push(document);
-                let answered = answered(asked, &stored, &content_id);
-                response.documents.push(answered);
-                parts.push(part(stored, content_id));
+                response
+                    .documents
+                    .push(answered(asked, &found, &content_id));
+                parts.push(Part {
+                    content_id,
+                    content_type: found.mime_type,
+                    source: found.source,
+                });
             }
             Err(error) => {
                 missing.push(document);
@@ -67,6 +97,7 @@ pub(crate) async fn answer(
     };
     let parties = Parties::answered(caller, endpoint);
     let event = event(&parties, given, &missing, &response.registry_response);
+    let event = asked.into_iter().fold(event, Event::and);
     let mut writer = Writer::with_capacity(1024);
     response.to_xml(&mut writer);
     let reply = Reply::mtom::<RetrieveDocumentSet>(writer.finish(), parts);
@@ -74,7 +105,7 @@ pub(crate) async fn answer(
 }
 
 /// What is asked for, and the document or why it is not there.
-type Found = (DocumentRequest, Result<Stored, RegistryError>);
+pub(crate) type Found = (DocumentRequest, Result<Given, RegistryError>);
 
 /// Each document that is asked for, or why it is not there. Documents that are being registered
 /// at this moment are waited for.
@@ -105,10 +136,10 @@ async fn search(room: &Room, requests: Vec<DocumentRequest>) -> Result<Vec<Found
     let store = room.store.clone();
     let here = room.config.repository_unique_id.clone();
     let search = move || {
-        let find = |request: DocumentRequest| {
+        let find = |(at, request): (usize, DocumentRequest)| {
             let location = request.document_unique_id.as_str();
             let found = if request.repository_unique_id == here {
-                look_up(&store, location)
+                look_up(&store, location, at < OPEN)
             } else {
                 let context = format!(
                     "{} is not the repositoryUniqueId of this repository",
@@ -122,7 +153,7 @@ async fn search(room: &Room, requests: Vec<DocumentRequest>) -> Result<Vec<Found
             let found = found.map_err(|error| error.at(location));
             (request, found)
         };
-        requests.into_iter().map(find).collect()
+        requests.into_iter().enumerate().map(find).collect()
     };
     let searched = tokio::task::spawn_blocking(search).await;
     searched.map_err(|error| {
@@ -131,9 +162,18 @@ async fn search(room: &Room, requests: Vec<DocumentRequest>) -> Result<Vec<Found
     })
 }
 
-fn look_up(store: &BlobStore, unique_id: &str) -> Result<Stored, RegistryError> {
-    match store.find(unique_id) {
-        Ok(Some(stored)) => Ok(stored),
+/// The document of this name as it is kept. Blocks.
+pub(crate) fn look_up(
+    store: &BlobStore,
+    unique_id: &str,
+    open: bool,
+) -> Result<Given, RegistryError> {
+    let found = store.find(unique_id).and_then(|stored| match stored {
+        Some(stored) => given(stored, open),
+        None => Ok(None),
+    });
+    match found {
+        Ok(Some(given)) => Ok(given),
         Ok(None) => Err(RegistryError::error(
             ErrorCode::DocumentUniqueIdError,
             format!("there is no document {unique_id} here"),
@@ -142,31 +182,46 @@ fn look_up(store: &BlobStore, unique_id: &str) -> Result<Stored, RegistryError> 
     }
 }
 
-fn answered(asked: DocumentRequest, stored: &Stored, content_id: &str) -> DocumentResponse {
+/// Nothing if the document was removed since it was found.
+fn given(stored: Stored, open: bool) -> io::Result<Option<Given>> {
+    let Stored { path, label } = stored;
+    let source = match open.then(|| File::open(&path)) {
+        Some(Ok(file)) => PartSource::Open {
+            file,
+            length: label.size,
+        },
+        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Some(Err(error)) => return Err(error),
+        None => PartSource::File {
+            path,
+            offset: 0,
+            length: label.size,
+        },
+    };
+    Ok(Some(Given {
+        mime_type: label.mime_type,
+        patient_id: label.patient_id,
+        source,
+        new_unique_id: None,
+        is_kept: false,
+    }))
+}
+
+fn answered(asked: DocumentRequest, given: &Given, content_id: &str) -> DocumentResponse {
+    let kept = given.is_kept.then(|| asked.repository_unique_id.clone());
     DocumentResponse {
         home_community_id: asked.home_community_id,
         repository_unique_id: asked.repository_unique_id,
         document_unique_id: asked.document_unique_id,
-        new_repository_unique_id: None,
-        new_document_unique_id: None,
-        mime_type: stored.label.mime_type.clone(),
+        new_repository_unique_id: kept,
+        new_document_unique_id: given.new_unique_id.clone(),
+        mime_type: given.mime_type.clone(),
         content: Content::Include(content_id.to_owned()),
     }
 }
 
-fn part(stored: Stored, content_id: String) -> Part {
-    Part {
-        content_id,
-        content_type: stored.label.mime_type,
-        source: PartSource::File {
-            path: stored.path,
-            offset: 0,
-            length: stored.label.size,
-        },
-    }
-}
-
-fn audited(room: &Room, asked: &DocumentRequest) -> Document {
+/// A document as the audit names it.
+pub(crate) fn audited(room: &Room, asked: &DocumentRequest) -> Document {
     let home = asked.home_community_id.as_ref();
     let home = home.or(room.config.home_community_id.as_ref());
     Document {

@@ -8,9 +8,12 @@ mod blob_store;
 pub mod dicom;
 mod failure;
 pub mod imaging;
+mod iti18_registry_stored_query;
 mod iti41_provide_and_register_document_set;
 mod iti42_register_document_set;
 mod iti43_retrieve_document_set;
+mod iti86_remove_documents;
+pub mod on_demand;
 mod pending;
 mod recovery;
 pub mod routes;
@@ -24,8 +27,10 @@ use hilum_transport::Client;
 use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
 
 pub use blob_store::check_store;
+pub use on_demand::OnDemand;
 
 use blob_store::BlobStore;
+use on_demand::Snapshots;
 use pending::Pending;
 use recovery::Recovery;
 
@@ -50,6 +55,20 @@ pub struct RepositoryConfig {
     pub decision: Duration,
     /// [`SETTLED_SECONDS`]
     pub settled: Duration,
+    /// Whether documents are removed that the registry still knows.
+    pub remove_registered: RemoveRegistered,
+    /// Whether documents that are made on demand are kept.
+    pub on_demand: OnDemand,
+}
+
+/// What ITI-86 does with a document that the registry still knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RemoveRegistered {
+    /// Removes it: the framework leaves it to the administrator to remove the metadata first.
+    #[default]
+    Allow,
+    /// Refuses, so that nothing is found which cannot be retrieved.
+    Refuse,
 }
 
 impl RepositoryConfig {
@@ -66,6 +85,8 @@ impl RepositoryConfig {
             store: store.into(),
             decision: Duration::from_secs(DECISION_SECONDS),
             settled: Duration::from_secs(SETTLED_SECONDS),
+            remove_registered: RemoveRegistered::default(),
+            on_demand: OnDemand::default(),
         }
     }
 }
@@ -85,6 +106,7 @@ struct Room {
     store: BlobStore,
     pending: Pending,
     recovery: Arc<Recovery>,
+    snapshots: Snapshots,
 }
 
 impl Repository {
@@ -107,9 +129,17 @@ impl Repository {
             store,
             pending,
             recovery: Arc::clone(&recovery),
+            snapshots: Snapshots::default(),
         });
         tokio::spawn(recovery::run(recovery, Arc::downgrade(&room)));
         Ok(Self { room })
+    }
+}
+
+impl Room {
+    /// How the registry is asked.
+    fn registry(&self) -> (&Client, &str) {
+        (&self.client, &self.config.registry)
     }
 }
 

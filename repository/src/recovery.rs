@@ -10,18 +10,14 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use hilum_audit::{Event, Parties, Query};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
-use xds_schemas::codes::status::ResponseStatus;
-use xds_schemas::ebrs::{AdhocQueryRequest, AdhocQueryResponse, ReturnType};
-use xds_schemas::iti18_registry_stored_query::{Names, RegistryStoredQuery, StoredQuery};
+use xds_schemas::iti18_registry_stored_query::{Names, StoredQuery};
 use xds_schemas::metadata::DocumentEntry;
-use xds_schemas::xml::{ToXml, Writer};
 
 use crate::Room;
 use crate::blob_store::{Arrival, Label};
-use crate::iti42_register_document_set as iti42;
+use crate::iti18_registry_stored_query::{self as iti18, Silence};
 use crate::pending::{Pending, Undecided};
 
 /// Documents that are asked for at once.
@@ -194,8 +190,8 @@ async fn decide(room: &Room, unknown: &mut Vec<Unknown>) {
         let mut asked: Vec<Unknown> = asked.collect();
         match ask(room, &asked).await {
             Ok(known) => rest.extend(decided(room, asked, &known).await),
-            Err(Silence::Refused) => rest.append(&mut asked),
-            Err(Silence::Away) => {
+            Err(Silence::Refused(_)) => rest.append(&mut asked),
+            Err(Silence::Away(_)) => {
                 rest.append(&mut asked);
                 rest.append(unknown);
             }
@@ -243,52 +239,41 @@ fn outlived(unknown: Unknown, settled: Duration) -> Option<Unknown> {
     None
 }
 
-/// Why the registry did not say what it knows.
-#[derive(Debug)]
-enum Silence {
-    /// It cannot be reached, so that there is no use in asking anything else.
-    Away,
-    /// It did not answer this question.
-    Refused,
-}
-
 /// Asks the registry which of these documents it knows, by entryUUID. Why it cannot be asked is
 /// logged here.
 async fn ask(room: &Room, unknown: &[Unknown]) -> Result<HashSet<String>, Silence> {
     let labels: Vec<&Label> = unknown.iter().map(|it| &it.arrival.label).collect();
     let ids = labels.iter().map(|label| label.entry_uuid.as_str().into());
     let query = StoredQuery::GetDocuments(Names::EntryUuids(ids.collect()));
-    let request = query.to_request(ReturnType::LeafClass);
-    let url = &room.config.registry;
-    let answer = room
-        .client
-        .send::<RegistryStoredQuery>(url, &request, Vec::new());
-    let response = match answer.await {
-        Ok(answer) => answer.response,
-        Err(error) => {
-            let documents = labels.len();
-            tracing::warn!(%error, documents, "the registry cannot be asked about documents");
-            return Err(Silence::Away);
-        }
-    };
-    record(room, &labels, &request, &response).await;
-    if response.status != ResponseStatus::Success {
-        let codes: Vec<&str> = response
-            .errors
-            .iter()
-            .map(|error| error.code.as_str())
-            .collect();
-        tracing::warn!(?codes, "the registry did not say which documents it knows");
-        return Err(Silence::Refused);
+    let (found, event) = iti18::send(room.registry(), None, &query, &patients(&labels)).await;
+    // One that gives no answer is asked again and again: what it was asked is recorded when it does.
+    if !matches!(found, Err(Silence::Away(_))) && room.audit.record(event, ()).await.is_err() {
+        // It concerns no call, so that nobody can be told.
+        tracing::error!("a query of the repository itself was not recorded");
     }
-    let entries = response.objects.iter();
-    let entries: Vec<DocumentEntry> = entries
-        .filter_map(|object| DocumentEntry::from_ebrim(object).ok())
-        .collect();
+    let found = found.inspect_err(|silence| {
+        let (why, documents) = (silence.told(), labels.len());
+        tracing::warn!(
+            why,
+            documents,
+            "it is not known whether documents are registered"
+        );
+    })?;
+    let entries: Vec<DocumentEntry> = iti18::document_entries(&found).collect();
     let known = labels
         .iter()
         .filter(|label| entries.iter().any(|entry| describes(room, entry, label)));
     Ok(known.map(|label| label.entry_uuid.clone()).collect())
+}
+
+fn patients<'a>(labels: &[&'a Label]) -> Vec<&'a str> {
+    let patients = labels.iter();
+    let mut patients: Vec<&str> = patients
+        .filter_map(|label| label.patient_id.as_deref())
+        .collect();
+    patients.sort_unstable();
+    patients.dedup();
+    patients
 }
 
 /// Whether the entry is the one that was submitted with this document. A source may have given the
@@ -300,33 +285,4 @@ fn describes(room: &Room, entry: &DocumentEntry, label: &Label) -> bool {
         && entry.repository_unique_id.as_ref() == Some(&room.config.repository_unique_id)
         && hash.eq_ignore_ascii_case(&label.hash)
         && entry.size == Some(label.size)
-}
-
-/// Records the question (ITI-18 section 3.18.5). It concerns no call, so that nobody can be told if
-/// that fails.
-async fn record(
-    room: &Room,
-    labels: &[&Label],
-    request: &AdhocQueryRequest,
-    response: &AdhocQueryResponse,
-) {
-    let mut patients: Vec<&str> = labels
-        .iter()
-        .filter_map(|label| label.patient_id.as_deref())
-        .collect();
-    patients.sort_unstable();
-    patients.dedup();
-    let mut writer = Writer::default();
-    request.to_xml(&mut writer);
-    let query = Query {
-        id: &request.id,
-        request: &writer.finish(),
-        patients: &patients,
-        home_community_id: None,
-    };
-    let outcome = iti42::outcome(response.status, &response.errors);
-    let event = Event::queried(&Parties::asked(&room.config.registry), query, &outcome);
-    if room.audit.record(event, ()).await.is_err() {
-        tracing::error!("a query of the repository itself was not recorded");
-    }
 }

@@ -5,6 +5,7 @@ use hilum_security::Permission;
 use hilum_transport::{Call, Get, Incoming, Reply};
 use xds_schemas::iti41_provide_and_register_document_set::ProvideAndRegisterDocumentSet;
 use xds_schemas::iti43_retrieve_document_set::RetrieveDocumentSet;
+use xds_schemas::iti86_remove_documents::RemoveDocuments;
 use xds_schemas::soap::Fault;
 use xds_schemas::transaction::Transaction;
 use xds_schemas::wsdl::{self, Service};
@@ -12,6 +13,7 @@ use xds_schemas::wsdl::{self, Service};
 use crate::Repository;
 use crate::iti41_provide_and_register_document_set as iti41;
 use crate::iti43_retrieve_document_set as iti43;
+use crate::iti86_remove_documents as iti86;
 
 /// Takes everything that comes to the repository. What is refused before it is read leaves a
 /// record too.
@@ -49,6 +51,12 @@ async fn answer(repository: &Repository, call: Call) -> Result<Recorded<Reply>, 
             let call = call.permitted(Permission::Retrieve)?;
             let (caller, request, _) = call.read::<RetrieveDocumentSet>()?;
             iti43::answer(room, &caller, &endpoint, request).await
+        }
+        RemoveDocuments::ACTION => {
+            let call = call.permitted(Permission::Remove)?;
+            let (caller, request, _) = call.read::<RemoveDocuments>()?;
+            let answered = iti86::answer(room, &caller, &endpoint, request).await?;
+            Ok(answered.map(|response| Reply::of::<RemoveDocuments>(&response)))
         }
         unknown => Err(Fault::action_not_supported(unknown)),
     }

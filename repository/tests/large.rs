@@ -114,6 +114,14 @@ async fn a_large_document_goes_in_and_out() {
         grown_out < GROWTH,
         "grew by {grown_out} bytes on the way out"
     );
+
+    // What is removed is not read.
+    let id = draft.id(0);
+    let ids = [id.as_str()];
+    let (grown_by, removed) = growth(site.remove(&ids)).await;
+    assert_eq!(removed.status, ResponseStatus::Success);
+    assert!(grown_by < MIB, "grew by {grown_by} bytes at the removal");
+    site.missing(&id).await;
 }
 
 /// Hash and size of what comes back.

@@ -11,6 +11,8 @@ mod iti43_retrieve_document_set;
 mod iti51_multi_patient_stored_query;
 mod iti57_update_document_set;
 mod iti62_remove_metadata;
+mod iti61_register_on_demand_document_entry;
+mod iti86_remove_documents;
 mod malformed;
 mod malformed_mtom;
 mod rad69_retrieve_imaging_document_set;

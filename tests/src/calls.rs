@@ -77,6 +77,12 @@ transactions! {
     /// ITI-43.
     Retrieve: "urn:ihe:iti:2007:RetrieveDocumentSet"
         => "urn:ihe:iti:2007:RetrieveDocumentSetResponse", true, RetrieveResponse;
+    /// ITI-61.
+    RegisterOnDemand: "urn:ihe:iti:2010:RegisterOnDemandDocumentEntry"
+        => "urn:ihe:iti:2010:RegisterOnDemandDocumentResponse", false, RegistryResponse;
+    /// ITI-86.
+    Remove: "urn:ihe:iti:2017:RemoveDocuments"
+        => "urn:ihe:iti:2017:RemoveDocumentsResponse", false, RegistryResponse;
     /// RAD-69.
     RetrieveImages: "urn:ihe:rad:2009:RetrieveImagingDocumentSet"
         => "urn:ihe:iti:2007:RetrieveDocumentSetResponse", true, RetrieveResponse;
@@ -93,6 +99,8 @@ pub struct RetrieveResponse {
 struct DocumentResponse {
     repository: String,
     unique_id: String,
+    new_repository: Option<String>,
+    new_unique_id: Option<String>,
     mime_type: String,
     content_id: String,
 }
@@ -132,6 +140,10 @@ fn read_document(reader: &mut Reader<'_>) -> Result<DocumentResponse, XmlError> 
         match field.name() {
             "RepositoryUniqueId" => document.repository = reader.text()?.into_owned(),
             "DocumentUniqueId" => document.unique_id = reader.text()?.into_owned(),
+            "NewRepositoryUniqueId" => {
+                document.new_repository = Some(reader.text()?.into_owned());
+            }
+            "NewDocumentUniqueId" => document.new_unique_id = Some(reader.text()?.into_owned()),
             "mimeType" => document.mime_type = reader.text()?.into_owned(),
             "Document" => {
                 let include = reader.child()?;
@@ -162,6 +174,10 @@ pub struct RetrievedDocument {
     pub repository: String,
     /// `DocumentUniqueId`.
     pub unique_id: String,
+    /// `NewRepositoryUniqueId`.
+    pub new_repository: Option<String>,
+    /// `NewDocumentUniqueId`.
+    pub new_unique_id: Option<String>,
     /// `mimeType`.
     pub mime_type: String,
     /// How many bytes came.
@@ -304,6 +320,38 @@ impl Town {
         Ok(received(answer.response, answer.attachments).await)
     }
 
+    /// ITI-61.
+    pub async fn register_on_demand(
+        &self,
+        request: String,
+    ) -> Result<RegistryResponse, ClientError> {
+        let url = self.registry();
+        let answer = self
+            .client
+            .send::<RegisterOnDemand>(&url, &Raw(request), Vec::new())
+            .await?;
+        self.expected.add("ITI-61", "Import", 1);
+        Ok(answer.response)
+    }
+
+    /// ITI-86 of documents of the town's repository.
+    pub async fn remove(&self, unique_ids: &[&str]) -> Result<RegistryResponse, ClientError> {
+        self.remove_as(words::remove(words::REPOSITORY, unique_ids))
+            .await
+    }
+
+    /// ITI-86.
+    pub async fn remove_as(&self, request: String) -> Result<RegistryResponse, ClientError> {
+        let url = self.repository();
+        let answer = self
+            .client
+            .send::<Remove>(&url, &Raw(request), Vec::new())
+            .await?;
+        let records = records(answer.response.status);
+        self.expected.add("ITI-86", "Patient Record", records);
+        Ok(answer.response)
+    }
+
     /// RAD-69.
     pub async fn retrieve_images(&self, request: String) -> Result<Retrieved, ClientError> {
         let url = self.imaging();
@@ -331,6 +379,8 @@ async fn received(answer: RetrieveResponse, mut attachments: Attachments) -> Ret
         documents.push(RetrievedDocument {
             repository: document.repository,
             unique_id: document.unique_id,
+            new_repository: document.new_repository,
+            new_unique_id: document.new_unique_id,
             mime_type: document.mime_type,
             size,
             sha1,

@@ -16,6 +16,11 @@ pub const HOME: &str = "2.999.2";
 /// `repositoryUniqueId` of every town.
 pub const REPOSITORY: &str = "2.999.3";
 
+/// `objectType` of documents whose content is fixed.
+pub const STABLE: &str = "urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c1";
+/// `objectType` of documents that are made when they are retrieved.
+pub const ON_DEMAND: &str = "urn:uuid:34268e47-fdf5-41a6-ba33-82133c465248";
+
 const ATTRIBUTES: &str = "urn:oasis:names:tc:ebxml-regrep";
 const LOINC: &str = "2.16.840.1.113883.6.1";
 const SNOMED: &str = "2.16.840.1.113883.6.96";
@@ -125,6 +130,22 @@ pub fn find_documents(patient_id: &str, return_type: &str) -> String {
     )
 }
 
+/// FindDocuments for one patient: what is approved and of this `objectType`.
+pub fn find_documents_of(patient_id: &str, object_type: &str) -> String {
+    let patient = format!("'{}'", patient(patient_id));
+    let approved = format!("('{ATTRIBUTES}:StatusType:Approved')");
+    let object_type = format!("('{object_type}')");
+    query(
+        queries::FIND_DOCUMENTS,
+        "LeafClass",
+        &[
+            ("$XDSDocumentEntryPatientId", &patient),
+            ("$XDSDocumentEntryStatus", &approved),
+            ("$XDSDocumentEntryType", &object_type),
+        ],
+    )
+}
+
 /// GetDocuments by uniqueId.
 pub fn get_documents(unique_ids: &[&str]) -> String {
     let ids: Vec<String> = unique_ids.iter().map(|id| format!("'{id}'")).collect();
@@ -143,6 +164,29 @@ pub fn retrieve(repository: &str, unique_ids: &[&str]) -> String {
         r#"<xds:RetrieveDocumentSetRequest xmlns:xds="urn:ihe:iti:xds-b:2007">{}</xds:RetrieveDocumentSetRequest>"#,
         requests.collect::<String>()
     )
+}
+
+/// `rmd:RemoveDocumentsRequest`.
+pub fn remove(repository: &str, unique_ids: &[&str]) -> String {
+    let requests = unique_ids.iter().map(|id| document_request(repository, id));
+    format!(
+        r#"<rmd:RemoveDocumentsRequest xmlns:rmd="urn:ihe:iti:rmd:2017" xmlns:xds="urn:ihe:iti:xds-b:2007">{}</rmd:RemoveDocumentsRequest>"#,
+        requests.collect::<String>()
+    )
+}
+
+/// The same submission of on-demand documents, which have no creationTime, hash and size
+/// (ITI TF-2 3.61.4.1.2).
+pub fn on_demand(message: &str) -> String {
+    let mut message = message.replace(STABLE, ON_DEMAND);
+    for slot in ["creationTime", "hash", "size"] {
+        while let Some(start) = message.find(&format!("<rim:Slot name=\"{slot}\"")) {
+            let end = "</rim:Slot>";
+            let length = message[start..].find(end).expect("every slot ends") + end.len();
+            message.replace_range(start..start + length, "");
+        }
+    }
+    message
 }
 
 fn document_request(repository: &str, unique_id: &str) -> String {

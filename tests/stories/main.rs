@@ -6,5 +6,7 @@ mod commands;
 mod imaging;
 mod killed;
 mod large_document;
+mod on_demand;
+mod removed;
 mod stopped;
 mod two_hosts;

@@ -31,11 +31,19 @@ pub(crate) enum Piece {
     Bytes(Bytes),
     /// A range of a file, as it is or in base64.
     File {
-        path: PathBuf,
-        offset: u64,
+        file: Source,
         length: u64,
         base64: bool,
     },
+}
+
+/// Where a file is.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// At this path, and from this byte on.
+    At { path: PathBuf, offset: u64 },
+    /// Open already, and read from where it stands.
+    Open(File),
 }
 
 impl Piece {
@@ -91,17 +99,15 @@ impl Body {
 
     /// If the next piece is a file, has it opened and its first chunk read.
     fn read_ahead(&mut self) {
-        if let Some(Piece::File {
-            path,
-            offset,
-            length,
-            base64,
-        }) = self.pieces.front()
+        if matches!(self.pieces.front(), Some(Piece::File { .. }))
+            && let Some(Piece::File {
+                file,
+                length,
+                base64,
+            }) = self.pieces.pop_front()
         {
-            let (path, offset, length, base64) = (path.clone(), *offset, *length, *base64);
-            self.pieces.pop_front();
             self.reading = Some(tokio::task::spawn_blocking(move || {
-                OpenFile::open(&path, offset, length, base64)?.chunk()
+                OpenFile::open(file, length, base64)?.chunk()
             }));
         }
     }
@@ -166,11 +172,17 @@ struct OpenFile {
 }
 
 impl OpenFile {
-    fn open(path: &PathBuf, offset: u64, length: u64, base64: bool) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        if offset > 0 {
-            file.seek(SeekFrom::Start(offset))?;
-        }
+    fn open(file: Source, length: u64, base64: bool) -> io::Result<Self> {
+        let file = match file {
+            Source::Open(file) => file,
+            Source::At { path, offset } => {
+                let mut file = File::open(path)?;
+                if offset > 0 {
+                    file.seek(SeekFrom::Start(offset))?;
+                }
+                file
+            }
+        };
         Ok(Self {
             file,
             remaining: length,

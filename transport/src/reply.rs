@@ -4,6 +4,7 @@
 //! here. A call that came as MTOM is answered as MTOM; one that came without is answered without,
 //! and its attachments stand in the envelope in base64.
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use base64::Engine;
@@ -16,7 +17,7 @@ use xds_schemas::soap::{self, Fault, FaultCode, Header};
 use xds_schemas::transaction::Transaction;
 use xds_schemas::xml::{ToXml, Writer};
 
-use crate::body::{Body, Piece};
+use crate::body::{Body, Piece, Source};
 
 /// An attachment that is to be sent. The body refers to it with
 /// [`write_include`](mtom::write_include).
@@ -44,38 +45,39 @@ pub enum PartSource {
         /// How long it is.
         length: u64,
     },
+    /// In a file that is open already: it comes even if its name is gone when its turn comes.
+    Open {
+        /// The file, which stands where the content begins.
+        file: File,
+        /// How long it is.
+        length: u64,
+    },
 }
 
 impl PartSource {
     fn plain(self) -> Piece {
-        match self {
-            Self::Bytes(bytes) => Piece::Bytes(bytes),
-            Self::File {
-                path,
-                offset,
-                length,
-            } => Piece::File {
-                path,
-                offset,
-                length,
-                base64: false,
-            },
-        }
+        self.piece(false)
     }
 
     fn base64(self) -> Piece {
-        match self {
-            Self::Bytes(bytes) => Piece::Bytes(STANDARD.encode(&bytes).into()),
+        self.piece(true)
+    }
+
+    fn piece(self, base64: bool) -> Piece {
+        let (file, length) = match self {
+            Self::Bytes(bytes) if base64 => return Piece::Bytes(STANDARD.encode(&bytes).into()),
+            Self::Bytes(bytes) => return Piece::Bytes(bytes),
             Self::File {
                 path,
                 offset,
                 length,
-            } => Piece::File {
-                path,
-                offset,
-                length,
-                base64: true,
-            },
+            } => (Source::At { path, offset }, length),
+            Self::Open { file, length } => (Source::Open(file), length),
+        };
+        Piece::File {
+            file,
+            length,
+            base64,
         }
     }
 }
@@ -91,6 +93,7 @@ pub struct Reply {
 enum Content {
     Soap {
         action: &'static str,
+        names_action: bool,
         body: String,
         parts: Vec<Part>,
     },
@@ -118,6 +121,7 @@ impl Reply {
     pub fn mtom<T: Transaction>(body: String, parts: Vec<Part>) -> Self {
         let content = Content::Soap {
             action: T::RESPONSE_ACTION,
+            names_action: T::RESPONSE_NAMES_ACTION,
             body,
             parts,
         };
@@ -187,12 +191,14 @@ impl Reply {
             }
             Content::Soap {
                 action,
+                names_action,
                 body,
                 parts,
             } => {
                 let header = asked.answered_with(action, new_message_id());
                 let envelope = soap::write_around(&header, &body);
-                let message = Message::new(envelope, parts, asked.mtom, None);
+                let named = names_action.then_some(action);
+                let message = Message::new(envelope, parts, asked.mtom, named);
                 (message.content_type, message.body)
             }
         };
@@ -229,7 +235,7 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// Packs an envelope and its attachments. Requests name their action.
+    /// Packs an envelope and its attachments. Requests name their action, and some responses do.
     pub(crate) fn new(
         envelope: String,
         parts: Vec<Part>,

@@ -10,6 +10,8 @@ pub trait Transaction {
     const RESPONSE_ACTION: &'static str;
     /// Whether requests and responses travel as MTOM/XOP, even when nothing is optimised.
     const MTOM: bool;
+    /// Whether the `Content-Type` of the response names its action, as that of every request does.
+    const RESPONSE_NAMES_ACTION: bool = false;
     /// The child of the request's SOAP body.
     type Request: FromXml + ToXml;
     /// The child of the response's SOAP body.

@@ -28,9 +28,10 @@ impl Service {
 }
 
 /// The schemas that the services and each other refer to, by file name.
-const SCHEMAS: [(&str, &str); 7] = [
+const SCHEMAS: [(&str, &str); 8] = [
     ("lcm.xsd", include_str!("../wsdl/lcm.xsd")),
     ("query.xsd", include_str!("../wsdl/query.xsd")),
+    ("rmd.xsd", include_str!("../wsdl/rmd.xsd")),
     ("rim.xsd", include_str!("../wsdl/rim.xsd")),
     ("rs.xsd", include_str!("../wsdl/rs.xsd")),
     ("xds-b.xsd", include_str!("../wsdl/xds-b.xsd")),
@@ -114,7 +115,8 @@ mod tests {
         for service in [Service::Registry, Service::Repository, Service::Imaging] {
             let (mut open, addresses) =
                 references(&find(service, "wsdl", ENDPOINT).expect("there is a WSDL"));
-            assert_eq!(addresses, [ENDPOINT]);
+            assert!(!addresses.is_empty());
+            assert!(addresses.iter().all(|address| address == ENDPOINT));
             assert!(!open.is_empty());
             let mut seen = BTreeSet::new();
             while let Some(url) = open.pop() {

@@ -42,11 +42,13 @@ pub mod ns {
     pub const XDS: &str = "urn:ihe:iti:xds-b:2007";
     /// XDS-I.b imaging document source messages.
     pub const XDSI: &str = "urn:ihe:rad:xdsi-b:2009";
+    /// Removal of documents (RMD).
+    pub const RMD: &str = "urn:ihe:iti:rmd:2017";
     /// Attributes like `xml:lang`.
     pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
-    pub(super) const KNOWN: [&str; 12] = [
-        RIM, RS, SOAP, WSA, QUERY, LCM, XDS, XOP, XDSI, XML, WSSE, SOAP11,
+    pub(super) const KNOWN: [&str; 13] = [
+        RIM, RS, SOAP, WSA, QUERY, LCM, XDS, XOP, XDSI, RMD, XML, WSSE, SOAP11,
     ];
 }
 

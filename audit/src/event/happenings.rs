@@ -15,7 +15,7 @@ const INSTANCES_ACCESSED: Coded = Coded::dcm("110103", "DICOM Instances Accessed
 const INSTANCES_TRANSFERRED: Coded = Coded::dcm("110104", "DICOM Instances Transferred");
 const EXPORT: Coded = Coded::dcm("110106", "Export");
 const IMPORT: Coded = Coded::dcm("110107", "Import");
-const PATIENT_RECORD: Coded = Coded::dcm("110110", "Patient Record");
+pub(super) const PATIENT_RECORD: Coded = Coded::dcm("110110", "Patient Record");
 const QUERY: Coded = Coded::dcm("110112", "Query");
 const SECURITY_ALERT: Coded = Coded::dcm("110113", "Security Alert");
 
@@ -26,7 +26,7 @@ const USE_OF_RESTRICTED_FUNCTION: Coded = Coded::dcm("110132", "Use of Restricte
 const APPLICATION: Coded = Coded::dcm("110150", "Application");
 
 const PATIENT_NUMBER: Coded = Coded::rfc3881("2", "Patient Number");
-const REPORT_NUMBER: Coded = Coded::rfc3881("9", "Report Number");
+pub(super) const REPORT_NUMBER: Coded = Coded::rfc3881("9", "Report Number");
 const STUDY_INSTANCE_UID: Coded = Coded::dcm("110180", "Study Instance UID");
 const NODE_ID: Coded = Coded::dcm("110182", "Node ID");
 const OBJECT_REF: Coded = Coded {
@@ -43,9 +43,9 @@ const SUBMISSION_SET: Coded = Coded {
 /// Detail of a query that names a community (ITI-18).
 const HOME_OF_QUERY: &str = "urn:ihe:iti:xca:2010:homeCommunityId";
 /// Detail of a document from a community: ITI-43 keeps this other spelling on purpose.
-const HOME_OF_DOCUMENT: &str = "ihe:homeCommunityID";
+pub(super) const HOME_OF_DOCUMENT: &str = "ihe:homeCommunityID";
 /// Detail of a document: the literal of ITI-43.
-const REPOSITORY: &str = "Repository Unique Id";
+pub(super) const REPOSITORY: &str = "Repository Unique Id";
 
 /// A transaction with which documents are submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub enum Transaction {
     ProvideAndRegister,
     /// ITI-42 Register Document Set-b.
     Register,
+    /// ITI-61 Register On-Demand Document Entry.
+    RegisterOnDemand,
     /// RAD-68 Provide and Register Imaging Document Set.
     ProvideAndRegisterImaging,
     /// ITI-57 Update Document Set.
@@ -67,6 +69,7 @@ impl Transaction {
         match self {
             Self::ProvideAndRegister => Coded::ihe("ITI-41", "Provide and Register Document Set-b"),
             Self::Register => Coded::ihe("ITI-42", "Register Document Set-b"),
+            Self::RegisterOnDemand => Coded::ihe("ITI-61", "Register On-Demand Document Entry"),
             Self::ProvideAndRegisterImaging => Coded::ihe(
                 "RAD-68",
                 "Provide and Register Imaging Document Set - MTOM/XOP",
@@ -330,7 +333,7 @@ impl From<&Refusal> for Event {
 }
 
 /// One message for each indicator of the outcome.
-fn happened(
+pub(super) fn happened(
     id: Coded,
     action: &'static str,
     code: Coded,
@@ -395,14 +398,14 @@ fn alert(code: Coded, caller: &Caller, description: &str, outcome: &Outcome) -> 
     )
 }
 
-fn patient(id: &str) -> Object {
+pub(super) fn patient(id: &str) -> Object {
     Object {
         kind: "1",
         ..object("1", id, PATIENT_NUMBER)
     }
 }
 
-fn object(role: &'static str, id: &str, id_type: Coded) -> Object {
+pub(super) fn object(role: &'static str, id: &str, id_type: Coded) -> Object {
     Object {
         kind: "2",
         role,

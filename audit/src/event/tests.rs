@@ -100,6 +100,18 @@ fn all() -> Vec<Event> {
             &[document()],
             success,
         ));
+        all.push(Event::submitted(
+            Transaction::RegisterOnDemand,
+            &parties,
+            set(),
+            success,
+        ));
+        all.push(Event::documents_removed(
+            &parties,
+            Some(PATIENT),
+            &[document()],
+            partial,
+        ));
         all.push(Event::imaging_retrieved(
             &parties,
             None,
@@ -185,6 +197,19 @@ fn events_and_actions_of_both_sides() {
         of(Event::retrieved(&here, None, &[document()], ok)),
         "ITI-43 Export R"
     );
+    let removed = |parties| of(Event::documents_removed(parties, None, &[document()], ok));
+    assert_eq!(removed(&there), "ITI-86 Patient Record D");
+    assert_eq!(removed(&here), "ITI-86 Patient Record D");
+    let on_demand = |parties| {
+        of(Event::submitted(
+            Transaction::RegisterOnDemand,
+            parties,
+            set(),
+            ok,
+        ))
+    };
+    assert_eq!(on_demand(&there), "ITI-61 Export R");
+    assert_eq!(on_demand(&here), "ITI-61 Import C");
     let images = |parties| of(Event::imaging_retrieved(parties, None, &[study()], ok));
     assert_eq!(images(&there), "RAD-69 DICOM Instances Accessed C");
     assert_eq!(images(&here), "RAD-69 DICOM Instances Transferred R");

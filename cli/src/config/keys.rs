@@ -29,6 +29,8 @@ pub(super) const SECTIONS: [(&str, &[&str]); 7] = [
             "store",
             "decision_seconds",
             "settled_seconds",
+            "remove_registered",
+            "on_demand",
         ],
     ),
     (

@@ -118,6 +118,28 @@ fn limits_of_rooms_are_taken_and_make_sense() {
 }
 
 #[test]
+fn removal_and_on_demand_documents_are_a_choice() {
+    let repository = |text: &str| {
+        let config = read(&format!("[repository]\n{text}"), &[])?;
+        Ok::<_, String>((
+            config.repository.remove_registered,
+            config.repository.on_demand,
+        ))
+    };
+    let usual = (RemoveRegistered::Allow, OnDemand::Transient);
+    assert_eq!(repository(""), Ok(usual));
+    let other = "remove_registered = 'refuse'\non_demand = 'persist'";
+    assert_eq!(
+        repository(other),
+        Ok((RemoveRegistered::Refuse, OnDemand::Persist))
+    );
+    let off = read("", &[("HILUM_REPOSITORY__ON_DEMAND", "off")]).unwrap();
+    assert_eq!(off.repository.on_demand, OnDemand::Off);
+    assert!(repository("on_demand = 'always'").is_err());
+    assert!(repository("remove_registered = true").is_err());
+}
+
+#[test]
 fn mistakes_are_told_in_one_line() {
     for text in [
         "[registry]\nlisten = 5",

@@ -15,7 +15,7 @@ pub(crate) struct Found {
     pub(crate) documents: Vec<DocumentEntry>,
     pub(super) submission_sets: Vec<SubmissionSet>,
     pub(crate) folders: Vec<Folder>,
-    pub(super) associations: Vec<Association>,
+    pub(crate) associations: Vec<Association>,
     /// Objects of which only the name was asked, as entryUUIDs.
     pub(super) object_refs: Vec<String>,
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use xds_schemas::iti43_retrieve_document_set::{
     DocumentRequest, RetrieveDocumentSet, RetrieveDocumentSetRequest,
 };
-use xds_schemas::metadata::UniqueId;
+use xds_schemas::metadata::{RepositoryUniqueId, UniqueId};
 
 use super::receive::{Delivery, Received, receive};
 use super::wanted::{Verdict, Wanted, located};
@@ -72,6 +72,7 @@ struct Kept {
     path: PathBuf,
     unique_id: UniqueId,
     new_unique_id: Option<UniqueId>,
+    new_repository: Option<RepositoryUniqueId>,
     mime_type: String,
     size: u64,
     hash: String,
@@ -90,6 +91,7 @@ impl Kept {
             path: out.join(name),
             unique_id,
             new_unique_id: received.new_unique_id.clone(),
+            new_repository: received.new_repository.clone(),
             mime_type: received.mime_type.clone(),
             size: received.size,
             hash: received.hash.clone(),
@@ -104,6 +106,8 @@ impl Kept {
             "file": self.path,
             "uniqueId": self.unique_id.as_str(),
             "newUniqueId": self.new_unique_id.as_ref().map(UniqueId::as_str),
+            "newRepositoryUniqueId":
+                self.new_repository.as_ref().map(RepositoryUniqueId::as_str),
             "mimeType": self.mime_type,
             "size": self.size,
             "hash": self.hash,
@@ -117,14 +121,23 @@ impl Kept {
 }
 
 fn table(kept: &[Kept]) -> Table {
-    let mut table = Table::new(&["VERIFIED", "MIME TYPE", "SIZE", "FILE"]);
+    let on_demand = kept.iter().any(|kept| kept.new_unique_id.is_some());
+    let mut head = vec!["VERIFIED", "MIME TYPE", "SIZE", "FILE"];
+    // What was made on demand has a name of its own.
+    head.extend(on_demand.then_some("NEW UNIQUE ID"));
+    let mut table = Table::new(&head);
     for kept in kept {
-        table.row(vec![
+        let mut row = vec![
             kept.verdict.text().to_owned(),
             kept.mime_type.clone(),
             kept.size.to_string(),
             kept.path.display().to_string(),
-        ]);
+        ];
+        if on_demand {
+            let new = kept.new_unique_id.as_ref().map(ToString::to_string);
+            row.push(new.unwrap_or_default());
+        }
+        table.row(row);
     }
     table
 }

@@ -31,6 +31,8 @@ pub(super) struct Received {
     pub(super) hash: String,
     /// How an on-demand document is called from now on.
     pub(super) new_unique_id: Option<UniqueId>,
+    /// Where it is kept under that name, if it is.
+    pub(super) new_repository: Option<RepositoryUniqueId>,
 }
 
 impl Received {
@@ -208,6 +210,7 @@ impl Open<'_> {
             size: self.size,
             hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
             new_unique_id: document.new_document_unique_id.clone(),
+            new_repository: document.new_repository_unique_id.clone(),
         }
     }
 }

@@ -60,6 +60,12 @@ pub(super) fn claim_unique_ids(
         if row.kind.is_document_entry() && !is_later && !found.is_empty() {
             let registered = registry_objects::by_keys(conn, &found, Wanted::Rows)?;
             let others = registered.iter().map(|found| &found.row);
+            let of_another =
+                |other: &&Row| other.kind.is_document_entry() && other.kind != row.kind;
+            if let Some(other) = others.clone().find(of_another) {
+                errors.push(of_another_kind(row, other, unique_id).at(name.as_str()));
+                continue;
+            }
             errors.extend(differences(row, others).map(|(code, what)| {
                 let context = format!("the document {unique_id} is registered with another {what}");
                 RegistryError::error(code, context).at(name.as_str())
@@ -67,6 +73,20 @@ pub(super) fn claim_unique_ids(
         }
     }
     Ok(())
+}
+
+/// An on-demand entry may share the uniqueId of other on-demand entries, but never that of a
+/// document that there is (ITI TF-2 3.61.4.1.3), since it stands for no document (3.61.4.1.2).
+fn of_another_kind(row: &Row, other: &Row, unique_id: &str) -> RegistryError {
+    let (mine, theirs) = match row.kind {
+        Kind::OnDemand => ("on-demand", "stable"),
+        _ => ("stable", "on-demand"),
+    };
+    let context = format!(
+        "the uniqueId {unique_id} of the {mine} document entry is that of the {theirs} one {}",
+        other.entry_uuid
+    );
+    RegistryError::error(ErrorCode::DuplicateUniqueIdInRegistry, context)
 }
 
 /// In what a document differs from those registered under its uniqueId. On-demand documents have

@@ -9,6 +9,7 @@ mod door;
 mod iti18;
 mod iti42;
 mod iti57;
+mod iti61;
 mod iti62;
 mod iti92;
 mod postgres;
@@ -101,6 +102,14 @@ cases! {
     iti62::one_of_two_copies_goes,
     iti92::a_correction,
     iti92::corrections_are_judged,
+    iti61::an_on_demand_document_is_registered_and_found,
+    iti61::only_on_demand_documents_are_registered,
+    iti61::what_describes_a_content_is_refused,
+    iti61::unique_ids_of_contents_and_of_what_has_none,
+    iti61::on_demand_documents_are_related,
+    iti61::snapshots_are_of_on_demand_documents,
+    iti61::nothing_is_registered_by_half,
+    iti61::every_registration_is_recorded,
     door::every_call_is_recorded,
     door::what_is_no_submission_is_refused,
     door::the_service_describes_itself,

@@ -20,6 +20,7 @@ use xds_schemas::iti18_registry_stored_query::{
 };
 use xds_schemas::iti42_register_document_set::RegisterDocumentSet;
 use xds_schemas::iti57_update_document_set::UpdateDocumentSet;
+use xds_schemas::iti61_register_on_demand_document_entry::RegisterOnDemandDocumentEntry;
 use xds_schemas::iti62_remove_metadata::{RemoveMetadata, RemoveObjectsRequest};
 use xds_schemas::iti92_restricted_update_document_set::RestrictedUpdateDocumentSet;
 use xds_schemas::metadata::{EntryUuid, HomeCommunityId, Submission};
@@ -160,6 +161,18 @@ impl Site {
         let response = self.call::<RegistryStoredQuery>(&request).await;
         assert_eq!(response.errors, []);
         response.objects
+    }
+
+    /// Sends ITI-61; says how it was answered.
+    pub(crate) async fn submit_on_demand(&self, submission: &Submission) -> RegistryResponse {
+        let request = objects_of(submission);
+        let (client, url) = (&self.client, &self.url);
+        let sent = client.send::<RegisterOnDemandDocumentEntry>(url, &request, Vec::new());
+        let answer = sent.await.unwrap();
+        // ITI TF-2 3.61.4.2.2: "Entry" is not in it.
+        let action = "urn:ihe:iti:2010:RegisterOnDemandDocumentResponse";
+        assert_eq!(answer.header.action, action);
+        answer.response
     }
 
     /// Submits what must be accepted.

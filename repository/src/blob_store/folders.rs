@@ -75,6 +75,25 @@ impl Folders {
         let _moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
         moves.iter().map(Move::make).fold(Ok(()), Result::and)
     }
+
+    /// Removes a file from its place and makes that durable; says whether it was there. Blocks.
+    pub(super) fn remove(&self, path: &Path) -> io::Result<bool> {
+        let removed = {
+            let _moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+            match fs::remove_file(path) {
+                Ok(()) => true,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                Err(error) => return Err(error),
+            }
+        };
+        // Also if it was not there: whoever removed it before may not have come to this.
+        match path.parent().map(File::open) {
+            Some(Ok(folder)) => folder.sync_all()?,
+            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        Ok(removed)
+    }
 }
 
 impl Drop for Folders {

@@ -5,8 +5,10 @@
 mod figures;
 mod interrupted;
 mod link;
+mod on_demand;
 mod provide;
 mod real_registry;
+mod remove;
 mod retrieve;
 mod site;
 mod stand_in;

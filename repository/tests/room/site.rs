@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hilum_audit::summary::Summary;
 use hilum_audit::{Audit, AuditConfig, spool};
-use hilum_repository::{Repository, RepositoryConfig};
+use hilum_repository::{OnDemand, RemoveRegistered, Repository, RepositoryConfig};
 use hilum_transport::{Answer, Client, ClientError, Limits, Part};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -21,6 +21,7 @@ use xds_schemas::iti43_retrieve_document_set::{
     DocumentRequest, DocumentResponse, RetrieveDocumentSet, RetrieveDocumentSetRequest,
     RetrieveDocumentSetResponse,
 };
+use xds_schemas::iti86_remove_documents::{RemoveDocuments, RemoveDocumentsRequest};
 use xds_schemas::mtom::Content;
 
 use crate::link::Link;
@@ -37,6 +38,9 @@ pub(crate) struct Site {
     pub(crate) client: Client,
     pub(crate) port: u16,
     settled: Duration,
+    /// What the repository is told when it is started the next time.
+    pub(crate) remove_registered: RemoveRegistered,
+    pub(crate) on_demand: OnDemand,
     running: Option<(oneshot::Sender<()>, JoinHandle<bool>)>,
 }
 
@@ -71,6 +75,8 @@ impl Site {
             client: Client::new(None, Limits::default()),
             port: 0,
             settled,
+            remove_registered: RemoveRegistered::default(),
+            on_demand: OnDemand::default(),
             running: None,
         };
         site.start().await;
@@ -97,6 +103,8 @@ impl Site {
         let config = RepositoryConfig {
             decision: Duration::from_secs(2),
             settled: self.settled,
+            remove_registered: self.remove_registered,
+            on_demand: self.on_demand,
             ..RepositoryConfig::new(
                 REPOSITORY.into(),
                 format!("http://127.0.0.1:{}/registry", self.link.port),
@@ -197,6 +205,23 @@ impl Site {
         assert_eq!(response.status, ResponseStatus::Success, "{response:?}");
         assert_eq!(got.len(), 1);
         got.remove(0).1
+    }
+
+    /// ITI-86.
+    pub(crate) async fn remove(&self, ids: &[&str]) -> RegistryResponse {
+        let documents = ids.iter().map(|id| DocumentRequest {
+            home_community_id: None,
+            repository_unique_id: REPOSITORY.into(),
+            document_unique_id: (*id).into(),
+        });
+        self.remove_as(documents.collect()).await
+    }
+
+    pub(crate) async fn remove_as(&self, documents: Vec<DocumentRequest>) -> RegistryResponse {
+        let (client, url) = (&self.client, self.url());
+        let request = RemoveDocumentsRequest { documents };
+        let answer = client.send::<RemoveDocuments>(&url, &request, Vec::new());
+        answer.await.unwrap().response
     }
 
     /// Asserts that a document cannot be retrieved.

@@ -8,6 +8,7 @@ use hilum_security::Permission;
 use hilum_transport::{Call, Incoming, Limits, Reply};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use xds_schemas::codes::ebrim_uuids::document_entry;
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrim::{Body, RegistryObject};
@@ -137,11 +138,7 @@ impl StandIn {
         let call = call.permitted(Permission::Query)?;
         let (_, request, _) = call.read::<RegistryStoredQuery>()?;
         *self.questions.lock().unwrap() += 1;
-        let StoredQuery::GetDocuments(Names::EntryUuids(ids)) =
-            StoredQuery::read(&request).unwrap()
-        else {
-            panic!("another query than expected: {request:?}");
-        };
+        let query = StoredQuery::read(&request).unwrap();
         let mut response = AdhocQueryResponse {
             status: ResponseStatus::Success,
             errors: Vec::new(),
@@ -153,10 +150,30 @@ impl StandIn {
             response.errors.push(error);
         } else {
             let registered = self.registered.lock().unwrap();
-            let found = ids.iter().filter_map(|id| registered.get(id.as_str()));
+            let found = registered.values().filter(|object| answers(object, &query));
             response.objects.extend(found.cloned());
         }
         Ok(Reply::of::<RegistryStoredQuery>(&response))
+    }
+}
+
+/// Whether an object is part of the answer, as far as a repository asks.
+fn answers(object: &RegistryObject, query: &StoredQuery) -> bool {
+    match query {
+        StoredQuery::GetDocuments(Names::EntryUuids(ids)) => {
+            ids.iter().any(|id| id.as_str() == object.id)
+        }
+        StoredQuery::GetDocuments(Names::UniqueIds(ids)) => {
+            let unique_id = object.external_identifier(document_entry::UNIQUE_ID);
+            ids.iter().any(|id| unique_id == Some(id.as_str()))
+        }
+        StoredQuery::FindDocuments(find) => {
+            let mut types = find.filter.entry_types.iter();
+            types.any(|wanted| object.object_type.as_deref() == Some(wanted.as_str()))
+        }
+        // There is one submission with whatever is asked for.
+        StoredQuery::GetSubmissionSets(_) => !matches!(object.body, Body::ExtrinsicObject { .. }),
+        other => panic!("another query than expected: {other:?}"),
     }
 }
 

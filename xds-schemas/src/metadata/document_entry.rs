@@ -320,7 +320,7 @@ impl DocumentEntry {
         self.unique_id = unique_id.unwrap_or_else(|| UniqueId::from(""));
     }
 
-    /// What a stable entry must have when it is registered (ITI TF-3 4.3.1), and what it must be.
+    /// What an entry must have when it is registered (ITI TF-3 4.3.1), and what it must be.
     fn judge(&self, reading: &mut Reading<'_>) {
         use Concern::{Registry, Repository};
         if self.mime_type.is_empty() {
@@ -334,9 +334,7 @@ impl DocumentEntry {
                 "confidentialityCode",
                 !self.confidentiality_codes.is_empty(),
             ),
-            ("creationTime", self.creation_time.is_some()),
             ("formatCode", self.format_code.is_some()),
-            ("hash", self.hash.is_some()),
             (
                 "healthcareFacilityTypeCode",
                 self.healthcare_facility_type_code.is_some(),
@@ -345,20 +343,13 @@ impl DocumentEntry {
             ("patientId", self.patient_id.is_some()),
             ("practiceSettingCode", self.practice_setting_code.is_some()),
             ("repositoryUniqueId", self.repository_unique_id.is_some()),
-            ("size", self.size.is_some()),
             ("sourcePatientId", self.source_patient_id.is_some()),
             ("typeCode", self.type_code.is_some()),
         ];
         for (attribute, present) in required {
             reading.require(Registry, attribute, present);
         }
-        if self.entry_type == DocumentEntryType::OnDemand {
-            reading.offend(
-                Registry,
-                "objectType",
-                "is that of an on-demand entry, which only ITI-61 registers",
-            );
-        }
+        self.judge_type(reading);
         reading.title(self.title.as_ref(), 128);
         if let (Some(start), Some(stop)) = (&self.service_start_time, &self.service_stop_time)
             && start.is_after(stop)
@@ -380,6 +371,42 @@ impl DocumentEntry {
                     "sourcePatientInfo",
                     "has more than one PID-7 or PID-8",
                 );
+            }
+        }
+    }
+
+    /// Whether it is of the type that is registered here, and what depends on the type: an
+    /// on-demand entry describes no content (ITI TF-2 3.61.4.1.2).
+    fn judge_type(&self, reading: &mut Reading<'_>) {
+        if reading.entry_type().is_some_and(|it| it != self.entry_type) {
+            let problem = match self.entry_type {
+                DocumentEntryType::Stable => {
+                    "is that of a stable entry, which ITI-42 registers and not ITI-61"
+                }
+                DocumentEntryType::OnDemand => {
+                    "is that of an on-demand entry, which only ITI-61 registers"
+                }
+            };
+            return reading.offend(Concern::Registry, "objectType", problem);
+        }
+        let of_content = [
+            ("creationTime", self.creation_time.is_some()),
+            ("hash", self.hash.is_some()),
+            ("size", self.size.is_some()),
+        ];
+        if self.entry_type == DocumentEntryType::Stable {
+            for (attribute, present) in of_content {
+                reading.require(Concern::Registry, attribute, present);
+            }
+            return;
+        }
+        // XDS Metadata Update has this for stable entries only.
+        let availability = self.document_availability.is_some();
+        let of_content = of_content.into_iter();
+        for (attribute, present) in of_content.chain([("documentAvailability", availability)]) {
+            if present {
+                let problem = "describes a content, which an on-demand entry does not have";
+                reading.offend(Concern::Registry, attribute, problem);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Who minds what, and what is said of it.
 
+use super::DocumentEntryType;
 use super::submission::Rules;
 use crate::codes::error_code::ErrorCode;
 use crate::ebrs::RegistryError;
@@ -25,6 +26,8 @@ pub(super) struct Judge {
     concern: Concern,
     code: ErrorCode,
     takes_versions: bool,
+    /// The one type that document entries may have, if only one may come.
+    pub(super) entry_type: Option<DocumentEntryType>,
     pub(super) offences: Vec<RegistryError>,
 }
 
@@ -35,19 +38,23 @@ impl Judge {
             concern: Concern::Everybody,
             code: ErrorCode::RegistryMetadataError,
             takes_versions: true,
+            entry_type: None,
             offences: Vec::new(),
         }
     }
 
     pub(super) fn of(rules: Rules) -> Self {
-        let concern = match rules {
-            Rules::Provide => Concern::Repository,
-            Rules::Register | Rules::Update => Concern::Registry,
+        let (concern, entry_type) = match rules {
+            Rules::Provide => (Concern::Repository, Some(DocumentEntryType::Stable)),
+            Rules::Register => (Concern::Registry, Some(DocumentEntryType::Stable)),
+            Rules::RegisterOnDemand => (Concern::Registry, Some(DocumentEntryType::OnDemand)),
+            Rules::Update => (Concern::Registry, None),
         };
         Self {
             concern,
             code: rules.metadata_error(),
             takes_versions: rules == Rules::Update,
+            entry_type,
             offences: Vec::new(),
         }
     }

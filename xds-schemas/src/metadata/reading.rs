@@ -3,7 +3,7 @@
 mod parts;
 
 use super::judge::{Concern, Judge, Subject};
-use super::{EntryUuid, Extra, HomeCommunityId, formats};
+use super::{DocumentEntryType, EntryUuid, Extra, HomeCommunityId, formats};
 use crate::codes::status::AvailabilityStatus;
 use crate::ebrim::{Body, InternationalString, RegistryObject, Slot};
 
@@ -121,6 +121,11 @@ impl<'a> Reading<'a> {
 
     pub(super) fn status(object: &RegistryObject) -> Option<AvailabilityStatus> {
         object.status.as_deref().and_then(AvailabilityStatus::parse)
+    }
+
+    /// The type that document entries must have here, if it is prescribed.
+    pub(super) fn entry_type(&self) -> Option<DocumentEntryType> {
+        self.judge.entry_type
     }
 
     /// A required attribute that is absent offends, unless it already did by its form.

@@ -27,6 +27,8 @@ pub enum Rules {
     Provide,
     /// ITI-42, judged by the registry: everything that the message alone can tell.
     Register,
+    /// ITI-61, judged by the registry likewise: every document entry is an on-demand one.
+    RegisterOnDemand,
     /// ITI-57 and ITI-92, judged by the registry: what each object must be, and that all of them are
     /// about one patient. What their associations mean is for
     /// [`Update`](crate::iti57_update_document_set::Update).
@@ -38,7 +40,9 @@ impl Rules {
     pub fn metadata_error(self) -> ErrorCode {
         match self {
             Self::Provide => ErrorCode::RepositoryMetadataError,
-            Self::Register | Self::Update => ErrorCode::RegistryMetadataError,
+            Self::Register | Self::RegisterOnDemand | Self::Update => {
+                ErrorCode::RegistryMetadataError
+            }
         }
     }
 
@@ -46,7 +50,9 @@ impl Rules {
     pub fn duplicate_in_message(self) -> ErrorCode {
         match self {
             Self::Provide => ErrorCode::RepositoryDuplicateUniqueIdInMessage,
-            Self::Register | Self::Update => ErrorCode::RegistryDuplicateUniqueIdInMessage,
+            Self::Register | Self::RegisterOnDemand | Self::Update => {
+                ErrorCode::RegistryDuplicateUniqueIdInMessage
+            }
         }
     }
 }

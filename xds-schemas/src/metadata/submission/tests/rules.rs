@@ -1140,3 +1140,60 @@ fn no_values_of_patients_are_told() {
     };
     assert_eq!(errors.iter().find(told), None);
 }
+
+/// ITI TF-2 3.61.4.1.2: an on-demand entry is like a stable one, without what describes a content.
+#[test]
+fn what_an_on_demand_entry_has() {
+    const DOCUMENTS: [usize; 2] = [DOCUMENT1, DOCUMENT2];
+    let made = |mutate: &dyn Fn(&mut Objects)| {
+        let mut list = valid().to_ebrim();
+        for document in DOCUMENTS {
+            let document = &mut list.objects[document];
+            document.object_type = Some(object_type::ON_DEMAND.to_owned());
+            for name in ["creationTime", "hash", "size"] {
+                drop_slot(document, name);
+            }
+        }
+        mutate(&mut list.objects);
+        list
+    };
+    let wrong = |name: &str, mutate: &dyn Fn(&mut Objects), attribute: &'static str| {
+        let expected = [(METADATA, "Document1", attribute)];
+        check_list(name, &made(mutate), Rules::RegisterOnDemand, &expected);
+    };
+    check_list("valid", &made(&|_| ()), Rules::RegisterOnDemand, &[]);
+    for (name, value) in [
+        ("creationTime", "20240102"),
+        ("hash", "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
+        ("size", "0"),
+        (
+            "documentAvailability",
+            "urn:ihe:iti:2010:DocumentAvailability:Online",
+        ),
+    ] {
+        wrong(
+            name,
+            &|it| set_slot(&mut it[DOCUMENT1], name, &[value]),
+            name,
+        );
+    }
+    for name in ["repositoryUniqueId", "languageCode", "sourcePatientId"] {
+        wrong(name, &|it| drop_slot(&mut it[DOCUMENT1], name), name);
+    }
+    let stable =
+        |it: &mut Objects| it[DOCUMENT1].object_type = Some(object_type::STABLE.to_owned());
+    wrong("stable", &stable, "objectType");
+    // The legal authenticator is not recommended, and so not refused; service times are optional.
+    check_list(
+        "without service times",
+        &made(&|it| {
+            drop_slot(&mut it[DOCUMENT1], "serviceStartTime");
+            drop_slot(&mut it[DOCUMENT1], "legalAuthenticator");
+        }),
+        Rules::RegisterOnDemand,
+        &[],
+    );
+    // And nowhere else is it registered.
+    let expected = DOCUMENTS.map(|at| (METADATA, ["Document1", "Document2"][at - 1], "objectType"));
+    check_list("ITI-42", &made(&|_| ()), Rules::Register, &expected);
+}
