@@ -33,7 +33,7 @@ FHIR document (application/fhir+json). A patient has one; asking again tells its
 
 Example:
   hilum summary --patient P-1
-  hilum query documents --patient P-1 --type on-demand
+  hilum query --patient P-1 --type on-demand
   hilum retrieve UNIQUE_ID --out got/")]
 pub(crate) struct Arguments {
     /// Whose summary: an ID of the affinity domain, or ID^^^&OID&ISO

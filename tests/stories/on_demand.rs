@@ -55,14 +55,7 @@ async fn a_summary_of_what_was_imported() {
     assert_eq!(said(&town, &["summary", "--patient", &patient]).trim(), id);
     let found = said(
         &town,
-        &[
-            "query",
-            "documents",
-            "--patient",
-            &patient,
-            "--type",
-            "on-demand",
-        ],
+        &["query", "--patient", &patient, "--type", "on-demand"],
     );
     assert!(found.contains(&id), "{found}");
     let got = json(&town, &["retrieve", &id, "--out", "got", "--json"]);
@@ -114,6 +107,7 @@ async fn a_snapshot_outlives_what_it_shows() {
     let snapshot = first.new_unique_id.clone().unwrap();
     town.kill();
     town.start();
+    town.client = town.client_named("client");
     let again = town.retrieve(&[&id, &snapshot]).await.unwrap();
     assert_eq!(again.response.status, ResponseStatus::Success, "{again:?}");
     assert_eq!(again.documents[0].new_unique_id.as_ref(), Some(&snapshot));
