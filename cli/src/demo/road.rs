@@ -35,6 +35,9 @@ pub(super) struct Travelled {
     took: Duration,
     /// Studies that a second import found changed.
     changed: usize,
+    /// Of how many studies of one patient a summary tells that was made on demand, and how many
+    /// there are.
+    summarised: (usize, usize),
 }
 
 /// What became of one study.
@@ -81,10 +84,19 @@ impl Road {
             records: 0,
             took: Duration::ZERO,
             changed: 0,
+            summarised: (0, 0),
         };
         for study in imported["studies"].as_array().context("no studies")? {
             let journey = self.journey(study, &originals).await?;
             travelled.studies.push(journey);
+        }
+        if let Some(patient) = travelled.patient() {
+            let of_patient = imported["studies"].as_array().into_iter().flatten();
+            let of_patient = of_patient
+                .filter(|study| study["patientId"] == patient && study["fate"] == "Registered")
+                .filter_map(|study| study["studyInstanceUID"].as_str());
+            let studies: Vec<&str> = of_patient.collect();
+            travelled.summarised = self.summarised(&patient, &studies).await?;
         }
         let again = self.command("import", &[&images]).await?;
         let again = again["studies"].as_array().context("no studies")?;
@@ -131,6 +143,22 @@ impl Road {
         Ok(journey)
     }
 
+    /// Registers a patient's imaging summary, has it made, and looks for the studies in it.
+    async fn summarised(&self, patient: &str, studies: &[&str]) -> anyhow::Result<(usize, usize)> {
+        let domain = Domain::of(&Config::load(&self.centre)?)?;
+        let patient = domain.written(patient);
+        let registered = self.command("summary", &["--patient", &patient]).await?;
+        let unique_id = registered["uniqueId"].as_str().context("no summary")?;
+        let out = self.retrieved.display().to_string();
+        let got = self
+            .command("retrieve", &[unique_id, "--out", &out])
+            .await?;
+        let file = got["documents"][0]["file"].as_str();
+        let summary = std::fs::read_to_string(file.context("no summary came")?)?;
+        let told = |study: &&&str| summary.contains(&format!("\"urn:oid:{study}\""));
+        Ok((studies.iter().filter(told).count(), studies.len()))
+    }
+
     /// Runs a command of this program as the imaging centre, and reads its JSON.
     async fn command(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Value> {
         let program = std::env::current_exe()?;
@@ -170,6 +198,13 @@ impl Road {
 }
 
 impl Travelled {
+    /// The patient of the first study that is registered.
+    fn patient(&self) -> Option<String> {
+        let mut studies = self.studies.iter();
+        let registered = studies.find(|study| study.fate == "Registered");
+        registered.map(|study| study.patient.clone())
+    }
+
     /// A row for each study.
     pub(super) fn table(&self) -> String {
         let mut table = Table::new(&[
@@ -206,6 +241,12 @@ impl Travelled {
             self.changed,
             self.records,
         );
+        let (told, studies) = self.summarised;
+        if studies > 0 {
+            text.push_str(&format!(
+                " A summary made on demand (ITI-61) tells of {told} of {studies} studies of its patient."
+            ));
+        }
         if self.left_out > 0 {
             text.push_str(&format!(" {} files were left out.", self.left_out));
         }
@@ -227,6 +268,9 @@ impl Travelled {
         }
         if self.changed > 0 {
             failures.push("a second import found changes where there were none".to_owned());
+        }
+        if self.summarised.0 < self.summarised.1 {
+            failures.push("a summary did not tell of every study".to_owned());
         }
         if self.records == 0 {
             failures.push("nothing was audited".to_owned());

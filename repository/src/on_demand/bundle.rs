@@ -3,29 +3,27 @@
 //! The same summary gives the same bytes: nothing here knows a clock or chance, and resources are
 //! named by what they stand for.
 
+mod resources;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use xds_schemas::ebrim::InternationalString;
-use xds_schemas::metadata::{Code, DocumentEntry, PatientId, UniqueId};
+use xds_schemas::metadata::{DocumentEntry, UniqueId};
 use xds_schemas::xml::escape;
 
 use super::fhir::{
-    Attachment, Bundle, Coding, Composition, Concept, Content, Context, DICOM_UID, Device,
-    DeviceName, DocumentReference, Entry, HumanName, Identifier, ImagingStudy, Narrative, Patient,
-    Reference, Resource, Section, URI, date, date_time, instant, string,
+    Bundle, Composition, Concept, Entry, Identifier, Narrative, Reference, Resource, Section, URI,
+    date_time, instant,
 };
 use super::names;
 use super::summary::{Study, Summary, is_manifest};
 
+use resources::{device, imaging_study, modalities, patient, reference, text};
+
 /// What a summary is called whose entry has no title.
 pub(super) const TITLE: &str = "Imaging summary";
-/// The coding scheme of modalities.
-const DCM: &str = "1.2.840.10008.2.16.4";
-/// The largest `unsignedInt`.
-const LARGEST: u64 = 2_147_483_647;
 
 /// A document that was made.
 #[derive(Debug)]
@@ -194,133 +192,6 @@ fn nothing() -> Section {
     }
 }
 
-fn imaging_study(study: &Study<'_>, subject: &Reference) -> ImagingStudy {
-    let described = study.description();
-    let accession = |(number, authority): (&str, Option<&str>)| Identifier {
-        kind: Some(Concept::new(
-            "http://terminology.hl7.org/CodeSystem/v2-0203",
-            "ACSN",
-            "Accession ID",
-        )),
-        system: authority.map(|oid| format!("urn:oid:{oid}")),
-        value: number.to_owned(),
-    };
-    let uid = Identifier::of_oid(DICOM_UID, &study.uid);
-    let accessions = study.accessions().into_iter().map(accession);
-    ImagingStudy {
-        identifier: std::iter::once(uid).chain(accessions).collect(),
-        status: "available",
-        modality: modalities(described).collect(),
-        subject: subject.clone(),
-        started: described.service_start_time.as_ref().map(date_time),
-        procedure_code: concepts(&described.type_code),
-        description: described.title.as_ref().and_then(text),
-    }
-}
-
-fn reference(
-    document: &DocumentEntry,
-    subject: &Reference,
-    study: Option<&Reference>,
-) -> DocumentReference {
-    let home = document.home_community_id.as_ref();
-    let custodian = home.map(|home| Reference::Identifier(Identifier::new(URI, home.as_str())));
-    DocumentReference {
-        master_identifier: Identifier::of_oid(URI, document.unique_id.as_str()),
-        identifier: vec![Identifier::new(URI, document.entry_uuid.as_str())],
-        status: "current",
-        kind: document.type_code.as_ref().and_then(Concept::of),
-        category: concepts(&document.class_code),
-        subject: subject.clone(),
-        custodian,
-        description: document.title.as_ref().and_then(text),
-        security_label: concepts(&document.confidentiality_codes),
-        content: vec![Content {
-            attachment: attachment(document),
-            format: document.format_code.as_ref().and_then(Coding::of),
-        }],
-        context: Context {
-            event: concepts(&document.event_codes),
-            facility_type: document
-                .healthcare_facility_type_code
-                .as_ref()
-                .and_then(Concept::of),
-            practice_setting: document
-                .practice_setting_code
-                .as_ref()
-                .and_then(Concept::of),
-            related: study.cloned().into_iter().collect(),
-        },
-    }
-}
-
-fn attachment(document: &DocumentEntry) -> Attachment {
-    let hash = document.hash.as_deref().and_then(from_hexadecimal);
-    Attachment {
-        content_type: document.mime_type.clone(),
-        language: document.language_code.clone(),
-        size: document.size.filter(|size| *size <= LARGEST),
-        hash: hash.map(|hash| BASE64.encode(hash)),
-        title: document.title.as_ref().and_then(text),
-        creation: document.creation_time.as_ref().map(date_time),
-    }
-}
-
-/// The patient as documents describe it: PID-5 is a name (XPN), PID-7 a birth date, PID-8 a sex.
-fn patient(id: &PatientId, info: &[String]) -> Patient {
-    let field = |name: &str| info.iter().find_map(|field| field.strip_prefix(name));
-    let name = field("PID-5|").map(|name| {
-        let mut parts = name.split('^').map(string);
-        let family = parts.next().flatten();
-        let given = parts.take(2).flatten().collect();
-        HumanName { family, given }
-    });
-    let is_said = |name: &HumanName| name.family.is_some() || !name.given.is_empty();
-    let birth_date = field("PID-7|").and_then(|digits| digits.get(..8));
-    let birth_date = birth_date.filter(|digits| digits.bytes().all(|it| it.is_ascii_digit()));
-    Patient {
-        identifier: vec![Identifier::new(
-            format!("urn:oid:{}", id.authority),
-            id.id.as_str(),
-        )],
-        name: name.filter(is_said).into_iter().collect(),
-        gender: field("PID-8|").and_then(|sex| match sex {
-            "M" => Some("male"),
-            "F" => Some("female"),
-            "O" | "A" => Some("other"),
-            "U" => Some("unknown"),
-            _ => None,
-        }),
-        birth_date: birth_date.map(date),
-    }
-}
-
-fn device() -> Device {
-    let name = DeviceName {
-        name: "Hilum On-Demand Document Source",
-        kind: "user-friendly-name",
-    };
-    Device {
-        device_name: vec![name],
-    }
-}
-
-/// Modalities of the study that a document describes.
-fn modalities(document: &DocumentEntry) -> impl Iterator<Item = Coding> {
-    let codes = document.event_codes.iter();
-    codes
-        .filter(|code| code.scheme == DCM)
-        .filter_map(Coding::of)
-}
-
-fn concepts<'a>(codes: impl IntoIterator<Item = &'a Code>) -> Vec<Concept> {
-    codes.into_iter().filter_map(Concept::of).collect()
-}
-
-fn text(text: &InternationalString) -> Option<String> {
-    text.first().and_then(string)
-}
-
 /// A document in one line, for people.
 fn line(document: &DocumentEntry) -> String {
     let what = match is_manifest(document) {
@@ -346,10 +217,4 @@ fn narrative(lines: &[String]) -> Narrative {
         status: "generated",
         div,
     }
-}
-
-fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes().chunks(2);
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    digits.map(byte).collect()
 }

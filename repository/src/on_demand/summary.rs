@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use xds_schemas::metadata::hl7::is_oid;
 use xds_schemas::metadata::patient_id::id_type;
 use xds_schemas::metadata::{DocumentEntry, PatientId, SubmissionSet, Timestamp, UniqueId};
 use xds_schemas::rad68_provide_and_register_imaging_document_set as rad68;
@@ -48,8 +49,12 @@ impl<'a> Summary<'a> {
     ) -> Self {
         let mut by_uid = BTreeMap::<String, Vec<&DocumentEntry>>::new();
         let mut without = Vec::new();
-        for document in documents {
-            let mut uids = references(document, id_type::STUDY_INSTANCE_UID).peekable();
+        // What has no name cannot be referred to.
+        let named = documents
+            .iter()
+            .filter(|it| !it.unique_id.as_str().trim().is_empty());
+        for document in named {
+            let mut uids = studies_of(document).peekable();
             if uids.peek().is_none() {
                 without.push(document);
             }
@@ -114,7 +119,7 @@ impl<'a> Study<'a> {
     pub(super) fn accessions(&self) -> Vec<(&'a str, Option<&'a str>)> {
         let references = self.documents.iter().flat_map(|it| &it.reference_ids);
         let mut accessions: Vec<(&str, Option<&str>)> = references
-            .filter(|it| it.id_type == id_type::ACCESSION)
+            .filter(|it| it.id_type == id_type::ACCESSION && !it.id.trim().is_empty())
             .map(|it| (it.id.as_str(), it.authority.as_deref().and_then(oid_of)))
             .collect();
         accessions.sort_unstable();
@@ -125,7 +130,7 @@ impl<'a> Study<'a> {
 
 /// The OID in `&OID&ISO`.
 fn oid_of(authority: &str) -> Option<&str> {
-    authority.split('&').nth(1).filter(|oid| !oid.is_empty())
+    authority.split('&').nth(1).filter(|oid| is_oid(oid))
 }
 
 /// Whether the document lists the images of a study.
@@ -152,20 +157,18 @@ fn of_order(
     let accessions = document.reference_ids.iter();
     let mut accessions = accessions.filter(|it| it.id_type == id_type::ACCESSION);
     accessions.find_map(|accession| {
-        let has = |it: &&DocumentEntry| it.reference_ids.contains(accession);
         let mut studies = studies.iter();
-        let found = studies.find(|(_, documents)| documents.iter().any(|it| has(it)));
+        let has = |it: &&DocumentEntry| it.reference_ids.contains(accession);
+        let found = studies.find(|(_, documents)| documents.iter().any(has));
         found.map(|(uid, _)| uid.clone())
     })
 }
 
-fn references<'a>(
-    document: &'a DocumentEntry,
-    id_type: &'a str,
-) -> impl Iterator<Item = &'a str> + use<'a> {
+/// The studies that a document names. DICOM has nothing but OIDs for them.
+fn studies_of(document: &DocumentEntry) -> impl Iterator<Item = &str> {
     let references = document.reference_ids.iter();
-    let of_type = references.filter(move |it| it.id_type == id_type);
-    of_type.map(|it| it.id.as_str())
+    let of_studies = references.filter(|it| it.id_type == id_type::STUDY_INSTANCE_UID);
+    of_studies.map(|it| it.id.as_str()).filter(|id| is_oid(id))
 }
 
 /// By when documents were made, and the same each time.
