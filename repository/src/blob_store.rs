@@ -52,6 +52,8 @@ struct Root {
 pub(crate) struct Stored {
     /// The file, which begins with the document.
     pub(crate) path: PathBuf,
+    /// The same, open: whatever becomes of the name, it is what the label says.
+    pub(crate) file: File,
     /// What is known of the document.
     pub(crate) label: Label,
 }
@@ -146,13 +148,14 @@ impl BlobStore {
     /// The document with this uniqueId, if it is kept here. Blocks.
     pub(crate) fn find(&self, unique_id: &str) -> io::Result<Option<Stored>> {
         let path = self.place_of(unique_id);
-        let label = match container::read(&path) {
-            Ok(label) => label,
+        let file = match File::open(&path) {
+            Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
+        let label = container::label_of(&file)?;
         match label.filter(|label| label.unique_id == unique_id) {
-            Some(label) => Ok(Some(Stored { path, label })),
+            Some(label) => Ok(Some(Stored { path, file, label })),
             None => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!("{} is damaged", path.display()),

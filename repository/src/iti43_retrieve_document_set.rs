@@ -6,8 +6,6 @@
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-43.html>
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io;
 use std::time::SystemTime;
 
 use hilum_audit::{Document, Event, Outcome, Parties, Recorded};
@@ -168,12 +166,8 @@ pub(crate) fn look_up(
     unique_id: &str,
     open: bool,
 ) -> Result<Given, RegistryError> {
-    let found = store.find(unique_id).and_then(|stored| match stored {
-        Some(stored) => given(stored, open),
-        None => Ok(None),
-    });
-    match found {
-        Ok(Some(given)) => Ok(given),
+    match store.find(unique_id) {
+        Ok(Some(stored)) => Ok(given(stored, open)),
         Ok(None) => Err(RegistryError::error(
             ErrorCode::DocumentUniqueIdError,
             format!("there is no document {unique_id} here"),
@@ -182,29 +176,24 @@ pub(crate) fn look_up(
     }
 }
 
-/// Nothing if the document was removed since it was found.
-fn given(stored: Stored, open: bool) -> io::Result<Option<Given>> {
-    let Stored { path, label } = stored;
-    let source = match open.then(|| File::open(&path)) {
-        Some(Ok(file)) => PartSource::Open {
-            file,
-            length: label.size,
-        },
-        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Some(Err(error)) => return Err(error),
-        None => PartSource::File {
+fn given(stored: Stored, open: bool) -> Given {
+    let Stored { path, file, label } = stored;
+    let length = label.size;
+    let source = match open {
+        true => PartSource::Open { file, length },
+        false => PartSource::File {
             path,
             offset: 0,
-            length: label.size,
+            length,
         },
     };
-    Ok(Some(Given {
+    Given {
         mime_type: label.mime_type,
         patient_id: label.patient_id,
         source,
         new_unique_id: None,
         is_kept: false,
-    }))
+    }
 }
 
 fn answered(asked: DocumentRequest, given: &Given, content_id: &str) -> DocumentResponse {

@@ -58,7 +58,8 @@ impl Caller {
     ///
     /// Everyone who was let in may do what documents are shared for: who is let in, the TLS
     /// configuration decides (ITI-19), and an operator who asks for no certificates has decided
-    /// too. Running the system takes a node that is known, or this very machine.
+    /// too. Running the system, and removing what cannot be had back, takes a node that is known,
+    /// or this very machine.
     pub fn may(&self, permission: Permission) -> Result<(), NotPermitted> {
         match permission {
             Permission::Query
@@ -66,13 +67,14 @@ impl Caller {
             | Permission::Provide
             | Permission::Retrieve
             | Permission::Update
-            | Permission::Remove
             | Permission::Announce
             | Permission::Subscribe => Ok(()),
-            Permission::Administer if self.node.is_some() || self.address.ip().is_loopback() => {
+            Permission::Remove | Permission::Administer
+                if self.node.is_some() || self.address.ip().is_loopback() =>
+            {
                 Ok(())
             }
-            Permission::Administer => Err(NotPermitted {
+            Permission::Remove | Permission::Administer => Err(NotPermitted {
                 permission,
                 who: "a caller without a certificate".to_owned(),
             }),
@@ -85,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strangers_do_not_administer() {
+    fn strangers_do_not_administer_or_remove() {
         let far = Caller::unknown("192.0.2.1:5".parse().unwrap());
         assert_eq!(far.may(Permission::Query), Ok(()));
         let refused = far.may(Permission::Administer).unwrap_err();
@@ -93,7 +95,9 @@ mod tests {
             refused.to_string(),
             "a caller without a certificate may not administer here"
         );
+        assert!(far.may(Permission::Remove).is_err());
         let near = Caller::unknown("127.0.0.1:5".parse().unwrap());
         assert_eq!(near.may(Permission::Administer), Ok(()));
+        assert_eq!(near.may(Permission::Remove), Ok(()));
     }
 }

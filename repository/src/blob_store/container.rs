@@ -107,15 +107,19 @@ impl Label {
 
 /// Reads the label of a file; `None` if it has none, as when it is not complete.
 pub(crate) fn read(path: &Path) -> io::Result<Option<Label>> {
-    let file = File::open(path)?;
+    label_of(&File::open(path)?)
+}
+
+/// The same of a file that is open, which stands where it stood afterwards.
+pub(super) fn label_of(file: &File) -> io::Result<Option<Label>> {
     let length = file.metadata()?.len();
-    let tail = tail(&file, length, TAIL_BYTES)?;
+    let tail = tail(file, length, TAIL_BYTES)?;
     let Some(label_bytes) = label_bytes(&tail) else {
         return Ok(None);
     };
     let whole = label_bytes + FOOTER;
     let tail = if whole > tail.len() {
-        self::tail(&file, length, whole)?
+        self::tail(file, length, whole)?
     } else {
         tail
     };

@@ -66,7 +66,9 @@ impl<'a> Summary<'a> {
         for document in without {
             match of_order(document, &by_uid) {
                 Some(uid) => by_uid.entry(uid).or_default().push(document),
-                None if is_imaging(document) => others.push(document),
+                None if is_imaging(document) && !is_summary(document, entry) => {
+                    others.push(document)
+                }
                 None => {}
             }
         }
@@ -146,6 +148,16 @@ fn is_imaging(document: &DocumentEntry) -> bool {
     document.format_code.as_ref().is_some_and(|format| {
         format.code.starts_with(RADIOLOGY_FORMATS) || format.scheme == rad68::FORMAT_CODE_SCHEME
     })
+}
+
+/// Whether a document looks like an edition of this summary that was kept. A summary does not speak
+/// of itself, or it would be another one each time.
+fn is_summary(document: &DocumentEntry, summary: &DocumentEntry) -> bool {
+    let format = |entry: &DocumentEntry| {
+        let format = entry.format_code.as_ref();
+        format.map(|format| (format.code.clone(), format.scheme.clone()))
+    };
+    document.mime_type == summary.mime_type && format(document) == format(summary)
 }
 
 /// The study of a document that names only the order for which the study was made. Laboratories

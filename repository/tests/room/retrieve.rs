@@ -66,6 +66,23 @@ async fn all_some_or_none() {
     assert_eq!(site.records()[2..], expected);
 }
 
+/// More than are open at a time.
+#[tokio::test]
+async fn many_documents_in_one_answer() {
+    let site = Site::open().await;
+    let texts: Vec<String> = (0..40).map(|at| format!("document number {at}")).collect();
+    let draft = Draft::of(texts.iter().map(String::as_bytes));
+    site.accepted(&draft).await;
+    let ids: Vec<String> = (0..40).map(|at| draft.id(at)).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let (response, got) = site.retrieve(&ids).await;
+    assert_eq!(response, RegistryResponse::success(Vec::new()));
+    for ((_, content), text) in got.iter().zip(&texts) {
+        assert_eq!(content, text.as_bytes());
+    }
+    assert_eq!(got.len(), 40);
+}
+
 #[tokio::test]
 async fn each_patient_is_recorded() {
     let site = Site::open().await;

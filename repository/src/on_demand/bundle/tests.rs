@@ -96,6 +96,27 @@ fn a_document_of_two_studies_is_described_once() {
     assert_eq!(of_kind(&bundle, "DocumentReference").len(), 1);
 }
 
+/// An affinity domain may have no better format for a summary than one of radiology.
+#[test]
+fn a_summary_does_not_speak_of_itself() {
+    let format = Code::new("urn:ihe:rad:TEXT", "1.3.6.1.4.1.19376.1.2.3", "text");
+    let snapshot = DocumentEntry {
+        format_code: Some(format.clone()),
+        ..DocumentEntry::new("urn:uuid:3", "2.25.3", "application/fhir+json")
+    };
+    let mut other = snapshot.clone();
+    other.mime_type = "text/xml".to_owned();
+    let documents = [snapshot, other];
+    let (set, patient) = (set(), PatientId::new("P-1", "1.2.3"));
+    let entry = DocumentEntry {
+        format_code: Some(format),
+        ..entry()
+    };
+    let summary = Summary::of(&entry, &set, &patient, &documents);
+    assert_eq!(summary.others.len(), 1);
+    assert_eq!(summary.others[0].mime_type, "text/xml");
+}
+
 /// The time of a summary is that of the newest thing in it.
 #[test]
 fn what_has_not_changed_is_as_old_as_it_was() {
