@@ -198,6 +198,28 @@ def provides_mtom(node):
     retrieved(client(node, node.repository).service, unique_id, content)
 
 
+def removes(node):
+    """zeep removes a document (ITI-86)"""
+    content = b"soon gone"
+    unique_id = oid()
+    of_repository = client(node, node.repository)
+    answer = of_repository.service["DocumentRepository_ProvideAndRegisterDocumentSet-b"](
+        SubmitObjectsRequest={"RegistryObjectList": submission(unique_id, content)},
+        Document=[{"id": "Document01", "_value_1": content}],
+    )
+    assert answer.status == SUCCESS, answer
+    retrieved(of_repository.service, unique_id, content)
+    remover = of_repository.bind(
+        "DocumentRepository_Service", "DocumentRepository_Remove_Port_Soap12"
+    )
+    document = {"RepositoryUniqueId": REPOSITORY, "DocumentUniqueId": unique_id}
+    answer = remover["DocumentRepository_RemoveDocuments"](DocumentRequest=[document])
+    assert answer.status == SUCCESS, answer
+    answer = remover["DocumentRepository_RemoveDocuments"](DocumentRequest=[document])
+    errors = [error.errorCode for error in answer.RegistryErrorList.RegistryError]
+    assert errors == ["XDSDocumentUniqueIdError"], errors
+
+
 def retrieved(service, unique_id, content):
     answer = service["DocumentRepository_RetrieveDocumentSet"](
         DocumentRequest=[{"RepositoryUniqueId": REPOSITORY, "DocumentUniqueId": unique_id}]
@@ -226,6 +248,7 @@ def messages_are_valid(node):
             (f"{EBRIM}:xsd:query:3.0", "query.xsd"),
             ("urn:ihe:iti:xds-b:2007", "xds-b.xsd"),
             ("urn:ihe:rad:xdsi-b:2009", "xdsi-b.xsd"),
+            ("urn:ihe:iti:rmd:2017", "rmd.xsd"),
         ]
     )
     root = f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">{imports}</xs:schema>'
@@ -246,6 +269,7 @@ def messages_are_valid_as_published(node):
             (f"{EBRIM}:xsd:query:3.0", "query.xsd"),
             ("urn:ihe:iti:xds-b:2007", "XDS.b_DocumentRepository.xsd"),
             ("urn:ihe:rad:xdsi-b:2009", "XDSI.b_ImagingDocumentSource.xsd"),
+            ("urn:ihe:iti:rmd:2017", "rmd.xsd"),
         ]
     )
     root = f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">{imports}</xs:schema>'
@@ -266,10 +290,11 @@ def valid(schema):
         "SubmitObjectsRequest", "RegistryResponse", "AdhocQueryRequest", "AdhocQueryResponse",
         "ProvideAndRegisterDocumentSetRequest", "RetrieveDocumentSetRequest",
         "RetrieveDocumentSetResponse", "RetrieveImagingDocumentSetRequest",
+        "RemoveDocumentsRequest",
     }  # fmt: skip
     assert seen == wanted, f"not seen on the wire: {wanted - seen}"
 
 
-JUDGES = [registers_and_asks, provides_inline, provides_mtom]
+JUDGES = [registers_and_asks, provides_inline, provides_mtom, removes]
 # Of everything that was said before.
 VALIDATIONS = [messages_are_valid, messages_are_valid_as_published]
