@@ -133,3 +133,73 @@ async fn metadata_goes_first() {
     // Both sides of two removals.
     assert_eq!((of("ITI-62"), of("ITI-86")), (4, 4));
 }
+
+/// What hangs on a document goes with it, and nothing else: ITI-62 refuses whatever would be left
+/// with a link that leads nowhere, or without a submission set.
+#[tokio::test]
+async fn what_hangs_on_a_document_goes_with_it() {
+    let town = Town::found(Setup {
+        uncounted: true,
+        ..Setup::default()
+    });
+    let said = |arguments: &[&str]| -> serde_json::Value {
+        let output = town.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let submitted = |name: &str, more: &[&str]| {
+        std::fs::write(town.node().join(name), name).unwrap();
+        let arguments = ["submit", name, "--patient", "P-1", "--json"];
+        let answer = said(&[&arguments, more].concat());
+        answer["documents"][0]["uniqueId"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let old = submitted("old.txt", &["--new-folder", "A folder"]);
+    let new = submitted("new.txt", &["--replaces", &old]);
+    let addendum = submitted("addendum.txt", &["--appends-to", &new]);
+    let all = || {
+        said(&[
+            "query",
+            "all",
+            "--patient",
+            "P-1",
+            "--status",
+            "all",
+            "--json",
+        ])
+    };
+    let number = |all: &serde_json::Value, kind: &str| all[kind].as_array().unwrap().len();
+    let before = all();
+    assert_eq!(number(&before, "documents"), 3);
+
+    // Of a version that was replaced: the relation goes, the folder stays.
+    said(&["remove", &old, "--json"]);
+    let left = all();
+    assert_eq!(number(&left, "documents"), 2);
+    assert_eq!(number(&left, "folders"), 1);
+    assert_eq!(
+        number(&left, "submissionSets"),
+        3,
+        "the first one has the folder"
+    );
+    for document in [&new, &addendum] {
+        let got = town.retrieve(&[document]).await.unwrap();
+        assert_eq!(got.response.status, ResponseStatus::Success);
+    }
+    // Of the one in force: its addendum is a document of its own.
+    said(&["remove", &new, &addendum, "--json"]);
+    let left = all();
+    assert_eq!(number(&left, "documents"), 0);
+    assert_eq!(number(&left, "folders"), 1);
+    assert_eq!(number(&left, "submissionSets"), 1);
+    assert_eq!(
+        number(&left, "associations"),
+        1,
+        "the folder is held: {left}"
+    );
+    for name in ["old.txt", "new.txt", "addendum.txt"] {
+        assert!(!stored(&town, name.as_bytes()), "{name}");
+    }
+}

@@ -226,6 +226,20 @@ pub(crate) async fn on_demand_documents_are_related(site: Site) {
     assert_eq!(names(&site, &find(&p1, &BOTH)).await, [made.as_str()]);
     let holder = StoredQuery::GetFoldersForDocument(Names::EntryUuids(vec![made.clone()]));
     assert_eq!(site.find(&holder).await.len(), 1);
+    let folder = replacing.folders[0].unique_id.clone();
+    let contents = |entry_types: &[DocumentEntryType]| {
+        StoredQuery::GetFolderAndContents(GetContents {
+            of: Names::UniqueIds(vec![folder.clone()]),
+            filter: ContentFilter {
+                entry_types: entry_types.to_vec(),
+                ..ContentFilter::default()
+            },
+        })
+    };
+    let inside = names(&site, &contents(&[DocumentEntryType::OnDemand])).await;
+    assert!(inside.contains(&made.0));
+    let inside = names(&site, &contents(&[DocumentEntryType::Stable])).await;
+    assert!(!inside.contains(&made.0));
 
     let (mut again, newer) = one_on_demand(&p1);
     again.relate(newer.clone(), AssociationType::Replace, made.clone());

@@ -50,8 +50,9 @@ impl Server {
             ],
         );
         let log = server.path().join("log");
+        // Registries of earlier cases keep their connections.
         let options = format!(
-            "-c listen_addresses= -c fsync=off -k {}",
+            "-c listen_addresses= -c fsync=off -c max_connections=1000 -k {}",
             server.path().display()
         );
         let log = log.display().to_string();

@@ -141,6 +141,29 @@ async fn what_an_earlier_process_left_is_sorted() {
     assert!(path.exists(), "what may be registered is not dropped");
 }
 
+#[tokio::test]
+async fn what_is_removed_is_gone_and_may_come_again() {
+    let (_folder, store) = store();
+    assert!(
+        !store.remove("1").await.unwrap(),
+        "there is not even a folder"
+    );
+    let arrival = received(&store, "1", &[b"one"]).await;
+    store.keep([&arrival].into_iter()).await.unwrap();
+    let mut held = store.find("1").unwrap().unwrap();
+    assert!(store.remove("1").await.unwrap());
+    assert!(!held.path.exists());
+    assert!(store.find("1").unwrap().is_none());
+    assert!(!store.remove("1").await.unwrap());
+    // Whoever holds it open has it still.
+    let mut content = [0; 3];
+    std::io::Read::read_exact(&mut held.file, &mut content).unwrap();
+    assert_eq!(&content, b"one");
+    let other = received(&store, "1", &[b"other"]).await;
+    store.keep([&other].into_iter()).await.unwrap();
+    assert_eq!(self::content(&store.find("1").unwrap().unwrap()), b"other");
+}
+
 #[test]
 fn only_files_are_stores() {
     let refused = |url: &str| folder_of(url).unwrap_err().to_string();
