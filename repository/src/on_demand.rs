@@ -17,6 +17,7 @@ mod names;
 mod snapshot;
 mod summary;
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use hilum_audit::Event;
@@ -32,9 +33,9 @@ use xds_schemas::metadata::{
     UniqueId,
 };
 
-use crate::Room;
 use crate::iti18_registry_stored_query as iti18;
 use crate::iti43_retrieve_document_set::{Found, Given};
+use crate::{Room, failure};
 
 pub use iti61_register_on_demand_document_entry::{Fate, Registering, register};
 
@@ -116,8 +117,13 @@ impl Making<'_> {
         let patient = patient.ok_or_else(|| cannot(unique_id, "it is registered for nobody"))?;
         let set = self.submission_set(&entry, &patient).await?;
         let listed = self.documents(unique_id, &patient).await?;
-        let summary = Summary::of(&entry, &set, &patient, &listed);
-        let made = bundle::document(&summary);
+        let write = {
+            let (entry, set, patient) = (entry.clone(), set.clone(), patient.clone());
+            let listed = Arc::clone(&listed);
+            move || bundle::document(&Summary::of(&entry, &set, &patient, &listed))
+        };
+        let made = tokio::task::spawn_blocking(write).await;
+        let made = made.map_err(|error| failure::internal(&error.into()))?;
         // To a deprecated entry nothing can be related any more (ITI TF-2 3.42.4.1.3.3).
         let is_in_force = entry.availability_status != Some(AvailabilityStatus::Deprecated);
         if self.room.config.on_demand == OnDemand::Persist && is_in_force {
@@ -181,7 +187,7 @@ impl Making<'_> {
         &mut self,
         unique_id: &UniqueId,
         patient: &PatientId,
-    ) -> Result<Vec<DocumentEntry>, RegistryError> {
+    ) -> Result<Arc<[DocumentEntry]>, RegistryError> {
         let query = StoredQuery::FindDocuments(FindDocuments {
             patient: patient.clone(),
             statuses: vec![AvailabilityStatus::Approved],

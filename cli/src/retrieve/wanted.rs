@@ -14,6 +14,9 @@ use crate::client::Node;
 use crate::query::{self, Question};
 use crate::refusal::Refused;
 
+/// SHA-1 of no bytes at all.
+const HASH_OF_NOTHING: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+
 /// A document that is wanted, and what the registry says about it.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
@@ -40,16 +43,28 @@ impl Wanted {
 
     /// Whether the content is what was registered.
     pub(super) fn judge(&self, received: &Received) -> Verdict {
-        let same_hash = self
-            .hash
-            .as_ref()
-            .map(|hash| hash.eq_ignore_ascii_case(&received.hash));
-        let same_size = self.size.map(|size| size == received.size);
+        self.compare(&received.hash, received.size)
+    }
+
+    fn compare(&self, hash: &str, size: u64) -> Verdict {
+        let registered = self.hash.as_ref();
+        let same_hash = registered.map(|it| it.eq_ignore_ascii_case(hash));
+        let same_size = self.size.map(|it| it == size);
+        if self.is_assembled_later() && same_size == Some(false) {
+            return Verdict::Unknown;
+        }
         match (same_hash, same_size) {
             (Some(false), _) | (_, Some(false)) => Verdict::Differs,
             (Some(true), Some(true)) => Verdict::Verified,
             _ => Verdict::Unknown,
         }
+    }
+
+    /// Whether the document was to be put together when it is first retrieved: what is registered of
+    /// such a one is no hash and size of it (ITI TF-2 3.43.4.2.3.2).
+    fn is_assembled_later(&self) -> bool {
+        let hash = self.hash.as_deref().unwrap_or_default();
+        self.size == Some(0) && hash.eq_ignore_ascii_case(HASH_OF_NOTHING)
     }
 
     /// Whether the content is certainly not what was registered.
@@ -180,4 +195,31 @@ fn is_mixed(error: &anyhow::Error) -> bool {
         let mut errors = refused.errors.iter();
         errors.any(|error| error.code == ErrorCode::ResultNotSinglePatient)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_assembled_later_is_not_compared() {
+        let wanted = |hash: &str, size| Wanted {
+            request: DocumentRequest {
+                home_community_id: None,
+                repository_unique_id: "1.2".into(),
+                document_unique_id: "1.3".into(),
+            },
+            patient: None,
+            hash: Some(hash.to_owned()),
+            size: Some(size),
+        };
+        let some = "00".repeat(20);
+        let delayed = wanted(&HASH_OF_NOTHING.to_uppercase(), 0);
+        assert_eq!(delayed.compare(&some, 7), Verdict::Unknown);
+        assert_eq!(delayed.compare(HASH_OF_NOTHING, 0), Verdict::Verified);
+        let usual = wanted(&some, 7);
+        assert_eq!(usual.compare(&some, 7), Verdict::Verified);
+        assert_eq!(usual.compare(HASH_OF_NOTHING, 0), Verdict::Differs);
+        assert_eq!(wanted(&some, 0).compare(&some, 7), Verdict::Differs);
+    }
 }

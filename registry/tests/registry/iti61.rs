@@ -12,7 +12,8 @@ use xds_schemas::metadata::{
 };
 
 use crate::iti18::{find_documents, get_all, get_documents};
-use crate::site::Site;
+use crate::iti57::new_version;
+use crate::site::{Site, succeeded};
 use crate::words::{document, empty, folder, new_oid, new_uuid, one, patient, time};
 
 const APPROVED: AvailabilityStatus = AvailabilityStatus::Approved;
@@ -280,6 +281,25 @@ pub(crate) async fn snapshots_are_of_on_demand_documents(site: Site) {
     of_stable.relate(other, AssociationType::IsSnapshotOf, uuid);
     let refused = [ErrorCode::RegistryMetadataError];
     site.refuse(&of_stable, &refused).await;
+}
+
+/// Metadata update 3.57.4.1.3.3.1: a new version is as valid as what ITI-61 registers, and of the
+/// same objectType.
+pub(crate) async fn on_demand_documents_get_new_versions(site: Site) {
+    let site = site.with_patients().await;
+    let p1 = patient("P1");
+    let (submission, _) = one_on_demand(&p1);
+    accept(&site, &submission).await;
+    let entry = &submission.document_entries[0];
+    let mut described = new_version(entry, "Next", "1");
+    described.document_entries[0].size = Some(1);
+    let response = site.update(&described).await;
+    assert_eq!(response.status, ResponseStatus::Failure);
+    succeeded(&site.update(&new_version(entry, "Next", "1")).await);
+    let found = site.find(&find(&p1, &[DocumentEntryType::OnDemand])).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].version.as_deref(), Some("2"));
+    assert!(site.find(&find_documents(&p1)).await.is_empty());
 }
 
 /// ITI TF-2 3.61.4.1.3: whatever is refused is rolled back.

@@ -108,6 +108,7 @@ cases! {
     iti61::unique_ids_of_contents_and_of_what_has_none,
     iti61::on_demand_documents_are_related,
     iti61::snapshots_are_of_on_demand_documents,
+    iti61::on_demand_documents_get_new_versions,
     iti61::nothing_is_registered_by_half,
     iti61::every_registration_is_recorded,
     door::every_call_is_recorded,

@@ -157,7 +157,7 @@ async fn what_is_removed_is_gone_and_may_come_again() {
     assert!(!store.remove("1").await.unwrap());
     // Whoever holds it open has it still.
     let mut content = [0; 3];
-    std::io::Read::read_exact(&mut held.file, &mut content).unwrap();
+    io::Read::read_exact(&mut held.file, &mut content).unwrap();
     assert_eq!(&content, b"one");
     let other = received(&store, "1", &[b"other"]).await;
     store.keep([&other].into_iter()).await.unwrap();

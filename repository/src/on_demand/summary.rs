@@ -1,11 +1,13 @@
 //! What an imaging summary says: which of a patient's documents are about imaging, and which of
 //! them belong to one study.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use xds_schemas::metadata::hl7::is_oid;
 use xds_schemas::metadata::patient_id::id_type;
-use xds_schemas::metadata::{DocumentEntry, PatientId, SubmissionSet, Timestamp, UniqueId};
+use xds_schemas::metadata::{
+    DocumentEntry, PatientId, ReferenceId, SubmissionSet, Timestamp, UniqueId,
+};
 use xds_schemas::rad68_provide_and_register_imaging_document_set as rad68;
 
 /// How the format codes of IHE Radiology begin.
@@ -62,10 +64,12 @@ impl<'a> Summary<'a> {
                 by_uid.entry(uid.to_owned()).or_default().push(document);
             }
         }
+        let by_order = by_order(&by_uid);
         let mut others = Vec::new();
         for document in without {
-            match of_order(document, &by_uid) {
-                Some(uid) => by_uid.entry(uid).or_default().push(document),
+            let mut references = document.reference_ids.iter();
+            match references.find_map(|it| by_order.get(it)) {
+                Some(uid) => by_uid.entry(uid.clone()).or_default().push(document),
                 None if is_imaging(document) && !is_summary(document, entry) => {
                     others.push(document)
                 }
@@ -160,20 +164,19 @@ fn is_summary(document: &DocumentEntry, summary: &DocumentEntry) -> bool {
     document.mime_type == summary.mime_type && format(document) == format(summary)
 }
 
-/// The study of a document that names only the order for which the study was made. Laboratories
-/// have accession numbers too, so that one which leads to no study says nothing.
-fn of_order(
-    document: &DocumentEntry,
-    studies: &BTreeMap<String, Vec<&DocumentEntry>>,
-) -> Option<String> {
-    let accessions = document.reference_ids.iter();
-    let mut accessions = accessions.filter(|it| it.id_type == id_type::ACCESSION);
-    accessions.find_map(|accession| {
-        let mut studies = studies.iter();
-        let has = |it: &&DocumentEntry| it.reference_ids.contains(accession);
-        let found = studies.find(|(_, documents)| documents.iter().any(has));
-        found.map(|(uid, _)| uid.clone())
-    })
+/// The studies by the orders for which they were made, as far as their documents tell. Laboratories
+/// have accession numbers too: one that leads to no study says nothing.
+fn by_order<'a>(
+    by_uid: &BTreeMap<String, Vec<&'a DocumentEntry>>,
+) -> HashMap<&'a ReferenceId, String> {
+    let mut by_order = HashMap::new();
+    for (uid, documents) in by_uid {
+        let references = documents.iter().flat_map(|it| &it.reference_ids);
+        for accession in references.filter(|it| it.id_type == id_type::ACCESSION) {
+            by_order.entry(accession).or_insert_with(|| uid.clone());
+        }
+    }
+    by_order
 }
 
 /// The studies that a document names. DICOM has nothing but OIDs for them.
