@@ -18,6 +18,7 @@ mod iti44_patient_identity_feed_hl7v3;
 mod iti51_multi_patient_stored_query;
 mod iti57_update_document_set;
 mod iti62_remove_metadata;
+mod iti64_notify_xad_pid_link_change;
 mod iti8_patient_identity_feed;
 mod iti92_restricted_update_document_set;
 mod patients;
