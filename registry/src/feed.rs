@@ -13,11 +13,13 @@ use uuid::Uuid;
 use xds_schemas::hl7v2::{
     ErrorCode, Header, Message, PatientDomain, Place, Refusal, acknowledgement,
 };
+use xds_schemas::iti64_notify_xad_pid_link_change as link_change;
 use xds_schemas::metadata::Timestamp;
 use xds_schemas::soap::Fault;
 
 use crate::config::NO_DOMAIN;
 use crate::iti8_patient_identity_feed as iti8;
+use crate::iti64_notify_xad_pid_link_change as iti64;
 use crate::{Registry, seconds};
 
 /// How a message was taken: nothing, or why it was not.
@@ -70,8 +72,13 @@ async fn take(
         Ok(bytes) => match readable(registry, bytes, header) {
             Ok((message, domain)) => {
                 let read = (&message, header);
-                let received = iti8::receive(registry, &parties, read, domain, now);
-                match received.await? {
+                let received = match header.trigger.as_str() {
+                    link_change::TRIGGER => {
+                        iti64::receive(registry, &parties, read, domain, now).await?
+                    }
+                    _ => iti8::receive(registry, &parties, read, domain, now).await?,
+                };
+                match received {
                     Ok(taken) => return Ok(taken),
                     Err(refusal) => with_fault(refusal),
                 }

@@ -44,7 +44,7 @@ pub(crate) async fn answer(
         Ok(()) => (Outcome::Success, accepted),
         Err(not_done) => {
             let verdict = match not_done {
-                NotDone::Objection(_) => Verdict::Error,
+                NotDone::Objection(_) | NotDone::Refused(_) => Verdict::Error,
                 NotDone::Internal(_) => Verdict::Rejected,
             };
             let reason = not_done.to_string();

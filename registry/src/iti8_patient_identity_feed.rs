@@ -78,6 +78,7 @@ fn refusal(not_done: &NotDone) -> Refusal {
         NotDone::Objection(Objection::Same | Objection::TooLong) => {
             (ErrorCode::DuplicateKey, of(Which::Subsumed))
         }
+        NotDone::Refused(_) => (ErrorCode::DuplicateKey, of(Which::Surviving)),
         NotDone::Internal(_) => (ErrorCode::Internal, Place::segment("PID")),
     };
     Refusal::new(code, place, not_done.to_string())

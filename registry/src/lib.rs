@@ -19,6 +19,7 @@ mod iti51_multi_patient_stored_query;
 mod iti57_update_document_set;
 mod iti61_register_on_demand_document_entry;
 mod iti62_remove_metadata;
+mod iti64_notify_xad_pid_link_change;
 mod iti8_patient_identity_feed;
 mod iti92_restricted_update_document_set;
 mod patients;

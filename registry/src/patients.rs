@@ -58,8 +58,11 @@ pub(crate) enum NotDone {
     /// It cannot be.
     #[error("{0}")]
     Objection(#[from] Objection),
-    /// It is our fault: the operator finds the reason by this number.
-    #[error("internal error {0}")]
+    /// It would break rules of the metadata: the first of them.
+    #[error("nothing was changed: {0}")]
+    Refused(String),
+    /// It is our fault: the operator finds the reason by the number in it.
+    #[error("{0}")]
     Internal(String),
 }
 
@@ -96,15 +99,16 @@ pub(crate) async fn write(
 ) -> Result<(), NotDone> {
     match registry.db.write(work).await {
         Ok(done) => done.map_err(NotDone::from),
-        Err(failure) => {
+        Err(Failure::Refused(errors)) => {
+            let first = errors.into_iter().next().map(|error| error.context);
+            Err(NotDone::Refused(first.unwrap_or_default()))
+        }
+        Err(internal) => {
             // Logged there, and told by a number.
-            let said = failure.into_errors().into_iter().map(|error| error.context);
-            let said: Vec<String> = said.collect();
-            let incident = said.join("; ");
-            let incident = incident
-                .strip_prefix("internal error ")
-                .unwrap_or(&incident);
-            Err(NotDone::Internal(incident.to_owned()))
+            let said = internal.into_errors().into_iter().next();
+            Err(NotDone::Internal(
+                said.map(|error| error.context).unwrap_or_default(),
+            ))
         }
     }
 }

@@ -8,6 +8,7 @@
 mod associations;
 mod consequences;
 mod identifiers;
+pub(crate) mod link_change;
 mod rows;
 pub(crate) mod update;
 

@@ -39,6 +39,12 @@ pub fn read(
     header: &Header,
     domain: &PatientDomain,
 ) -> Result<LinkChange, Refusal> {
+    if header.message_type != MESSAGE_TYPE {
+        let reason = "MSH-9.1 is not ADT, the only message type that is taken here";
+        let place = Place::component("MSH", 9, 1);
+        let code = ErrorCode::UnsupportedMessageType;
+        return Err(Refusal::new(code, place, reason));
+    }
     if !matches!(header.structure.as_str(), "" | "ADT_A43") {
         let reason = "MSH-9.3 is not the structure of this event, ADT_A43";
         let place = Place::component("MSH", 9, 3);
@@ -215,6 +221,7 @@ mod tests {
             ),
             ("~L-2", "~L-2^^^&1.2.7&ISO~L-3", "more than two"),
             ("\rMRG", "\rMRH", "MRG"),
+            ("ADT^A43", "ORU^A43", "MSH-9.1"),
         ] {
             assert!(message.contains(from), "{from}");
             let refusal = reread(&message.replace(from, to)).unwrap_err();

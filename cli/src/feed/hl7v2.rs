@@ -1,17 +1,56 @@
-//! ITI-8: messages of HL7 v2 over MLLP.
+//! ITI-8, and ITI-64 in messages that others wrote: HL7 v2 over MLLP.
 
 use anyhow::Context;
-use hilum_audit::{Audit, Outcome, Parties, PatientFeed};
+use hilum_audit::{Audit, ChangedLink, Event, Outcome, Parties, PatientFeed};
 use hilum_transport::mllp::Connection;
 use uuid::Uuid;
-use xds_schemas::hl7v2::{Acknowledgement, Header, Message, encode};
+use xds_schemas::hl7v2::{Acknowledgement, Header, Message, PatientDomain, encode};
 use xds_schemas::iti8_patient_identity_feed::{self as iti8, Announcement};
+use xds_schemas::iti64_notify_xad_pid_link_change::{self as iti64, LinkChange};
 
 use super::{Told, event, now, said};
 use crate::client::{self, Node};
 use crate::config::ConfigError;
 
-const TRANSACTION: &str = "ITI-8";
+/// What a message says, as far as it is recorded.
+enum Content {
+    /// ITI-8; nothing if it is not understood.
+    Announcement(Option<Announcement>),
+    /// ITI-64.
+    LinkChange(LinkChange),
+}
+
+impl Content {
+    /// What is said by a message that others wrote.
+    fn read(message: &Message, header: &Header, domain: &PatientDomain) -> Self {
+        if header.trigger == iti64::TRIGGER
+            && let Ok(change) = iti64::read(message, header, domain)
+        {
+            return Self::LinkChange(change);
+        }
+        Self::Announcement(iti8::read(message, header, domain).ok())
+    }
+
+    const fn transaction(&self) -> &'static str {
+        match self {
+            Self::Announcement(_) => "ITI-8",
+            Self::LinkChange(_) => "ITI-64",
+        }
+    }
+
+    fn said(&self) -> String {
+        match self {
+            Self::Announcement(Some(announcement)) => said(announcement),
+            Self::Announcement(None) => "the message".to_owned(),
+            Self::LinkChange(change) => {
+                format!(
+                    "{} is {}, not {}",
+                    change.local, change.new, change.previous
+                )
+            }
+        }
+    }
+}
 
 /// Sends a message for each announcement, on one connection, until one cannot be sent.
 pub(super) async fn send(node: &Node, announcements: &[Announcement]) -> anyhow::Result<Vec<Told>> {
@@ -19,7 +58,11 @@ pub(super) async fn send(node: &Node, announcements: &[Announcement]) -> anyhow:
     for announcement in announcements {
         let header = header(node);
         let text = announcement.to_message(&header, &now());
-        messages.push((header, Some(announcement.clone()), text));
+        messages.push((
+            header,
+            Content::Announcement(Some(announcement.clone())),
+            text,
+        ));
     }
     exchange(node, messages).await
 }
@@ -29,8 +72,9 @@ pub(super) async fn send_raw(node: &Node, message: &str) -> anyhow::Result<Vec<T
     let read = Message::read(message.as_bytes()).ok();
     let header = read.as_ref().map(Header::of).unwrap_or_default();
     let domain = node.config.patient_domain();
-    let announcement = read.and_then(|read| iti8::read(&read, &header, &domain).ok());
-    exchange(node, vec![(header, announcement, message.to_owned())]).await
+    let content = read.map(|read| Content::read(&read, &header, &domain));
+    let content = content.unwrap_or(Content::Announcement(None));
+    exchange(node, vec![(header, content, message.to_owned())]).await
 }
 
 /// The text with a carriage return after each line, as HL7 wants it.
@@ -56,7 +100,7 @@ fn header(node: &Node) -> Header {
 
 async fn exchange(
     node: &Node,
-    messages: Vec<(Header, Option<Announcement>, String)>,
+    messages: Vec<(Header, Content, String)>,
 ) -> anyhow::Result<Vec<Told>> {
     let url = node.config.feed_url().ok_or_else(|| {
         let problem = "feed.url: it is needed to know where to announce patients";
@@ -67,7 +111,7 @@ async fn exchange(
     let limits = &node.config.limits;
     let mut connection = None;
     let mut all = Vec::with_capacity(messages.len());
-    for (header, announcement, text) in messages {
+    for (header, content, text) in messages {
         let answer = async {
             let open = match connection.take() {
                 Some(open) => open,
@@ -77,17 +121,17 @@ async fn exchange(
             let read = Acknowledgement::read(&answer);
             read.with_context(|| format!("{url} did not answer with an acknowledgement"))
         };
-        let answer = answer.await.map(|ack| told(announcement.as_ref(), ack));
-        let answer = recorded(&ledger, &url, &header, announcement.as_ref(), answer).await?;
+        let answer = answer.await.map(|ack| told(&content, ack));
+        let answer = recorded(&ledger, &url, &header, &content, answer).await?;
         all.push(answer);
     }
     Ok(all)
 }
 
-fn told(announcement: Option<&Announcement>, acknowledgement: Acknowledgement) -> Told {
+fn told(content: &Content, acknowledgement: Acknowledgement) -> Told {
     Told {
-        transaction: TRANSACTION,
-        said: announcement.map_or_else(|| "the message".to_owned(), said),
+        transaction: content.transaction(),
+        said: content.said(),
         accepted: acknowledgement.is_accepted(),
         code: acknowledgement.code,
         reasons: acknowledgement.reasons,
@@ -99,7 +143,7 @@ async fn recorded(
     ledger: &Audit,
     url: &str,
     header: &Header,
-    announcement: Option<&Announcement>,
+    content: &Content,
     answer: anyhow::Result<Told>,
 ) -> anyhow::Result<Told> {
     let parties = Parties::asked(url).named(
@@ -113,9 +157,27 @@ async fn recorded(
         Ok(told) => told.outcome(),
         Err(error) => Outcome::Failure(error.to_string()),
     };
-    let feed = PatientFeed::PatientIdentityFeed;
-    let event = event(feed, &parties, &header.control_id, announcement, &outcome);
+    let id = &header.control_id;
+    let event = match content {
+        Content::Announcement(announcement) => {
+            let feed = PatientFeed::PatientIdentityFeed;
+            event(feed, &parties, id, announcement.as_ref(), &outcome)
+        }
+        Content::LinkChange(change) => link_changed(&parties, id, change, &outcome),
+    };
     ledger.record(event, answer).await?.into_inner()
+}
+
+/// ITI TF-2 3.64.5.1.1.
+fn link_changed(parties: &Parties, id: &str, change: &LinkChange, outcome: &Outcome) -> Event {
+    let subsumed = change.subsumed_local.as_ref().map(ToString::to_string);
+    let link = ChangedLink {
+        local: &change.local.to_string(),
+        subsumed_local: subsumed.as_deref(),
+        new: &change.new.to_string(),
+        previous: &change.previous.to_string(),
+    };
+    Event::link_changed(parties, id, link, outcome)
 }
 
 #[cfg(test)]

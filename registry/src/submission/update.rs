@@ -32,6 +32,8 @@ pub(crate) enum By {
     Administrator,
     /// ITI-92.
     Initiator,
+    /// ITI-64.
+    LinkChange,
 }
 
 /// An update that is ready to be carried out.

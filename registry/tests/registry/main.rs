@@ -12,6 +12,7 @@ mod iti44;
 mod iti57;
 mod iti61;
 mod iti62;
+mod iti64;
 mod iti8;
 mod iti92;
 mod postgres;
@@ -118,6 +119,12 @@ cases! {
     iti8::everything_is_recorded,
     iti8::merges_meet_submissions,
     iti8::merges_meet_each_other,
+    iti64::documents_follow_their_local_patient,
+    iti64::what_stays_behind_holds_up_what_is_linked_with_it,
+    iti64::local_patients_are_merged,
+    iti64::references_and_replacements_are_followed,
+    iti64::changes_of_merged_and_unknown_patients,
+    iti64::one_record_names_everybody,
     iti44::patients_become_known_in_hl7v3,
     iti44::merges_are_those_of_iti8,
     iti44::what_is_wrong_is_told_in_hl7v3,

@@ -12,6 +12,7 @@ use super::{By, InProgress};
 use crate::db::registry_objects::{self, Found, Kind, Row, Status, Wanted};
 use crate::db::{Connection, links, patients};
 use crate::failure::Failure;
+use crate::submission::associations::same_patient;
 use crate::submission::{consequences, rows, too_many_objects};
 
 /// A link that is to be made.
@@ -136,7 +137,9 @@ impl Propagation<'_, '_> {
         let by_reference =
             association.submission_set_status == Some(SubmissionSetStatus::Reference);
         if source.kind == Kind::SubmissionSet {
-            if by_reference && self.update.prepared.by == By::Initiator {
+            // Restricted metadata update 3.92.4.1.3; ITI TF-2 3.64.4.1.3.1.4.
+            let by = self.update.prepared.by;
+            if by_reference && matches!(by, By::Initiator | By::LinkChange) {
                 let mut old = found;
                 rows::deprecate(&mut old.row, &mut old.ebrim);
                 registry_objects::update(conn, &old)?;
@@ -150,10 +153,24 @@ impl Propagation<'_, '_> {
                 self.folders.insert(source.key);
                 self.push(association, source, target, true);
             }
-        } else if association.association_type.is_relationship() {
+        } else if association.association_type.is_relationship()
+            && !self.is_lost(conn, &source, &target)?
+        {
             self.push(association, source, target, false);
         }
         Ok(())
+    }
+
+    /// A change of links leaves behind what was replaced, and so loses its relationship: "To trace
+    /// RPLC and XFRM_RPLC Associations each of the previous versions of the new DocumentEntry must be
+    /// examined" (ITI TF-2 3.64.4.1.3.1.5).
+    fn is_lost(&self, conn: &mut Connection, source: &Row, target: &Row) -> Result<bool, Failure> {
+        let deprecated = [source, target]
+            .iter()
+            .any(|it| it.status == Status::Deprecated);
+        Ok(self.update.prepared.by == By::LinkChange
+            && deprecated
+            && !same_patient(conn, source.patient, target.patient)?)
     }
 
     fn push(&mut self, association: Association, source: Row, target: Row, is_member: bool) {

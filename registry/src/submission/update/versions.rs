@@ -123,7 +123,7 @@ fn judge_one(
     }
     if row.kind != old.row.kind {
         let code = match prepared.by {
-            By::Administrator => ErrorCode::MetadataIdentifierError,
+            By::Administrator | By::LinkChange => ErrorCode::MetadataIdentifierError,
             By::Initiator => ErrorCode::ObjectTypeError,
         };
         refuse(code, "its objectType is not that of the versions before");
