@@ -10,7 +10,9 @@ use hilum_transport::{Client, ClientError};
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrim::RegistryObject;
 use xds_schemas::ebrs::{AdhocQueryRequest, RegistryError, ReturnType};
-use xds_schemas::iti18_registry_stored_query::{RegistryStoredQuery, StoredQuery};
+use xds_schemas::iti18_registry_stored_query::{
+    MetadataLevel, RegistryStoredQuery, StoredQuery, Visibility,
+};
 use xds_schemas::metadata::DocumentEntry;
 use xds_schemas::xml::{ToXml, Writer};
 
@@ -38,15 +40,27 @@ impl Silence {
     }
 }
 
+/// What everybody sees.
+pub(crate) const USUAL: Visibility = Visibility {
+    level: MetadataLevel::One,
+    association_statuses: Vec::new(),
+};
+/// Old versions and what is offline, too: whatever the registry knows of a document. Registries
+/// without versions ignore it.
+pub(crate) const EVERYTHING: Visibility = Visibility {
+    level: MetadataLevel::Two,
+    association_statuses: Vec::new(),
+};
+
 /// Asks for whole objects, on behalf of a person if there is one. The event is to be recorded
 /// before anybody learns of the answer. `patients` are those whom it concerns, as CX.
 pub(crate) async fn send(
     (client, url): (&Client, &str),
     person: Option<&User>,
-    query: &StoredQuery,
+    (query, visibility): (&StoredQuery, &Visibility),
     patients: &[&str],
 ) -> (Result<Vec<RegistryObject>, Silence>, Event) {
-    let request = query.to_request(ReturnType::LeafClass);
+    let request = query.to_visible_request(ReturnType::LeafClass, visibility);
     let answer = client.send::<RegistryStoredQuery>(url, &request, Vec::new());
     let (objects, outcome) = match answer.await {
         Ok(answer) => {

@@ -152,7 +152,13 @@ impl Removal<'_> {
         // One by one: to a question about several patients the registry would not answer.
         let query = StoredQuery::GetDocuments(Names::UniqueIds(vec![unique_id.clone()]));
         let person = self.caller.user.as_ref();
-        let (found, event) = iti18::send(self.room.registry(), person, &query, &[]).await;
+        let (found, event) = iti18::send(
+            self.room.registry(),
+            person,
+            (&query, &iti18::EVERYTHING),
+            &[],
+        )
+        .await;
         self.asked.push(event);
         let here = &document.repository_unique_id;
         let is_registered = match &found {

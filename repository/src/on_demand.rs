@@ -211,7 +211,13 @@ impl Making<'_> {
         patients: &[&str],
     ) -> Result<Vec<RegistryObject>, RegistryError> {
         let person = self.caller.user.as_ref();
-        let (found, event) = iti18::send(self.room.registry(), person, query, patients).await;
+        let (found, event) = iti18::send(
+            self.room.registry(),
+            person,
+            (query, &iti18::USUAL),
+            patients,
+        )
+        .await;
         self.asked.push(event);
         found.map_err(|silence| cannot(unique_id, &silence.told()))
     }

@@ -245,7 +245,13 @@ async fn ask(room: &Room, unknown: &[Unknown]) -> Result<HashSet<String>, Silenc
     let labels: Vec<&Label> = unknown.iter().map(|it| &it.arrival.label).collect();
     let ids = labels.iter().map(|label| label.entry_uuid.as_str().into());
     let query = StoredQuery::GetDocuments(Names::EntryUuids(ids.collect()));
-    let (found, event) = iti18::send(room.registry(), None, &query, &patients(&labels)).await;
+    let (found, event) = iti18::send(
+        room.registry(),
+        None,
+        (&query, &iti18::EVERYTHING),
+        &patients(&labels),
+    )
+    .await;
     // One that gives no answer is asked again and again: what it was asked is recorded when it does.
     if !matches!(found, Err(Silence::Away(_))) && room.audit.record(event, ()).await.is_err() {
         // It concerns no call, so that nobody can be told.

@@ -85,10 +85,25 @@ async fn every_transaction(plain: bool) {
     let updated = updated.await.unwrap();
     assert_eq!(codes(&updated), ["XDSMissingHomeCommunityId"; 2]);
 
+    // Half a message is refused like a whole one: elsewhere.
+    let empty = Submission::new("P-2", Vec::new()).submit_objects_request();
+    let refused = town
+        .register_on_demand(empty.replace("submissionTime", "x"))
+        .await;
+    assert_eq!(refused.unwrap().status, ResponseStatus::Failure);
+    let several = words::query("3d1bdb10-39a2-11de-89c2-2f44d94eaa9f", "ObjectRef", &[]);
+    let several = town.query_several(several, 0).await.unwrap();
+    assert_eq!(
+        several.errors[0].code.as_str(),
+        "XDSStoredQueryMissingParam"
+    );
+
     // The audit message names who asked by what wsa:ReplyTo said (TF-2 3.18.5.1, 3.43.6.1 …).
     let reply_to = format!("UserID=\"{}\"", desk.correlation.reply_to());
     let messages = town.messages();
-    for transaction in ["ITI-41", "ITI-18", "ITI-43", "ITI-92", "RAD-69"] {
+    for transaction in [
+        "ITI-41", "ITI-18", "ITI-43", "ITI-51", "ITI-61", "ITI-92", "RAD-69",
+    ] {
         let code = format!("csd-code=\"{transaction}\"");
         let of_it: Vec<_> = messages.iter().filter(|it| it.contains(&code)).collect();
         assert!(!of_it.is_empty(), "{transaction}");
@@ -242,7 +257,6 @@ async fn other_transactions_are_answered_on_their_connection() {
     let (town, desk) = town(true, &[]);
     let url = desk.correlation.reply_to();
     for action in [
-        "urn:ihe:iti:2009:MultiPatientStoredQuery",
         "urn:ihe:iti:2010:UpdateDocumentSet",
         "urn:ihe:iti:2010:DeleteDocumentSet",
     ] {

@@ -332,8 +332,7 @@ impl Town {
     ) -> Result<RegistryResponse, ClientError> {
         let url = self.registry();
         let answer = self
-            .client
-            .send::<RegisterOnDemand>(&url, &Raw(request), Vec::new())
+            .ask::<RegisterOnDemand>(&url, &Raw(request), Vec::new())
             .await?;
         self.expected.add("ITI-61", "Import", 1);
         Ok(answer.response)

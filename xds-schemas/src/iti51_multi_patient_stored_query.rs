@@ -16,6 +16,7 @@ impl Transaction for MultiPatientStoredQuery {
     const ACTION: &'static str = "urn:ihe:iti:2009:MultiPatientStoredQuery";
     const RESPONSE_ACTION: &'static str = "urn:ihe:iti:2009:MultiPatientStoredQueryResponse";
     const MTOM: bool = false;
+    const ASYNCHRONOUS: bool = true;
     type Request = AdhocQueryRequest;
     type Response = AdhocQueryResponse;
 }

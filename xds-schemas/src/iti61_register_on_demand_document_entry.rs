@@ -18,6 +18,7 @@ impl Transaction for RegisterOnDemandDocumentEntry {
     /// (ITI TF-2 3.61.4.2.2).
     const RESPONSE_ACTION: &'static str = "urn:ihe:iti:2010:RegisterOnDemandDocumentResponse";
     const MTOM: bool = false;
+    const ASYNCHRONOUS: bool = true;
     type Request = SubmitObjectsRequest;
     type Response = RegistryResponse;
 }

@@ -2,6 +2,7 @@
 //! (ITI TF-2 3.8.4.2.3). What is kept stays as it was, so that a merge can be taken back.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use xds_schemas::codes::ebrim_uuids::{document_entry, folder, submission_set};
 use xds_schemas::xml::escape;
@@ -17,19 +18,24 @@ pub(super) fn show(conn: &mut Connection, found: &mut [Found]) -> Result<(), Fai
         let Some(scheme) = scheme_of(row) else {
             continue;
         };
-        if !survivors.contains_key(&row.patient) {
-            let survivor = patients::survivor(conn, row.patient)?;
-            let shown = match survivor == row.patient {
-                true => None,
-                false => Some(patients::patient_id(conn, survivor)?),
-            };
-            survivors.insert(row.patient, shown);
-        }
-        if let Some(Some(patient_id)) = survivors.get(&row.patient) {
+        let shown = match survivors.entry(row.patient) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => free.insert(survivor_of(conn, row.patient)?),
+        };
+        if let Some(patient_id) = shown {
             replace(ebrim, scheme, patient_id);
         }
     }
     Ok(())
+}
+
+/// The identifier of the patient that this one was merged into, if it was.
+fn survivor_of(conn: &mut Connection, patient: i64) -> Result<Option<String>, Failure> {
+    let survivor = patients::survivor(conn, patient)?;
+    match survivor == patient {
+        true => Ok(None),
+        false => Ok(Some(patients::patient_id(conn, survivor)?)),
+    }
 }
 
 const fn scheme_of(row: &Row) -> Option<&'static str> {

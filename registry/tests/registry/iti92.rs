@@ -65,14 +65,18 @@ pub(crate) async fn a_correction(site: Site) {
     }
 }
 
+/// What is wrong with an update, and the codes for it.
+type Case = (fn(&mut Submission), &'static [ErrorCode]);
+
 /// Restricted metadata update 3.92.4.1.3: every check and its code.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(crate) async fn corrections_are_judged(site: Site) {
     let site = site.with_patients().await;
     let p1 = patient("P1");
     let stay = Stay::register(&site, &p1).await;
     let before = site.find_all(&everything(&p1)).await;
     let no = || Slot::single("AssociationPropagation", "no");
-    let cases: [(fn(&mut Submission), &[ErrorCode]); 15] = [
+    let cases: [Case; 15] = [
         (
             |it| it.submission_set.home_community_id = None,
             &[ErrorCode::MissingHomeCommunityId],

@@ -13,6 +13,7 @@ use xds_schemas::xml::{ToXml, Writer};
 
 use super::import::Importing;
 use super::manifest::Manifest;
+use crate::iti18_registry_stored_query::EVERYTHING;
 use crate::iti42_register_document_set::outcome;
 
 /// What the registry knows of a manifest.
@@ -34,7 +35,7 @@ pub(super) async fn send(
 ) -> anyhow::Result<Result<Known, String>> {
     let unique_id = UniqueId::from(manifest.sop_instance_uid.as_str());
     let query = StoredQuery::GetDocuments(Names::UniqueIds(vec![unique_id]));
-    let request = query.to_request(ReturnType::LeafClass);
+    let request = query.to_visible_request(ReturnType::LeafClass, &EVERYTHING);
     let sent = importing
         .client
         .send::<RegistryStoredQuery>(url, &request, Vec::new());

@@ -94,7 +94,13 @@ async fn known(
         },
     });
     let registry = (registering.client, registering.registry);
-    let (found, event) = iti18::send(registry, None, &query, &[&patient.to_string()]).await;
+    let (found, event) = iti18::send(
+        registry,
+        None,
+        (&query, &iti18::USUAL),
+        &[&patient.to_string()],
+    )
+    .await;
     let found = registering.audit.record(event, found).await?.into_inner();
     let objects = match found {
         Ok(objects) => objects,
