@@ -68,6 +68,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if config.imaging.listen.is_some() {
         report.add("images", images(&config.imaging_store()));
     }
+    if config.recipient.listen.is_some() {
+        report.add("inbox", store(&config.recipient_store()));
+    }
     match Node::of(config) {
         Ok(node) => peers(&node, &mut report).await,
         Err(error) => report.add("client", Err(format!("{error:#}"))),
@@ -189,6 +192,7 @@ async fn peers(node: &Node, report: &mut Report) {
             "registry" => node.config.registry_url(),
             "repository" => node.config.repository_url(),
             "feed" => node.config.feed_url(),
+            "recipient" => node.config.recipient_url(),
             _ => node.config.imaging_url(),
         };
         let url = url.unwrap_or_default();

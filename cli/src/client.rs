@@ -65,6 +65,13 @@ impl Node {
             .ok_or_else(|| missing("repository"))
     }
 
+    /// Where the Document Recipient is.
+    pub(crate) fn recipient(&self) -> Result<String, ConfigError> {
+        self.config
+            .recipient_url()
+            .ok_or_else(|| missing("recipient"))
+    }
+
     /// Where the imaging source is.
     pub(crate) fn imaging(&self) -> Result<String, ConfigError> {
         self.config.imaging_url().ok_or_else(|| missing("imaging"))

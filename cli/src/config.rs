@@ -46,6 +46,10 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) imaging: ImagingSection,
     #[serde(default)]
+    pub(crate) recipient: RecipientSection,
+    #[serde(default)]
+    pub(crate) media: MediaSection,
+    #[serde(default)]
     audit: AuditSection,
     /// To whom answers may be sent that are wanted elsewhere.
     #[serde(default)]
@@ -120,6 +124,19 @@ pub(crate) struct RegistrySection {
     database: Option<String>,
     pub(crate) max_results: Option<NonZeroU32>,
     pub(crate) connections: Option<NonZeroU16>,
+    #[serde(default)]
+    pub(crate) extra_metadata: ExtraMetadata,
+}
+
+/// What becomes of slots that IHE does not define.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ExtraMetadata {
+    /// They are kept and given back.
+    #[default]
+    Keep,
+    /// They are dropped, and the submitter is told.
+    Drop,
 }
 
 /// The Patient Identity Feed over MLLP, which the registry takes.
@@ -186,6 +203,27 @@ pub(crate) struct ImagingSection {
     pub(crate) utc_offset: Option<UtcOffset>,
 }
 
+/// The Document Recipient.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct RecipientSection {
+    pub(crate) listen: Option<SocketAddr>,
+    url: Option<String>,
+    store: Option<String>,
+    /// Whether limited metadata is accepted.
+    pub(crate) limited_metadata: Option<bool>,
+    /// Who is known here, as `intendedRecipient` names them.
+    #[serde(default)]
+    pub(crate) recipients: Vec<String>,
+    pub(crate) max_submissions: Option<NonZeroU32>,
+}
+
+/// What media say of those who made them.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct MediaSection {
+    pub(crate) institution: Option<String>,
+    pub(crate) contact: Option<String>,
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 struct AuditSection {
     spool: Option<PathBuf>,
@@ -236,6 +274,7 @@ impl Config {
         in_folder(&mut self.registry.database, "sqlite:", folder);
         in_folder(&mut self.repository.store, "file:", folder);
         in_folder(&mut self.imaging.store, "file:", folder);
+        in_folder(&mut self.recipient.store, "file:", folder);
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -341,6 +380,7 @@ impl Config {
             ("registry", self.registry.listen),
             ("repository", self.repository.listen),
             ("imaging", self.imaging.listen),
+            ("recipient", self.recipient.listen),
         ];
         let listening = |(room, address): (_, Option<_>)| address.map(|address| (room, address));
         rooms.into_iter().filter_map(listening).collect()
@@ -413,6 +453,17 @@ impl Config {
     /// Where the imaging source is called.
     pub(crate) fn imaging_url(&self) -> Option<String> {
         self.url("imaging", &self.imaging.url, self.imaging.listen)
+    }
+
+    /// Where the recipient is called.
+    pub(crate) fn recipient_url(&self) -> Option<String> {
+        self.url("recipient", &self.recipient.url, self.recipient.listen)
+    }
+
+    /// The inbox of the recipient, as a URL.
+    pub(crate) fn recipient_store(&self) -> String {
+        let default = || format!("file:{}", self.data.join("inbox").display());
+        self.recipient.store.clone().unwrap_or_else(default)
     }
 
     /// Where the repository registers documents.

@@ -9,6 +9,13 @@ use crate::config::Config;
 use crate::rooms;
 use crate::status::Usage;
 
+/// Says that no other metadata is needed to read a document than its MIME type.
+const MIME_TYPE_SUFFICIENT: &str = "urn:ihe:iti:xds:2017:mimeTypeSufficient";
+/// Confidentiality of what is neither public nor particularly sensitive (HL7 Confidentiality).
+const NORMAL: &str = "N";
+/// What languageCode is if nobody says it.
+pub(crate) const LANGUAGE: &str = "en";
+
 /// The affinity domain of a node.
 pub(crate) struct Domain {
     authority: String,
@@ -84,6 +91,19 @@ impl Domain {
                 self.example(kind)
             ))),
         }
+    }
+
+    /// The code of a kind that nobody gave: the usual one of formatCode and confidentialityCode if
+    /// the domain has it, or else the first.
+    pub(crate) fn usual(&self, kind: CodeKind) -> Option<Code> {
+        let known = self.kind(kind);
+        let usual = match kind {
+            CodeKind::FormatCode => MIME_TYPE_SUFFICIENT,
+            CodeKind::ConfidentialityCode => NORMAL,
+            _ => "",
+        };
+        let is_usual = |code: &&Code| code.code == usual;
+        known.iter().find(is_usual).or(known.first()).cloned()
     }
 
     /// The codes of a kind, in the order of codes.xml.

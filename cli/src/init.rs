@@ -205,6 +205,10 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
         ("sending", asynchronous.sending.to_string()),
         ("attempts", asynchronous.attempts.to_string()),
         ("pause_seconds", asynchronous.pause_seconds.to_string()),
+        (
+            "max_submissions",
+            hilum_repository::recipient::MAX_SUBMISSIONS.to_string(),
+        ),
         ("limits", limits()?),
     ];
     let fill =
@@ -283,7 +287,7 @@ mod tests {
         assert!(dir.join("certs/client.pem").is_file() && dir.join("data").is_dir());
         let mode = |name: &str| dir.join(name).metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("data"), mode("hilum.toml")), (0o700, 0o600));
-        assert_eq!(config.listeners().len(), 4);
+        assert_eq!(config.listeners().len(), 5);
         let again = Command::try_parse_from(["init", dir.to_str().unwrap()]).unwrap();
         assert!(
             write(&again.arguments)

@@ -7,10 +7,14 @@ mod client;
 mod config;
 mod demo;
 mod domain;
+mod export;
 mod feed;
+mod filing;
 mod import;
+mod inbox;
 mod init;
 mod log;
+mod media;
 mod query;
 mod refusal;
 mod remove;
@@ -60,6 +64,12 @@ enum Command {
     Import(import::Arguments),
     /// Register a patient's imaging summary, which is made when it is retrieved (ITI-61)
     Summary(summary::Arguments),
+    /// Write documents on a medium (ITI-32)
+    Export(export::Arguments),
+    /// Check media of others, and take over what is on them (ITI-32)
+    Media(media::Arguments),
+    /// Look at what was sent to the Document Recipient (XDR)
+    Inbox(inbox::Arguments),
     /// Check configuration, certificates, stores and peers
     Check(check::Arguments),
     /// Look at what was recorded
@@ -84,6 +94,9 @@ async fn main() -> ExitCode {
         Command::Remove(arguments) => remove::run(&arguments).await,
         Command::Import(arguments) => import::run(&arguments).await,
         Command::Summary(arguments) => summary::run(&arguments).await,
+        Command::Export(arguments) => export::run(&arguments).await,
+        Command::Media(arguments) => media::run(&arguments).await,
+        Command::Inbox(arguments) => inbox::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),

@@ -1,12 +1,12 @@
 //! `hilum retrieve`: gets documents by ITI-43 Retrieve Document Set, and studies by RAD-69
 //! Retrieve Imaging Document Set.
 
-mod documents;
+pub(crate) mod documents;
 mod images;
 mod names;
-mod receive;
+pub(crate) mod receive;
 mod study;
-mod wanted;
+pub(crate) mod wanted;
 
 use std::path::PathBuf;
 

@@ -9,13 +9,15 @@ use anyhow::Context;
 use hilum_audit::Audit;
 use hilum_registry::{FeedConfig, Registry, RegistryConfig};
 use hilum_repository::imaging::{self, Department, ImagingConfig, ImagingSource};
+use hilum_repository::recipient::{self, Recipient, RecipientConfig};
 use hilum_repository::{Repository, RepositoryConfig};
 use hilum_transport::{Client, Incoming, Reply};
 use xds_schemas::affinity_codes::{AffinityCodes, CodeKind};
 use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
 
 use crate::config::{
-    Config, ConfigError, OnDemand, RemoveRegistered, UnknownPatients, UnknownPatientsInQueries,
+    Config, ConfigError, ExtraMetadata, OnDemand, RemoveRegistered, UnknownPatients,
+    UnknownPatientsInQueries,
 };
 
 type Answer = Pin<Box<dyn Future<Output = Reply> + Send>>;
@@ -74,6 +76,17 @@ pub(crate) async fn open(
             Box::pin(async move { imaging::routes::serve(&imaging, incoming).await })
         }));
     }
+    if let Some(address) = config.recipient.listen {
+        let recipient = recipient(config, audit).context("[recipient]")?;
+        rooms.push(room(
+            "recipient",
+            address,
+            recipient,
+            |recipient, incoming| {
+                Box::pin(async move { recipient::routes::serve(&recipient, incoming).await })
+            },
+        ));
+    }
     Ok((rooms, fed))
 }
 
@@ -114,6 +127,10 @@ async fn registry(config: &Config, audit: &Audit) -> anyhow::Result<Registry> {
     if let Some(connections) = config.registry.connections {
         wanted.connections = connections.get().into();
     }
+    wanted.extra_metadata = match config.registry.extra_metadata {
+        ExtraMetadata::Keep => hilum_registry::ExtraMetadata::Keep,
+        ExtraMetadata::Drop => hilum_registry::ExtraMetadata::Drop,
+    };
     let audit = audit.clone();
     tokio::task::spawn_blocking(move || Registry::open(wanted, audit)).await?
 }
@@ -161,6 +178,19 @@ fn repository(config: &Config, audit: &Audit, client: &Client) -> anyhow::Result
         OnDemand::Persist => hilum_repository::OnDemand::Persist,
     };
     Repository::open(wanted, audit.clone(), client.clone())
+}
+
+fn recipient(config: &Config, audit: &Audit) -> anyhow::Result<Recipient> {
+    let mut wanted = RecipientConfig::new(config.recipient_store());
+    wanted.home_community_id = Some(HomeCommunityId::from(config.home_community_id.as_str()));
+    if let Some(limited_metadata) = config.recipient.limited_metadata {
+        wanted.limited_metadata = limited_metadata;
+    }
+    wanted.recipients.clone_from(&config.recipient.recipients);
+    if let Some(most) = config.recipient.max_submissions {
+        wanted.max_submissions = most.get().try_into()?;
+    }
+    Recipient::open(wanted, audit.clone())
 }
 
 /// The imaging source, as it answers and as `hilum import` fills it.

@@ -5,7 +5,7 @@ mod build;
 mod content;
 mod description;
 mod outcome;
-mod prepared;
+pub(crate) mod prepared;
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -41,9 +41,35 @@ pub(crate) use arguments::Arguments;
 pub(crate) use content::extension;
 
 /// A request with the files that it refers to.
-struct Prepared {
-    request: ProvideAndRegisterDocumentSetRequest,
-    parts: Vec<Part>,
+#[derive(Default)]
+pub(crate) struct Prepared {
+    pub(crate) request: ProvideAndRegisterDocumentSetRequest,
+    pub(crate) parts: Vec<Part>,
+}
+
+impl Prepared {
+    /// Adds a part as the document with this id.
+    pub(crate) fn attach(&mut self, id: &str, part: Part) {
+        self.request.documents.push(Document {
+            id: id.to_owned(),
+            content: mtom::Content::Include(part.content_id.clone()),
+        });
+        self.parts.push(part);
+    }
+
+    /// Adds a file as the document with this id.
+    pub(crate) fn attach_file(&mut self, id: &str, mime_type: &str, path: PathBuf, length: u64) {
+        let part = Part {
+            content_id: format!("document{}@hilum", self.parts.len() + 1),
+            content_type: mime_type.to_owned(),
+            source: PartSource::File {
+                path,
+                offset: 0,
+                length,
+            },
+        };
+        self.attach(id, part);
+    }
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -74,7 +100,11 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Sends the request, and records that it was sent before anybody sees the answer.
-async fn send(node: &Node, ledger: &Audit, prepared: Prepared) -> anyhow::Result<RegistryResponse> {
+pub(crate) async fn send(
+    node: &Node,
+    ledger: &Audit,
+    prepared: Prepared,
+) -> anyhow::Result<RegistryResponse> {
     let url = node.repository()?;
     let Prepared { request, parts } = prepared;
     let set = submission_set(&request.submit);
@@ -143,45 +173,13 @@ async fn described(arguments: &Arguments, node: &Node) -> anyhow::Result<Prepare
         let assumed = builder.assumed.join(", ");
         eprintln!("hilum: not given, so the affinity domain's: {assumed}");
     }
-    let mut request = ProvideAndRegisterDocumentSetRequest {
-        submit: SubmitObjectsRequest {
-            slots: Vec::new(),
-            objects: submission.to_ebrim(),
-        },
-        documents: Vec::new(),
-    };
-    let mut parts = Vec::new();
-    for (at, (entry, content)) in submission.document_entries.iter().zip(contents).enumerate() {
-        attach(
-            &mut request,
-            &mut parts,
-            entry.entry_uuid.as_str(),
-            Part {
-                content_id: format!("document{}@hilum", at + 1),
-                content_type: entry.mime_type.clone(),
-                source: PartSource::File {
-                    path: content.path,
-                    offset: 0,
-                    length: content.size,
-                },
-            },
-        );
+    let mut prepared = Prepared::default();
+    prepared.request.submit.objects = submission.to_ebrim();
+    for (entry, content) in submission.document_entries.iter().zip(contents) {
+        let id = entry.entry_uuid.as_str();
+        prepared.attach_file(id, &entry.mime_type, content.path, content.size);
     }
-    Ok(Prepared { request, parts })
-}
-
-/// Lets the request refer to a part as the document with this id.
-fn attach(
-    request: &mut ProvideAndRegisterDocumentSetRequest,
-    parts: &mut Vec<Part>,
-    id: &str,
-    part: Part,
-) {
-    request.documents.push(Document {
-        id: id.to_owned(),
-        content: mtom::Content::Include(part.content_id.clone()),
-    });
-    parts.push(part);
+    Ok(prepared)
 }
 
 fn contents(files: &[PathBuf]) -> Result<Vec<Content>, Usage> {

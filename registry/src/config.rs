@@ -34,6 +34,8 @@ pub struct RegistryConfig {
     pub max_results: usize,
     /// Connections to the database. [`CONNECTIONS`] is a good value.
     pub connections: usize,
+    /// What becomes of slots that IHE does not define.
+    pub extra_metadata: ExtraMetadata,
 }
 
 impl RegistryConfig {
@@ -48,6 +50,7 @@ impl RegistryConfig {
             home_community_id,
             max_results: MAX_RESULTS,
             connections: CONNECTIONS,
+            extra_metadata: ExtraMetadata::Keep,
         }
     }
 }
@@ -71,4 +74,14 @@ pub enum UnknownPatients {
     Refuse,
     /// A patient becomes known with the first submission, and before that has nothing.
     Accept,
+}
+
+/// What becomes of slots that IHE does not define (ITI TF-3 4.2.3.1.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExtraMetadata {
+    /// They are kept and given back.
+    #[default]
+    Keep,
+    /// They are dropped, which the submitter is told by XDSExtraMetadataNotSaved.
+    Drop,
 }

@@ -8,12 +8,14 @@ use std::time::SystemTime;
 
 use hilum_audit::{Audit, Event, NotRecorded, Outcome, Parties, Recorded, Transaction};
 use xds_schemas::codes::ebrim_uuids::submission_set;
+use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::codes::status::{ResponseStatus, Severity};
 use xds_schemas::ebrim::RegistryObjectList;
 use xds_schemas::ebrs::{RegistryError, RegistryResponse, SubmitObjectsRequest};
 use xds_schemas::metadata::Submission;
 use xds_schemas::metadata::submission::Rules;
 
+use crate::config::ExtraMetadata;
 use crate::failure::Failure;
 use crate::submission::{self, Prepared};
 use crate::{Registry, seconds};
@@ -38,26 +40,50 @@ pub(crate) async fn register(
     now: SystemTime,
 ) -> RegistryResponse {
     match try_to_register(registry, objects, rules, now).await {
-        Ok(()) => RegistryResponse::success(Vec::new()),
+        Ok(warnings) => RegistryResponse::success(warnings),
         Err(failure) => RegistryResponse::failure(failure.into_errors()),
     }
 }
 
+/// Gives what is to be remarked on a submission that is registered.
 async fn try_to_register(
     registry: &Registry,
     objects: &RegistryObjectList,
     rules: Rules,
     now: SystemTime,
-) -> Result<(), Failure> {
+) -> Result<Vec<RegistryError>, Failure> {
     let codes = registry.config.affinity_codes.as_ref();
     let submission = Submission::read_in_domain(objects, rules, codes);
-    let submission = submission.map_err(Failure::Refused)?;
+    let mut submission = submission.map_err(Failure::Refused)?;
+    let warnings = without_extra_metadata(registry, &mut submission);
     let offences = codes.map_or_else(Vec::new, |codes| submission.judge_codes(codes));
     let home = &registry.config.home_community_id;
     let prepared = Prepared::new(submission, offences, home, seconds(now));
     let unknown_patients = registry.config.unknown_patients;
     let work = move |conn: &mut _| submission::register(conn, &prepared, unknown_patients);
-    registry.db.write(work).await
+    registry.db.write(work).await?;
+    Ok(warnings)
+}
+
+/// Drops extra metadata, if it is not kept here. ITI TF-2 3.42.4.1.3: a registry that does not keep
+/// it says so, and accepts the rest.
+pub(crate) fn without_extra_metadata(
+    registry: &Registry,
+    submission: &mut Submission,
+) -> Vec<RegistryError> {
+    let names = match registry.config.extra_metadata {
+        ExtraMetadata::Keep => return Vec::new(),
+        ExtraMetadata::Drop => submission.drop_extra_metadata(),
+    };
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<String> = names.into_iter().collect();
+    let context = format!("not kept here: {}", names.join(", "));
+    vec![RegistryError::warning(
+        ErrorCode::ExtraMetadataNotSaved,
+        context,
+    )]
 }
 
 /// What the record says comes from the message as it stands, since it may be what is wrong.

@@ -42,22 +42,25 @@ pub(crate) async fn respond(
         Err(errors) => Err(Failure::Refused(errors)),
     };
     match carried_out {
-        Ok(()) => RegistryResponse::success(Vec::new()),
+        Ok(warnings) => RegistryResponse::success(warnings),
         Err(failure) => RegistryResponse::failure(failure.into_errors()),
     }
 }
 
+/// Gives what is to be remarked on an update that is carried out.
 async fn carry_out(
     registry: &Registry,
-    update: Update,
+    mut update: Update,
     by: By,
     now: SystemTime,
-) -> Result<(), Failure> {
+) -> Result<Vec<RegistryError>, Failure> {
+    let warnings = iti42::without_extra_metadata(registry, &mut update.submission);
     let codes = registry.config.affinity_codes.as_ref();
     let offences = codes.map_or_else(Vec::new, |codes| update.submission.judge_codes(codes));
     let home = &registry.config.home_community_id;
     let prepared = PreparedUpdate::new(update, by, offences, home, seconds(now));
     let unknown_patients = registry.config.unknown_patients;
     let work = move |conn: &mut _| update::carry_out(conn, &prepared, unknown_patients);
-    registry.db.write(work).await
+    registry.db.write(work).await?;
+    Ok(warnings)
 }

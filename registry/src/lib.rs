@@ -34,7 +34,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hilum_audit::Audit;
 use xds_schemas::metadata::PatientId;
 
-pub use config::{FeedConfig, RegistryConfig, UnknownPatients};
+pub use config::{ExtraMetadata, FeedConfig, RegistryConfig, UnknownPatients};
 
 use db::Database;
 use failure::Failure;

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow, bail};
 use uuid::Uuid;
 
-pub(crate) use arrival::{Arrival, Receiving};
+pub(crate) use arrival::{Arrival, Measured, Receiving};
 pub(crate) use container::Label;
 use folders::{Folders, Move};
 
@@ -61,35 +61,9 @@ pub(crate) struct Stored {
 impl BlobStore {
     /// Opens the store at `url`, making its folders if need be.
     pub(crate) fn open(url: &str) -> anyhow::Result<Self> {
-        let path = folder_of(url)?;
-        let shown = path.display();
-        let at_path = || format!("the document store {shown} cannot be opened");
-        for folder in ["incoming", "documents"] {
-            // Patients' documents concern nobody else on this machine.
-            let mut private = DirBuilder::new();
-            let made = private
-                .recursive(true)
-                .mode(0o700)
-                .create(path.join(folder));
-            made.with_context(at_path)?;
-        }
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path.join("lock"))
-            .with_context(at_path)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => {
-                bail!("the document store {shown} is in use by another process")
-            }
-            Err(fs::TryLockError::Error(error)) => return Err(error).with_context(at_path),
-        }
-        File::open(&path)
-            .and_then(|folder| folder.sync_all())
-            .with_context(at_path)?;
-        let folders = Folders::open(&path).with_context(at_path)?;
+        let (path, lock) = claim(url, "the document store", &["incoming", "documents"])?;
+        let folders = Folders::open(&path)
+            .with_context(|| format!("the document store {} cannot be opened", path.display()))?;
         let root = Root { path, _lock: lock };
         Ok(Self {
             folders: Arc::new(folders),
@@ -184,6 +158,39 @@ impl BlobStore {
         let documents = self.root.path.join("documents");
         documents.join(&name[..2]).join(&name[2..4]).join(&name)
     }
+}
+
+/// Makes the folders of a store if need be, and locks it for this process. `called` is how it is
+/// called in errors.
+pub(crate) fn claim(url: &str, called: &str, folders: &[&str]) -> anyhow::Result<(PathBuf, File)> {
+    let path = folder_of(url)?;
+    let at_path = || format!("{called} {} cannot be opened", path.display());
+    for folder in folders {
+        // Patients' documents concern nobody else on this machine.
+        let mut private = DirBuilder::new();
+        let made = private
+            .recursive(true)
+            .mode(0o700)
+            .create(path.join(folder));
+        made.with_context(at_path)?;
+    }
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path.join("lock"))
+        .with_context(at_path)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => {
+            bail!("{called} {} is in use by another process", path.display())
+        }
+        Err(fs::TryLockError::Error(error)) => return Err(error).with_context(at_path),
+    }
+    File::open(&path)
+        .and_then(|folder| folder.sync_all())
+        .with_context(at_path)?;
+    Ok((path, lock))
 }
 
 /// The folder that a store's URL names: `file:PATH` and nothing else.

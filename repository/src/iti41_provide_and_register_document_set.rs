@@ -28,23 +28,30 @@ use xds_schemas::soap::Fault;
 
 use crate::Room;
 use crate::blob_store::{Arrival, BlobStore, Label};
+use crate::community;
 use crate::failure::Failure;
 use crate::iti42_register_document_set::{self as iti42, Registration};
 use crate::recovery::Submitted;
 
 use names::Names;
 
-/// Takes a submission whole or not at all.
+/// Takes a submission whole or not at all. The SOAP header may name the community that it is meant
+/// for.
 pub(crate) async fn answer(
     room: &Room,
     caller: &Caller,
     endpoint: &str,
+    home_community_id: Option<&str>,
     request: ProvideAndRegisterDocumentSetRequest,
     attachments: Attachments,
 ) -> Result<Recorded<RegistryResponse>, Fault> {
     let set = Described::by(&request.submit.objects);
     let mut asked = None;
-    let provided = provide(room, caller, &set, request, attachments, &mut asked).await;
+    let mine = room.config.home_community_id.as_ref();
+    let provided = match community::meant_here(mine, home_community_id, &request.submit.slots) {
+        Ok(_) => provide(room, caller, &set, request, attachments, &mut asked).await,
+        Err(error) => Err(error.into()),
+    };
     let response = match provided {
         Ok(warnings) => RegistryResponse::success(warnings),
         Err(failure) => RegistryResponse::failure(failure.told()?),
@@ -103,7 +110,10 @@ async fn provide(
 
 /// The content of the document of each entry, in the order of the entries: each has one, and each
 /// document has an entry.
-fn matched(entries: &[DocumentEntry], documents: Vec<Document>) -> Result<Vec<Content>, Failure> {
+pub(crate) fn matched(
+    entries: &[DocumentEntry],
+    documents: Vec<Document>,
+) -> Result<Vec<Content>, Failure> {
     let mut errors = Vec::new();
     let of_entries: HashMap<&str, usize> = entries
         .iter()
@@ -215,14 +225,14 @@ async fn not_taken(store: &BlobStore, arrivals: &[Arrival]) -> Result<(), Failur
 
 /// What the audit says of a submission, as far as it can be read.
 #[derive(Debug)]
-struct Described {
+pub(crate) struct Described {
     transaction: Transaction,
     unique_id: String,
     patient_id: Option<String>,
 }
 
 impl Described {
-    fn by(objects: &RegistryObjectList) -> Self {
+    pub(crate) fn by(objects: &RegistryObjectList) -> Self {
         let set = objects
             .objects
             .iter()
@@ -243,7 +253,7 @@ impl Described {
         }
     }
 
-    fn audited(&self) -> SubmissionSet<'_> {
+    pub(crate) fn audited(&self) -> SubmissionSet<'_> {
         SubmissionSet {
             unique_id: &self.unique_id,
             patient: self.patient_id.as_deref(),

@@ -5,6 +5,7 @@
 //! it. When nobody knows whether it has, it is asked.
 
 mod blob_store;
+mod community;
 pub mod dicom;
 mod failure;
 pub mod imaging;
@@ -15,6 +16,7 @@ mod iti43_retrieve_document_set;
 mod iti86_remove_documents;
 pub mod on_demand;
 mod pending;
+pub mod recipient;
 mod recovery;
 pub mod routes;
 

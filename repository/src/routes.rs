@@ -42,9 +42,12 @@ async fn answer(repository: &Repository, call: Call) -> Result<Recorded<Reply>, 
     match call.action() {
         // RAD-68 Provide and Register Imaging Document Set has the same action.
         ProvideAndRegisterDocumentSet::ACTION => {
+            let home = call.header().home_community_id.clone();
+            let home = home.as_deref();
             let call = call.permitted(Permission::Provide)?;
             let (caller, request, attachments) = call.read::<ProvideAndRegisterDocumentSet>()?;
-            let answered = iti41::answer(room, &caller, &endpoint, request, attachments).await?;
+            let answered =
+                iti41::answer(room, &caller, &endpoint, home, request, attachments).await?;
             Ok(answered.map(|response| Reply::of::<ProvideAndRegisterDocumentSet>(&response)))
         }
         RetrieveDocumentSet::ACTION => {

@@ -21,6 +21,7 @@ mod malformed;
 mod malformed_mtom;
 mod rad69_retrieve_imaging_document_set;
 mod wsdl;
+mod xdr;
 
 use hilum_tests::Town;
 use hilum_tests::words::{self, Document, Submission};

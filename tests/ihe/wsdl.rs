@@ -7,7 +7,12 @@ use hilum_tests::Town;
 #[tokio::test]
 async fn every_service_serves_its_wsdl_and_its_schemas() {
     let town = Town::secure();
-    for service in [town.registry(), town.repository(), town.imaging()] {
+    for service in [
+        town.registry(),
+        town.repository(),
+        town.imaging(),
+        town.recipient(),
+    ] {
         let mut open = vec![format!("{service}?wsdl")];
         let mut seen = BTreeSet::new();
         while let Some(url) = open.pop() {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dicom_files
 import hl7_messages
+import media
 import soap_messages
 from node import Node
 
@@ -14,6 +15,7 @@ from node import Node
 JUDGES = (
     soap_messages.JUDGES
     + hl7_messages.JUDGES
+    + media.JUDGES
     + dicom_files.JUDGES
     + soap_messages.VALIDATIONS
     + hl7_messages.VALIDATIONS

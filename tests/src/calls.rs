@@ -234,16 +234,22 @@ impl Town {
 
     /// ITI-41 with the documents from memory.
     pub async fn provide(&self, submission: &Submission) -> Result<RegistryResponse, ClientError> {
-        let parts = submission
-            .documents
-            .iter()
-            .enumerate()
-            .map(|(at, document)| Part {
-                content_id: words::content_id(at),
-                content_type: document.mime_type.clone(),
-                source: PartSource::Bytes(Bytes::from(document.content.clone())),
-            });
-        self.provide_parts(submission, parts.collect()).await
+        self.provide_parts(submission, parts(submission)).await
+    }
+
+    /// ITI-41 to the Document Recipient (XDR), with this request and the documents from memory.
+    pub async fn send_directly(
+        &self,
+        submission: &Submission,
+        request: String,
+    ) -> Result<RegistryResponse, ClientError> {
+        let url = self.recipient();
+        let answer = self
+            .client
+            .send::<Provide>(&url, &Raw(request), parts(submission))
+            .await?;
+        self.expected.add("ITI-41", "Import", 1);
+        Ok(answer.response)
     }
 
     /// ITI-41 with the documents from elsewhere.
@@ -367,6 +373,17 @@ impl Town {
             .add("RAD-69", "DICOM Instances Transferred", records);
         Ok(received(answer.response, answer.attachments).await)
     }
+}
+
+/// The documents of a submission as attachments.
+pub fn parts(submission: &Submission) -> Vec<Part> {
+    let parts = submission.documents.iter().enumerate();
+    let part = |(at, document): (usize, &words::Document)| Part {
+        content_id: words::content_id(at),
+        content_type: document.mime_type.clone(),
+        source: PartSource::Bytes(Bytes::from(document.content.clone())),
+    };
+    parts.map(part).collect()
 }
 
 /// Takes all attachments; every one must be referred to and every reference must be answered.

@@ -213,6 +213,11 @@ impl Town {
         format!("{scheme}://localhost:{}", self.port(5))
     }
 
+    /// The Document Recipient's URL.
+    pub fn recipient(&self) -> String {
+        self.url(2, "recipient")
+    }
+
     fn url(&self, room: u16, path: &str) -> String {
         let scheme = if self.setup.plain { "http" } else { "https" };
         format!("{scheme}://localhost:{}/{path}", self.port(room))

@@ -6,6 +6,7 @@ mod commands;
 mod imaging;
 mod killed;
 mod large_document;
+mod media;
 mod on_demand;
 mod removed;
 mod stopped;

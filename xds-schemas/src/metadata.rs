@@ -19,6 +19,7 @@ mod formats;
 pub mod hl7;
 pub mod identifiers;
 mod judge;
+mod optionality;
 pub mod patient_id;
 mod reading;
 pub mod submission;

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::iti41_provide_and_register_document_set::ProvideAndRegisterDocumentSet;
+use crate::transaction::Transaction;
 use crate::wsa::{self, Addressing};
 use crate::xml::{Element, FromXml, Reader, ToXml, Writer, XmlError, ns};
 
@@ -191,14 +193,19 @@ fn read_header_blocks(bytes: &[u8], collector: &mut wsa::Collector) -> Result<()
     let mut reader = Reader::new(bytes)?;
     enter_envelope(&mut reader)?;
     let mut not_understood = Vec::new();
+    let mut home_community = Vec::new();
     match reader.child()? {
         Some(header) if header.is(ns::SOAP, "Header") => {
             while let Some(block) = reader.child()? {
                 if read_block(&mut reader, &block, collector)? {
-                    not_understood.push(QName {
+                    let name = QName {
                         namespace: block.namespace.to_string(),
                         name: block.name().to_owned(),
-                    });
+                    };
+                    match block.namespace == ns::XDR {
+                        true => home_community.push(name),
+                        false => not_understood.push(name),
+                    }
                 }
             }
         }
@@ -210,6 +217,10 @@ fn read_header_blocks(bytes: &[u8], collector: &mut wsa::Collector) -> Result<()
                 .into());
         }
         None => return Err(reader.error("the envelope is empty").into()),
+    }
+    // A community is understood only where documents are handed in.
+    if collector.action() != ProvideAndRegisterDocumentSet::ACTION {
+        not_understood.append(&mut home_community);
     }
     if not_understood.is_empty() {
         return Ok(());
@@ -241,6 +252,9 @@ fn read_block(
         .is_some_and(|value| matches!(value.trim(), "true" | "1"));
     if for_us && block.namespace == ns::WSA && collector.take(reader, block)? {
         return Ok(false);
+    }
+    if for_us && collector.take_home_community(reader, block)? {
+        return Ok(insists);
     }
     reader.skip()?;
     Ok(for_us && insists)

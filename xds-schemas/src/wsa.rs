@@ -23,6 +23,9 @@ pub const FAULT_ACTION: &str = "http://www.w3.org/2005/08/addressing/fault";
 /// Action of all other faults.
 pub const SOAP_FAULT_ACTION: &str = "http://www.w3.org/2005/08/addressing/soap/fault";
 
+/// The header block that names a community, with and without its prefix.
+const HOME_COMMUNITY_BLOCK: (&str, &str) = ("xdr:homeCommunityBlock", "homeCommunityBlock");
+
 /// The message addressing properties of one message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Addressing {
@@ -42,6 +45,9 @@ pub struct Addressing {
     pub relates_to: Option<String>,
     /// Header blocks for whoever gets the message, as XML: the reference parameters of its endpoint.
     pub parameters: String,
+    /// No addressing property, but it says where documents are meant to go as well: the community
+    /// that `xdr:homeCommunityBlock` names (ITI TF-2 3.41, ITI-80).
+    pub home_community_id: Option<String>,
 }
 
 impl Addressing {
@@ -111,6 +117,13 @@ impl Addressing {
             }
         }
         writer.raw(&self.parameters);
+        if let Some(home) = &self.home_community_id {
+            writer
+                .open(HOME_COMMUNITY_BLOCK.0)
+                .attribute("xmlns:xdr", ns::XDR)
+                .element("xdr:homeCommunityId", home)
+                .close(HOME_COMMUNITY_BLOCK.0);
+        }
     }
 }
 
@@ -164,6 +177,31 @@ impl Collector {
         };
         self.wrong = self.wrong.or(wrong);
         Ok(true)
+    }
+
+    /// Takes the header block that names a community. Says whether this is it.
+    pub(crate) fn take_home_community(
+        &mut self,
+        reader: &mut Reader<'_>,
+        element: &Element<'_>,
+    ) -> Result<bool, XmlError> {
+        if !element.is(ns::XDR, HOME_COMMUNITY_BLOCK.1) {
+            return Ok(false);
+        }
+        while let Some(child) = reader.child()? {
+            if child.is(ns::XDR, "homeCommunityId") {
+                let home = trimmed(reader)?;
+                self.addressing.home_community_id.get_or_insert(home);
+            } else {
+                reader.skip()?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// What is asked for, if it was read already.
+    pub(crate) fn action(&self) -> &str {
+        &self.addressing.action
     }
 
     /// The `MessageID`, for a fault that relates to it.

@@ -15,6 +15,8 @@ pub enum Service {
     Repository,
     /// The Imaging Document Source.
     Imaging,
+    /// The Document Recipient.
+    Recipient,
 }
 
 impl Service {
@@ -23,6 +25,7 @@ impl Service {
             Self::Registry => include_str!("../wsdl/registry.wsdl"),
             Self::Repository => include_str!("../wsdl/repository.wsdl"),
             Self::Imaging => include_str!("../wsdl/imaging.wsdl"),
+            Self::Recipient => include_str!("../wsdl/recipient.wsdl"),
         }
     }
 }
@@ -113,7 +116,12 @@ mod tests {
 
     #[test]
     fn every_reference_leads_to_a_schema() {
-        for service in [Service::Registry, Service::Repository, Service::Imaging] {
+        for service in [
+            Service::Registry,
+            Service::Repository,
+            Service::Imaging,
+            Service::Recipient,
+        ] {
             let (mut open, addresses) =
                 references(&find(service, "wsdl", ENDPOINT).expect("there is a WSDL"));
             assert!(!addresses.is_empty());

@@ -42,6 +42,10 @@ pub mod ns {
     pub const QUERY: &str = "urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0";
     /// XDS.b repository messages.
     pub const XDS: &str = "urn:ihe:iti:xds-b:2007";
+    /// The header block of submissions that name a community (ITI-41, ITI-80).
+    pub const XDR: &str = "urn:ihe:iti:xdr:2014";
+    /// What a Document Recipient of ours answers about its inbox; not of IHE.
+    pub const INBOX: &str = "urn:hilum:inbox";
     /// XDS-I.b imaging document source messages.
     pub const XDSI: &str = "urn:ihe:rad:xdsi-b:2009";
     /// HL7 v3 messages.
@@ -51,8 +55,8 @@ pub mod ns {
     /// Attributes like `xml:lang`.
     pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
-    pub(super) const KNOWN: [&str; 14] = [
-        RIM, RS, SOAP, WSA, QUERY, LCM, XDS, XOP, XDSI, RMD, XML, WSSE, SOAP11, HL7V3,
+    pub(super) const KNOWN: [&str; 16] = [
+        RIM, RS, SOAP, WSA, QUERY, LCM, XDS, XOP, XDSI, RMD, XML, WSSE, SOAP11, HL7V3, XDR, INBOX,
     ];
 }
 

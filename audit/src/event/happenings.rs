@@ -13,10 +13,10 @@ use crate::event::{Event, Outcome};
 const APPLICATION_ACTIVITY: Coded = Coded::dcm("110100", "Application Activity");
 const INSTANCES_ACCESSED: Coded = Coded::dcm("110103", "DICOM Instances Accessed");
 const INSTANCES_TRANSFERRED: Coded = Coded::dcm("110104", "DICOM Instances Transferred");
-const EXPORT: Coded = Coded::dcm("110106", "Export");
-const IMPORT: Coded = Coded::dcm("110107", "Import");
+pub(super) const EXPORT: Coded = Coded::dcm("110106", "Export");
+pub(super) const IMPORT: Coded = Coded::dcm("110107", "Import");
 pub(super) const PATIENT_RECORD: Coded = Coded::dcm("110110", "Patient Record");
-const QUERY: Coded = Coded::dcm("110112", "Query");
+pub(super) const QUERY: Coded = Coded::dcm("110112", "Query");
 const SECURITY_ALERT: Coded = Coded::dcm("110113", "Security Alert");
 
 const APPLICATION_START: Coded = Coded::dcm("110120", "Application Start");
@@ -34,7 +34,7 @@ const OBJECT_REF: Coded = Coded {
     system: "IHE XDS Metadata",
     text: "registry object reference",
 };
-const SUBMISSION_SET: Coded = Coded {
+pub(super) const SUBMISSION_SET: Coded = Coded {
     code: "urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd",
     system: "IHE XDS Metadata",
     text: "submission set classificationNode",
@@ -364,6 +364,7 @@ fn application(name: &str, code: Coded) -> Event {
         role: Some(APPLICATION),
         address: None,
         own: true,
+        medium: None,
     };
     let participants = vec![participant];
     happened(
@@ -388,6 +389,7 @@ fn alert(code: Coded, caller: &Caller, description: &str, outcome: &Outcome) -> 
         role: Some(APPLICATION),
         address: None,
         own: true,
+        medium: None,
     };
     let participants = vec![caller_participant(caller), reporter];
     happened(

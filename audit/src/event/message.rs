@@ -73,6 +73,8 @@ pub(crate) struct Participant {
     pub(crate) address: Option<String>,
     /// Whether this is the recording process, which states its process id.
     pub(crate) own: bool,
+    /// `MediaIdentifier`, if this is a medium.
+    pub(crate) medium: Option<Coded>,
 }
 
 /// `ParticipantObjectIdentification`.
@@ -152,6 +154,11 @@ impl Participant {
             );
         if let Some(role) = &self.role {
             role.write(xml, "RoleIDCode");
+        }
+        if let Some(medium) = &self.medium {
+            xml.open("MediaIdentifier");
+            medium.write(xml, "MediaType");
+            xml.close("MediaIdentifier");
         }
         xml.close("ActiveParticipant");
     }

@@ -7,8 +7,8 @@ use crate::event::message::{Coded, Participant};
 /// `wsa:ReplyTo` of callers who wait for the answer on the same connection.
 const ANONYMOUS: &str = "http://www.w3.org/2005/08/addressing/anonymous";
 
-const SOURCE: Coded = Coded::dcm("110153", "Source Role ID");
-const DESTINATION: Coded = Coded::dcm("110152", "Destination Role ID");
+pub(super) const SOURCE: Coded = Coded::dcm("110153", "Source Role ID");
+pub(super) const DESTINATION: Coded = Coded::dcm("110152", "Destination Role ID");
 
 /// Who took part in a transaction, seen from the one that records it.
 #[derive(Debug, Clone)]
@@ -52,6 +52,7 @@ impl Parties {
             role: None,
             address: None,
             own: true,
+            medium: None,
         };
         Self {
             asked: true,
@@ -108,6 +109,7 @@ impl Parties {
             role: None,
             address: self.initiator.address.clone(),
             own: false,
+            medium: None,
         }
     }
 }
@@ -123,6 +125,7 @@ pub(crate) fn caller_participant(caller: &Caller) -> Participant {
         role: None,
         address: Some(caller.address.ip().to_canonical().to_string()),
         own: false,
+        medium: None,
     }
 }
 
@@ -134,6 +137,7 @@ fn responder(endpoint: &str) -> Participant {
         role: None,
         address: host(endpoint).map(str::to_owned),
         own: false,
+        medium: None,
     }
 }
 

@@ -149,6 +149,23 @@ fn all() -> Vec<Event> {
             }
         }
         all.push(Event::link_changed(&parties, "M1", link(), success));
+        for what in [
+            InboxUse::Listed,
+            InboxUse::Fetched(set()),
+            InboxUse::Deleted(set()),
+        ] {
+            all.push(Event::inbox_used(&parties, what, success));
+        }
+    }
+    for medium in [
+        Medium::Usb,
+        Medium::Email,
+        Medium::Cd,
+        Medium::Dvd,
+        Medium::Uri,
+    ] {
+        all.push(Event::media_written("x", medium, set(), success));
+        all.push(Event::media_read("x", medium, set(), success));
     }
     all.push(Event::application_started("hilum registry"));
     all.push(Event::application_stopped("hilum registry"));
@@ -419,4 +436,43 @@ fn every_message_is_valid() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     eprintln!("{} messages are valid", files.len());
+}
+
+/// ITI TF-2 3.32.5.1: an export for the Portable Media Creator, an import for the Portable Media
+/// Importer, each naming the medium by DICOM's CID 405 on its side.
+#[test]
+fn media_are_named_where_the_data_is() {
+    let ok = &Outcome::Success;
+    let written_there = Event::media_written("hilum export", Medium::Cd, set(), ok);
+    let read_here = Event::media_read("hilum media", Medium::Email, set(), ok);
+    for (event, kind, of_medium, of_process, medium) in [
+        (&written_there, "110106", "110152", "110153", "110032"),
+        (&read_here, "110107", "110153", "110152", "110031"),
+    ] {
+        let xml = written(event).remove(0);
+        assert!(
+            xml.contains(&format!("<EventID csd-code=\"{kind}\"")),
+            "{xml}"
+        );
+        let transaction = r#"csd-code="ITI-32" codeSystemName="IHE Transactions" originalText="Distribute Document Set on Media"/>"#;
+        assert!(
+            xml.contains(&format!("<EventTypeCode {transaction}")),
+            "{xml}"
+        );
+        let id_type = format!("<ParticipantObjectIDTypeCode {transaction}");
+        assert!(xml.contains(&id_type), "{xml}");
+        let participants: Vec<&str> = xml.split("<ActiveParticipant").skip(1).collect();
+        assert_eq!(participants.len(), 2, "{xml}");
+        for participant in participants {
+            let is_medium = participant.contains("<MediaIdentifier>");
+            let role = if is_medium { of_medium } else { of_process };
+            assert!(
+                participant.contains(&format!("<RoleIDCode csd-code=\"{role}\"")),
+                "{xml}"
+            );
+            assert_eq!(participant.contains("AlternativeUserID"), !is_medium);
+            let code = format!("<MediaType csd-code=\"{medium}\" codeSystemName=\"DCM\"");
+            assert_eq!(participant.contains(&code), is_medium, "{xml}");
+        }
+    }
 }

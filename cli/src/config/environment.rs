@@ -59,7 +59,7 @@ pub(super) fn apply(
 }
 
 /// Keys outside of `[limits]` that are numbers.
-const NUMBERS: [&str; 9] = [
+const NUMBERS: [&str; 10] = [
     "segment_bytes",
     "max_results",
     "connections",
@@ -69,9 +69,10 @@ const NUMBERS: [&str; 9] = [
     "sending",
     "attempts",
     "pause_seconds",
+    "max_submissions",
 ];
 /// Keys that are lists, whose items stand behind commas.
-const LISTS: [&str; 2] = ["trust", "reply_to"];
+const LISTS: [&str; 3] = ["trust", "reply_to", "recipients"];
 
 /// Variables are text; a few keys are numbers or lists.
 fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {
@@ -86,6 +87,12 @@ fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {
         let items = items.filter(|item| !item.is_empty());
         let items = items.map(|item| Value::String(item.to_owned()));
         return Ok(Value::Array(items.collect()));
+    }
+    if key == "limited_metadata" {
+        let flag = value.trim().parse::<bool>();
+        return flag
+            .map(Value::Boolean)
+            .map_err(|_| format!("{value:?} is neither true nor false"));
     }
     Ok(Value::String(value))
 }

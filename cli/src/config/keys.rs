@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 pub(super) const TOP: [&str; 2] = ["home_community_id", "data"];
 
 /// Every section with its keys.
-pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
     (
         "affinity_domain",
         &[
@@ -23,7 +23,14 @@ pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
     ),
     (
         "registry",
-        &["listen", "url", "database", "max_results", "connections"],
+        &[
+            "listen",
+            "url",
+            "database",
+            "max_results",
+            "connections",
+            "extra_metadata",
+        ],
     ),
     ("feed", &["listen", "url", "application", "facility"]),
     (
@@ -51,6 +58,18 @@ pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
             "utc_offset",
         ],
     ),
+    (
+        "recipient",
+        &[
+            "listen",
+            "url",
+            "store",
+            "limited_metadata",
+            "recipients",
+            "max_submissions",
+        ],
+    ),
+    ("media", &["institution", "contact"]),
     (
         "audit",
         &[

@@ -53,10 +53,14 @@ impl Nodes {
             |other: &str| format!("trust = [\"certs/ca.pem\", \"../{other}/certs/ca.pem\"]");
         edit(
             &nodes.registry,
-            &["repository", "imaging"],
+            &["repository", "imaging", "recipient"],
             &trusts("imaging-centre"),
         )?;
-        edit(&nodes.centre, &["registry", "feed"], &trusts("registry"))?;
+        edit(
+            &nodes.centre,
+            &["registry", "feed", "recipient"],
+            &trusts("registry"),
+        )?;
         Ok(nodes)
     }
 }

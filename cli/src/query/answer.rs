@@ -13,7 +13,7 @@ use crate::terminal::Table;
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) documents: Vec<DocumentEntry>,
-    pub(super) submission_sets: Vec<SubmissionSet>,
+    pub(crate) submission_sets: Vec<SubmissionSet>,
     pub(crate) folders: Vec<Folder>,
     pub(crate) associations: Vec<Association>,
     /// Objects of which only the name was asked, as entryUUIDs.

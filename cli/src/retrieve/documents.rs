@@ -143,7 +143,7 @@ fn table(kept: &[Kept]) -> Table {
 }
 
 /// Asks the repository, and records what came before anybody sees it.
-pub(super) async fn fetch(
+pub(crate) async fn fetch(
     node: &Node,
     ledger: &Audit,
     wanted: &[Wanted],

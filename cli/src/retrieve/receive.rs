@@ -20,15 +20,15 @@ use xds_schemas::mtom::Content;
 
 /// A document that came whole.
 #[derive(Debug)]
-pub(super) struct Received {
+pub(crate) struct Received {
     /// Which of the documents that were asked for.
-    pub(super) place: usize,
+    pub(crate) place: usize,
     pub(super) mime_type: String,
     /// Its content, which vanishes unless it is kept.
     file: TempPath,
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// SHA-1 in hexadecimal.
-    pub(super) hash: String,
+    pub(crate) hash: String,
     /// How an on-demand document is called from now on.
     pub(super) new_unique_id: Option<UniqueId>,
     /// Where it is kept under that name, if it is.
@@ -42,7 +42,7 @@ impl Received {
     }
 
     /// Gives the content its name.
-    pub(super) fn keep(self, path: &Path) -> anyhow::Result<()> {
+    pub(crate) fn keep(self, path: &Path) -> anyhow::Result<()> {
         let kept = self.file.persist(path);
         kept.with_context(|| format!("{}: cannot be written", path.display()))?;
         Ok(())
@@ -51,12 +51,12 @@ impl Received {
 
 /// What came of what was asked for.
 #[derive(Debug, Default)]
-pub(super) struct Delivery {
-    pub(super) received: Vec<Received>,
+pub(crate) struct Delivery {
+    pub(crate) received: Vec<Received>,
     /// What the peer says about the rest.
-    pub(super) errors: Vec<RegistryError>,
+    pub(crate) errors: Vec<RegistryError>,
     /// Why nothing more came.
-    pub(super) broken: Option<anyhow::Error>,
+    pub(crate) broken: Option<anyhow::Error>,
 }
 
 impl Delivery {

@@ -19,16 +19,16 @@ const HASH_OF_NOTHING: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
 
 /// A document that is wanted, and what the registry says about it.
 #[derive(Debug, Clone)]
-pub(super) struct Wanted {
-    pub(super) request: DocumentRequest,
-    pub(super) patient: Option<String>,
+pub(crate) struct Wanted {
+    pub(crate) request: DocumentRequest,
+    pub(crate) patient: Option<String>,
     hash: Option<String>,
     pub(super) size: Option<u64>,
 }
 
 impl Wanted {
     /// None if the registry does not say where it is.
-    pub(super) fn registered(entry: &DocumentEntry) -> Option<Self> {
+    pub(crate) fn registered(entry: &DocumentEntry) -> Option<Self> {
         Some(Self {
             request: DocumentRequest {
                 home_community_id: entry.home_community_id.clone(),
@@ -68,7 +68,7 @@ impl Wanted {
     }
 
     /// Whether the content is certainly not what was registered.
-    pub(super) fn differs(&self, received: &Received) -> bool {
+    pub(crate) fn differs(&self, received: &Received) -> bool {
         self.judge(received) == Verdict::Differs
     }
 

@@ -11,16 +11,10 @@ use xds_schemas::metadata::{
 use super::arguments::{Attributes, AuthorText};
 use super::content::Content;
 use super::description::{Description, SetAttributes};
-use crate::domain::{Domain, time};
+use crate::domain::{Domain, LANGUAGE, time};
 use crate::init::new_oid;
 use crate::status::Usage;
 
-/// Says that no other metadata is needed to read a document than its MIME type.
-const MIME_TYPE_SUFFICIENT: &str = "urn:ihe:iti:xds:2017:mimeTypeSufficient";
-/// Confidentiality of what is neither public nor particularly sensitive (HL7 Confidentiality).
-const NORMAL: &str = "N";
-/// What languageCode is if nobody says it.
-const LANGUAGE: &str = "en";
 /// Characters that a title may have (ITI TF-3 4.2.3.2.28).
 const TITLE: usize = 127;
 
@@ -171,11 +165,7 @@ impl<'a> Builder<'a> {
     fn code_entry(&mut self, entry: &mut DocumentEntry, said: &Attributes) -> Result<(), Usage> {
         entry.class_code = self.code(CodeKind::ClassCode, &said.class_code)?;
         entry.type_code = self.code(CodeKind::TypeCode, &said.type_code)?;
-        entry.format_code = self.code_or(
-            CodeKind::FormatCode,
-            &said.format_code,
-            MIME_TYPE_SUFFICIENT,
-        )?;
+        entry.format_code = self.code(CodeKind::FormatCode, &said.format_code)?;
         entry.practice_setting_code =
             self.code(CodeKind::PracticeSettingCode, &said.practice_setting_code)?;
         let facility = CodeKind::HealthcareFacilityTypeCode;
@@ -183,7 +173,7 @@ impl<'a> Builder<'a> {
             self.code(facility, &said.healthcare_facility_type_code)?;
         entry.confidentiality_codes = match said.confidentiality_codes.is_empty() {
             true => self
-                .code_or(CodeKind::ConfidentialityCode, &None, NORMAL)?
+                .code(CodeKind::ConfidentialityCode, &None)?
                 .into_iter()
                 .collect(),
             false => self.codes(CodeKind::ConfidentialityCode, &said.confidentiality_codes)?,
@@ -205,33 +195,19 @@ impl<'a> Builder<'a> {
         Ok(folder)
     }
 
-    /// The code that was said, or else the first of its kind.
+    /// The code that was said, or else the usual one of its kind.
     fn code(&mut self, kind: CodeKind, said: &Option<String>) -> Result<Option<Code>, Usage> {
         if let Some(text) = said {
             return self.domain.code(kind, text).map(Some);
         }
-        let first = self.domain.kind(kind).into_iter().next();
-        Ok(self.assume(kind, first))
+        let usual = self.domain.usual(kind);
+        Ok(self.assume(kind, usual))
     }
 
     fn codes(&self, kind: CodeKind, said: &[String]) -> Result<Vec<Code>, Usage> {
         said.iter()
             .map(|text| self.domain.code(kind, text))
             .collect()
-    }
-
-    /// The code that was said, or else this one if the affinity domain has it, or else the first.
-    fn code_or(
-        &mut self,
-        kind: CodeKind,
-        said: &Option<String>,
-        usual: &str,
-    ) -> Result<Option<Code>, Usage> {
-        let mut known = self.domain.kind(kind).into_iter();
-        match known.find(|code| code.code == usual) {
-            Some(usual) if said.is_none() => Ok(self.assume(kind, Some(usual))),
-            _ => self.code(kind, said),
-        }
     }
 
     fn assume(&mut self, kind: CodeKind, code: Option<Code>) -> Option<Code> {

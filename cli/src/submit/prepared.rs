@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hilum_transport::{Part, PartSource};
 use xds_schemas::ebrim::{Body, RegistryObject};
 use xds_schemas::ebrs::SubmitObjectsRequest;
 use xds_schemas::iti41_provide_and_register_document_set::ProvideAndRegisterDocumentSetRequest;
 use xds_schemas::mtom;
 use xds_schemas::xml::{FromXml, Reader, XmlError, ns};
 
-use super::{Prepared, attach};
+use super::Prepared;
 use crate::status::Usage;
 
 /// Reads an `lcm:SubmitObjectsRequest`, or an `xds:ProvideAndRegisterDocumentSetRequest` such as
@@ -33,32 +32,23 @@ pub(super) fn read(file: &Path, documents: &[String]) -> Result<Prepared, Usage>
         matches!(document.content, mtom::Content::Inline(_))
             && !files.contains_key(document.id.as_str())
     });
-    let mut parts = Vec::new();
-    for (at, (id, path)) in files.iter().enumerate() {
+    let mut prepared = Prepared {
+        request,
+        parts: Vec::new(),
+    };
+    for (id, path) in files {
         let length = std::fs::metadata(path);
         let length = length
             .map_err(|error| Usage(format!("{}: cannot be read: {error}", path.display())))?;
-        let entry = request
-            .submit
-            .objects
-            .objects
-            .iter()
-            .find(|object| object.id == *id);
-        let part = Part {
-            content_id: format!("document{}@hilum", at + 1),
-            content_type: mime_type(entry),
-            source: PartSource::File {
-                path: path.to_path_buf(),
-                offset: 0,
-                length: length.len(),
-            },
-        };
-        attach(&mut request, &mut parts, id, part);
+        let objects = &prepared.request.submit.objects.objects;
+        let mime_type = mime_type(objects.iter().find(|object| object.id == *id));
+        prepared.attach_file(id, &mime_type, path.to_path_buf(), length.len());
     }
-    Ok(Prepared { request, parts })
+    Ok(prepared)
 }
 
-fn parse(text: &[u8]) -> Result<ProvideAndRegisterDocumentSetRequest, XmlError> {
+/// Reads either of the two.
+pub(crate) fn parse(text: &[u8]) -> Result<ProvideAndRegisterDocumentSetRequest, XmlError> {
     let mut reader = Reader::new(text)?;
     let root = reader.root()?;
     let request = if root.is(ns::XDS, "ProvideAndRegisterDocumentSetRequest") {

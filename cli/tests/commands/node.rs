@@ -26,11 +26,16 @@ fn a_node_is_made_run_and_stopped() {
     let mut site = Site::with(&["--plain"]);
     let base = site.base;
     assert!(site.run(&["check"]).status.success());
-    let expected = [("registry", 1), ("repository", 2), ("imaging", 2)]
-        .map(|(room, port)| format!("listening {room} http://127.0.0.1:{}/{room}", base + port));
+    let expected = [
+        ("registry", 1),
+        ("repository", 2),
+        ("imaging", 2),
+        ("recipient", 2),
+    ]
+    .map(|(room, port)| format!("listening {room} http://127.0.0.1:{}/{room}", base + port));
     let feed = format!("listening feed mllp://127.0.0.1:{}", base + 5);
-    assert_eq!(site.lines[..3], expected);
-    assert_eq!(site.lines[3..], [feed]);
+    assert_eq!(site.lines[..4], expected);
+    assert_eq!(site.lines[4..], [feed]);
     let checked = site.ok(&["check"]);
     let feed = checked.lines().find(|line| line.contains(" feed "));
     assert!(
@@ -45,7 +50,7 @@ fn a_node_is_made_run_and_stopped() {
     site.stop();
     let records = site.ok(&["audit", "list"]);
     let of = |code: &str| records.lines().filter(|line| line.contains(code)).count();
-    assert_eq!((of("110120"), of("110121")), (3, 3), "{records}");
+    assert_eq!((of("110120"), of("110121")), (4, 4), "{records}");
 }
 
 /// As `hilum check | head` does.

@@ -1,8 +1,9 @@
 //! ITI-42: what is registered, and what is refused with which code.
 
+use hilum_registry::{ExtraMetadata, RegistryConfig};
 use xds_schemas::affinity_codes::AffinityCodes;
 use xds_schemas::codes::error_code::ErrorCode;
-use xds_schemas::codes::status::{APPROVED, DEPRECATED};
+use xds_schemas::codes::status::{APPROVED, DEPRECATED, ResponseStatus, Severity};
 use xds_schemas::ebrim::{RegistryObject, Slot};
 use xds_schemas::iti18_registry_stored_query::{Names, StoredQuery};
 use xds_schemas::metadata::{
@@ -11,6 +12,7 @@ use xds_schemas::metadata::{
 };
 
 use crate::iti18::{find_documents, get_all, get_associations, get_documents};
+use crate::iti57::new_version;
 use crate::site::{Site, accepting};
 use crate::words::{code, document, empty, folder, new_oid, new_uuid, one, patient, replacement};
 
@@ -77,6 +79,91 @@ pub(crate) async fn extra_metadata_comes_back(site: Site) {
     site.accept(&submission).await;
     let found = site.find(&find_documents(&patient("P1"))).await;
     assert_eq!(found[0].slot("urn:example:dose"), Some(&slot));
+}
+
+/// ITI TF-2 3.42.4.1.3, ITI TF-3 Table 4.2.4.1-2: a registry that does not keep extra metadata
+/// accepts the submission and names what it dropped.
+pub(crate) async fn extra_metadata_may_be_dropped(site: Site) {
+    let drop = |config: &mut RegistryConfig| config.extra_metadata = ExtraMetadata::Drop;
+    let site = site.with_patients().await.configured(drop);
+    let slot = |name: &str| Slot::single(name, "1");
+    let mut submission = empty(&patient("P1"));
+    let mut entry = document(&patient("P1"), "Document");
+    entry.extra.slots.push(slot("urn:example:dose"));
+    entry.extra.slots.push(slot("urn:example:ward"));
+    submission.add_document(entry);
+    submission
+        .submission_set
+        .extra
+        .slots
+        .push(slot("urn:example:ward"));
+    let response = site.submit(&submission).await;
+    assert_eq!(response.status, ResponseStatus::Success);
+    let [warning] = response.errors.as_slice() else {
+        panic!("{response:?}");
+    };
+    assert_eq!(warning.code, ErrorCode::ExtraMetadataNotSaved);
+    assert_eq!(warning.severity, Severity::Warning);
+    assert_eq!(
+        warning.context,
+        "not kept here: urn:example:dose, urn:example:ward"
+    );
+    let found = site.find(&find_documents(&patient("P1"))).await;
+    assert!(
+        found[0]
+            .slots
+            .iter()
+            .all(|slot| !slot.name.starts_with("urn:example:"))
+    );
+    // What is not dropped is not spoken of.
+    let (plain, uuid) = one(&patient("P1"));
+    assert_eq!(site.submit(&plain).await.errors, []);
+    // Updates are no way around it, and what steers them is no extra metadata.
+    let mut update = new_version(&plain.document_entries[0], new_uuid().as_str(), "1");
+    let extra = &mut update.document_entries[0].extra;
+    extra.slots.push(slot("urn:example:dose"));
+    let slots = &mut update.associations[0].extra.slots;
+    slots.push(Slot::single("AssociationPropagation", "no"));
+    let response = site.update(&update).await;
+    assert_eq!(response.status, ResponseStatus::Success, "{response:?}");
+    assert_eq!(
+        response.errors[0].context,
+        "not kept here: urn:example:dose"
+    );
+    let found = site.find(&find_documents(&patient("P1"))).await;
+    assert!(found.iter().all(|it| it.id != uuid.as_str()));
+    let mut names = found.iter().flat_map(|it| &it.slots).map(|slot| &slot.name);
+    assert!(names.all(|name| !name.starts_with("urn:example:")));
+}
+
+/// ITI TF-3 4.2.3.1.6: names of extra slots are URNs, and those of IHE are for IHE to define.
+pub(crate) async fn slots_that_nobody_may_name_are_refused(site: Site) {
+    let drop = |config: &mut RegistryConfig| config.extra_metadata = ExtraMetadata::Drop;
+    let site = site.with_patients().await;
+    let refused = [ErrorCode::RegistryMetadataError];
+    let mut submissions = Vec::new();
+    for name in [
+        "dose",
+        "urn:ihe:iti:xds:2099:notDefined",
+        "urn:",
+        "http://example.org/x",
+    ] {
+        let mut submission = empty(&patient("P1"));
+        let mut entry = document(&patient("P1"), "Document");
+        entry.extra.slots.push(Slot::single(name, "1"));
+        submission.add_document(entry);
+        site.refuse(&submission, &refused).await;
+        submissions.push(submission);
+        let mut submission = empty(&patient("P1"));
+        let extra = &mut submission.submission_set.extra;
+        extra.slots.push(Slot::single(name, "1"));
+        site.refuse(&submission, &refused).await;
+    }
+    // To drop what is not kept is no reason to let through what is wrong.
+    let site = site.configured(drop);
+    for submission in &submissions {
+        site.refuse(submission, &refused).await;
+    }
 }
 
 pub(crate) async fn an_unknown_patient_is_refused(site: Site) {

@@ -50,6 +50,8 @@ cases! {
     iti42::everything_is_there_when_the_registry_is_opened_again,
     iti42::names_become_uuids,
     iti42::extra_metadata_comes_back,
+    iti42::extra_metadata_may_be_dropped,
+    iti42::slots_that_nobody_may_name_are_refused,
     iti42::an_unknown_patient_is_refused,
     iti42::unique_ids_of_sets_and_folders_are_new,
     iti42::the_same_document_may_be_registered_again,

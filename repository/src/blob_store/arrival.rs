@@ -72,10 +72,28 @@ impl Writing {
             since: Instant::now(),
         })
     }
+
+    /// Waits until the bytes are on disk.
+    fn close(mut self) -> io::Result<Measured> {
+        self.file.sync_all()?;
+        self.unfinished.finish();
+        Ok(Measured {
+            hash: hexadecimal(&self.hash.finalize()),
+            size: self.size,
+        })
+    }
+}
+
+/// A document that is on disk as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Measured {
+    /// SHA-1 in lower case hexadecimal.
+    pub(crate) hash: String,
+    pub(crate) size: u64,
 }
 
 impl Receiving {
-    pub(super) const fn new(path: PathBuf, name: String) -> Self {
+    pub(crate) const fn new(path: PathBuf, name: String) -> Self {
         Self {
             name,
             path,
@@ -114,6 +132,19 @@ impl Receiving {
             writing.write(&chunks)?;
             writing.seal(said, name)
         }))
+    }
+
+    /// Ends the document and makes its bytes durable, with nothing behind them.
+    pub(crate) async fn close(mut self) -> io::Result<Measured> {
+        let writing = self.idle().await?;
+        let chunks = std::mem::take(&mut self.gathered);
+        let path = self.path;
+        let closing = tokio::task::spawn_blocking(move || {
+            let mut writing = writing.map_or_else(|| Writing::create(path), Ok)?;
+            writing.write(&chunks)?;
+            writing.close()
+        });
+        closing.await.map_err(io::Error::other)?
     }
 
     /// Waits for the writing under way.

@@ -5,7 +5,7 @@ use super::reading::Reading;
 use super::writing::Writing;
 use super::{
     Author, Code, EntryUuid, Extra, HomeCommunityId, PatientId, ReferenceId, RepositoryUniqueId,
-    Timestamp, UniqueId, formats,
+    Rules, Timestamp, UniqueId, formats,
 };
 use crate::codes::ebrim_uuids::document_entry as scheme;
 use crate::codes::ebrim_uuids::object_type;
@@ -254,6 +254,10 @@ impl DocumentEntry {
                 &mut self.service_stop_time,
                 Timestamp::parse,
             ),
+            // On media it is often the name of a file as it stands; who resolves it, judges it.
+            "URI" if reading.rules() == Rules::Media => {
+                reading.text(Registry, slot, &mut self.uri, formats::any);
+            }
             "URI" => reading.text(Registry, slot, &mut self.uri, formats::uri),
             "documentAvailability" => {
                 reading.typed(
@@ -320,7 +324,7 @@ impl DocumentEntry {
         self.unique_id = unique_id.unwrap_or_else(|| UniqueId::from(""));
     }
 
-    /// What an entry must have when it is registered (ITI TF-3 4.3.1), and what it must be.
+    /// What an entry must have (ITI TF-3 4.3.1), and what it must be.
     fn judge(&self, reading: &mut Reading<'_>) {
         use Concern::{Registry, Repository};
         if self.mime_type.is_empty() {
@@ -345,6 +349,7 @@ impl DocumentEntry {
             ("repositoryUniqueId", self.repository_unique_id.is_some()),
             ("sourcePatientId", self.source_patient_id.is_some()),
             ("typeCode", self.type_code.is_some()),
+            ("URI", self.uri.is_some()),
         ];
         for (attribute, present) in required {
             reading.require(Registry, attribute, present);

@@ -1,6 +1,7 @@
 //! Who minds what, and what is said of it.
 
 use super::DocumentEntryType;
+use super::optionality::{self, Column, Optionality};
 use super::submission::Rules;
 use crate::codes::error_code::ErrorCode;
 use crate::ebrs::RegistryError;
@@ -13,6 +14,9 @@ pub(super) enum Concern {
     /// What the repository needs to store documents (ITI TF-2 3.41.4.1.3), or would mend without
     /// noticing when it passes the metadata on.
     Repository,
+    /// That an attribute is there at all, which a Document Recipient may ask for (ITI TF-2
+    /// 3.41.4.1.3.1).
+    Recipient,
     /// Everything else: the registry's.
     Registry,
 }
@@ -24,6 +28,7 @@ const MOST_OFFENCES: usize = 500;
 #[derive(Debug)]
 pub(super) struct Judge {
     concern: Concern,
+    pub(super) rules: Rules,
     code: ErrorCode,
     takes_versions: bool,
     /// The one type that document entries may have, if only one may come.
@@ -36,6 +41,7 @@ impl Judge {
     pub(super) fn lenient() -> Self {
         Self {
             concern: Concern::Everybody,
+            rules: Rules::Register,
             code: ErrorCode::RegistryMetadataError,
             takes_versions: true,
             entry_type: None,
@@ -49,9 +55,14 @@ impl Judge {
             Rules::Register => (Concern::Registry, Some(DocumentEntryType::Stable)),
             Rules::RegisterOnDemand => (Concern::Registry, Some(DocumentEntryType::OnDemand)),
             Rules::Update => (Concern::Registry, None),
+            Rules::Media => (Concern::Registry, Some(DocumentEntryType::Stable)),
+            Rules::Receive | Rules::ReceiveLimited => {
+                (Concern::Recipient, Some(DocumentEntryType::Stable))
+            }
         };
         Self {
             concern,
+            rules,
             code: rules.metadata_error(),
             takes_versions: rules == Rules::Update,
             entry_type,
@@ -62,6 +73,21 @@ impl Judge {
     /// Whether document entries and folders may be later versions.
     pub(super) fn takes_versions(&self) -> bool {
         self.takes_versions
+    }
+
+    /// What these rules ask of a sender (ITI TF-3 Table 4.3.1-3).
+    pub(super) fn optionality(&self, kind: &str, attribute: &str) -> Optionality {
+        let column = match self.rules {
+            // ITI TF-2 3.41.4.1.3.1: who the patient is, a recipient may find out by other means.
+            Rules::Receive if attribute == "patientId" => Column::LimitedSource,
+            Rules::Provide => Column::DocumentSource,
+            Rules::Register | Rules::Update => Column::Repository,
+            Rules::RegisterOnDemand => Column::OnDemandSource,
+            Rules::Media => Column::MediaCreator,
+            Rules::Receive => Column::DirectSource,
+            Rules::ReceiveLimited => Column::LimitedSource,
+        };
+        optionality::of(column, kind, attribute)
     }
 
     /// The metadata breaks a rule of the form.

@@ -3,7 +3,8 @@
 mod parts;
 
 use super::judge::{Concern, Judge, Subject};
-use super::{DocumentEntryType, EntryUuid, Extra, HomeCommunityId, formats};
+use super::optionality::Optionality;
+use super::{DocumentEntryType, EntryUuid, Extra, HomeCommunityId, Rules, formats};
 use crate::codes::status::AvailabilityStatus;
 use crate::ebrim::{Body, InternationalString, RegistryObject, Slot};
 
@@ -128,14 +129,27 @@ impl<'a> Reading<'a> {
         self.judge.entry_type
     }
 
-    /// A required attribute that is absent offends, unless it already did by its form.
+    /// By whose rules the object is judged.
+    pub(super) fn rules(&self) -> Rules {
+        self.judge.rules
+    }
+
+    /// What the rules say of an attribute.
+    fn optionality(&self, attribute: &str) -> Optionality {
+        self.judge.optionality(self.subject.kind, attribute)
+    }
+
+    /// An attribute that is absent offends where it is required, unless it already did by its form.
     pub(super) fn require(&mut self, concern: Concern, attribute: &str, present: bool) {
-        if !present
-            && !self
-                .malformed
-                .iter()
-                .any(|malformed| malformed == attribute)
+        if present || self.optionality(attribute) != Optionality::Required {
+            return;
+        }
+        if !self
+            .malformed
+            .iter()
+            .any(|malformed| malformed == attribute)
         {
+            let concern = concern.min(Concern::Recipient);
             self.judge
                 .offence(concern, self.subject, attribute, "is missing");
         }

@@ -1,6 +1,7 @@
 //! A whole submission: one submission set and what came with it.
 
 mod codes;
+mod extra_metadata;
 mod judgement;
 
 use std::collections::{HashMap, HashSet};
@@ -15,6 +16,8 @@ use crate::codes::ebrim_uuids::{folder, submission_set};
 use crate::codes::error_code::ErrorCode;
 use crate::ebrim::{Body, RegistryObject, RegistryObjectList};
 use crate::ebrs::RegistryError;
+
+pub use extra_metadata::is_limited;
 
 /// By whose rules a submission is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,15 +36,25 @@ pub enum Rules {
     /// about one patient. What their associations mean is for
     /// [`Update`](crate::iti57_update_document_set::Update).
     Update,
+    /// ITI-32: what is found on a medium, judged as strictly as by a registry, but a Portable Media
+    /// Creator may leave out what it does not know.
+    Media,
+    /// ITI-41, judged by a Document Recipient (XDR), which asks for no more than that attributes
+    /// are there (ITI TF-2 3.41.4.1.3.1), besides what [`Provide`](Self::Provide) asks for.
+    Receive,
+    /// The same for a submission with the flag limitedMetadata, where that is accepted.
+    ReceiveLimited,
 }
 
 impl Rules {
     /// The code for metadata that breaks a rule.
     pub fn metadata_error(self) -> ErrorCode {
         match self {
-            Self::Provide => ErrorCode::RepositoryMetadataError,
             Self::Register | Self::RegisterOnDemand | Self::Update => {
                 ErrorCode::RegistryMetadataError
+            }
+            Self::Provide | Self::Media | Self::Receive | Self::ReceiveLimited => {
+                ErrorCode::RepositoryMetadataError
             }
         }
     }
@@ -49,9 +62,11 @@ impl Rules {
     /// The code for an id that stands twice in one submission.
     pub fn duplicate_in_message(self) -> ErrorCode {
         match self {
-            Self::Provide => ErrorCode::RepositoryDuplicateUniqueIdInMessage,
             Self::Register | Self::RegisterOnDemand | Self::Update => {
                 ErrorCode::RegistryDuplicateUniqueIdInMessage
+            }
+            Self::Provide | Self::Media | Self::Receive | Self::ReceiveLimited => {
+                ErrorCode::RepositoryDuplicateUniqueIdInMessage
             }
         }
     }

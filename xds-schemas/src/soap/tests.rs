@@ -273,3 +273,26 @@ fn endpoint_references_that_cannot_be_followed_are_refused() {
     );
     assert!(refused(&long).fault.is("InvalidEPR"));
 }
+
+/// ITI TF-2 3.41 and ITI-80: a submission may insist that the community is understood that it is
+/// meant for; elsewhere nobody understands it.
+#[test]
+fn the_community_of_a_submission_is_understood() {
+    let block = "<b:homeCommunityBlock xmlns:b='urn:ihe:iti:xdr:2014' s:mustUnderstand='true'>\
+         <b:homeCommunityId> urn:oid:1.2.3 </b:homeCommunityId></b:homeCommunityBlock>";
+    let submission = ProvideAndRegisterDocumentSet::ACTION;
+    for header in [
+        format!("<a:Action>{submission}</a:Action>{block}"),
+        format!("{block}<a:Action>{submission}</a:Action>"),
+    ] {
+        let header = read_header(message(&header).as_bytes()).unwrap();
+        assert_eq!(header.home_community_id.as_deref(), Some("urn:oid:1.2.3"));
+        let written = write(&header, &Words("hello".to_owned()));
+        assert_eq!(read_header(written.as_bytes()).unwrap(), header);
+    }
+    let refused = refused(&format!("{block}<a:Action>urn:do</a:Action>"));
+    assert_eq!(refused.fault.code, FaultCode::MustUnderstand);
+    let unsaid = block.replace(" s:mustUnderstand='true'", "");
+    let header = message(&format!("{unsaid}<a:Action>urn:do</a:Action>"));
+    assert!(read_header(header.as_bytes()).is_ok());
+}

@@ -3,6 +3,7 @@
 use super::Reading;
 use crate::ebrim::{self, Classification, ExternalIdentifier};
 use crate::metadata::judge::Concern;
+use crate::metadata::optionality::Optionality;
 use crate::metadata::{Author, Code, Extra, formats};
 
 /// What ebRIM lets an identifier have (its `LongName`): answers with longer ones would not be valid.
@@ -168,11 +169,13 @@ impl Reading<'_> {
         target: &mut bool,
     ) {
         self.classification_is_sound("limitedMetadata", classification);
-        self.offend(
-            Concern::Registry,
-            "limitedMetadata",
-            "must not be used in XDS",
-        );
+        if self.optionality("limitedMetadata") == Optionality::Prohibited {
+            self.offend(
+                Concern::Recipient,
+                "limitedMetadata",
+                "must not be used in XDS, nor where limited metadata is not accepted",
+            );
+        }
         *target = true;
     }
 

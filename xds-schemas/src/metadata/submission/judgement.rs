@@ -131,9 +131,7 @@ impl<'a> Judgement<'a, '_> {
     fn patients_agree(&mut self, rules: Rules) {
         let code = match rules {
             Rules::Update => ErrorCode::PatientIdReconciliationError,
-            Rules::Provide | Rules::Register | Rules::RegisterOnDemand => {
-                ErrorCode::PatientIdDoesNotMatch
-            }
+            _ => ErrorCode::PatientIdDoesNotMatch,
         };
         let set = &self.submission.submission_set;
         let entries = self.submission.document_entries.iter();

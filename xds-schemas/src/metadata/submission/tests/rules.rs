@@ -1197,3 +1197,120 @@ fn what_an_on_demand_entry_has() {
     let expected = DOCUMENTS.map(|at| (METADATA, ["Document1", "Document2"][at - 1], "objectType"));
     check_list("ITI-42", &made(&|_| ()), Rules::Register, &expected);
 }
+
+fn attributes(objects: &RegistryObjectList, rules: Rules) -> Vec<String> {
+    let errors = Submission::read(objects, rules).err().unwrap_or_default();
+    let said = found(&errors).into_iter().map(|(_, location, rest)| {
+        format!("{location} {}", rest.split(' ').next().unwrap_or_default())
+    });
+    said.collect()
+}
+
+/// Takes away everything that only some senders must supply.
+fn bare() -> RegistryObjectList {
+    let mut list = valid().to_ebrim();
+    for at in [DOCUMENT1, SET, FOLDER] {
+        let object = &mut list.objects[at];
+        object.classifications.retain(|it| it.node.is_some());
+        object.external_identifiers.retain(|it| {
+            !it.scheme.contains(document_entry::PATIENT_ID)
+                && !it.scheme.contains(submission_set::PATIENT_ID)
+                && !it.scheme.contains(folder::PATIENT_ID)
+        });
+    }
+    list.objects[DOCUMENT1].slots.clear();
+    list.objects[FOLDER].name = None;
+    list
+}
+
+/// ITI TF-3 Table 4.3.1-3, column XDM MC: a Portable Media Creator leaves out what it does not know,
+/// but says where the document is, how long, and its hash.
+#[test]
+fn media_need_little_metadata() {
+    let missing = attributes(&bare(), Rules::Media);
+    let expected = ["Document1 URI", "Document1 hash", "Document1 size"];
+    assert_eq!(missing, expected);
+    let mut list = valid().to_ebrim();
+    assert!(attributes(&list, Rules::Media).is_empty());
+    drop_slot(&mut list.objects[DOCUMENT1], "repositoryUniqueId");
+    for (at, node) in [
+        (DOCUMENT1, document_entry::LIMITED_METADATA),
+        (SET, submission_set::LIMITED_METADATA),
+        (FOLDER, folder::LIMITED_METADATA),
+    ] {
+        flag(&mut list.objects[at], node);
+    }
+    assert!(attributes(&list, Rules::Media).is_empty());
+    // Whoever takes it over finds out what it means.
+    set_slot(&mut list.objects[DOCUMENT1], "URI", &["..\\letter 1.txt"]);
+    assert!(attributes(&list, Rules::Media).is_empty());
+    set_slot(&mut list.objects[DOCUMENT1], "creationTime", &["yesterday"]);
+    assert_eq!(attributes(&list, Rules::Media), ["Document1 creationTime"]);
+}
+
+/// ITI TF-2 3.41.4.1.3.1: a Document Recipient asks for no more than the column XDR DS does, and may
+/// find out by other means who the patient is.
+#[test]
+fn a_recipient_asks_for_what_a_direct_source_must_supply() {
+    let mut list = bare();
+    list.objects[DOCUMENT1].slots = valid().to_ebrim().objects[DOCUMENT1].slots.clone();
+    for slot in ["hash", "size", "repositoryUniqueId", "URI", "languageCode"] {
+        drop_slot(&mut list.objects[DOCUMENT1], slot);
+    }
+    let missing = attributes(&list, Rules::Receive);
+    let expected = [
+        "Document1 classCode",
+        "Document1 confidentialityCode",
+        "Document1 formatCode",
+        "Document1 healthcareFacilityTypeCode",
+        "Document1 languageCode",
+        "Document1 practiceSettingCode",
+        "Document1 typeCode",
+        "Folder1 codeList",
+        "Folder1 title",
+        "Set contentTypeCode",
+    ];
+    assert_eq!(missing, expected);
+    // How what is there is written, and what the objects are to one another, is not its concern.
+    let mut list = valid().to_ebrim();
+    set_slot(&mut list.objects[DOCUMENT1], "creationTime", &["yesterday"]);
+    set_slot(&mut list.objects[DOCUMENT1], "local", &["no URN"]);
+    link(&mut list.objects[REPLACES], "RPLC", "Nowhere", "Document2");
+    assert!(attributes(&list, Rules::Receive).is_empty());
+    let errors = Submission::read(&bare(), Rules::Receive).unwrap_err();
+    assert!(errors.iter().all(|error| error.code.as_str() == REPOSITORY));
+}
+
+/// ITI TF-1 15.2.3: with the flag, and where it is accepted, the column XDR MS; else the flag itself
+/// is what is wrong.
+#[test]
+fn limited_metadata_is_for_recipients_that_accept_it() {
+    let mut list = bare();
+    assert!(!is_limited(&list));
+    flag(&mut list.objects[SET], submission_set::LIMITED_METADATA);
+    assert!(is_limited(&list));
+    assert!(attributes(&list, Rules::ReceiveLimited).is_empty());
+    let refused = attributes(&list, Rules::Receive);
+    assert!(
+        refused.contains(&"Set limitedMetadata".to_owned()),
+        "{refused:?}"
+    );
+    drop_identifier(&mut list.objects[SET], submission_set::SOURCE_ID);
+    assert_eq!(attributes(&list, Rules::ReceiveLimited), ["Set sourceId"]);
+}
+
+/// ITI TF-3 4.2.3.1.6: what IHE does not define can be dropped, and what it does define stays.
+#[test]
+fn extra_metadata_is_dropped_by_name() {
+    let mut list = valid().to_ebrim();
+    let before = valid();
+    for at in [SET, DOCUMENT1, DOCUMENT2, FOLDER] {
+        set_slot(&mut list.objects[at], "urn:example:dose", &["1"]);
+    }
+    set_slot(&mut list.objects[REPLACES], "urn:example:why", &["2"]);
+    let mut submission = Submission::read(&list, Rules::Register).unwrap();
+    let names: Vec<String> = submission.drop_extra_metadata().into_iter().collect();
+    assert_eq!(names, ["urn:example:dose", "urn:example:why"]);
+    assert_eq!(submission.to_ebrim(), before.to_ebrim());
+    assert!(submission.drop_extra_metadata().is_empty());
+}
