@@ -157,16 +157,7 @@ fn all() -> Vec<Event> {
             all.push(Event::inbox_used(&parties, what, success));
         }
     }
-    for medium in [
-        Medium::Usb,
-        Medium::Email,
-        Medium::Cd,
-        Medium::Dvd,
-        Medium::Uri,
-    ] {
-        all.push(Event::media_written("x", medium, set(), success));
-        all.push(Event::media_read("x", medium, set(), success));
-    }
+    all.extend(on_media());
     all.push(Event::application_started("hilum registry"));
     all.push(Event::application_stopped("hilum registry"));
     all.push(Event::node_not_authenticated(
@@ -180,6 +171,25 @@ fn all() -> Vec<Event> {
         &Fault::action_not_supported("urn:none"),
     ));
     all
+}
+
+/// Every kind of medium, from both sides.
+fn on_media() -> Vec<Event> {
+    let success = &Outcome::Success;
+    let media = [
+        Medium::Usb,
+        Medium::Email,
+        Medium::Cd,
+        Medium::Dvd,
+        Medium::Uri,
+    ];
+    let both = |medium| {
+        [
+            Event::media_written("x", medium, set(), success),
+            Event::media_read("x", medium, set(), success),
+        ]
+    };
+    media.into_iter().flat_map(both).collect()
 }
 
 fn summary(event: &Event) -> Summary {
