@@ -1,6 +1,7 @@
 //! Messages that say something, and messages that do not.
 
 use super::*;
+use crate::xml::{ToXml, Writer};
 
 fn domain() -> PatientDomain {
     PatientDomain::new("1.2.9")
