@@ -7,6 +7,7 @@
 
 mod write;
 
+use crate::hl7v2::cx::MOST_IDS;
 use crate::hl7v2::{PatientDomain, cx};
 use crate::hl7v3::{AcceptAcknowledgement, InstanceId, Transmission};
 use crate::iti8_patient_identity_feed::Announcement;
@@ -109,6 +110,9 @@ impl PatientRecordMessage {
                 let mut patients = Vec::new();
                 for subject in &self.subjects {
                     patients.extend(of_domain(&subject.ids, domain, "patient/id")?);
+                    if patients.len() > MOST_IDS {
+                        return Err(TOO_MANY.to_owned());
+                    }
                 }
                 match patients.is_empty() {
                     true => Err("there is no patient".to_owned()),
@@ -120,7 +124,7 @@ impl PatientRecordMessage {
                 let ids = self.subjects.iter().flat_map(|subject| &subject.ids);
                 let ours = ids.filter(|id| id.root == domain.authority);
                 let patients = ours.filter_map(|id| sound(id, "patient/id").ok());
-                Ok(Announcement::Revise(patients.collect()))
+                Ok(Announcement::Revise(patients.take(MOST_IDS).collect()))
             }
             Interaction::DuplicatesResolved => {
                 let [subject] = self.subjects.as_slice() else {
@@ -182,6 +186,9 @@ impl PatientRecordMessage {
     }
 }
 
+/// What is said of more than [`MOST_IDS`].
+const TOO_MANY: &str = "the message names more than 100 patients of this affinity domain";
+
 /// The identifiers of the domain.
 fn of_domain(
     ids: &[InstanceId],
@@ -194,6 +201,9 @@ fn of_domain(
     let mut found: Vec<PatientId> = Vec::new();
     for id in ids.iter().filter(|id| id.root == domain.authority) {
         let patient = sound(id, what)?;
+        if found.len() == MOST_IDS {
+            return Err(TOO_MANY.to_owned());
+        }
         if !found.contains(&patient) {
             found.push(patient);
         }

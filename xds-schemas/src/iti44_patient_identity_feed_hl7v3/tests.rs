@@ -75,6 +75,14 @@ fn other_domains_are_ignored() {
     );
 }
 
+#[test]
+fn a_message_names_so_many_patients() {
+    let patients = (0..101).map(|at| PatientId::new(format!("P{at}"), "1.2.9"));
+    let message = written(&Announcement::Add(patients.collect()));
+    let problem = message.announcement(&domain()).unwrap_err();
+    assert!(problem.contains("more than 100"), "{problem}");
+}
+
 /// 3.44.4.2.2.3 and 3.44.4.2.4.
 #[test]
 fn merges_name_one_pair_of_the_domain() {
