@@ -20,7 +20,7 @@ pub use exchange::{InboxUse, Medium};
 pub use happenings::{Document, Query, Study, SubmissionSet, Transaction};
 pub use message::Source;
 pub use parties::Parties;
-pub use patient_records::{ChangedLink, PatientChange, PatientFeed};
+pub use patient_records::PatientFeed;
 
 pub(crate) use message::Message;
 

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use hilum_audit::{Event, Outcome, Parties, PatientChange, PatientFeed};
+use hilum_audit::Outcome;
 use serde_json::{Value, json};
 use thiserror::Error;
 use xds_schemas::iti8_patient_identity_feed::Announcement;
@@ -202,35 +202,6 @@ fn said(announcement: &Announcement) -> String {
             format!("{subsumed} was merged into {survivor}")
         }
     }
-}
-
-/// What is recorded of a message that says this. Of one that nobody understands, only that it was
-/// sent.
-fn event(
-    feed: PatientFeed,
-    parties: &Parties,
-    message: &str,
-    announcement: Option<&Announcement>,
-    outcome: &Outcome,
-) -> Event {
-    let one =
-        |change: PatientChange<'_>| Event::patient_record(feed, parties, message, change, outcome);
-    let each = |patients: &[PatientId], change: fn(&str) -> PatientChange<'_>| {
-        let events = patients
-            .iter()
-            .map(|patient| one(change(&patient.to_string())));
-        events.reduce(Event::and)
-    };
-    let event = match announcement {
-        Some(Announcement::Add(patients)) => each(patients, |id| PatientChange::Created(id)),
-        Some(Announcement::Revise(patients)) => each(patients, |id| PatientChange::Updated(id)),
-        Some(Announcement::Merge { subsumed, survivor }) => Some(one(PatientChange::Merged {
-            subsumed: &subsumed.to_string(),
-            survivor: &survivor.to_string(),
-        })),
-        None => None,
-    };
-    event.unwrap_or_else(|| one(PatientChange::Updated("none")))
 }
 
 fn now() -> Timestamp {

@@ -47,7 +47,7 @@ pub async fn receive(registry: &Registry, incoming: Incoming) -> Option<Bytes> {
     let me = (config.application.as_deref(), config.facility.as_deref());
     let control_id = format!("{:016x}", Uuid::new_v4().as_u64_pair().1);
     let now = Timestamp::from_unix(seconds(now));
-    let outcome = taken.as_ref().map(|()| ());
+    let outcome = taken.as_ref().copied();
     let answer = acknowledgement::write(&header, outcome, me, &now, &control_id);
     Some(answer.into())
 }

@@ -14,7 +14,6 @@ use xds_schemas::metadata::Timestamp;
 use xds_schemas::soap::Fault;
 
 use crate::config::NO_DOMAIN;
-use crate::iti8_patient_identity_feed as iti8;
 use crate::patients::{self, NotDone};
 use crate::{Registry, seconds};
 
@@ -56,7 +55,7 @@ pub(crate) async fn answer(
     };
     let feed = PatientFeed::PatientIdentityFeedHl7v3;
     let id = transmission.id.to_string();
-    let event = iti8::event(feed, parties, &id, &announcement, &outcome);
+    let event = Event::patients_announced(feed, parties, &id, Some(&announcement), &outcome);
     registry.audit.record(event, answer).await
 }
 

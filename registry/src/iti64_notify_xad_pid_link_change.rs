@@ -6,9 +6,9 @@
 
 use std::time::SystemTime;
 
-use hilum_audit::{ChangedLink, Event, NotRecorded, Outcome, Parties, Recorded};
+use hilum_audit::{Event, NotRecorded, Outcome, Parties, Recorded};
 use xds_schemas::hl7v2::{ErrorCode, Header, Message, PatientDomain, Place, Refusal};
-use xds_schemas::iti64_notify_xad_pid_link_change::{self as words, LinkChange};
+use xds_schemas::iti64_notify_xad_pid_link_change as words;
 
 use crate::feed::Taken;
 use crate::patients::{self, NotDone, Objection, Which};
@@ -41,19 +41,8 @@ pub(crate) async fn receive(
         Ok(()) => Outcome::Success,
         Err(refusal) => Outcome::Failure(refusal.reason.clone()),
     };
-    let event = event(parties, &header.control_id, &change, &outcome);
+    let event = Event::link_changed(parties, &header.control_id, &change, &outcome);
     Ok(Ok(registry.audit.record(event, taken).await?))
-}
-
-fn event(parties: &Parties, id: &str, change: &LinkChange, outcome: &Outcome) -> Event {
-    let subsumed = change.subsumed_local.as_ref().map(ToString::to_string);
-    let link = ChangedLink {
-        local: &change.local.to_string(),
-        subsumed_local: subsumed.as_deref(),
-        new: &change.new.to_string(),
-        previous: &change.previous.to_string(),
-    };
-    Event::link_changed(parties, id, link, outcome)
 }
 
 fn refusal(not_done: &NotDone) -> Refusal {

@@ -5,10 +5,9 @@
 
 use std::time::SystemTime;
 
-use hilum_audit::{Event, NotRecorded, Outcome, Parties, PatientChange, PatientFeed, Recorded};
+use hilum_audit::{Event, NotRecorded, Outcome, Parties, PatientFeed, Recorded};
 use xds_schemas::hl7v2::{ErrorCode, Header, Message, PatientDomain, Place, Refusal};
-use xds_schemas::iti8_patient_identity_feed::{self as words, Announcement};
-use xds_schemas::metadata::PatientId;
+use xds_schemas::iti8_patient_identity_feed as words;
 
 use crate::Registry;
 use crate::feed::Taken;
@@ -34,36 +33,8 @@ pub(crate) async fn receive(
     };
     let feed = PatientFeed::PatientIdentityFeed;
     let id = &header.control_id;
-    let event = event(feed, parties, id, &announcement, &outcome);
+    let event = Event::patients_announced(feed, parties, id, Some(&announcement), &outcome);
     Ok(Ok(registry.audit.record(event, taken).await?))
-}
-
-/// What is recorded of an announcement, in the message `id`: each patient on its own. An update may
-/// name none of ours.
-pub(crate) fn event(
-    feed: PatientFeed,
-    parties: &Parties,
-    id: &str,
-    announcement: &Announcement,
-    outcome: &Outcome,
-) -> Event {
-    let one = |change: PatientChange<'_>| Event::patient_record(feed, parties, id, change, outcome);
-    let each = |patients: &[PatientId], change: fn(&str) -> PatientChange<'_>| {
-        let events = patients
-            .iter()
-            .map(|patient| one(change(&patient.to_string())));
-        events
-            .reduce(Event::and)
-            .unwrap_or_else(|| one(change("none")))
-    };
-    match announcement {
-        Announcement::Add(patients) => each(patients, |id| PatientChange::Created(id)),
-        Announcement::Revise(patients) => each(patients, |id| PatientChange::Updated(id)),
-        Announcement::Merge { subsumed, survivor } => one(PatientChange::Merged {
-            subsumed: &subsumed.to_string(),
-            survivor: &survivor.to_string(),
-        }),
-    }
 }
 
 /// The code is not prescribed; the message itself is in order, so it is an error and no rejection.

@@ -5,12 +5,15 @@
 //! answered with `MCCI_IN000002UV01`.
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-44.html>
 
+mod write;
+
+use crate::hl7v2::cx::MOST_IDS;
 use crate::hl7v2::{PatientDomain, cx};
 use crate::hl7v3::{AcceptAcknowledgement, InstanceId, Transmission};
 use crate::iti8_patient_identity_feed::Announcement;
 use crate::metadata::{PatientId, Timestamp};
 use crate::transaction::Transaction;
-use crate::xml::{Element, FromXml, Reader, ToXml, Writer, XmlError, ns};
+use crate::xml::{Element, FromXml, Reader, XmlError, ns};
 
 macro_rules! interactions {
     ($($(#[doc = $doc:literal])* $name:ident: $interaction:literal, $trigger:literal;)*) => {
@@ -107,6 +110,9 @@ impl PatientRecordMessage {
                 let mut patients = Vec::new();
                 for subject in &self.subjects {
                     patients.extend(of_domain(&subject.ids, domain, "patient/id")?);
+                    if patients.len() > MOST_IDS {
+                        return Err(TOO_MANY.to_owned());
+                    }
                 }
                 match patients.is_empty() {
                     true => Err("there is no patient".to_owned()),
@@ -118,7 +124,7 @@ impl PatientRecordMessage {
                 let ids = self.subjects.iter().flat_map(|subject| &subject.ids);
                 let ours = ids.filter(|id| id.root == domain.authority);
                 let patients = ours.filter_map(|id| sound(id, "patient/id").ok());
-                Ok(Announcement::Revise(patients.collect()))
+                Ok(Announcement::Revise(patients.take(MOST_IDS).collect()))
             }
             Interaction::DuplicatesResolved => {
                 let [subject] = self.subjects.as_slice() else {
@@ -180,6 +186,9 @@ impl PatientRecordMessage {
     }
 }
 
+/// What is said of more than [`MOST_IDS`].
+const TOO_MANY: &str = "the message names more than 100 patients of this affinity domain";
+
 /// The identifiers of the domain.
 fn of_domain(
     ids: &[InstanceId],
@@ -192,6 +201,9 @@ fn of_domain(
     let mut found: Vec<PatientId> = Vec::new();
     for id in ids.iter().filter(|id| id.root == domain.authority) {
         let patient = sound(id, what)?;
+        if found.len() == MOST_IDS {
+            return Err(TOO_MANY.to_owned());
+        }
         if !found.contains(&patient) {
             found.push(patient);
         }
@@ -299,114 +311,6 @@ fn descend(
         }
     }
     Ok(())
-}
-
-impl ToXml for PatientRecordMessage {
-    fn to_xml(&self, writer: &mut Writer) {
-        let name = self.interaction.as_str();
-        writer
-            .open(name)
-            .attribute("xmlns", ns::HL7V3)
-            .attribute("ITSVersion", "XML_1.0");
-        self.transmission.write(writer, &self.time, "AL");
-        writer
-            .open("controlActProcess")
-            .attribute("classCode", "CACT")
-            .attribute("moodCode", "EVN")
-            .open("code")
-            .attribute("code", self.interaction.trigger())
-            .attribute("codeSystem", "2.16.840.1.113883.1.18")
-            .close("code");
-        for subject in &self.subjects {
-            self.write_subject(writer, subject);
-        }
-        writer.close("controlActProcess").close(name);
-    }
-}
-
-impl PatientRecordMessage {
-    /// A registration event. The custodian is the device that sends (ITI TF-2 O.2).
-    fn write_subject(&self, writer: &mut Writer, subject: &Subject) {
-        writer
-            .open("subject")
-            .attribute("typeCode", "SUBJ")
-            .open("registrationEvent")
-            .attribute("classCode", "REG")
-            .attribute("moodCode", "EVN");
-        status(writer, "active");
-        writer.open("subject1").attribute("typeCode", "SBJ");
-        write_patient(writer, &subject.ids);
-        writer
-            .close("subject1")
-            .open("custodian")
-            .attribute("typeCode", "CST")
-            .open("assignedEntity")
-            .attribute("classCode", "ASSIGNED");
-        self.transmission.sender.write(writer, "id");
-        writer.close("assignedEntity").close("custodian");
-        if !subject.prior_ids.is_empty() {
-            writer
-                .open("replacementOf")
-                .attribute("typeCode", "RPLC")
-                .open("priorRegistration")
-                .attribute("classCode", "REG")
-                .attribute("moodCode", "EVN");
-            status(writer, "obsolete");
-            writer
-                .open("subject1")
-                .attribute("typeCode", "SBJ")
-                .open("priorRegisteredRole")
-                .attribute("classCode", "PAT");
-            for id in &subject.prior_ids {
-                id.write(writer, "id");
-            }
-            writer
-                .close("priorRegisteredRole")
-                .close("subject1")
-                .close("priorRegistration")
-                .close("replacementOf");
-        }
-        writer.close("registrationEvent").close("subject");
-    }
-}
-
-fn status(writer: &mut Writer, code: &str) {
-    writer
-        .open("statusCode")
-        .attribute("code", code)
-        .close("statusCode");
-}
-
-/// A patient of whom nothing but identifiers is said: the name is given as not told (NASK). The
-/// provider organization has a root only, which is that of the identifiers (3.44.4.1.2.1).
-fn write_patient(writer: &mut Writer, ids: &[InstanceId]) {
-    writer.open("patient").attribute("classCode", "PAT");
-    for id in ids {
-        id.write(writer, "id");
-    }
-    status(writer, "active");
-    writer
-        .open("patientPerson")
-        .attribute("classCode", "PSN")
-        .attribute("determinerCode", "INSTANCE")
-        .open("name")
-        .attribute("nullFlavor", "NASK")
-        .close("name")
-        .close("patientPerson")
-        .open("providerOrganization")
-        .attribute("classCode", "ORG")
-        .attribute("determinerCode", "INSTANCE");
-    let root = ids.first().map(|id| id.root.as_str()).unwrap_or_default();
-    InstanceId::new(root).write(writer, "id");
-    writer
-        .open("contactParty")
-        .attribute("classCode", "CON")
-        .open("telecom")
-        .attribute("nullFlavor", "NASK")
-        .close("telecom")
-        .close("contactParty")
-        .close("providerOrganization")
-        .close("patient");
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
 //! The constructors of "Patient Record" events: what was said of patients (ITI-8, ITI-44, ITI-64).
 
+use xds_schemas::iti8_patient_identity_feed::Announcement;
+use xds_schemas::iti64_notify_xad_pid_link_change::LinkChange;
+use xds_schemas::metadata::PatientId;
+
 use crate::event::happenings::{happened, patient};
 use crate::event::message::{Coded, Object};
 use crate::event::parties::{Direction, Parties};
@@ -7,6 +11,8 @@ use crate::event::{Event, Outcome};
 
 const PATIENT_RECORD: Coded = Coded::dcm("110110", "Patient Record");
 
+/// What stands for a patient whom nobody named.
+const NOBODY: &str = "none";
 /// Detail of a patient that says which part it plays in a change of links (ITI TF-2 3.64.5.1).
 const IDENTIFIER_TYPE: &str = "urn:ihe:iti:xpid:2017:patientIdentifierType";
 
@@ -36,43 +42,15 @@ impl PatientFeed {
     }
 }
 
-/// What became of a patient.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PatientChange<'a> {
-    /// It became known, as CX.
-    Created(&'a str),
-    /// Something else was said of it.
-    Updated(&'a str),
-    /// It was merged into another.
-    Merged {
-        /// The one that is no more.
-        subsumed: &'a str,
-        /// The one that is both.
-        survivor: &'a str,
-    },
-}
-
-/// Whose link changed (ITI TF-2 3.64.5.1), as CX.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChangedLink<'a> {
-    /// The local patient.
-    pub local: &'a str,
-    /// A local patient that is no more.
-    pub subsumed_local: Option<&'a str>,
-    /// The patient of the affinity domain that it is now.
-    pub new: &'a str,
-    /// The one that it was thought to be.
-    pub previous: &'a str,
-}
-
 impl Event {
-    /// ITI-8 and ITI-44: something was said of a patient, in the message of this name. A merge is the
-    /// deletion of one record and the update of another, in one message each (ITI TF-2 3.44.5.1).
-    pub fn patient_record(
+    /// ITI-8 and ITI-44: something was said of patients, in the message of this name. Each has a record
+    /// of its own; a merge is the deletion of one record and the update of another (ITI TF-2
+    /// 3.44.5.1). A message may name nobody who is known here, or not be understood.
+    pub fn patients_announced(
         feed: PatientFeed,
         parties: &Parties,
         message: &str,
-        change: PatientChange<'_>,
+        announcement: Option<&Announcement>,
         outcome: &Outcome,
     ) -> Self {
         let record = |action, id: &str| {
@@ -80,22 +58,23 @@ impl Event {
             object.details.push((feed.detail(), message.to_owned()));
             let participants = parties.participants(Direction::ToResponder);
             let objects = vec![object];
-            happened(
-                PATIENT_RECORD,
-                action,
-                feed.code(),
-                outcome,
-                participants,
-                objects,
-            )
+            let code = feed.code();
+            happened(PATIENT_RECORD, action, code, outcome, participants, objects)
         };
-        match change {
-            PatientChange::Created(id) => record("C", id),
-            PatientChange::Updated(id) => record("U", id),
-            PatientChange::Merged { subsumed, survivor } => {
-                record("D", subsumed).and(record("U", survivor))
+        let each = |action, patients: &[PatientId]| {
+            let events = patients.iter().map(|id| record(action, &id.to_string()));
+            events.reduce(Self::and)
+        };
+        let event = match announcement {
+            Some(Announcement::Add(patients)) => each("C", patients),
+            Some(Announcement::Revise(patients)) => each("U", patients),
+            Some(Announcement::Merge { subsumed, survivor }) => {
+                let deleted = record("D", &subsumed.to_string());
+                Some(deleted.and(record("U", &survivor.to_string())))
             }
-        }
+            None => None,
+        };
+        event.unwrap_or_else(|| record("U", NOBODY))
     }
 
     /// ITI-64: a local patient is another one than it was thought to be. One message names all of
@@ -103,11 +82,11 @@ impl Event {
     pub fn link_changed(
         parties: &Parties,
         message: &str,
-        link: ChangedLink<'_>,
+        link: &LinkChange,
         outcome: &Outcome,
     ) -> Self {
-        let object = |id: &str, kind: &str, life_cycle| {
-            let mut object = patient(id);
+        let object = |id: &PatientId, kind: &str, life_cycle| {
+            let mut object = patient(&id.to_string());
             object.life_cycle = life_cycle;
             object.details.push(("MSH-10", message.to_owned()));
             object.details.push((IDENTIFIER_TYPE, kind.to_owned()));
@@ -118,16 +97,16 @@ impl Event {
         let merged = link.subsumed_local.is_some();
         let mut objects: Vec<Object> = Vec::with_capacity(4);
         let of_local = origination.filter(|_| merged);
-        objects.push(object(link.local, "localPatientId", of_local));
-        let subsumed = link.subsumed_local;
+        objects.push(object(&link.local, "localPatientId", of_local));
+        let subsumed = link.subsumed_local.as_ref();
         objects.extend(subsumed.map(|id| object(id, "subsumedPatientId", deletion)));
         objects.push(object(
-            link.new,
+            &link.new,
             "newPatientId",
             origination.filter(|_| moved),
         ));
         objects.push(object(
-            link.previous,
+            &link.previous,
             "previousPatientId",
             deletion.filter(|_| moved),
         ));

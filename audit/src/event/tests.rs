@@ -7,6 +7,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hilum_security::{Caller, NodeName, User};
+use xds_schemas::iti8_patient_identity_feed::Announcement;
+use xds_schemas::iti64_notify_xad_pid_link_change::LinkChange;
+use xds_schemas::metadata::PatientId;
 use xds_schemas::soap::Fault;
 
 use super::*;
@@ -15,6 +18,7 @@ use crate::summary::Summary;
 
 const ENDPOINT: &str = "https://xds.example:18401/registry";
 const PATIENT: &str = "P1^^^&1.2.3&ISO";
+const P2: &str = "P2^^^&1.2.3&ISO";
 
 fn source() -> Source {
     Source {
@@ -83,23 +87,29 @@ fn query<'a>(patients: &'a [&'a str]) -> Query<'a> {
     }
 }
 
-fn changes() -> [PatientChange<'static>; 3] {
+fn patient(id: &str) -> PatientId {
+    PatientId::new(id, "1.2.3")
+}
+
+fn changes() -> [Option<Announcement>; 4] {
     [
-        PatientChange::Created(PATIENT),
-        PatientChange::Updated(PATIENT),
-        PatientChange::Merged {
-            subsumed: "P2",
-            survivor: PATIENT,
-        },
+        Some(Announcement::Add(vec![patient("P1")])),
+        Some(Announcement::Revise(vec![patient("P1")])),
+        Some(Announcement::Merge {
+            subsumed: patient("P2"),
+            survivor: patient("P1"),
+        }),
+        None,
     ]
 }
 
-fn link() -> ChangedLink<'static> {
-    ChangedLink {
-        local: "L1",
-        subsumed_local: Some("L2"),
-        new: PATIENT,
-        previous: "P2",
+fn link() -> LinkChange {
+    LinkChange {
+        local: patient("L1"),
+        subsumed_local: Some(patient("L2")),
+        new: patient("P1"),
+        previous: patient("P2"),
+        source_id: "1.2.4".to_owned(),
     }
 }
 
@@ -144,11 +154,12 @@ fn all() -> Vec<Event> {
             PatientFeed::PatientIdentityFeedHl7v3,
         ] {
             for change in changes() {
-                let event = Event::patient_record(feed, &parties, "M1", change, success);
+                let event =
+                    Event::patients_announced(feed, &parties, "M1", change.as_ref(), success);
                 all.push(event);
             }
         }
-        all.push(Event::link_changed(&parties, "M1", link(), success));
+        all.push(Event::link_changed(&parties, "M1", &link(), success));
         for what in [
             InboxUse::Listed,
             InboxUse::Fetched(set()),
@@ -287,8 +298,9 @@ fn events_and_actions_of_both_sides() {
 fn patients_are_created_updated_and_merged() {
     let parties = answered().named("H|ADT".to_owned(), "X|REG".to_owned());
     let feed = PatientFeed::PatientIdentityFeed;
-    let record = |change| {
-        let event = Event::patient_record(feed, &parties, "M1", change, &Outcome::Success);
+    let record = |change: Option<Announcement>| {
+        let event =
+            Event::patients_announced(feed, &parties, "M1", change.as_ref(), &Outcome::Success);
         written(&event)
     };
     let detail = format!(
@@ -310,7 +322,13 @@ fn patients_are_created_updated_and_merged() {
     let told: Vec<(&str, &str)> = told.iter().map(|(action, id)| (&**action, &**id)).collect();
     assert_eq!(
         told,
-        [("C", PATIENT), ("U", PATIENT), ("D", "P2"), ("U", PATIENT)]
+        [
+            ("C", PATIENT),
+            ("U", PATIENT),
+            ("D", P2),
+            ("U", PATIENT),
+            ("U", "none")
+        ]
     );
 }
 
@@ -320,7 +338,7 @@ fn changed_links_name_everybody() {
     let xml = written(&Event::link_changed(
         &answered(),
         "M1",
-        link(),
+        &link(),
         &Outcome::Success,
     ));
     assert_eq!(xml.len(), 1);
@@ -328,24 +346,24 @@ fn changed_links_name_everybody() {
     for (id, kind, life_cycle) in [
         ("L1", "localPatientId", "1"),
         ("L2", "subsumedPatientId", "14"),
-        ("P1^^^&amp;1.2.3&amp;ISO", "newPatientId", "1"),
+        ("P1", "newPatientId", "1"),
         ("P2", "previousPatientId", "14"),
     ] {
         let object = format!(
-            r#"ParticipantObjectID="{id}" ParticipantObjectTypeCode="1" ParticipantObjectTypeCodeRole="1" ParticipantObjectDataLifeCycle="{life_cycle}""#
+            r#"ParticipantObjectID="{id}^^^&amp;1.2.3&amp;ISO" ParticipantObjectTypeCode="1" ParticipantObjectTypeCodeRole="1" ParticipantObjectDataLifeCycle="{life_cycle}""#
         );
         assert!(xml[0].contains(&object), "{}", xml[0]);
         assert!(xml[0].contains(&value(kind)), "{kind}");
     }
-    let still = ChangedLink {
-        previous: PATIENT,
+    let still = LinkChange {
+        previous: patient("P1"),
         subsumed_local: None,
         ..link()
     };
     let xml = written(&Event::link_changed(
         &answered(),
         "M1",
-        still,
+        &still,
         &Outcome::Success,
     ));
     assert!(

@@ -1,14 +1,14 @@
 //! ITI-8, and ITI-64 in messages that others wrote: HL7 v2 over MLLP.
 
 use anyhow::Context;
-use hilum_audit::{Audit, ChangedLink, Event, Outcome, Parties, PatientFeed};
+use hilum_audit::{Audit, Event, Outcome, Parties, PatientFeed};
 use hilum_transport::mllp::Connection;
 use uuid::Uuid;
 use xds_schemas::hl7v2::{Acknowledgement, Header, Message, PatientDomain, encode};
 use xds_schemas::iti8_patient_identity_feed::{self as iti8, Announcement};
 use xds_schemas::iti64_notify_xad_pid_link_change::{self as iti64, LinkChange};
 
-use super::{Told, event, now, said};
+use super::{Told, now, said};
 use crate::client::{self, Node};
 use crate::config::ConfigError;
 
@@ -161,23 +161,11 @@ async fn recorded(
     let event = match content {
         Content::Announcement(announcement) => {
             let feed = PatientFeed::PatientIdentityFeed;
-            event(feed, &parties, id, announcement.as_ref(), &outcome)
+            Event::patients_announced(feed, &parties, id, announcement.as_ref(), &outcome)
         }
-        Content::LinkChange(change) => link_changed(&parties, id, change, &outcome),
+        Content::LinkChange(change) => Event::link_changed(&parties, id, change, &outcome),
     };
     ledger.record(event, answer).await?.into_inner()
-}
-
-/// ITI TF-2 3.64.5.1.1.
-fn link_changed(parties: &Parties, id: &str, change: &LinkChange, outcome: &Outcome) -> Event {
-    let subsumed = change.subsumed_local.as_ref().map(ToString::to_string);
-    let link = ChangedLink {
-        local: &change.local.to_string(),
-        subsumed_local: subsumed.as_deref(),
-        new: &change.new.to_string(),
-        previous: &change.previous.to_string(),
-    };
-    Event::link_changed(parties, id, link, outcome)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! ITI-44: messages of HL7 v3 over SOAP.
 
-use hilum_audit::{Outcome, Parties, PatientFeed};
+use hilum_audit::{Event, Outcome, Parties, PatientFeed};
 use hilum_transport::{Answer, ClientError};
 use uuid::Uuid;
 use xds_schemas::hl7v3::{AcceptAcknowledgement, InstanceId, Transmission, Verdict};
@@ -9,7 +9,7 @@ use xds_schemas::iti44_patient_identity_feed_hl7v3::{
     DuplicatesResolved, PatientRecordMessage, RecordAdded, RecordRevised,
 };
 
-use super::{Told, event, now, said};
+use super::{Told, now, said};
 use crate::client::Node;
 
 const TRANSACTION: &str = "ITI-44";
@@ -27,7 +27,7 @@ pub(super) async fn send(node: &Node, announcements: &[Announcement]) -> anyhow:
             Ok(told) => told.outcome(),
             Err(error) => Outcome::Failure(error.to_string()),
         };
-        let event = event(
+        let event = Event::patients_announced(
             PatientFeed::PatientIdentityFeedHl7v3,
             &Parties::asked(&url),
             &message.transmission.id.to_string(),

@@ -38,6 +38,8 @@ pub(super) struct Frames<'l, S> {
     buffer: BytesMut,
     /// Bytes of the buffer that were looked at already and do not end the message.
     seen: usize,
+    /// When the first of them came.
+    began: Option<Instant>,
 }
 
 impl<'l, S: AsyncRead + AsyncWrite + Unpin> Frames<'l, S> {
@@ -48,6 +50,7 @@ impl<'l, S: AsyncRead + AsyncWrite + Unpin> Frames<'l, S> {
             idle,
             buffer: BytesMut::new(),
             seen: 0,
+            began: None,
         }
     }
 
@@ -58,15 +61,14 @@ impl<'l, S: AsyncRead + AsyncWrite + Unpin> Frames<'l, S> {
 
     /// The next message. May be dropped and called again: what was read is kept.
     pub(super) async fn next(&mut self) -> Next {
-        let began = Instant::now();
+        let silent_since = Instant::now();
         loop {
             if let Some(next) = self.take() {
                 return next;
             }
-            let limits = self.limits;
-            let until = match self.buffer.len() as u64 / limits.progress_bytes.max(1) {
-                _ if self.buffer.is_empty() => began + self.idle,
-                steps => began + limits.progress() * u32::try_from(steps + 1).unwrap_or(u32::MAX),
+            let until = match self.buffer.is_empty() {
+                true => silent_since + self.idle,
+                false => self.patience(),
             };
             self.buffer.reserve(CHUNK);
             match timeout_at(until, self.stream.read_buf(&mut self.buffer)).await {
@@ -78,6 +80,13 @@ impl<'l, S: AsyncRead + AsyncWrite + Unpin> Frames<'l, S> {
                 Err(_) => return wrong("the message took too long"),
             }
         }
+    }
+
+    /// Until when the message that has begun is waited for: the more has come, the longer.
+    fn patience(&mut self) -> Instant {
+        let began = *self.began.get_or_insert_with(Instant::now);
+        let steps = self.buffer.len() as u64 / self.limits.progress_bytes.max(1);
+        began + self.limits.progress() * u32::try_from(steps + 1).unwrap_or(u32::MAX)
     }
 
     /// What the buffer holds, if that is known already. Between messages, line ends mean nothing:
@@ -104,7 +113,7 @@ impl<'l, S: AsyncRead + AsyncWrite + Unpin> Frames<'l, S> {
             self.seen = self.buffer.len();
             return None;
         }
-        self.seen = 0;
+        (self.seen, self.began) = (0, None);
         self.buffer.advance(1);
         let message = self.buffer.split_to(length).freeze();
         self.buffer.advance(1);
@@ -201,6 +210,26 @@ mod tests {
         }
         assert_eq!(found(&fits, 3, &limits).await[0], message("AAAAAAAAAA"));
         assert_eq!(found(b"", 1, &limits).await, [Next::End]);
+    }
+
+    /// The time that passes before a message begins is not the message's.
+    #[tokio::test]
+    async fn a_message_has_its_own_time() {
+        let limits = Limits {
+            idle_seconds: 60,
+            progress_seconds: 1,
+            ..Limits::default()
+        };
+        let (mut peer, stream) = duplex(64);
+        let sending = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(1100)).await;
+            peer.write_all(b"\x0bMSH|").await.unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            peer.write_all(b"one\x1c\r").await.unwrap();
+        });
+        let mut frames = Frames::new(stream, &limits, limits.idle());
+        assert_eq!(frames.next().await, message("MSH|one"));
+        sending.await.unwrap();
     }
 
     #[tokio::test]

@@ -7,6 +7,9 @@ use crate::metadata::hl7::is_oid;
 /// Characters of a patient identifier, as PID-3 may be long (ITI TF-2 Table 3.8-2).
 pub const LONGEST_ID: usize = 250;
 
+/// Identifiers of one domain that a patient may have. The framework expects one.
+pub const MOST_IDS: usize = 100;
+
 /// The patient identification domain of the affinity domain (ITI TF-2 3.8.4.1.4.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatientDomain {
@@ -79,6 +82,11 @@ pub(crate) fn of_domain(
     for cx in all.filter(|cx| domain.is_of(cx)) {
         let id = sound(message, &cx.id, place, what)?;
         let patient = PatientId::new(id, domain.authority.as_str());
+        if found.len() == MOST_IDS {
+            let reason =
+                format!("{what} holds more than {MOST_IDS} identifiers of this affinity domain");
+            return Err(Refusal::new(ErrorCode::DataType, place, reason));
+        }
         if !found.contains(&patient) {
             found.push(patient);
         }

@@ -1,6 +1,7 @@
 //! Messages that say something, and messages that do not.
 
 use super::*;
+use crate::xml::{ToXml, Writer};
 
 fn domain() -> PatientDomain {
     PatientDomain::new("1.2.9")
@@ -72,6 +73,14 @@ fn other_domains_are_ignored() {
         problem.contains("1.2.9") && !problem.contains('L'),
         "{problem}"
     );
+}
+
+#[test]
+fn a_message_names_so_many_patients() {
+    let patients = (0..101).map(|at| PatientId::new(format!("P{at}"), "1.2.9"));
+    let message = written(&Announcement::Add(patients.collect()));
+    let problem = message.announcement(&domain()).unwrap_err();
+    assert!(problem.contains("more than 100"), "{problem}");
 }
 
 /// 3.44.4.2.2.3 and 3.44.4.2.4.

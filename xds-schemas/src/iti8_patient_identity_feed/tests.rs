@@ -90,6 +90,13 @@ fn identifiers_that_are_none_are_refused() {
         let refusal = reread(&adt("A04", &format!("{id}^^^&1.2.9&ISO"), PV1)).unwrap_err();
         assert_eq!(refusal.code, ErrorCode::DataType, "{id}");
     }
+    let many: Vec<String> = (0..101).map(|at| format!("P{at}^^^&1.2.9&ISO")).collect();
+    let refusal = reread(&adt("A04", &many.join("~"), PV1)).unwrap_err();
+    assert!(
+        refusal.reason.contains("more than 100"),
+        "{}",
+        refusal.reason
+    );
     let refusal = reread(&adt("A04", "", PV1)).unwrap_err();
     assert_eq!(refusal.code, ErrorCode::RequiredFieldMissing);
     // Some eight-bit character set that nobody knows: who is meant is not certain.
