@@ -63,7 +63,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         report.add("database", database(&config.registry_database()));
     }
     if config.repository.listen.is_some() {
-        report.add("documents", store(&config.repository_store()));
+        report.add("documents", documents(&config));
     }
     if config.imaging.listen.is_some() {
         report.add("images", images(&config.imaging_store()));
@@ -170,8 +170,14 @@ fn database(url: &str) -> Finding {
     }
 }
 
-fn store(url: &str) -> Finding {
-    match hilum_repository::check_store(url) {
+fn documents(config: &Config) -> Finding {
+    let access = config.store_access();
+    let access = access.map_err(|error| format!("{error:#}"))?;
+    store(&config.repository_store(), access.as_ref())
+}
+
+fn store(url: &str, access: Option<&hilum_repository::Access>) -> Finding {
+    match hilum_repository::check_store(url, access) {
         Ok(folder) => Ok(folder.display().to_string()),
         Err(error) => Err(format!("{error:#}")),
     }
@@ -180,7 +186,7 @@ fn store(url: &str) -> Finding {
 /// Where the imaging source keeps which studies it has.
 fn images(url: &str) -> Finding {
     match imaging::check_store(url) {
-        Ok(studies) => store(url).map(|folder| format!("{folder}, {studies} studies")),
+        Ok(studies) => store(url, None).map(|folder| format!("{folder}, {studies} studies")),
         Err(error) => Err(format!("{error:#}")),
     }
 }

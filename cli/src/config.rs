@@ -10,10 +10,12 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context;
 use hilum_audit::AuditConfig;
 use hilum_repository::dicom::moment::UtcOffset;
-use hilum_security::iti19_authenticate_node::TlsFiles;
-use hilum_transport::{Asynchronous, Limits};
+use hilum_repository::{Access, is_object_store};
+use hilum_security::iti19_authenticate_node::{self as iti19, TlsFiles};
+use hilum_transport::{Asynchronous, Client, Limits};
 use serde::Deserialize;
 use thiserror::Error;
 use xds_schemas::hl7v2::PatientDomain;
@@ -158,6 +160,9 @@ pub(crate) struct RepositorySection {
     pub(crate) unique_id: Option<String>,
     registry: Option<String>,
     store: Option<String>,
+    store_key: Option<String>,
+    store_secret: Option<Secret>,
+    store_trust: Option<Vec<PathBuf>>,
     decision_seconds: Option<u32>,
     settled_seconds: Option<u32>,
     #[serde(default)]
@@ -188,6 +193,17 @@ pub(crate) enum OnDemand {
     Transient,
     /// They are kept and registered.
     Persist,
+}
+
+/// Text that is not shown.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+struct Secret(String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Secret")
+    }
 }
 
 /// The Imaging Document Source.
@@ -273,6 +289,9 @@ impl Config {
             Some(spool.map_or_else(|| self.data.join("audit"), |path| folder.join(path)));
         in_folder(&mut self.registry.database, "sqlite:", folder);
         in_folder(&mut self.repository.store, "file:", folder);
+        for path in self.repository.store_trust.iter_mut().flatten() {
+            *path = folder.join(&*path);
+        }
         in_folder(&mut self.imaging.store, "file:", folder);
         in_folder(&mut self.recipient.store, "file:", folder);
     }
@@ -495,6 +514,31 @@ impl Config {
     pub(crate) fn repository_store(&self) -> String {
         let default = || format!("file:{}", self.data.join("documents").display());
         self.repository.store.clone().unwrap_or_else(default)
+    }
+
+    /// Who asks the object store, if documents are kept in one, and how.
+    pub(crate) fn store_access(&self) -> anyhow::Result<Option<Access>> {
+        if !is_object_store(&self.repository_store()) {
+            return Ok(None);
+        }
+        let missing = |key: &str| {
+            let problem = format!("repository.{key}: a store in S3 needs it");
+            ConfigError(problem)
+        };
+        let key = self.repository.store_key.clone();
+        let secret = self.repository.store_secret.clone();
+        // Whom the object store is trusted by is not whom calls are taken from.
+        let files = self.tls_files().map(|files| TlsFiles {
+            trust: self.repository.store_trust.clone().unwrap_or(files.trust),
+            ..files
+        });
+        let tls = files.map(|files| iti19::client_config(&files)).transpose();
+        let tls = tls.context("repository.store_trust")?;
+        Ok(Some(Access {
+            key: key.ok_or_else(|| missing("store_key"))?,
+            secret: secret.ok_or_else(|| missing("store_secret"))?.0,
+            client: Client::new(tls, self.limits.clone()),
+        }))
     }
 
     /// How long ITI-43 waits for a document that is being registered.

@@ -111,8 +111,12 @@ fn check_urls(arguments: &Arguments) -> Result<(), ConfigError> {
         let problem = "--database: it begins with sqlite: or postgres://";
         return Err(ConfigError(problem.to_owned()));
     }
-    if !arguments.store.starts_with("file:") {
-        let problem = "--store: it begins with file:";
+    let known = ["file:", "s3://"];
+    if !known
+        .iter()
+        .any(|scheme| arguments.store.starts_with(scheme))
+    {
+        let problem = "--store: it begins with file: or s3://";
         return Err(ConfigError(problem.to_owned()));
     }
     Ok(())

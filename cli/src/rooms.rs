@@ -177,6 +177,7 @@ fn repository(config: &Config, audit: &Audit, client: &Client) -> anyhow::Result
         OnDemand::Transient => hilum_repository::OnDemand::Transient,
         OnDemand::Persist => hilum_repository::OnDemand::Persist,
     };
+    wanted.store_access = config.store_access()?;
     Repository::open(wanted, audit.clone(), client.clone())
 }
 

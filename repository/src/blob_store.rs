@@ -1,4 +1,10 @@
-//! Where documents are kept: one file each, in folders that spread.
+//! Where documents are kept: in files, or in an object store.
+//!
+//! Both forms make the same promise. A document is durable before the registry hears of it, and found
+//! only when the registry has accepted it; whoever starts after a crash learns which documents are
+//! undecided. [`BlobStore`] is one of two; this file is the one in files, [`bucket`] the one in S3.
+//!
+//! In files, each document is one file, in folders that spread:
 //!
 //! ```text
 //! incoming/<name>                 documents whose registration is not decided yet
@@ -14,9 +20,12 @@
 //! A document that is removed loses its name at once; whoever had begun to retrieve it holds its
 //! file open and gets the rest, and then the file system takes its bytes back.
 
-mod arrival;
+pub(crate) mod arrival;
+mod bucket;
 pub(crate) mod container;
 mod folders;
+mod kinds;
+mod s3;
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -27,13 +36,18 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow, bail};
 use uuid::Uuid;
 
-pub(crate) use arrival::{Arrival, Measured, Receiving};
+use arrival::Place;
+pub(crate) use arrival::{Arrival, Measured};
 pub(crate) use container::Label;
 use folders::{Folders, Move};
+use kinds::Content;
+pub(crate) use kinds::{BlobStore, Receiving, Stored};
+pub use kinds::{check_store, is_object_store};
+pub use s3::Access;
 
-/// The store. Clones share it.
+/// The store in files. Clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct BlobStore {
+pub(crate) struct Files {
     /// Stands before the root, so that its work is done when the lock is released.
     folders: Arc<Folders>,
     root: Arc<Root>,
@@ -47,20 +61,9 @@ struct Root {
     _lock: File,
 }
 
-/// A document that is kept.
-#[derive(Debug)]
-pub(crate) struct Stored {
-    /// The file, which begins with the document.
-    pub(crate) path: PathBuf,
-    /// The same, open: whatever becomes of the name, it is what the label says.
-    pub(crate) file: File,
-    /// What is known of the document.
-    pub(crate) label: Label,
-}
-
-impl BlobStore {
+impl Files {
     /// Opens the store at `url`, making its folders if need be.
-    pub(crate) fn open(url: &str) -> anyhow::Result<Self> {
+    fn open(url: &str) -> anyhow::Result<Self> {
         let (path, lock) = claim(url, "the document store", &["incoming", "documents"])?;
         let folders = Folders::open(&path)
             .with_context(|| format!("the document store {} cannot be opened", path.display()))?;
@@ -72,14 +75,14 @@ impl BlobStore {
     }
 
     /// Begins to take a document.
-    pub(crate) fn receive(&self) -> Receiving {
+    fn receive(&self) -> arrival::Receiving {
         let name = Uuid::new_v4().to_string();
-        Receiving::new(self.incoming().join(&name), name)
+        arrival::Receiving::new(self.incoming().join(&name), name)
     }
 
     /// The documents that an earlier process left undecided. Files whose reception it did not
     /// finish are removed: nobody was told that they exist.
-    pub(crate) fn left_behind(&self) -> io::Result<Vec<Arrival>> {
+    fn left_behind(&self) -> io::Result<Vec<Arrival>> {
         let mut arrivals = Vec::new();
         for entry in fs::read_dir(self.incoming())? {
             let entry = entry?;
@@ -90,7 +93,7 @@ impl BlobStore {
             };
             let label = container::read(&entry.path())?;
             match label.filter(|label| label.arrival == name) {
-                Some(label) => arrivals.push(Arrival::found(entry.path(), label)),
+                Some(label) => arrivals.push(Arrival::found(Place::File(entry.path()), label)),
                 None => fs::remove_file(entry.path())?,
             }
         }
@@ -98,7 +101,7 @@ impl BlobStore {
     }
 
     /// Makes what was received durable. Each file is on disk already; now its name is.
-    pub(crate) async fn make_durable(&self, arrivals: &[Arrival]) -> io::Result<()> {
+    async fn make_durable(&self, arrivals: &[Arrival]) -> io::Result<()> {
         if arrivals.is_empty() {
             return Ok(());
         }
@@ -107,11 +110,14 @@ impl BlobStore {
 
     /// Puts documents that were registered where they are found from now on. Of what fails,
     /// nothing is lost: it stays where it is.
-    pub(crate) async fn keep(&self, arrivals: impl Iterator<Item = &Arrival>) -> io::Result<()> {
-        let moves = arrivals.map(|arrival| Move {
-            from: arrival.path.clone(),
-            to: self.place_of(&arrival.label.unique_id),
-            label: arrival.label.clone(),
+    async fn keep(&self, arrivals: &[&Arrival]) -> io::Result<()> {
+        let moves = arrivals.iter().filter_map(|arrival| match &arrival.place {
+            Place::File(path) => Some(Move {
+                from: path.clone(),
+                to: self.place_of(&arrival.label.unique_id),
+                label: arrival.label.clone(),
+            }),
+            Place::Bucket(_) => None,
         });
         let moves: Vec<Move> = moves.collect();
         let folders = Arc::clone(&self.folders);
@@ -120,7 +126,7 @@ impl BlobStore {
     }
 
     /// The document with this uniqueId, if it is kept here. Blocks.
-    pub(crate) fn find(&self, unique_id: &str) -> io::Result<Option<Stored>> {
+    fn find(&self, unique_id: &str) -> io::Result<Option<Stored>> {
         let path = self.place_of(unique_id);
         let file = match File::open(&path) {
             Ok(file) => file,
@@ -129,7 +135,10 @@ impl BlobStore {
         };
         let label = container::label_of(&file)?;
         match label.filter(|label| label.unique_id == unique_id) {
-            Some(label) => Ok(Some(Stored { path, file, label })),
+            Some(label) => Ok(Some(Stored {
+                content: Content::File { path, file },
+                label,
+            })),
             None => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!("{} is damaged", path.display()),
@@ -139,7 +148,7 @@ impl BlobStore {
 
     /// Removes the document with this uniqueId and says whether there was one. When this comes back,
     /// it is gone for good, also if power fails; until then power leaves it whole or takes it whole.
-    pub(crate) async fn remove(&self, unique_id: &str) -> io::Result<bool> {
+    async fn remove(&self, unique_id: &str) -> io::Result<bool> {
         // A document that came twice was dropped from `incoming`, and must not come back from there.
         self.folders.sync_incoming().await?;
         let path = self.place_of(unique_id);
@@ -193,25 +202,18 @@ pub(crate) fn claim(url: &str, called: &str, folders: &[&str]) -> anyhow::Result
     Ok((path, lock))
 }
 
-/// The folder that a store's URL names: `file:PATH` and nothing else.
+/// The folder that a store's URL names.
 fn folder_of(url: &str) -> anyhow::Result<PathBuf> {
-    if url.starts_with("s3:") {
-        bail!("{url}: stores in S3 are not supported yet; use file:PATH");
-    }
     match url.strip_prefix("file:") {
-        Some("") | None => Err(anyhow!("{url:?}: a document store is given as file:PATH")),
+        Some("") | None => Err(anyhow!(
+            "{url:?}: a document store is given as file:PATH or s3://BUCKET/PREFIX"
+        )),
         // file:///path has an empty host.
         Some(path) => Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),
     }
 }
 
-/// Whether documents can be stored at `url`, for `hilum check`: writes and removes a file, in the
-/// folder above if the folder itself is not there yet. Gives the folder. Works beside a process
-/// that uses the store.
-///
-/// # Errors
-/// Says what is wrong with the URL or the folder.
-pub fn check_store(url: &str) -> anyhow::Result<PathBuf> {
+fn check_folder(url: &str) -> anyhow::Result<PathBuf> {
     let path = folder_of(url)?;
     let existing = path.ancestors().find(|folder| folder.exists());
     probe(existing.unwrap_or(Path::new(".")))

@@ -25,7 +25,7 @@ use xds_schemas::soap::Fault;
 use xds_schemas::xml::{ToXml, Writer};
 
 use crate::Room;
-use crate::blob_store::{BlobStore, Stored};
+use crate::blob_store::{BlobStore, Label};
 use crate::failure;
 use crate::iti42_register_document_set::outcome;
 use crate::on_demand;
@@ -166,8 +166,12 @@ pub(crate) fn look_up(
     unique_id: &str,
     open: bool,
 ) -> Result<Given, RegistryError> {
-    match store.find(unique_id) {
-        Ok(Some(stored)) => Ok(given(stored, open)),
+    let found = store.find(unique_id).and_then(|stored| match stored {
+        Some(stored) => stored.into_source(open),
+        None => Ok(None),
+    });
+    match found {
+        Ok(Some((label, source))) => Ok(given(label, source)),
         Ok(None) => Err(RegistryError::error(
             ErrorCode::DocumentUniqueIdError,
             format!("there is no document {unique_id} here"),
@@ -176,17 +180,7 @@ pub(crate) fn look_up(
     }
 }
 
-fn given(stored: Stored, open: bool) -> Given {
-    let Stored { path, file, label } = stored;
-    let length = label.size;
-    let source = match open {
-        true => PartSource::Open { file, length },
-        false => PartSource::File {
-            path,
-            offset: 0,
-            length,
-        },
-    };
+fn given(label: Label, source: PartSource) -> Given {
     Given {
         mime_type: label.mime_type,
         patient_id: label.patient_id,

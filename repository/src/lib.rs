@@ -28,7 +28,7 @@ use hilum_audit::Audit;
 use hilum_transport::Client;
 use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
 
-pub use blob_store::check_store;
+pub use blob_store::{Access, check_store, is_object_store};
 pub use on_demand::OnDemand;
 
 use blob_store::BlobStore;
@@ -51,8 +51,10 @@ pub struct RepositoryConfig {
     pub home_community_id: Option<HomeCommunityId>,
     /// The URL of the registry (ITI-42, ITI-18).
     pub registry: String,
-    /// Where documents are kept: `file:PATH`.
+    /// Where documents are kept: `file:PATH`, or `s3://BUCKET/PREFIX?endpoint=URL&region=REGION`.
     pub store: String,
+    /// Who asks the object store, and how.
+    pub store_access: Option<Access>,
     /// [`DECISION_SECONDS`]
     pub decision: Duration,
     /// [`SETTLED_SECONDS`]
@@ -85,6 +87,7 @@ impl RepositoryConfig {
             home_community_id: None,
             registry: registry.into(),
             store: store.into(),
+            store_access: None,
             decision: Duration::from_secs(DECISION_SECONDS),
             settled: Duration::from_secs(SETTLED_SECONDS),
             remove_registered: RemoveRegistered::default(),
@@ -118,7 +121,7 @@ impl Repository {
     /// # Errors
     /// If the store cannot be opened, is in use by another process, or is of an unknown kind.
     pub fn open(config: RepositoryConfig, audit: Audit, client: Client) -> anyhow::Result<Self> {
-        let store = BlobStore::open(&config.store)?;
+        let store = BlobStore::open(&config.store, config.store_access.as_ref())?;
         let left_behind = store
             .left_behind()
             .context("the incoming documents cannot be read")?;

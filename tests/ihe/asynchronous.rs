@@ -45,7 +45,7 @@ fn asked_at(address: &str) -> String {
     words::envelope(QUERY, &query).replace(ANONYMOUS, address)
 }
 
-/// ITI-41, ITI-42, ITI-18, ITI-43, ITI-92 and RAD-69 (TF-2 3.41.4.1, 3.42.4.1, 3.18.4.1, 3.43.4.1 and RAD
+/// ITI-41, ITI-42, ITI-18, ITI-43, ITI-61, ITI-92 and RAD-69 (TF-2 3.41.4.1, 3.42.4.1, 3.18.4.1, 3.43.4.1 and RAD
 /// TF-3 4.69.4.1: "when supporting the Asynchronous Web Services Exchange Option …").
 async fn every_transaction(plain: bool) {
     let (town, mut desk) = town(plain, &[]);
@@ -264,6 +264,9 @@ async fn other_transactions_are_answered_on_their_connection() {
         let answer = raw::soap(town.port(1), "/registry", &message);
         refused(&town, &answer, "OnlyAnonymousAddressSupported");
     }
+    let message = asked_at(url).replace(QUERY, "urn:ihe:iti:2017:RemoveDocuments");
+    let answer = raw::soap(town.port(2), "/repository", &message);
+    refused(&town, &answer, "OnlyAnonymousAddressSupported");
 }
 
 /// A node that answers nobody elsewhere says what its operator would have to do.

@@ -353,10 +353,7 @@ impl Town {
     /// ITI-86.
     pub async fn remove_as(&self, request: String) -> Result<RegistryResponse, ClientError> {
         let url = self.repository();
-        let answer = self
-            .client
-            .send::<Remove>(&url, &Raw(request), Vec::new())
-            .await?;
+        let answer = self.ask::<Remove>(&url, &Raw(request), Vec::new()).await?;
         let records = records(answer.response.status);
         self.expected.add("ITI-86", "Patient Record", records);
         Ok(answer.response)

@@ -17,7 +17,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+
+use crate::reply::Stream;
 
 /// Bytes of a file that are read at once.
 const CHUNK: u64 = 256 * 1024;
@@ -35,6 +38,8 @@ pub(crate) enum Piece {
         length: u64,
         base64: bool,
     },
+    /// From elsewhere, as it is or in base64.
+    Stream { stream: Stream, base64: bool },
 }
 
 /// Where a file is.
@@ -49,6 +54,14 @@ pub(crate) enum Source {
 impl Piece {
     fn length(&self) -> u64 {
         match self {
+            Self::Stream {
+                stream,
+                base64: false,
+            } => stream.length(),
+            Self::Stream {
+                stream,
+                base64: true,
+            } => stream.length().div_ceil(3) * 4,
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::File {
                 length,
@@ -69,6 +82,7 @@ pub(crate) struct Body {
     pieces: VecDeque<Piece>,
     remaining: u64,
     reading: Option<JoinHandle<io::Result<Chunk>>>,
+    coming: Option<Coming>,
     /// How many pieces the connection has taken.
     taken: Arc<AtomicU64>,
 }
@@ -84,6 +98,7 @@ impl Body {
             pieces,
             remaining,
             reading: None,
+            coming: None,
             taken: Arc::default(),
         }
     }
@@ -97,8 +112,55 @@ impl Body {
         Self::of([Piece::Bytes(bytes.into())])
     }
 
-    /// If the next piece is a file, has it opened and its first chunk read.
+    fn give(&mut self, bytes: Bytes) -> Frame<Bytes> {
+        self.remaining = self.remaining.saturating_sub(bytes.len() as u64);
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        Frame::data(bytes)
+    }
+
+    /// The next bytes of a piece that comes from elsewhere, or `None` at its end.
+    fn poll_coming(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        let Some(coming) = self.coming.as_mut() else {
+            return Poll::Ready(None);
+        };
+        let chunk = ready!(coming.chunks.poll_recv(context));
+        let chunk = match chunk {
+            Some(Ok(chunk)) if chunk.len() as u64 <= coming.remaining => Ok(chunk),
+            Some(Ok(_)) => Err(io::Error::other("more came than was announced")),
+            Some(Err(error)) => Err(error),
+            None if coming.remaining == 0 => {
+                self.coming = None;
+                return Poll::Ready(None);
+            }
+            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        };
+        Poll::Ready(Some(match chunk {
+            Ok(chunk) => {
+                coming.remaining -= chunk.len() as u64;
+                Ok(match coming.base64 {
+                    true => STANDARD.encode(&chunk).into(),
+                    false => chunk,
+                })
+            }
+            Err(error) => {
+                tracing::error!(%error, "content that is being sent does not come");
+                Err(error)
+            }
+        }))
+    }
+
+    /// If the next piece is a file, has it opened and its first chunk read; if it comes from
+    /// elsewhere, has it begin.
     fn read_ahead(&mut self) {
+        if matches!(self.pieces.front(), Some(Piece::Stream { .. }))
+            && let Some(Piece::Stream { stream, base64 }) = self.pieces.pop_front()
+        {
+            self.coming = Some(Coming {
+                remaining: stream.length(),
+                chunks: stream.open(),
+                base64,
+            });
+        }
         if matches!(self.pieces.front(), Some(Piece::File { .. }))
             && let Some(Piece::File {
                 file,
@@ -121,8 +183,19 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if self.coming.is_some() {
+            if let Some(chunk) = ready!(self.poll_coming(context)) {
+                let bytes = chunk?;
+                return Poll::Ready(Some(Ok(self.give(bytes))));
+            }
+            self.read_ahead();
+            return self.poll_frame(context);
+        }
         if self.reading.is_none() {
             self.read_ahead();
+            if self.coming.is_some() {
+                return self.poll_frame(context);
+            }
         }
         let bytes = if let Some(reading) = self.reading.as_mut() {
             let read = ready!(Pin::new(reading).poll(context));
@@ -147,9 +220,7 @@ impl http_body::Body for Body {
         } else {
             return Poll::Ready(None);
         };
-        self.remaining = self.remaining.saturating_sub(bytes.len() as u64);
-        self.taken.fetch_add(1, Ordering::Relaxed);
-        Poll::Ready(Some(Ok(Frame::data(bytes))))
+        Poll::Ready(Some(Ok(self.give(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -159,6 +230,13 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.remaining)
     }
+}
+
+/// A piece that comes from elsewhere.
+struct Coming {
+    chunks: mpsc::Receiver<io::Result<Bytes>>,
+    remaining: u64,
+    base64: bool,
 }
 
 /// What was read, and the file if there is more of it.

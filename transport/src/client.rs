@@ -1,5 +1,7 @@
 //! The client: asks another node, over connections that are kept.
 
+mod plain;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +33,8 @@ use crate::pool::{Lease, Pool};
 use crate::reply::{Message, Part, new_message_id};
 use crate::target::Target;
 use crate::wire::{Trouble, Wire};
+
+pub use plain::{HttpAnswer, HttpRequest};
 
 /// Why there is no answer.
 #[derive(Debug, Error)]

@@ -24,10 +24,10 @@ mod wire;
 
 pub use asynchronous::{Asynchronous, Replies};
 pub use call::{Call, Get, Incoming, Permitted, Refusal, Refused};
-pub use client::{Answer, Client, ClientError};
+pub use client::{Answer, Client, ClientError, HttpAnswer, HttpRequest};
 pub use correlation::Correlation;
 pub use limits::Limits;
 pub use mtom_stream::{Attachment, Attachments};
-pub use reply::{Part, PartSource, Reply};
+pub use reply::{Part, PartSource, Reply, Stream};
 pub use serve::{serve, serve_with};
 pub use target::Origin;

@@ -5,12 +5,14 @@
 //! and its attachments stand in the envelope in base64.
 
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 use xds_schemas::mtom;
 use xds_schemas::soap::{self, Fault, FaultCode, Header};
@@ -53,6 +55,43 @@ pub enum PartSource {
         /// How long it is.
         length: u64,
     },
+    /// Somewhere else, from where it comes in chunks when its turn has come.
+    Stream(Stream),
+}
+
+/// Content that comes in chunks, each but the last a multiple of three bytes long, so that they can
+/// be written in base64 one by one.
+pub struct Stream {
+    length: u64,
+    open: Box<dyn FnOnce() -> mpsc::Receiver<io::Result<Bytes>> + Send + Sync>,
+}
+
+impl Stream {
+    /// Content of this length. `open` is called in a tokio runtime when the content is about to be
+    /// sent; what it gives ends after the last chunk.
+    pub fn new(
+        length: u64,
+        open: impl FnOnce() -> mpsc::Receiver<io::Result<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        let open = Box::new(open);
+        Self { length, open }
+    }
+
+    pub(crate) const fn length(&self) -> u64 {
+        self.length
+    }
+
+    pub(crate) fn open(self) -> mpsc::Receiver<io::Result<Bytes>> {
+        (self.open)()
+    }
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Stream")
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
 }
 
 impl PartSource {
@@ -68,6 +107,7 @@ impl PartSource {
         let (file, length) = match self {
             Self::Bytes(bytes) if base64 => return Piece::Bytes(STANDARD.encode(&bytes).into()),
             Self::Bytes(bytes) => return Piece::Bytes(bytes),
+            Self::Stream(stream) => return Piece::Stream { stream, base64 },
             Self::File {
                 path,
                 offset,

@@ -72,7 +72,7 @@ const NUMBERS: [&str; 10] = [
     "max_submissions",
 ];
 /// Keys that are lists, whose items stand behind commas.
-const LISTS: [&str; 3] = ["trust", "reply_to", "recipients"];
+const LISTS: [&str; 4] = ["trust", "reply_to", "recipients", "store_trust"];
 
 /// Variables are text; a few keys are numbers or lists.
 fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {

@@ -144,6 +144,25 @@ fn limits_of_rooms_are_taken_and_make_sense() {
 }
 
 #[test]
+fn a_store_in_s3_needs_a_key_and_its_secret() {
+    let files = read("", &[]).unwrap();
+    assert!(files.store_access().unwrap().is_none());
+    let text = "[repository]\nstore = 's3://docs/x?endpoint=http://127.0.0.1:9'\n";
+    let missing = |text: &str, environment: &[(&str, &str)]| {
+        let config = read(text, environment).unwrap();
+        config.store_access().unwrap_err().to_string()
+    };
+    assert!(missing(text, &[]).starts_with("repository.store_key"));
+    let with_key = format!("{text}store_key = 'K'");
+    assert!(missing(&with_key, &[]).starts_with("repository.store_secret"));
+    let secret = [("HILUM_REPOSITORY__STORE_SECRET", "not to be shown")];
+    let config = read(&with_key, &secret).unwrap();
+    let access = config.store_access().unwrap().unwrap();
+    assert_eq!((&*access.key, &*access.secret), ("K", "not to be shown"));
+    assert!(!format!("{config:?} {access:?}").contains("not to be shown"));
+}
+
+#[test]
 fn answers_go_only_to_servers_that_are_named() {
     assert_eq!(read("", &[]).unwrap().asynchronous.reply_to, []);
     let tls = "[tls]\ncertificate='c'\nkey='k'\ntrust=['t']\n";

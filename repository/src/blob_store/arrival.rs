@@ -12,6 +12,7 @@ use bytes::Bytes;
 use sha1::{Digest, Sha1};
 use tokio::task::JoinHandle;
 
+use super::bucket::Bucket;
 use super::container::{Label, Said, hexadecimal};
 
 /// Bytes that are written at once.
@@ -65,12 +66,7 @@ impl Writing {
         let label = said.label(name, hash, self.size);
         self.file.write_all(&label.trailer()?)?;
         self.file.sync_data()?;
-        Ok(Arrival {
-            path: self.unfinished.finish(),
-            label,
-            is_kept: false,
-            since: Instant::now(),
-        })
+        Ok(Arrival::new(Place::File(self.unfinished.finish()), label))
     }
 
     /// Waits until the bytes are on disk.
@@ -176,11 +172,30 @@ impl Drop for Unfinished {
     }
 }
 
+/// Where a document is.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// In this file, which begins with it.
+    File(PathBuf),
+    /// In this store, by the name under which it arrived.
+    Bucket(Bucket),
+}
+
+impl Place {
+    /// Removes what nobody wants any more. If that fails, it is removed at the next start.
+    fn remove(&self, label: &Label) {
+        match self {
+            Self::File(path) => remove(path),
+            Self::Bucket(bucket) => bucket.forget(label.clone()),
+        }
+    }
+}
+
 /// A document that was received and waits for the registry's word. It is removed again when this
 /// is dropped, unless the registry [may know it](Self::is_sent).
 #[derive(Debug)]
 pub(crate) struct Arrival {
-    pub(super) path: PathBuf,
+    pub(super) place: Place,
     pub(crate) label: Label,
     is_kept: bool,
     /// Since when the registry may be about to register it, at the latest.
@@ -188,11 +203,18 @@ pub(crate) struct Arrival {
 }
 
 impl Arrival {
+    /// A document that was received just now.
+    pub(super) fn new(place: Place, label: Label) -> Self {
+        let mut arrival = Self::found(place, label);
+        arrival.is_kept = false;
+        arrival
+    }
+
     /// A document that an earlier process received. How long before its end that process told the
     /// registry of it is not known, so that it counts from now.
-    pub(super) fn found(path: PathBuf, label: Label) -> Self {
+    pub(super) fn found(place: Place, label: Label) -> Self {
         Self {
-            path,
+            place,
             label,
             is_kept: true,
             since: Instant::now(),
@@ -208,7 +230,7 @@ impl Arrival {
 
     /// Removes the document, which is known not to be registered.
     pub(crate) fn discard(self) {
-        remove(&self.path);
+        self.place.remove(&self.label);
     }
 
     /// For how long the registry may have been about to register it.
@@ -220,7 +242,7 @@ impl Arrival {
 impl Drop for Arrival {
     fn drop(&mut self) {
         if !self.is_kept {
-            remove(&self.path);
+            self.place.remove(&self.label);
         }
     }
 }

@@ -17,14 +17,14 @@ fn said(unique_id: &str) -> Said {
     }
 }
 
-fn store() -> (TempDir, BlobStore) {
+fn store() -> (TempDir, Files) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("file:{}", folder.path().join("store").display());
-    let store = BlobStore::open(&url).unwrap();
+    let store = Files::open(&url).unwrap();
     (folder, store)
 }
 
-async fn received(store: &BlobStore, unique_id: &str, chunks: &[&[u8]]) -> Arrival {
+async fn received(store: &Files, unique_id: &str, chunks: &[&[u8]]) -> Arrival {
     let mut receiving = store.receive();
     for chunk in chunks {
         let chunk = Bytes::copy_from_slice(chunk);
@@ -34,19 +34,33 @@ async fn received(store: &BlobStore, unique_id: &str, chunks: &[&[u8]]) -> Arriv
     sealing.await.unwrap().unwrap()
 }
 
-async fn kept(store: &BlobStore, arrival: Arrival) -> io::Result<()> {
+async fn kept(store: &Files, arrival: Arrival) -> io::Result<()> {
     let mut arrivals = [arrival];
     store.make_durable(&arrivals).await?;
     arrivals[0].is_sent();
-    store.keep(arrivals.iter()).await
+    store.keep(&arrivals.iter().collect::<Vec<_>>()).await
 }
 
-fn incoming(store: &BlobStore) -> usize {
+fn incoming(store: &Files) -> usize {
     fs::read_dir(store.incoming()).unwrap().count()
 }
 
+fn path(place: &Place) -> &Path {
+    match place {
+        Place::File(path) => path,
+        Place::Bucket(_) => panic!("it is in a file"),
+    }
+}
+
+fn file_of(stored: &Stored) -> (&Path, &File) {
+    match &stored.content {
+        Content::File { path, file } => (path, file),
+        Content::Object(_) => panic!("it is in a file"),
+    }
+}
+
 fn content(stored: &Stored) -> Vec<u8> {
-    let mut content = fs::read(&stored.path).unwrap();
+    let mut content = fs::read(file_of(stored).0).unwrap();
     content.truncate(usize::try_from(stored.label.size).unwrap());
     content
 }
@@ -115,7 +129,7 @@ async fn what_an_earlier_process_left_is_sorted() {
     let url = format!("file:{}", folder.path().join("store").display());
     let mut complete = received(&store, "1", &[b"one"]).await;
     complete.is_sent();
-    let path = complete.path.clone();
+    let path = path(&complete.place).to_owned();
     let whole = fs::read(&path).unwrap();
     // Power failed while a document was written that is itself a file of a store.
     let forged = store.incoming().join(Uuid::new_v4().to_string());
@@ -128,10 +142,10 @@ async fn what_an_earlier_process_left_is_sorted() {
     let file = File::options().write(true).open(&path).unwrap();
     file.set_modified(long_ago).unwrap();
 
-    let busy = BlobStore::open(&url).unwrap_err();
+    let busy = Files::open(&url).unwrap_err();
     assert!(busy.to_string().contains("in use"), "{busy}");
     drop(store);
-    let store = BlobStore::open(&url).unwrap();
+    let store = Files::open(&url).unwrap();
     let left = store.left_behind().unwrap();
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].label, complete.label);
@@ -149,35 +163,37 @@ async fn what_is_removed_is_gone_and_may_come_again() {
         "there is not even a folder"
     );
     let arrival = received(&store, "1", &[b"one"]).await;
-    store.keep([&arrival].into_iter()).await.unwrap();
-    let mut held = store.find("1").unwrap().unwrap();
+    store.keep(&[&arrival]).await.unwrap();
+    let held = store.find("1").unwrap().unwrap();
     assert!(store.remove("1").await.unwrap());
-    assert!(!held.path.exists());
+    assert!(!file_of(&held).0.exists());
     assert!(store.find("1").unwrap().is_none());
     assert!(!store.remove("1").await.unwrap());
     // Whoever holds it open has it still.
     let mut content = [0; 3];
-    io::Read::read_exact(&mut held.file, &mut content).unwrap();
+    io::Read::read_exact(&mut file_of(&held).1, &mut content).unwrap();
     assert_eq!(&content, b"one");
     let other = received(&store, "1", &[b"other"]).await;
-    store.keep([&other].into_iter()).await.unwrap();
+    store.keep(&[&other]).await.unwrap();
     assert_eq!(self::content(&store.find("1").unwrap().unwrap()), b"other");
 }
 
 #[test]
 fn only_files_are_stores() {
     let refused = |url: &str| folder_of(url).unwrap_err().to_string();
-    assert!(refused("s3://bucket/prefix").contains("not supported yet"));
+    assert!(refused("s3://bucket/prefix").contains("file:PATH"));
+    let no_key = BlobStore::open("s3://bucket/prefix", None).unwrap_err();
+    assert!(no_key.to_string().contains("needs a key"), "{no_key}");
     assert!(refused("/data").contains("file:PATH"));
     assert!(refused("file:").contains("file:PATH"));
     assert_eq!(folder_of("file:///data").unwrap(), Path::new("/data"));
     assert_eq!(folder_of("file:data/x").unwrap(), Path::new("data/x"));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().display();
-    check_store(&format!("file:{path}/new")).unwrap();
+    check_folder(&format!("file:{path}/new")).unwrap();
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     fs::write(folder.path().join("a-file"), "").unwrap();
-    let refused = check_store(&format!("file:{path}/a-file")).unwrap_err();
+    let refused = check_folder(&format!("file:{path}/a-file")).unwrap_err();
     assert!(format!("{refused:#}").contains("cannot be written"));
 }
 

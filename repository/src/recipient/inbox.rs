@@ -29,7 +29,8 @@ use xds_schemas::iti32_distribute_document_set_on_media::METADATA;
 
 pub(super) use slip::{FORMAT, Slip, sha1};
 
-use crate::blob_store::{Receiving, claim};
+use crate::blob_store::arrival::Receiving;
+use crate::blob_store::claim;
 
 /// What is noted of a submission, beside it.
 const RECEIVED: &str = "RECEIVED.JSN";

@@ -18,7 +18,7 @@ async fn a_registry_that_is_not_there() {
     site.link.down().await;
     let draft = Draft::text("too early");
     site.refused(&draft, NOT_AVAILABLE).await;
-    assert!(site.incoming().is_empty());
+    site.nothing_left().await;
     let before = Instant::now();
     site.missing(&draft.id(0)).await;
     assert!(
@@ -36,7 +36,7 @@ async fn a_registry_that_does_not_take_the_message() {
     site.registry.say(Say::SenderFault);
     let draft = Draft::text("misunderstood");
     site.refused(&draft, NOT_AVAILABLE).await;
-    assert!(site.incoming().is_empty());
+    site.nothing_left().await;
     assert_eq!(*site.registry.questions.lock().unwrap(), 0);
 }
 
@@ -48,7 +48,7 @@ async fn an_answer_that_is_lost_is_asked_for_at_once() {
     let response = site.provide(&draft).await;
     assert_eq!(response, RegistryResponse::success(Vec::new()));
     assert_eq!(*site.registry.questions.lock().unwrap(), 1);
-    assert!(site.incoming().is_empty());
+    site.nothing_left().await;
     assert_eq!(site.content(&draft.id(1)).await, b"two");
     assert!(
         site.records()
@@ -159,13 +159,30 @@ async fn a_process_that_ended_before_the_answer() {
     site.stop().await;
     site.link.down().await;
     // Power failed while another document came in, and while a third waited for the registry.
+    match site.has_objects() {
+        true => two_more_objects(&site),
+        false => two_more_files(&site),
+    }
+
+    site.start().await;
+    assert_eq!(site.incoming().len(), 3, "half a document is none");
+    site.missing(&registered.id(0)).await;
+    site.link.pass();
+    site.link.up().await;
+    assert_eq!(site.content(&registered.id(0)).await, b"one");
+    assert_eq!(site.content(&registered.id(1)).await, b"two");
+    site.nothing_undecided().await;
+}
+
+/// A file of which only half was written, and one that the registry does not know.
+fn two_more_files(site: &Site) {
     let incoming = site.store().join("incoming");
     let known = site.incoming();
     let whole = std::fs::read(&known[0]).unwrap();
     let half = incoming.join(Uuid::new_v4().to_string());
     std::fs::write(half, &whole[..whole.len() / 2]).unwrap();
     let name = Uuid::new_v4().to_string();
-    let unknown = String::from_utf8(whole.clone()).unwrap();
+    let unknown = String::from_utf8(whole).unwrap();
     let old_name = known[0].file_name().unwrap().to_str().unwrap();
     let unknown = unknown.replace(old_name, &name);
     let unknown = unknown.replace("\"urn:uuid:", "\"urn:uuid:0");
@@ -174,15 +191,24 @@ async fn a_process_that_ended_before_the_answer() {
     let mut unknown = unknown.into_bytes();
     unknown[at..at + 4].copy_from_slice(&length.to_le_bytes());
     std::fs::write(incoming.join(name), unknown).unwrap();
+}
 
-    site.start().await;
-    assert_eq!(site.incoming().len(), 3);
-    site.missing(&registered.id(0)).await;
-    site.link.pass();
-    site.link.up().await;
-    assert_eq!(site.content(&registered.id(0)).await, b"one");
-    assert_eq!(site.content(&registered.id(1)).await, b"two");
-    site.nothing_undecided().await;
+/// A label whose document did not come any more, and a document that the registry does not know.
+fn two_more_objects(site: &Site) {
+    let known = site.incoming();
+    let label = std::fs::read_to_string(&known[0]).unwrap();
+    let old_name = known[0].file_name().unwrap().to_str().unwrap();
+    let content = std::fs::read(site.store().join("data").join(old_name)).unwrap();
+    let another = || {
+        let name = Uuid::new_v4().to_string();
+        let label = label.replace(old_name, &name);
+        let label = label.replace("\"urn:uuid:", "\"urn:uuid:0");
+        std::fs::write(site.store().join("incoming").join(&name), label).unwrap();
+        name
+    };
+    another();
+    let unknown = another();
+    std::fs::write(site.store().join("data").join(unknown), content).unwrap();
 }
 
 #[tokio::test]

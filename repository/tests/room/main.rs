@@ -5,6 +5,8 @@
 mod figures;
 mod interrupted;
 mod link;
+mod object_store;
+mod objects;
 mod on_demand;
 mod provide;
 mod real_registry;

@@ -97,7 +97,7 @@ async fn refused_is_nowhere() {
     assert!(entries(&site, port, &[&one, &two]).await.is_empty());
     site.missing(&one).await;
     site.missing(&two).await;
-    assert!(site.incoming().is_empty());
+    site.nothing_left().await;
 }
 
 #[tokio::test]

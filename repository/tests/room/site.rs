@@ -25,6 +25,7 @@ use xds_schemas::iti86_remove_documents::{RemoveDocuments, RemoveDocumentsReques
 use xds_schemas::mtom::Content;
 
 use crate::link::Link;
+use crate::object_store::ObjectStore;
 use crate::stand_in::StandIn;
 use crate::submissions::Draft;
 
@@ -37,6 +38,8 @@ pub(crate) struct Site {
     pub(crate) link: Link,
     pub(crate) client: Client,
     pub(crate) port: u16,
+    /// Where documents are, if not in files.
+    objects: Option<ObjectStore>,
     settled: Duration,
     /// What the repository is told when it is started the next time.
     pub(crate) remove_registered: RemoveRegistered,
@@ -68,8 +71,35 @@ impl Site {
         port: u16,
         settled: Duration,
     ) -> Self {
+        let objects = ObjectStore::is_wanted().then(|| ObjectStore::start(folder.path()));
+        Self::with(folder, objects, registry, port, settled).await
+    }
+
+    /// A site whose documents are in an object store, if there is a program for one.
+    pub(crate) async fn in_objects() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let objects = ObjectStore::start_if_installed(folder.path())?;
+        let registry = Arc::new(StandIn::default());
+        let (port, _) = Arc::clone(&registry).serve().await;
+        let settled = Duration::from_secs(60);
+        Some(Self::with(folder, Some(objects), registry, port, settled).await)
+    }
+
+    /// The object store.
+    pub(crate) fn objects(&mut self) -> &mut ObjectStore {
+        self.objects.as_mut().unwrap()
+    }
+
+    async fn with(
+        folder: TempDir,
+        objects: Option<ObjectStore>,
+        registry: Arc<StandIn>,
+        port: u16,
+        settled: Duration,
+    ) -> Self {
         let mut site = Self {
             folder,
+            objects,
             registry,
             link: Link::to(port).await,
             client: Client::new(None, Limits::default()),
@@ -84,7 +114,15 @@ impl Site {
     }
 
     pub(crate) fn store(&self) -> PathBuf {
-        self.folder.path().join("store")
+        match &self.objects {
+            None => self.folder.path().join("store"),
+            Some(objects) => objects.objects(),
+        }
+    }
+
+    /// Whether documents are in an object store, where files do not lie as they do in a folder.
+    pub(crate) const fn has_objects(&self) -> bool {
+        self.objects.is_some()
     }
 
     fn spool(&self) -> PathBuf {
@@ -100,7 +138,9 @@ impl Site {
             host: "localhost".to_owned(),
             segment_bytes: 1 << 24,
         });
+        let in_files = || format!("file:{}", self.store().display());
         let config = RepositoryConfig {
+            store_access: self.objects.as_ref().map(|_| ObjectStore::access()),
             decision: Duration::from_secs(2),
             settled: self.settled,
             remove_registered: self.remove_registered,
@@ -108,7 +148,9 @@ impl Site {
             ..RepositoryConfig::new(
                 REPOSITORY.into(),
                 format!("http://127.0.0.1:{}/registry", self.link.port),
-                format!("file:{}", self.store().display()),
+                self.objects
+                    .as_ref()
+                    .map_or_else(in_files, ObjectStore::url),
             )
         };
         let client = Client::new(None, Limits::default());
@@ -136,9 +178,14 @@ impl Site {
         let (stop, running) = self.running.take().unwrap();
         drop(stop);
         running.await.unwrap();
+        // An object store has no lock, but the records have one too.
+        let locked = match self.has_objects() {
+            true => self.spool().join("lock"),
+            false => self.store().join("lock"),
+        };
         // The question under way may take a moment to see that it is not needed any more.
         for _ in 0..500 {
-            let lock = std::fs::File::open(self.store().join("lock")).unwrap();
+            let lock = std::fs::File::open(&locked).unwrap();
             if lock.try_lock().is_ok() {
                 return;
             }
@@ -233,14 +280,44 @@ impl Site {
 
     /// Files in `incoming`.
     pub(crate) fn incoming(&self) -> Vec<PathBuf> {
-        let folder = std::fs::read_dir(self.store().join("incoming")).unwrap();
-        folder.map(|entry| entry.unwrap().path()).collect()
+        match std::fs::read_dir(self.store().join("incoming")) {
+            Ok(folder) => folder.map(|entry| entry.unwrap().path()).collect(),
+            // A prefix without objects is not there.
+            Err(_) if self.has_objects() => Vec::new(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Files below a folder of the store.
+    fn count(&self, folder: &str) -> usize {
+        let mut folders = vec![self.store().join(folder)];
+        let mut files = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false => files += 1,
+                }
+            }
+        }
+        files
+    }
+
+    /// Asserts that nothing is undecided. From an object store, what is not wanted goes in a moment.
+    pub(crate) async fn nothing_left(&self) {
+        match self.has_objects() {
+            true => self.nothing_undecided().await,
+            false => assert!(self.incoming().is_empty()),
+        }
     }
 
     /// Waits until `incoming` is empty: what is removed on the way may take a moment.
     pub(crate) async fn nothing_undecided(&self) {
         for _ in 0..1000 {
-            if self.incoming().is_empty() {
+            // Every object that is left belongs to a document that is found.
+            let is_whole = || self.count("data") == self.count("documents");
+            if self.incoming().is_empty() && (!self.has_objects() || is_whole()) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
