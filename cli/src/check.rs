@@ -69,7 +69,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         report.add("images", images(&config.imaging_store()));
     }
     if config.recipient.listen.is_some() {
-        report.add("inbox", store(&config.recipient_store()));
+        report.add("inbox", store(&config.recipient_store(), None));
     }
     match Node::of(config) {
         Ok(node) => peers(&node, &mut report).await,
