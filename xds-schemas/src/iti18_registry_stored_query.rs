@@ -46,7 +46,7 @@ pub enum StoredQuery {
     FindDocumentsByReferenceId(FindDocuments),
     /// The same without those that have something of what the second filter asks for: one of its
     /// parameters is enough.
-    FindDocumentsExclude(FindDocuments, DocumentFilter),
+    FindDocumentsExclude(FindDocuments, Box<DocumentFilter>),
     /// The patient's submission sets that pass the filter.
     FindSubmissionSets(FindSubmissionSets),
     /// The patient's folders that pass the filter.

@@ -80,7 +80,7 @@ impl Asked {
             QueryKind::FindDocumentsExclude => {
                 let found = self.find_documents();
                 let unwanted = self.excluded();
-                StoredQuery::FindDocumentsExclude(found?, unwanted)
+                StoredQuery::FindDocumentsExclude(found?, Box::new(unwanted))
             }
             QueryKind::FindDocumentsForMultiplePatients => {
                 StoredQuery::FindDocumentsForMultiplePatients(self.documents_of_several())
