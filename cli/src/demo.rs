@@ -5,8 +5,10 @@
 //! and an imaging centre with a repository and an imaging source. The steps are commands, run in
 //! processes of their own, which know the nodes only by their addresses.
 
+mod errands;
 mod nodes;
 mod road;
+mod travelled;
 
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
@@ -22,7 +24,8 @@ use crate::serve::{Running, signals};
 use crate::status::Usage;
 
 use nodes::Nodes;
-use road::{Road, Travelled};
+use road::Road;
+use travelled::Travelled;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -10,10 +10,11 @@ use serde_json::Value;
 use sha1::{Digest, Sha1};
 use tokio::process::Command;
 
+use super::errands::Errands;
 use super::nodes::Nodes;
+use super::travelled::{Journey, Travelled};
 use crate::config::Config;
 use crate::domain::Domain;
-use crate::terminal::Table;
 
 /// A patient whom the drawn studies are about.
 pub(super) const SHOWN_PATIENT: &str = "HIL-1001";
@@ -21,45 +22,9 @@ pub(super) const SHOWN_PATIENT: &str = "HIL-1001";
 /// Where the road leads.
 pub(super) struct Road {
     registry: PathBuf,
-    centre: PathBuf,
+    pub(super) centre: PathBuf,
     images: PathBuf,
-    retrieved: PathBuf,
-}
-
-/// What became of the studies.
-pub(super) struct Travelled {
-    studies: Vec<Journey>,
-    left_out: usize,
-    /// Audit records of both nodes, and of the commands.
-    records: usize,
-    took: Duration,
-    /// Studies that a second import found changed.
-    changed: usize,
-    /// Of how many studies of one patient a summary tells that was made on demand, and how many
-    /// there are.
-    summarised: (usize, usize),
-}
-
-/// What became of one study.
-struct Journey {
-    patient: String,
-    description: String,
-    fate: String,
-    instances: u64,
-    found: bool,
-    retrieved: u64,
-    bytes: u64,
-    /// Files that are, byte for byte, what was imported.
-    identical: u64,
-}
-
-impl Journey {
-    fn arrived(&self) -> bool {
-        self.fate == "Registered"
-            && self.found
-            && self.retrieved == self.instances
-            && self.identical == self.instances
-    }
+    pub(super) retrieved: PathBuf,
 }
 
 impl Road {
@@ -85,6 +50,7 @@ impl Road {
             took: Duration::ZERO,
             changed: 0,
             summarised: (0, 0),
+            errands: Errands::default(),
         };
         for study in imported["studies"].as_array().context("no studies")? {
             let journey = self.journey(study, &originals).await?;
@@ -104,6 +70,9 @@ impl Road {
         let fates = again.iter().map(|study| study["fate"].as_str());
         let changed = fates.filter(|fate| !matches!(fate, Some("Unchanged" | "Unsuitable")));
         travelled.changed = changed.count();
+        if let Some(manifest) = travelled.manifest() {
+            travelled.errands = self.errands(&manifest, &travelled.patients()).await?;
+        }
         travelled.records = self.records().await?;
         travelled.took = began.elapsed();
         Ok(travelled)
@@ -113,6 +82,7 @@ impl Road {
         let text = |key: &str| study[key].as_str().unwrap_or_default().to_owned();
         let mut journey = Journey {
             patient: text("patientId"),
+            manifest: study["manifest"].as_str().map(str::to_owned),
             description: text("description"),
             fate: text("fate"),
             instances: study["instances"].as_u64().unwrap_or_default(),
@@ -121,14 +91,14 @@ impl Road {
             bytes: 0,
             identical: 0,
         };
-        let Some(manifest) = study["manifest"].as_str() else {
+        let Some(manifest) = &journey.manifest else {
             return Ok(journey);
         };
         let domain = Domain::of(&Config::load(&self.centre)?)?;
         let patient = domain.written(&journey.patient);
         let found = self.command("query", &["--patient", &patient]).await?;
         let mut documents = found["documents"].as_array().into_iter().flatten();
-        journey.found = documents.any(|document| document["uniqueId"] == manifest);
+        journey.found = documents.any(|document| document["uniqueId"] == manifest.as_str());
         let out = self.retrieved.display().to_string();
         let got = self
             .command("retrieve", &["--manifest", manifest, "--out", &out])
@@ -160,15 +130,40 @@ impl Road {
     }
 
     /// Runs a command of this program as the imaging centre, and reads its JSON.
-    async fn command(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Value> {
+    pub(super) async fn command(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Value> {
+        self.run(name, arguments, Some(&self.centre)).await
+    }
+
+    /// The same as the registry.
+    pub(super) async fn as_registry(
+        &self,
+        name: &str,
+        arguments: &[&str],
+    ) -> anyhow::Result<Value> {
+        self.run(name, arguments, Some(&self.registry)).await
+    }
+
+    /// The same without any node.
+    pub(super) async fn anywhere(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Value> {
+        self.run(name, arguments, None).await
+    }
+
+    async fn run(
+        &self,
+        name: &str,
+        arguments: &[&str],
+        node: Option<&Path>,
+    ) -> anyhow::Result<Value> {
         let program = std::env::current_exe()?;
         println!("$ hilum {name} {}", arguments.join(" "));
         let output = Command::new(program)
             .arg(name)
             .args(arguments)
             .arg("--json")
-            .arg("--config")
-            .arg(&self.centre)
+            .args(
+                node.iter()
+                    .flat_map(|node| ["--config".as_ref(), node.as_os_str()]),
+            )
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -194,88 +189,6 @@ impl Road {
             records += String::from_utf8_lossy(&output.stdout).lines().count();
         }
         Ok(records)
-    }
-}
-
-impl Travelled {
-    /// The patient of the first study that is registered.
-    fn patient(&self) -> Option<String> {
-        let mut studies = self.studies.iter();
-        let registered = studies.find(|study| study.fate == "Registered");
-        registered.map(|study| study.patient.clone())
-    }
-
-    /// A row for each study.
-    pub(super) fn table(&self) -> String {
-        let mut table = Table::new(&[
-            "PATIENT",
-            "STUDY",
-            "MANIFEST",
-            "FOUND",
-            "IMAGES",
-            "BYTES",
-            "IDENTICAL",
-        ]);
-        let yes = |yes: bool| if yes { "yes" } else { "NO" }.to_owned();
-        for study in &self.studies {
-            table.row(vec![
-                study.patient.clone(),
-                study.description.clone(),
-                study.fate.to_lowercase(),
-                yes(study.found),
-                format!("{} of {}", study.retrieved, study.instances),
-                study.bytes.to_string(),
-                yes(study.identical == study.instances && study.instances > 0),
-            ]);
-        }
-        table.text()
-    }
-
-    pub(super) fn summary(&self) -> String {
-        let images: u64 = self.studies.iter().map(|study| study.identical).sum();
-        let mut text = format!(
-            "{} studies registered (RAD-68, ITI-42), found (ITI-18) and retrieved (ITI-43, RAD-69) \
-             in {:.1} s: {images} images, byte for byte. A second import changed {}. {} audit records.",
-            self.studies.iter().filter(|study| study.arrived()).count(),
-            self.took.as_secs_f64(),
-            self.changed,
-            self.records,
-        );
-        let (told, studies) = self.summarised;
-        if studies > 0 {
-            text.push_str(&format!(
-                " A summary made on demand (ITI-61) tells of {told} of {studies} studies of its patient."
-            ));
-        }
-        if self.left_out > 0 {
-            text.push_str(&format!(" {} files were left out.", self.left_out));
-        }
-        text
-    }
-
-    /// What did not go as it should.
-    pub(super) fn failures(&self) -> Vec<String> {
-        let mut failures = Vec::new();
-        let lost = self.studies.iter().filter(|study| !study.arrived()).count();
-        if self.studies.is_empty() {
-            failures.push("there was no study to travel".to_owned());
-        }
-        if lost > 0 {
-            failures.push(format!(
-                "{lost} of {} studies did not arrive whole",
-                self.studies.len()
-            ));
-        }
-        if self.changed > 0 {
-            failures.push("a second import found changes where there were none".to_owned());
-        }
-        if self.summarised.0 < self.summarised.1 {
-            failures.push("a summary did not tell of every study".to_owned());
-        }
-        if self.records == 0 {
-            failures.push("nothing was audited".to_owned());
-        }
-        failures
     }
 }
 

@@ -21,6 +21,8 @@ fn every_study_arrives_byte_for_byte() {
     assert_eq!(said.matches("  registered  ").count(), 4, "{said}");
     assert!(said.contains("4 studies registered"), "{said}");
     assert!(said.contains("A second import changed 0."), "{said}");
+    assert!(said.contains("version 2 of a manifest"), "{said}");
+    assert!(said.contains("two who were merged"), "{said}");
     assert!(!said.contains("NO"), "{said}");
     // Nothing is left listening.
     let listening = said
