@@ -9,6 +9,7 @@ use hilum_registry::{Registry, RegistryConfig, UnknownPatients, routes};
 use hilum_transport::{Client, ClientError, Limits, mllp, serve};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrim::RegistryObject;
@@ -38,6 +39,8 @@ pub(crate) struct Site {
     pub(crate) url: String,
     /// Where HL7 v2 is taken.
     pub(crate) feed: String,
+    /// When it goes, the registry stops and gives its connections to the database back.
+    _listening: watch::Sender<()>,
 }
 
 impl Site {
@@ -65,7 +68,9 @@ impl Site {
             segment_bytes: 1 << 30,
         });
         let registry = Registry::open(config.clone(), audit.unwrap()).unwrap();
-        let (url, feed) = (listen(registry.clone()), listen_for_feeds(registry.clone()));
+        let (listening, stop) = watch::channel(());
+        let url = listen(registry.clone(), stop.clone());
+        let feed = listen_for_feeds(registry.clone(), stop);
         Self {
             folder,
             config,
@@ -73,6 +78,7 @@ impl Site {
             client: Client::new(None, Limits::default()),
             url,
             feed,
+            _listening: listening,
         }
     }
 
@@ -88,12 +94,15 @@ impl Site {
             segment_bytes: 1 << 30,
         });
         let registry = Registry::open(config.clone(), audit.unwrap()).unwrap();
-        let (url, feed) = (listen(registry.clone()), listen_for_feeds(registry.clone()));
+        let (listening, stop) = watch::channel(());
+        let url = listen(registry.clone(), stop.clone());
+        let feed = listen_for_feeds(registry.clone(), stop);
         Self {
             config,
             registry,
             url,
             feed,
+            _listening: listening,
             ..self
         }
     }
@@ -288,36 +297,30 @@ fn bind() -> (TcpListener, std::net::SocketAddr) {
     (TcpListener::from_std(listener).unwrap(), address)
 }
 
-fn listen_for_feeds(registry: Registry) -> String {
+/// Until its sender goes.
+async fn gone(mut stop: watch::Receiver<()>) {
+    while stop.changed().await.is_ok() {}
+}
+
+fn listen_for_feeds(registry: Registry, stop: watch::Receiver<()>) -> String {
     let (listener, address) = bind();
     let answer = move |incoming| {
         let registry = registry.clone();
         async move { hilum_registry::feed::receive(&registry, incoming).await }
     };
-    let for_ever = std::future::pending();
-    tokio::spawn(mllp::serve(
-        listener,
-        None,
-        Limits::default(),
-        answer,
-        for_ever,
-    ));
+    let limits = Limits::default();
+    tokio::spawn(mllp::serve(listener, None, limits, answer, gone(stop)));
     format!("mllp://{address}")
 }
 
-fn listen(registry: Registry) -> String {
+fn listen(registry: Registry, stop: watch::Receiver<()>) -> String {
     let (listener, address) = bind();
     let answer = move |incoming| {
         let registry = registry.clone();
         async move { routes::serve(&registry, incoming).await }
     };
-    tokio::spawn(serve(
-        listener,
-        None,
-        Limits::default(),
-        answer,
-        std::future::pending(),
-    ));
+    let limits = Limits::default();
+    tokio::spawn(serve(listener, None, limits, answer, gone(stop)));
     format!("http://{address}/registry")
 }
 
