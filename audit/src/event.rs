@@ -8,6 +8,7 @@
 mod exchange;
 mod happenings;
 mod message;
+mod notifications;
 mod parties;
 mod patient_records;
 mod removals;
@@ -19,6 +20,7 @@ use xds_schemas::codes::status::ResponseStatus;
 pub use exchange::{InboxUse, Medium};
 pub use happenings::{Document, Query, Study, SubmissionSet, Transaction};
 pub use message::Source;
+pub use notifications::{Notified, NotifiedKind, Subscribing};
 pub use parties::Parties;
 pub use patient_records::{ChangedLink, PatientChange, PatientFeed};
 

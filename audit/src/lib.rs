@@ -26,8 +26,8 @@ use thiserror::Error;
 use xds_schemas::soap::Fault;
 
 pub use event::{
-    ChangedLink, Document, Event, InboxUse, Medium, Outcome, Parties, PatientChange, PatientFeed,
-    Query, Source, Study, SubmissionSet, Transaction,
+    ChangedLink, Document, Event, InboxUse, Medium, Notified, NotifiedKind, Outcome, Parties,
+    PatientChange, PatientFeed, Query, Source, Study, SubmissionSet, Subscribing, Transaction,
 };
 pub use recorded::Recorded;
 pub use spool::SpoolError;

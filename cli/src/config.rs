@@ -2,6 +2,7 @@
 
 mod environment;
 mod keys;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use xds_schemas::metadata::hl7::is_oid;
 
 #[cfg(test)]
 pub(crate) use keys::all as all_keys;
+pub(crate) use subscriptions::SubscriptionsSection;
 
 /// The configuration cannot be used. The text is one line that says where and why.
 #[derive(Debug, Error)]
@@ -41,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) registry: RegistrySection,
     #[serde(default)]
     pub(crate) feed: FeedSection,
+    #[serde(default)]
+    pub(crate) subscriptions: SubscriptionsSection,
     #[serde(default)]
     pub(crate) repository: RepositorySection,
     #[serde(default)]
@@ -311,6 +315,8 @@ impl Config {
             let problem = "repository.settled_seconds: it must be more than limits.answer_seconds";
             return Err(ConfigError(problem.to_owned()));
         }
+        let notified = self.subscriptions.config().check();
+        notified.map_err(|error| ConfigError(format!("subscriptions.notify: {error}")))?;
         self.check_asynchronous()?;
         self.check_listeners()
     }
@@ -427,6 +433,11 @@ impl Config {
     /// Where the registry is called.
     pub(crate) fn registry_url(&self) -> Option<String> {
         self.url("registry", &self.registry.url, self.registry.listen)
+    }
+
+    /// How others reach the registry, if that is said.
+    pub(crate) fn registry_known_as(&self) -> Option<&str> {
+        self.registry.url.as_deref()
     }
 
     /// Where patients are announced with HL7 v2.

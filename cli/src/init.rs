@@ -211,6 +211,8 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
         ),
         ("limits", limits()?),
     ];
+    let values = values.into_iter().chain(subscriptions());
+    let values: Vec<(&str, String)> = values.collect();
     let fill =
         |text: String, (name, value): &(&str, String)| text.replace(&format!("{{{name}}}"), value);
     Ok(values.iter().fold(CONFIG.to_owned(), fill))
@@ -225,6 +227,30 @@ fn absolute(url: &str, scheme: &str) -> anyhow::Result<String> {
         }
         _ => Ok(url.to_owned()),
     }
+}
+
+/// The defaults of `[subscriptions]`.
+fn subscriptions() -> [(&'static str, String); 10] {
+    let default = hilum_registry::SubscriptionConfig::default();
+    let seconds = |duration: std::time::Duration| duration.as_secs().to_string();
+    [
+        ("usual_lifetime_seconds", seconds(default.usual_lifetime)),
+        (
+            "longest_lifetime_seconds",
+            seconds(default.longest_lifetime),
+        ),
+        ("most", default.most.to_string()),
+        ("notify_answer_seconds", seconds(default.answer)),
+        ("first_pause_seconds", seconds(default.first_pause)),
+        ("longest_pause_seconds", seconds(default.longest_pause)),
+        ("give_up_seconds", seconds(default.give_up)),
+        ("backlog", default.backlog.to_string()),
+        (
+            "pull_point_messages",
+            default.pull_point_messages.to_string(),
+        ),
+        ("pull_point_idle_seconds", seconds(default.pull_point_idle)),
+    ]
 }
 
 /// The limits and their defaults.
@@ -333,6 +359,15 @@ mod tests {
             seconds(hilum_repository::DECISION_SECONDS)
         );
         assert_eq!(config.settled(), seconds(hilum_repository::SETTLED_SECONDS));
+        let default = hilum_registry::SubscriptionConfig::default();
+        let shown = config.subscriptions.config();
+        assert_eq!(
+            hilum_registry::SubscriptionConfig {
+                notify: default.notify.clone(),
+                ..shown
+            },
+            default
+        );
     }
 
     #[test]

@@ -23,8 +23,11 @@ mod rooms;
 mod serve;
 mod status;
 mod submit;
+mod subscribe;
+mod subscriptions;
 mod summary;
 mod terminal;
+mod unsubscribe;
 mod update;
 
 use std::process::ExitCode;
@@ -70,6 +73,12 @@ enum Command {
     Media(media::Arguments),
     /// Look at what was sent to the Document Recipient (XDR)
     Inbox(inbox::Arguments),
+    /// Ask to be told of what is registered (ITI-52)
+    Subscribe(subscribe::Arguments),
+    /// Cancel a subscription (ITI-52)
+    Unsubscribe(unsubscribe::Arguments),
+    /// Look at subscriptions, and at what waits in a pull point (ITI-69, ITI-70)
+    Subscriptions(subscriptions::Arguments),
     /// Check configuration, certificates, stores and peers
     Check(check::Arguments),
     /// Look at what was recorded
@@ -97,6 +106,9 @@ async fn main() -> ExitCode {
         Command::Export(arguments) => export::run(&arguments).await,
         Command::Media(arguments) => media::run(&arguments).await,
         Command::Inbox(arguments) => inbox::run(&arguments).await,
+        Command::Subscribe(arguments) => subscribe::run(&arguments).await,
+        Command::Unsubscribe(arguments) => unsubscribe::run(&arguments).await,
+        Command::Subscriptions(arguments) => subscriptions::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),

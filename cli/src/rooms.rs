@@ -51,6 +51,7 @@ pub(crate) async fn open(
     let mut fed = None;
     if let Some(address) = config.registry.listen {
         let registry = registry(config, audit).await.context("[registry]")?;
+        registry.notify_with(client.clone());
         fed = Some(registry.clone());
         rooms.push(room("registry", address, registry, |registry, incoming| {
             Box::pin(async move { hilum_registry::routes::serve(&registry, incoming).await })
@@ -131,6 +132,8 @@ async fn registry(config: &Config, audit: &Audit) -> anyhow::Result<Registry> {
         ExtraMetadata::Keep => hilum_registry::ExtraMetadata::Keep,
         ExtraMetadata::Drop => hilum_registry::ExtraMetadata::Drop,
     };
+    wanted.url = config.registry_known_as().map(str::to_owned);
+    wanted.subscriptions = config.subscriptions.config();
     let audit = audit.clone();
     tokio::task::spawn_blocking(move || Registry::open(wanted, audit)).await?
 }

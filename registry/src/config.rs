@@ -1,8 +1,12 @@
 //! What a registry is told when it is opened.
 
+use std::time::Duration;
+
 use xds_schemas::affinity_codes::AffinityCodes;
 use xds_schemas::hl7v2::PatientDomain;
 use xds_schemas::metadata::HomeCommunityId;
+
+use crate::destination::Destinations;
 
 /// Objects that one answer may hold. Consumers that want more ask for ObjectRefs of shorter times.
 pub const MAX_RESULTS: usize = 10_000;
@@ -36,6 +40,11 @@ pub struct RegistryConfig {
     pub connections: usize,
     /// What becomes of slots that IHE does not define.
     pub extra_metadata: ExtraMetadata,
+    /// How others reach this registry: subscriptions and pull points have addresses below. Without
+    /// it, they are below the address under which they are asked for.
+    pub url: Option<String>,
+    /// Who is told of what is registered (DSUB).
+    pub subscriptions: SubscriptionConfig,
 }
 
 impl RegistryConfig {
@@ -51,6 +60,66 @@ impl RegistryConfig {
             max_results: MAX_RESULTS,
             connections: CONNECTIONS,
             extra_metadata: ExtraMetadata::Keep,
+            url: None,
+            subscriptions: SubscriptionConfig::default(),
+        }
+    }
+}
+
+/// What subscriptions there may be, and how hard it is tried to tell their consumers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscriptionConfig {
+    /// Who may be told: `https://HOST:PORT/` each. Nobody is told who is not named here, because
+    /// an address comes from whoever subscribes; this machine itself is allowed if nobody is named.
+    pub notify: Vec<String>,
+    /// How long a subscription lasts if its subscriber does not say.
+    pub usual_lifetime: Duration,
+    /// How long it lasts at most.
+    pub longest_lifetime: Duration,
+    /// How many there may be, and how many pull points.
+    pub most: usize,
+    /// How long a consumer may take to take a notification.
+    pub answer: Duration,
+    /// How long to wait before it is tried again; longer each time…
+    pub first_pause: Duration,
+    /// …up to this.
+    pub longest_pause: Duration,
+    /// When a notification could not be delivered for so long, its subscription is given up.
+    pub give_up: Duration,
+    /// Notifications that may wait for one consumer; with more, its subscription is given up.
+    pub backlog: usize,
+    /// Notifications that a pull point keeps; of more, the oldest are lost.
+    pub pull_point_messages: usize,
+    /// A pull point to which nobody came for so long is removed.
+    pub pull_point_idle: Duration,
+}
+
+impl SubscriptionConfig {
+    /// Whether everything in it means something.
+    ///
+    /// # Errors
+    /// Says what does not.
+    pub fn check(&self) -> anyhow::Result<()> {
+        Destinations::of(&self.notify).map(drop)
+    }
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Default for SubscriptionConfig {
+    fn default() -> Self {
+        Self {
+            notify: Vec::new(),
+            usual_lifetime: 30 * DAY,
+            longest_lifetime: 366 * DAY,
+            most: 10_000,
+            answer: Duration::from_secs(15),
+            first_pause: Duration::from_secs(1),
+            longest_pause: Duration::from_secs(900),
+            give_up: 7 * DAY,
+            backlog: 10_000,
+            pull_point_messages: 1_000,
+            pull_point_idle: 30 * DAY,
         }
     }
 }

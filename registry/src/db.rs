@@ -9,10 +9,13 @@ mod checkpoint;
 mod connection;
 pub(crate) mod entry_uuids;
 pub(crate) mod links;
+pub(crate) mod notifications;
 pub(crate) mod patients;
 mod pool;
+pub(crate) mod pull_points;
 pub(crate) mod registry_objects;
 mod schema;
+pub(crate) mod subscriptions;
 #[cfg(test)]
 mod tests;
 pub(crate) mod unique_ids;

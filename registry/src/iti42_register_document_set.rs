@@ -61,7 +61,8 @@ async fn try_to_register(
     let prepared = Prepared::new(submission, offences, home, seconds(now));
     let unknown_patients = registry.config.unknown_patients;
     let work = move |conn: &mut _| submission::register(conn, &prepared, unknown_patients);
-    registry.db.write(work).await?;
+    let notifications = registry.db.write(work).await?;
+    registry.deliveries.hurry(notifications);
     Ok(warnings)
 }
 

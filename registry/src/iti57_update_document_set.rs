@@ -61,6 +61,7 @@ async fn carry_out(
     let prepared = PreparedUpdate::new(update, by, offences, home, seconds(now));
     let unknown_patients = registry.config.unknown_patients;
     let work = move |conn: &mut _| update::carry_out(conn, &prepared, unknown_patients);
-    registry.db.write(work).await?;
+    let notifications = registry.db.write(work).await?;
+    registry.deliveries.hurry(notifications);
     Ok(warnings)
 }

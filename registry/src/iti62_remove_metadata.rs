@@ -3,14 +3,16 @@
 //! Asked by Document Administrators; answered by the Document Registry. All objects that are named
 //! are forgotten, or none.
 
+use std::time::SystemTime;
+
 use hilum_audit::{Event, NotRecorded, Outcome, Parties, Recorded};
 use xds_schemas::ebrs::RegistryResponse;
 use xds_schemas::iti62_remove_metadata::RemoveObjectsRequest;
 
-use crate::Registry;
 use crate::failure::Failure;
 use crate::iti42_register_document_set::outcome;
 use crate::removal::{self, Removed};
+use crate::{Registry, seconds};
 
 /// Forgets objects (remove metadata 3.62.4.1.3) and records that it was tried: one record for each
 /// patient whose they were.
@@ -18,8 +20,9 @@ pub(crate) async fn answer(
     registry: &Registry,
     parties: &Parties,
     request: RemoveObjectsRequest,
+    now: SystemTime,
 ) -> Result<Recorded<RegistryResponse>, NotRecorded> {
-    let (response, removed) = match remove(registry, &request).await {
+    let (response, removed) = match remove(registry, &request, now).await {
         Ok(removed) => (RegistryResponse::success(Vec::new()), removed),
         Err(failure) => (RegistryResponse::failure(failure.into_errors()), Vec::new()),
     };
@@ -31,11 +34,16 @@ pub(crate) async fn answer(
 async fn remove(
     registry: &Registry,
     request: &RemoveObjectsRequest,
+    now: SystemTime,
 ) -> Result<Vec<Removed>, Failure> {
     request.judge().map_err(Failure::Refused)?;
     let objects = request.objects.clone();
-    let work = move |conn: &mut _| removal::remove(conn, &objects);
-    registry.db.write(work).await
+    let home = registry.config.home_community_id.clone();
+    let now = i64::try_from(seconds(now)).unwrap_or(i64::MAX);
+    let work = move |conn: &mut _| removal::remove(conn, &objects, &home, now);
+    let (removed, notifications) = registry.db.write(work).await?;
+    registry.deliveries.hurry(notifications);
+    Ok(removed)
 }
 
 /// Whose objects they were is known only of those that were there.

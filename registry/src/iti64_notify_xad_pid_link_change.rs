@@ -35,7 +35,8 @@ pub(crate) async fn receive(
         now_seconds: seconds(now),
     };
     let work = move |conn: &mut _| link_change::carry_out(conn, &prepared);
-    let taken = patients::write(registry, work).await;
+    let done = patients::write(registry, work).await;
+    let taken = done.map(|notifications| registry.deliveries.hurry(notifications));
     let taken = taken.map_err(|not_done| refusal(&not_done));
     let outcome = match &taken {
         Ok(()) => Outcome::Success,

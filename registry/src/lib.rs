@@ -8,6 +8,7 @@
 
 pub mod config;
 mod db;
+mod destination;
 mod failure;
 pub mod feed;
 #[cfg(test)]
@@ -16,10 +17,15 @@ mod iti18_registry_stored_query;
 mod iti42_register_document_set;
 mod iti44_patient_identity_feed_hl7v3;
 mod iti51_multi_patient_stored_query;
+mod iti52_document_metadata_subscribe;
+mod iti53_document_metadata_notify;
+mod iti54_document_metadata_publish;
 mod iti57_update_document_set;
 mod iti61_register_on_demand_document_entry;
 mod iti62_remove_metadata;
 mod iti64_notify_xad_pid_link_change;
+mod iti69_create_destroy_pull_point;
+mod iti70_pull_notification;
 mod iti8_patient_identity_feed;
 mod iti92_restricted_update_document_set;
 mod patients;
@@ -27,17 +33,22 @@ mod removal;
 pub mod routes;
 mod stored_queries;
 mod submission;
+mod subscriptions;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
 use hilum_audit::Audit;
+use hilum_transport::Client;
 use xds_schemas::metadata::PatientId;
 
-pub use config::{ExtraMetadata, FeedConfig, RegistryConfig, UnknownPatients};
+pub use config::{ExtraMetadata, FeedConfig, RegistryConfig, SubscriptionConfig, UnknownPatients};
 
 use db::Database;
+use destination::Destinations;
 use failure::Failure;
+use iti53_document_metadata_notify::Deliveries;
 
 /// An open registry. Clones share it; the last one to go closes it.
 #[derive(Clone)]
@@ -45,6 +56,8 @@ pub struct Registry {
     db: Arc<Database>,
     audit: Audit,
     config: Arc<RegistryConfig>,
+    destinations: Arc<Destinations>,
+    deliveries: Arc<Deliveries>,
 }
 
 impl Registry {
@@ -54,12 +67,28 @@ impl Registry {
     /// If the database cannot be opened or changed. The text never holds the URL of a server,
     /// which may contain a password.
     pub fn open(config: RegistryConfig, audit: Audit) -> anyhow::Result<Self> {
+        let destinations = Destinations::of(&config.subscriptions.notify);
+        let destinations = destinations.context("the addresses that may be notified")?;
         let db = Database::open(&config.database, config.connections)?;
         Ok(Self {
             db: Arc::new(db),
             audit,
             config: Arc::new(config),
+            destinations: Arc::new(destinations),
+            deliveries: Arc::default(),
         })
+    }
+
+    /// Begins to tell subscribers what is registered, with this client, until the registry is
+    /// closed. Without it, what there is to tell waits. Must be called in a tokio runtime.
+    pub fn notify_with(&self, client: Client) {
+        iti53_document_metadata_notify::start(self, client);
+    }
+
+    /// The address below which subscriptions and pull points get theirs, when they are asked for at
+    /// `endpoint`.
+    fn known_as<'a>(&'a self, endpoint: &'a str) -> &'a str {
+        self.config.url.as_deref().unwrap_or(endpoint)
     }
 
     /// Makes a patient known, as a Patient Identity Feed does. Says whether it was not known before.

@@ -93,10 +93,10 @@ pub(crate) async fn carry_out(
 
 /// Does `work` in a transaction of its own. An objection is raised before anything is written, or
 /// undoes what was.
-pub(crate) async fn write(
+pub(crate) async fn write<T: Send + 'static>(
     registry: &Registry,
-    work: impl Fn(&mut Connection) -> Result<Result<(), Objection>, Failure> + Send + 'static,
-) -> Result<(), NotDone> {
+    work: impl Fn(&mut Connection) -> Result<Result<T, Objection>, Failure> + Send + 'static,
+) -> Result<T, NotDone> {
     match registry.db.write(work).await {
         Ok(done) => done.map_err(NotDone::from),
         Err(Failure::Refused(errors)) => {

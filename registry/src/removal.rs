@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::ebrs::RegistryError;
-use xds_schemas::metadata::{AssociationType, EntryUuid};
+use xds_schemas::metadata::{AssociationType, EntryUuid, HomeCommunityId};
 
 use crate::db::links::Link;
 use crate::db::registry_objects::{self, Found, Kind, Row, SUPERSEDED, Wanted};
 use crate::db::{Connection, entry_uuids, links, patient_of, patients, unique_ids, versions};
 use crate::failure::Failure;
+use crate::subscriptions::{self, Change, Changed, Happened};
 
 /// What was forgotten of one patient.
 #[derive(Debug)]
@@ -22,8 +23,14 @@ pub(crate) struct Removed {
     pub(crate) entry_uuids: Vec<String>,
 }
 
-/// Forgets objects, or says of all of them why not.
-pub(crate) fn remove(conn: &mut Connection, names: &[EntryUuid]) -> Result<Vec<Removed>, Failure> {
+/// Forgets objects, or says of all of them why not. Gives how many notifications there are to send
+/// about it, too. `home` is this community, and `now` in seconds since 1970.
+pub(crate) fn remove(
+    conn: &mut Connection,
+    names: &[EntryUuid],
+    home: &HomeCommunityId,
+    now: i64,
+) -> Result<(Vec<Removed>, usize), Failure> {
     let mut errors = Vec::new();
     let going = find(conn, names, &mut errors)?;
     for row in going.values() {
@@ -32,6 +39,7 @@ pub(crate) fn remove(conn: &mut Connection, names: &[EntryUuid]) -> Result<Vec<R
     if !errors.is_empty() {
         return Err(Failure::Refused(errors));
     }
+    let mut changed = deleted(conn, &going)?;
     for row in going.values() {
         forget(conn, row)?;
     }
@@ -40,6 +48,9 @@ pub(crate) fn remove(conn: &mut Connection, names: &[EntryUuid]) -> Result<Vec<R
     for row in going.values() {
         uncover(conn, row)?;
     }
+    changed.extend(emptied(conn, &going)?);
+    subscriptions::show_survivors(conn, &mut changed)?;
+    let notifications = tell(conn, &changed, home, now)?;
     let mut removed: BTreeMap<i64, Vec<String>> = BTreeMap::new();
     for row in going.into_values() {
         removed.entry(row.patient).or_default().push(row.entry_uuid);
@@ -50,7 +61,59 @@ pub(crate) fn remove(conn: &mut Connection, names: &[EntryUuid]) -> Result<Vec<R
             entry_uuids,
         })
     });
-    removed.collect()
+    let removed: Result<_, Failure> = removed.collect();
+    Ok((removed?, notifications))
+}
+
+/// What goes of that of which one can be told, as it is before it goes.
+fn deleted(conn: &mut Connection, going: &BTreeMap<i64, Row>) -> Result<Vec<Changed>, Failure> {
+    let told = going.values().filter(|row| is_held(row));
+    let keys: Vec<i64> = told.map(|row| row.key).collect();
+    let found = registry_objects::by_keys(conn, &keys, Wanted::Ebrim)?;
+    let deleted = |found| Changed(Change::Deleted, found);
+    Ok(found.into_iter().map(deleted).collect())
+}
+
+/// Folders that stay and have lost a member.
+fn emptied(conn: &mut Connection, going: &BTreeMap<i64, Row>) -> Result<Vec<Changed>, Failure> {
+    let has_member = AssociationType::HasMember;
+    let memberships = going
+        .values()
+        .filter(|row| row.association_type.as_deref() == Some(has_member.as_str()));
+    let holders: BTreeSet<i64> = memberships.filter_map(|row| row.source_key).collect();
+    let holders: Vec<i64> = holders
+        .into_iter()
+        .filter(|key| !going.contains_key(key))
+        .collect();
+    let found = registry_objects::by_keys(conn, &holders, Wanted::Ebrim)?;
+    let folders = found.into_iter().filter(|it| it.row.kind == Kind::Folder);
+    Ok(folders
+        .map(|found| Changed(Change::DocumentRemoved, found))
+        .collect())
+}
+
+/// Matches what has gone against the subscriptions, patient by patient.
+fn tell(
+    conn: &mut Connection,
+    changed: &[Changed],
+    home: &HomeCommunityId,
+    now: i64,
+) -> Result<usize, Failure> {
+    let mut of_patients: BTreeMap<i64, Vec<Happened<'_>>> = BTreeMap::new();
+    for changed in changed {
+        let happened = changed.happened(Some(home.as_str()));
+        of_patients
+            .entry(happened.row.patient)
+            .or_default()
+            .push(happened);
+    }
+    let mut notifications = 0;
+    for (patient, happened) in of_patients {
+        let survivor = patients::survivor(conn, patient)?;
+        let patient_id = patients::patient_id(conn, survivor)?;
+        notifications += subscriptions::tell(conn, Some(&patient_id), &happened, now)?;
+    }
+    Ok(notifications)
 }
 
 /// Removes what leads to an object. Whatever referred to it goes, too.

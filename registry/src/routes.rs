@@ -14,9 +14,16 @@ use xds_schemas::iti44_patient_identity_feed_hl7v3::{
     DuplicatesResolved, Interaction, PatientRecordMessage, RecordAdded, RecordRevised,
 };
 use xds_schemas::iti51_multi_patient_stored_query::MultiPatientStoredQuery;
+use xds_schemas::iti52_document_metadata_subscribe::{
+    DocumentMetadataSubscribe, DocumentMetadataUnsubscribe,
+};
+use xds_schemas::iti53_document_metadata_notify::DocumentMetadataNotify;
+use xds_schemas::iti54_document_metadata_publish::DocumentMetadataPublish;
 use xds_schemas::iti57_update_document_set::UpdateDocumentSet;
 use xds_schemas::iti61_register_on_demand_document_entry::RegisterOnDemandDocumentEntry;
 use xds_schemas::iti62_remove_metadata::RemoveMetadata;
+use xds_schemas::iti69_create_destroy_pull_point::{CreatePullPoint, DestroyPullPoint};
+use xds_schemas::iti70_pull_notification::PullNotification;
 use xds_schemas::iti92_restricted_update_document_set::RestrictedUpdateDocumentSet;
 use xds_schemas::soap::Fault;
 use xds_schemas::transaction::Transaction;
@@ -27,15 +34,22 @@ use crate::iti18_registry_stored_query as iti18;
 use crate::iti42_register_document_set as iti42;
 use crate::iti44_patient_identity_feed_hl7v3 as iti44;
 use crate::iti51_multi_patient_stored_query as iti51;
+use crate::iti52_document_metadata_subscribe as iti52;
+use crate::iti53_document_metadata_notify as iti53;
+use crate::iti54_document_metadata_publish as iti54;
 use crate::iti57_update_document_set as iti57;
 use crate::iti61_register_on_demand_document_entry as iti61;
 use crate::iti62_remove_metadata as iti62;
+use crate::iti69_create_destroy_pull_point as iti69;
+use crate::iti70_pull_notification as iti70;
 use crate::iti92_restricted_update_document_set as iti92;
+use crate::subscriptions::{listing, place};
 
 /// Answers whatever comes. What is refused before it is read leaves a record too.
 pub async fn serve(registry: &Registry, incoming: Incoming) -> Reply {
     let audit = &registry.audit;
     match incoming {
+        Incoming::Get(get) if get.path.ends_with(listing::PATH) => list(registry, &get).await,
         Incoming::Get(get) => describe(&get),
         Incoming::Refused(refusal) => audit.refuse(Event::from(&refusal), refusal.reply()).await,
         Incoming::Call(call) => {
@@ -94,13 +108,73 @@ async fn answer(registry: &Registry, call: Call) -> Result<Recorded<Reply>, Faul
         RemoveMetadata::ACTION => {
             let permitted = call.permitted(Permission::Remove)?;
             let (_, request, _) = permitted.read::<RemoveMetadata>()?;
-            let response = iti62::answer(registry, &parties, request).await?;
+            let response = iti62::answer(registry, &parties, request, SystemTime::now()).await?;
             Ok(response.map(|it| Reply::of::<RemoveMetadata>(&it)))
         }
         RecordAdded::ACTION => announced(registry, call, Interaction::RecordAdded).await,
         RecordRevised::ACTION => announced(registry, call, Interaction::RecordRevised).await,
         DuplicatesResolved::ACTION => {
             announced(registry, call, Interaction::DuplicatesResolved).await
+        }
+        _ => answer_subscriber(registry, call, &parties).await,
+    }
+}
+
+/// The same for document metadata subscription (DSUB). Subscriptions and pull points have addresses
+/// of their own, which say which of them is meant.
+async fn answer_subscriber(
+    registry: &Registry,
+    call: Call,
+    parties: &Parties,
+) -> Result<Recorded<Reply>, Fault> {
+    let now = SystemTime::now();
+    let endpoint = call.endpoint().to_owned();
+    match call.action() {
+        DocumentMetadataSubscribe::ACTION => {
+            let permitted = call.permitted(Permission::Subscribe)?;
+            let (_, request, _) = permitted.read::<DocumentMetadataSubscribe>()?;
+            let answer = iti52::subscribe(registry, parties, &endpoint, request, now).await?;
+            Ok(answer.map(reply::<DocumentMetadataSubscribe>))
+        }
+        DocumentMetadataUnsubscribe::ACTION => {
+            let to = call.header().to.clone();
+            let permitted = call.permitted(Permission::Subscribe)?;
+            permitted.read::<DocumentMetadataUnsubscribe>()?;
+            let answer = iti52::unsubscribe(registry, parties, &endpoint, to, now).await?;
+            Ok(answer.map(reply::<DocumentMetadataUnsubscribe>))
+        }
+        DocumentMetadataNotify::ACTION if place::pull_point_in(&endpoint).is_some() => {
+            let permitted = call.permitted(Permission::Subscribe)?;
+            let (_, notify, _) = permitted.read::<DocumentMetadataNotify>()?;
+            let taken = iti53::receive(registry, parties, &endpoint, notify, now).await?;
+            Ok(taken.map(accepted))
+        }
+        DocumentMetadataPublish::ACTION => {
+            let permitted = call.permitted(Permission::Register)?;
+            let (_, notify, _) = permitted.read::<DocumentMetadataPublish>()?;
+            let taken = iti54::receive(registry, parties, notify, now).await?;
+            Ok(taken.map(accepted))
+        }
+        CreatePullPoint::ACTION => {
+            let permitted = call.permitted(Permission::Subscribe)?;
+            permitted.read::<CreatePullPoint>()?;
+            let answer = iti69::create(registry, parties, &endpoint, now).await?;
+            Ok(answer.map(reply::<CreatePullPoint>))
+        }
+        DestroyPullPoint::ACTION => {
+            let permitted = call.permitted(Permission::Subscribe)?;
+            permitted.read::<DestroyPullPoint>()?;
+            let answer = iti69::destroy(registry, parties, &endpoint, now).await?;
+            Ok(answer.map(reply::<DestroyPullPoint>))
+        }
+        PullNotification::ACTION => {
+            let permitted = call.permitted(Permission::Subscribe)?;
+            let (_, request, _) = permitted.read::<PullNotification>()?;
+            let answer = iti70::answer(registry, parties, &endpoint, request, now).await?;
+            Ok(answer.map(|answer| match answer {
+                Ok(body) => Reply::soap::<PullNotification>(body),
+                Err(fault) => Reply::fault(&fault),
+            }))
         }
         unknown => Err(Fault::action_not_supported(unknown)),
     }
@@ -118,6 +192,40 @@ async fn announced(
     let (who, now) = ((&caller, &parties), SystemTime::now());
     let response = iti44::answer(registry, who, expected, &request, now).await?;
     Ok(response.map(|it| Reply::of::<RecordAdded>(&it)))
+}
+
+/// A response, or the fault that was recorded in its place.
+fn reply<T: Transaction>(answer: Result<T::Response, Fault>) -> Reply {
+    match answer {
+        Ok(response) => Reply::of::<T>(&response),
+        Err(fault) => Reply::fault(&fault),
+    }
+}
+
+/// The same for what has no response.
+fn accepted(taken: Result<(), Fault>) -> Reply {
+    match taken {
+        Ok(()) => Reply::accepted(),
+        Err(fault) => Reply::fault(&fault),
+    }
+}
+
+/// The subscriptions, for those who run the system. They say nothing of patients, so that it is not
+/// recorded who looked at them; who may not is.
+async fn list(registry: &Registry, get: &Get) -> Reply {
+    if let Err(refused) = get.caller.may(Permission::Administer) {
+        let fault = Fault::not_permitted(refused.to_string());
+        let alert = Event::refused(&get.caller, &fault);
+        let reply = Reply::plain(403, "text/plain; charset=UTF-8", format!("{refused}\n"));
+        return registry.audit.refuse(alert, reply).await;
+    }
+    match listing::list(registry, get.query.as_deref()).await {
+        Ok(json) => Reply::plain(200, "application/json", json),
+        Err(failure) => {
+            let reason = format!("{}\n", iti52::incident(failure));
+            Reply::plain(500, "text/plain; charset=UTF-8", reason)
+        }
+    }
 }
 
 /// The WSDL and its schemas: nothing of anybody, so it is not recorded.

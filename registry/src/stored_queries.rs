@@ -20,7 +20,7 @@ mod get_folders_for_document;
 mod get_related_documents;
 mod get_submission_set_and_contents;
 mod get_submission_sets;
-mod survivors;
+pub(crate) mod survivors;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -122,6 +122,27 @@ pub(crate) fn answer(
         survivors::show(conn, &mut found)?;
     }
     Ok(found)
+}
+
+/// Whether a query for a patient would find this object of the patient: by this, subscriptions
+/// match what is registered (ITI TF-2 3.52.5.2).
+pub(crate) fn would_find(query: &StoredQuery, row: &Row) -> bool {
+    match query {
+        StoredQuery::FindDocuments(query) | StoredQuery::FindDocumentsByReferenceId(query) => {
+            filter::has_status(row, &query.statuses) && filter::document(row, &query.filter)
+        }
+        StoredQuery::FindSubmissionSets(query) => {
+            row.kind == Kind::SubmissionSet
+                && filter::has_status(row, &query.statuses)
+                && filter::submission_set(row, query)
+        }
+        StoredQuery::FindFolders(query) => {
+            row.kind == Kind::Folder
+                && filter::has_status(row, &query.statuses)
+                && filter::folder(row, &query.codes, &query.last_update_time)
+        }
+        _ => false,
+    }
 }
 
 /// Whether the framework forbids that an answer discloses several patients.

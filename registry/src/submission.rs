@@ -9,7 +9,7 @@ mod associations;
 mod consequences;
 mod identifiers;
 pub(crate) mod link_change;
-mod rows;
+pub(crate) mod rows;
 pub(crate) mod update;
 
 use std::collections::HashMap;
@@ -26,6 +26,7 @@ use crate::config::UnknownPatients;
 use crate::db::registry_objects::{self, Row};
 use crate::db::{Connection, links, patients};
 use crate::failure::Failure;
+use crate::subscriptions::{self, Changed, Happened};
 
 /// The first version of every object (ITI TF-3 4.2.3, logicalID and version).
 const FIRST_VERSION: &str = "1";
@@ -175,13 +176,13 @@ fn complete(submission: &mut Submission, home: &HomeCommunityId, now: &Timestamp
 
 /// Judges a submission against what is registered, and registers it.
 ///
-/// Refused with everything that is wrong; what was written until then is for the caller's
-/// transaction to undo.
+/// Gives how many notifications there are to send about it. Refused with everything that is wrong;
+/// what was written until then is for the caller's transaction to undo.
 pub(crate) fn register(
     conn: &mut Connection,
     prepared: &Prepared,
     unknown_patients: UnknownPatients,
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
     let mut errors = prepared.errors.clone();
     let patient = patient(conn, prepared, unknown_patients)?;
     let mut objects = prepared.objects.clone();
@@ -199,8 +200,25 @@ pub(crate) fn register(
     let touched = associations::connect(prepared, &mut objects, &ends);
     registry_objects::insert(conn, &objects)?;
     links::insert(conn, &touched)?;
-    consequences::follow(conn, prepared, &objects, &ends, patient)?;
-    Ok(())
+    let mut changed = consequences::follow(conn, prepared, &objects, &ends, patient)?;
+    subscriptions::show_survivors(conn, &mut changed)?;
+    tell_subscribers(conn, prepared, &objects, &changed)
+}
+
+/// Matches what was registered, and what changed with it, against the subscriptions.
+fn tell_subscribers(
+    conn: &mut Connection,
+    prepared: &Prepared,
+    objects: &[(Row, String)],
+    changed: &[Changed],
+) -> Result<usize, Failure> {
+    let home = Some(prepared.home.as_str());
+    let new = objects.iter().take(prepared.first_association());
+    let new = new.map(|(row, ebrim)| Happened::registered(row, ebrim, home));
+    let happened = new.chain(changed.iter().map(|changed| changed.happened(home)));
+    let happened: Vec<Happened<'_>> = happened.collect();
+    let patient_id = Some(prepared.patient_id.as_str());
+    subscriptions::tell(conn, patient_id, &happened, prepared.now_seconds)
 }
 
 /// The patient, with as many keys as there are objects. One who was merged into another is not

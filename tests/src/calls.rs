@@ -8,6 +8,9 @@ use hilum_transport::{Answer, Attachments, ClientError, Part, PartSource};
 use sha1::{Digest, Sha1};
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrs::{AdhocQueryResponse, RegistryResponse};
+use xds_schemas::iti52_document_metadata_subscribe::SubscribeResponse;
+use xds_schemas::iti69_create_destroy_pull_point::CreatePullPointResponse;
+use xds_schemas::iti70_pull_notification::GetMessagesResponse;
 use xds_schemas::mtom;
 use xds_schemas::soap::Fault;
 use xds_schemas::transaction::Transaction;
@@ -86,6 +89,23 @@ transactions! {
     /// RAD-69.
     RetrieveImages: "urn:ihe:rad:2009:RetrieveImagingDocumentSet"
         => "urn:ihe:iti:2007:RetrieveDocumentSetResponse", true, RetrieveResponse;
+    /// ITI-52, to begin.
+    Subscribe: "http://docs.oasis-open.org/wsn/bw-2/NotificationProducer/SubscribeRequest"
+        => "http://docs.oasis-open.org/wsn/bw-2/NotificationProducer/SubscribeResponse", false, SubscribeResponse;
+    /// ITI-52, to cancel.
+    Unsubscribe: "http://docs.oasis-open.org/wsn/bw-2/SubscriptionManager/UnsubscribeRequest"
+        => "http://docs.oasis-open.org/wsn/bw-2/SubscriptionManager/UnsubscribeResponse", false, Raw;
+    /// ITI-54.
+    Publish: "http://docs.oasis-open.org/wsn/bw-2/NotificationConsumer/Notify" => "", false, Raw;
+    /// ITI-69, to make a pull point.
+    CreatePullPoint: "http://docs.oasis-open.org/wsn/bw-2/CreatePullPoint/CreatePullPointRequest"
+        => "http://docs.oasis-open.org/wsn/bw-2/CreatePullPoint/CreatePullPointResponse", false, CreatePullPointResponse;
+    /// ITI-69, to remove it.
+    DestroyPullPoint: "http://docs.oasis-open.org/wsn/bw-2/PullPoint/DestroyPullPointRequest"
+        => "http://docs.oasis-open.org/wsn/bw-2/PullPoint/DestroyPullPointResponse", false, Raw;
+    /// ITI-70.
+    GetMessages: "http://docs.oasis-open.org/wsn/bw-2/PullPoint/GetMessagesRequest"
+        => "http://docs.oasis-open.org/wsn/bw-2/PullPoint/GetMessagesResponse", false, GetMessagesResponse;
 }
 
 /// `xds:RetrieveDocumentSetResponse` as it is written, its documents still references.
@@ -362,6 +382,26 @@ impl Town {
         Ok(answer.response)
     }
 
+    /// ITI-52: begins a subscription; gives its address.
+    pub async fn subscribe(&self, request: String) -> Result<String, Fault> {
+        let url = self.registry();
+        let request = Raw(request);
+        let answer = self.client.send::<Subscribe>(&url, &request, Vec::new());
+        let answer = answer.await;
+        self.expected.add("ITI-52", "Query", 1);
+        faulty(answer.map(|answer| answer.response.subscription))
+    }
+
+    /// ITI-52: cancels a subscription.
+    pub async fn unsubscribe(&self, address: &str) -> Result<(), Fault> {
+        let request = Raw(words::wsnt("Unsubscribe"));
+        let client = &self.client;
+        let answer = client.send::<Unsubscribe>(address, &request, Vec::new());
+        let answer = answer.await;
+        self.expected.add("ITI-52", "Query", 1);
+        faulty(answer.map(drop))
+    }
+
     /// RAD-69.
     pub async fn retrieve_images(&self, request: String) -> Result<Retrieved, ClientError> {
         let url = self.imaging();
@@ -384,6 +424,14 @@ pub fn parts(submission: &Submission) -> Vec<Part> {
         source: PartSource::Bytes(Bytes::from(document.content.clone())),
     };
     parts.map(part).collect()
+}
+
+/// An answer or a fault; anything else is nothing that a test asks for.
+fn faulty<T>(answer: Result<T, ClientError>) -> Result<T, Fault> {
+    answer.map_err(|error| match error {
+        ClientError::Fault { fault, .. } => *fault,
+        other => panic!("{other}"),
+    })
 }
 
 /// Takes all attachments; every one must be referred to and every reference must be answered.

@@ -11,6 +11,7 @@
 //! alone, run `cargo build` first. `HILUM_BIN` names another one.
 
 pub mod calls;
+pub mod consumer;
 pub mod desk;
 pub mod feed;
 pub mod postgres;

@@ -234,3 +234,38 @@ pub fn envelope_with(action: &str, header: &str, body: &str) -> String {
 <s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:a="http://www.w3.org/2005/08/addressing"><s:Header><a:Action s:mustUnderstand="1">{action}</a:Action><a:MessageID>{id}</a:MessageID><a:ReplyTo><a:Address>http://www.w3.org/2005/08/addressing/anonymous</a:Address></a:ReplyTo>{header}</s:Header><s:Body>{body}</s:Body></s:Envelope>"#
     )
 }
+
+const WSNT: &str = "http://docs.oasis-open.org/wsn/b-2";
+
+/// `wsnt:Subscribe` for a topic and a filter, by the part of its id behind `urn:uuid:`.
+pub fn subscribe(consumer: &str, topic: &str, filter: &str, slots: &[(&str, &str)]) -> String {
+    let slots = slots.iter().map(|(name, value)| slot(name, &[value]));
+    format!(
+        r#"<wsnt:Subscribe xmlns:wsnt="{WSNT}" xmlns:a="http://www.w3.org/2005/08/addressing" xmlns:rim="{ATTRIBUTES}:xsd:rim:3.0"><wsnt:ConsumerReference><a:Address>{}</a:Address></wsnt:ConsumerReference><wsnt:Filter><wsnt:TopicExpression Dialect="http://docs.oasis-open.org/wsn/t-1/TopicExpression/Simple">{topic}</wsnt:TopicExpression><rim:AdhocQuery id="urn:uuid:{filter}">{}</rim:AdhocQuery></wsnt:Filter></wsnt:Subscribe>"#,
+        escaped(consumer),
+        slots.collect::<String>()
+    )
+}
+
+/// The filter of the documents of a patient.
+pub const DOCUMENTS_OF_PATIENT: &str = "aa2332d0-f8fe-11e0-be50-0800200c9a66";
+
+/// `wsnt:Subscribe` for references to all new documents of a patient.
+pub fn subscribe_to_patient(consumer: &str, patient_id: &str) -> String {
+    let patient = format!("'{}'", patient(patient_id));
+    let slots = [("$XDSDocumentEntryPatientId", &*patient)];
+    let topic = "ihe:MinimalDocumentEntry";
+    subscribe(consumer, topic, DOCUMENTS_OF_PATIENT, &slots)
+}
+
+/// An element of WS-BaseNotification without content.
+pub fn wsnt(element: &str) -> String {
+    format!(r#"<wsnt:{element} xmlns:wsnt="{WSNT}"/>"#)
+}
+
+/// `wsnt:Notify` of a publisher.
+pub fn publish(source_id: &str, submit_objects_request: &str) -> String {
+    format!(
+        r#"<wsnt:Notify xmlns:wsnt="{WSNT}" xmlns:a="http://www.w3.org/2005/08/addressing"><wsnt:NotificationMessage><wsnt:ProducerReference><a:Address>urn:oid:{source_id}</a:Address></wsnt:ProducerReference><wsnt:Message>{submit_objects_request}</wsnt:Message></wsnt:NotificationMessage></wsnt:Notify>"#
+    )
+}

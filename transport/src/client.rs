@@ -17,7 +17,8 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_openssl::SslStream;
 use xds_schemas::soap::{self, BodyOrFault, Fault, Header};
-use xds_schemas::transaction::Transaction;
+use xds_schemas::transaction::{Nothing, Transaction};
+use xds_schemas::xml::ToXml;
 
 use hilum_security::iti19_authenticate_node::ClientTls;
 
@@ -175,6 +176,45 @@ impl Client {
                     Trouble::bad("it did not take the answer"),
                 ),
                 unsent: None,
+            }),
+        }
+    }
+
+    /// Sends a request that has no response, saying who sends it. What counts is that the peer
+    /// has taken it: HTTP says so with an empty answer (202, 200 or 204), and some stacks with an
+    /// empty envelope.
+    ///
+    /// # Errors
+    /// If it was not taken: `sent` tells whether the peer may have got it all the same.
+    pub async fn send_one_way<T: Transaction>(
+        &self,
+        url: &str,
+        from: Option<&str>,
+        request: &(dyn ToXml + Sync),
+    ) -> Result<(), ClientError> {
+        let header = Header {
+            from: from.map(str::to_owned),
+            ..Header::request(T::ACTION, new_message_id(), url)
+        };
+        let envelope = soap::write(&header, request);
+        let message = Message::new(envelope, Vec::new(), T::MTOM, Some(T::ACTION));
+        let target = parse(url)?;
+        let request = target.request("POST", Some(message.content_type), message.body);
+        let (response, lease) = self.transfer(url, &target, request).await?;
+        let (head, body) = response.into_parts();
+        let mut wire = Wire::new(body, Some(lease), &self.limits);
+        let content = wire.collect(self.limits.root_bytes).await;
+        let content = content.map_err(|trouble| garbled(url, head.status, trouble))?;
+        match soap::read_answer::<Nothing>(&content) {
+            Ok(BodyOrFault::Fault(fault)) => Err(ClientError::Fault {
+                url: url.to_owned(),
+                fault: Box::new(fault),
+            }),
+            _ if head.status.is_success() => Ok(()),
+            _ => Err(ClientError::Garbled {
+                url: url.to_owned(),
+                status: head.status.as_u16(),
+                reason: "it is neither taken nor refused with a fault".to_owned(),
             }),
         }
     }

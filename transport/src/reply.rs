@@ -153,7 +153,8 @@ impl Reply {
         }
     }
 
-    /// A message was taken, and its answer is not this: HTTP status 202 with nothing in it.
+    /// A message was taken that has no answer, or whose answer is not this: HTTP status 202 with
+    /// nothing in it.
     pub const fn accepted() -> Self {
         Self {
             status: StatusCode::ACCEPTED,

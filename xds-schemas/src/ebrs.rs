@@ -169,7 +169,8 @@ impl ToXml for SubmitObjectsRequest {
     }
 }
 
-fn read_slots(reader: &mut Reader<'_>) -> Result<Vec<Slot>, XmlError> {
+/// Reads the `rim:Slot` children of the element whose start was just read.
+pub(crate) fn read_slots(reader: &mut Reader<'_>) -> Result<Vec<Slot>, XmlError> {
     let mut slots = Vec::new();
     while let Some(child) = reader.child()? {
         if !child.is(ns::RIM, "Slot") {

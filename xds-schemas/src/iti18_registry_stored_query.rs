@@ -9,7 +9,7 @@ mod asked;
 pub mod filter;
 pub mod parameters;
 mod read;
-mod syntax;
+pub(crate) mod syntax;
 #[cfg(test)]
 mod tests;
 mod write;

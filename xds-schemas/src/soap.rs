@@ -9,6 +9,7 @@ use std::fmt;
 use crate::iti41_provide_and_register_document_set::ProvideAndRegisterDocumentSet;
 use crate::transaction::Transaction;
 use crate::wsa::{self, Addressing};
+use crate::wsn;
 use crate::xml::{Element, FromXml, Reader, ToXml, Writer, XmlError, ns};
 
 /// The header of a message: its addressing properties. Other header blocks that the sender does
@@ -76,6 +77,8 @@ pub enum About {
     NotUnderstood(Vec<QName>),
     /// The message was SOAP 1.1, so that the answer must be too.
     Soap11,
+    /// What WS-BaseNotification says of its faults.
+    Notification(Box<wsn::BaseFault>),
 }
 
 /// Why a message is not answered. A business failure is not a fault: it travels in a
@@ -141,6 +144,8 @@ impl Fault {
     pub fn action(&self) -> &'static str {
         match self.subcodes.first() {
             Some(subcode) if subcode.namespace == ns::WSA => wsa::FAULT_ACTION,
+            Some(subcode) if subcode.namespace == ns::WSNT => wsn::FAULT_ACTION,
+            Some(subcode) if subcode.namespace == ns::WSRF_R => wsn::RESOURCE_FAULT_ACTION,
             _ => wsa::SOAP_FAULT_ACTION,
         }
     }
@@ -474,6 +479,11 @@ fn write_fault_soap12(header: &Header, fault: &Fault) -> String {
             write_qname(&mut writer, "wsa:ProblemHeaderQName", header);
             writer.close("env:Detail");
         }
+        Some(About::Notification(fault)) => {
+            writer.open("env:Detail");
+            fault.to_xml(&mut writer);
+            writer.close("env:Detail");
+        }
         Some(About::NotUnderstood(_) | About::Soap11) | None => {}
     }
     writer.close("env:Fault");
@@ -504,7 +514,7 @@ fn write_fault_blocks(writer: &mut Writer, fault: &Fault) {
     }
 }
 
-fn write_qname(writer: &mut Writer, element: &str, name: &QName) {
+pub(crate) fn write_qname(writer: &mut Writer, element: &str, name: &QName) {
     writer.open(element);
     if name.namespace == ns::WSA {
         writer.text(&format!("wsa:{}", name.name));

@@ -1,6 +1,6 @@
 //! What makes a transaction: what is asked, what is answered, and the SOAP actions that name them.
 
-use crate::xml::{FromXml, ToXml};
+use crate::xml::{Element, FromXml, Reader, ToXml, Writer, XmlError};
 
 /// One IHE transaction over SOAP 1.2 (ITI TF-2 Appendix V).
 pub trait Transaction {
@@ -19,4 +19,19 @@ pub trait Transaction {
     type Request: FromXml + ToXml;
     /// The child of the response's SOAP body.
     type Response: FromXml + ToXml;
+}
+
+/// The response of a one-way transaction: there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Nothing;
+
+impl FromXml for Nothing {
+    fn from_xml(reader: &mut Reader<'_>, _element: &Element<'_>) -> Result<Self, XmlError> {
+        reader.skip()?;
+        Ok(Self)
+    }
+}
+
+impl ToXml for Nothing {
+    fn to_xml(&self, _writer: &mut Writer) {}
 }

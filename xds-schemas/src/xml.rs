@@ -52,11 +52,20 @@ pub mod ns {
     pub const HL7V3: &str = "urn:hl7-org:v3";
     /// Removal of documents (RMD).
     pub const RMD: &str = "urn:ihe:iti:rmd:2017";
+    /// WS-BaseNotification 1.3.
+    pub const WSNT: &str = "http://docs.oasis-open.org/wsn/b-2";
+    /// WS-BaseFaults 1.2, in which the faults of WS-BaseNotification are written.
+    pub const WSRF_BF: &str = "http://docs.oasis-open.org/wsrf/bf-2";
+    /// WS-Resource 1.2, whose fault says that something is not there.
+    pub const WSRF_R: &str = "http://docs.oasis-open.org/wsrf/r-2";
+    /// XML Schema instances: `xsi:nil`.
+    pub const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
     /// Attributes like `xml:lang`.
     pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
-    pub(super) const KNOWN: [&str; 16] = [
+    pub(super) const KNOWN: [&str; 17] = [
         RIM, RS, SOAP, WSA, QUERY, LCM, XDS, XOP, XDSI, RMD, XML, WSSE, SOAP11, HL7V3, XDR, INBOX,
+        WSNT,
     ];
 }
 

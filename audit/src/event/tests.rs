@@ -167,6 +167,7 @@ fn all() -> Vec<Event> {
         all.push(Event::media_written("x", medium, set(), success));
         all.push(Event::media_read("x", medium, set(), success));
     }
+    all.extend(of_subscriptions());
     all.push(Event::application_started("hilum registry"));
     all.push(Event::application_stopped("hilum registry"));
     all.push(Event::node_not_authenticated(
@@ -180,6 +181,89 @@ fn all() -> Vec<Event> {
         &Fault::action_not_supported("urn:none"),
     ));
     all
+}
+
+fn subscribing() -> Subscribing<'static> {
+    Subscribing {
+        reference: Some("https://xds.example:18401/registry/subscriptions/1"),
+        patient: Some(PATIENT),
+        filter: Some("urn:uuid:aa2332d0-f8fe-11e0-be50-0800200c9a66"),
+        request: "<wsnt:Subscribe/>",
+    }
+}
+
+fn told() -> Vec<Notified> {
+    [
+        NotifiedKind::Stable,
+        NotifiedKind::OnDemand,
+        NotifiedKind::Folder,
+        NotifiedKind::SubmissionSet,
+        NotifiedKind::Reference,
+    ]
+    .map(|kind| Notified {
+        kind,
+        entry_uuid: "urn:uuid:7edca82f-0000-4000-8000-000000000000".to_owned(),
+        home_community_id: Some("urn:oid:1.2.3.7".to_owned()),
+    })
+    .to_vec()
+}
+
+/// Document metadata subscription, from both sides.
+fn of_subscriptions() -> Vec<Event> {
+    let success = &Outcome::Success;
+    let both = [answered(), Parties::asked(ENDPOINT)];
+    both.iter()
+        .flat_map(|parties| {
+            [
+                Event::subscribed(parties, subscribing(), success),
+                Event::subscribed(parties, Subscribing::default(), success),
+                Event::unsubscribed(parties, ENDPOINT, success),
+                Event::notified(parties, Some(PATIENT), &told(), success),
+                Event::published(parties, None, &told(), success),
+                Event::pull_point_created(parties, ENDPOINT, success),
+                Event::pull_point_destroyed(parties, ENDPOINT, success),
+                Event::pulled(parties, Some(PATIENT), &told(), success),
+            ]
+        })
+        .collect()
+}
+
+/// ITI TF-2 3.52.6.1, 3.53.5.1, 3.54.5.1; DSUB Extensions 3.69.5.1, 3.70.5.1.
+#[test]
+fn subscriptions_and_notifications() {
+    let gists: Vec<String> = of_subscriptions()
+        .iter()
+        .map(|event| {
+            let it = summary(event);
+            let transaction = it.transaction.unwrap_or_default();
+            format!("{transaction} {} {}", it.event, it.action)
+        })
+        .collect();
+    let both_sides = |told: &str, published: &str| {
+        [
+            "ITI-52 Query C".to_owned(),
+            "ITI-52 Query C".to_owned(),
+            "ITI-52 Query D".to_owned(),
+            format!("ITI-53 {told}"),
+            format!("ITI-54 {published}"),
+            "ITI-69 Application Activity C".to_owned(),
+            "ITI-69 Application Activity D".to_owned(),
+            "ITI-70 Query E".to_owned(),
+        ]
+    };
+    let here = both_sides("Import C", "Import C");
+    let there = both_sides("Export R", "Export R");
+    assert_eq!(gists, [here, there].concat());
+    let xml = written(&of_subscriptions()[0]).remove(0);
+    let request = BASE64.encode("<wsnt:Subscribe/>");
+    assert!(
+        xml.contains(&format!("<ParticipantObjectQuery>{request}<")),
+        "{xml}"
+    );
+    assert!(
+        xml.contains("ParticipantObjectTypeCodeRole=\"20\""),
+        "{xml}"
+    );
 }
 
 fn summary(event: &Event) -> Summary {

@@ -72,11 +72,16 @@ const NUMBERS: [&str; 10] = [
     "max_submissions",
 ];
 /// Keys that are lists, whose items stand behind commas.
-const LISTS: [&str; 3] = ["trust", "reply_to", "recipients"];
+const LISTS: [&str; 4] = ["trust", "reply_to", "recipients", "notify"];
 
 /// Variables are text; a few keys are numbers or lists.
 fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {
-    if section == "limits" || NUMBERS.contains(&key) {
+    let is_number = match section {
+        "limits" => true,
+        "subscriptions" => key != "notify",
+        _ => NUMBERS.contains(&key),
+    };
+    if is_number {
         let number = value.trim().parse::<i64>();
         return number
             .map(Value::Integer)

@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 pub(super) const TOP: [&str; 2] = ["home_community_id", "data"];
 
 /// Every section with its keys.
-pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 12] = [
     (
         "affinity_domain",
         &[
@@ -33,6 +33,22 @@ pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
         ],
     ),
     ("feed", &["listen", "url", "application", "facility"]),
+    (
+        "subscriptions",
+        &[
+            "notify",
+            "usual_lifetime_seconds",
+            "longest_lifetime_seconds",
+            "most",
+            "answer_seconds",
+            "first_pause_seconds",
+            "longest_pause_seconds",
+            "give_up_seconds",
+            "backlog",
+            "pull_point_messages",
+            "pull_point_idle_seconds",
+        ],
+    ),
     (
         "repository",
         &[

@@ -208,3 +208,24 @@ fn mistakes_are_told_in_one_line() {
         eprintln!("{problem}");
     }
 }
+
+/// The environment gives lists and numbers to `[subscriptions]`, too, and mistakes are found before
+/// a room opens.
+#[test]
+fn subscriptions_are_configured() {
+    let changes = [
+        (
+            "HILUM_SUBSCRIPTIONS__NOTIFY",
+            "https://a.example, http://b.example:81/",
+        ),
+        ("HILUM_SUBSCRIPTIONS__ANSWER_SECONDS", "7"),
+    ];
+    let config = read("[subscriptions]\nmost = 3", &changes).unwrap();
+    let subscriptions = config.subscriptions.config();
+    assert_eq!(subscriptions.notify.len(), 2);
+    assert_eq!((subscriptions.most, subscriptions.answer.as_secs()), (3, 7));
+    let refused = read("[subscriptions]\nnotify = ['https://a.example/x']", &[]).unwrap_err();
+    assert!(refused.starts_with("subscriptions.notify: "), "{refused}");
+    let never = read("[subscriptions]\nusual_lifetime_seconds = 0", &[]);
+    assert!(never.is_err());
+}

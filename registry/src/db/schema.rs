@@ -76,3 +76,50 @@ diesel::table! {
         key -> BigInt,
     }
 }
+
+diesel::table! {
+    subscriptions (number) {
+        number -> BigInt,
+        reference -> Text,
+        address -> Text,
+        patient_id -> Text,
+        topic -> Text,
+        filter -> Text,
+        consumer -> Text,
+        destination -> Text,
+        pull_point -> Nullable<BigInt>,
+        created -> BigInt,
+        terminates -> BigInt,
+        failed -> Bool,
+        attempts -> Integer,
+        next_attempt -> BigInt,
+        claimed_until -> BigInt,
+        last_error -> Nullable<Text>,
+        last_delivery -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    pull_points (number) {
+        number -> BigInt,
+        reference -> Text,
+        capacity -> BigInt,
+        lost -> BigInt,
+        created -> BigInt,
+        used -> BigInt,
+    }
+}
+
+diesel::table! {
+    notifications (number) {
+        number -> BigInt,
+        subscription -> BigInt,
+        pull_point -> Nullable<BigInt>,
+        patient_id -> Nullable<Text>,
+        objects -> Text,
+        message -> Text,
+        created -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(subscriptions, notifications);

@@ -12,7 +12,10 @@ use crate::db::{Connection, patients};
 use crate::failure::Failure;
 
 /// Writes the survivors into what was found.
-pub(super) fn show(conn: &mut Connection, found: &mut [Found]) -> Result<(), Failure> {
+pub(crate) fn show<'a>(
+    conn: &mut Connection,
+    found: impl IntoIterator<Item = &'a mut Found>,
+) -> Result<(), Failure> {
     let mut survivors: HashMap<i64, Option<String>> = HashMap::new();
     for Found { row, ebrim } in found {
         let Some(scheme) = scheme_of(row) else {

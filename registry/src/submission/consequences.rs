@@ -14,15 +14,18 @@ use crate::db::patients::{self, Patient};
 use crate::db::registry_objects::{self, Found, Kind, Row, Status, Wanted};
 use crate::db::{Connection, entry_uuids};
 use crate::failure::Failure;
+use crate::subscriptions::{Change, Changed};
 
-/// Does everything that follows from the associations of the submission.
+/// Does everything that follows from the associations of the submission. Gives what changed of what
+/// was registered before.
 pub(super) fn follow(
     conn: &mut Connection,
     prepared: &Prepared,
     objects: &[(Row, String)],
     ends: &Ends,
     patient: Patient,
-) -> Result<(), Failure> {
+) -> Result<Vec<Changed>, Failure> {
+    let mut changed = Vec::new();
     let mut changed_folders: BTreeSet<i64> = BTreeSet::new();
     let mut carried: BTreeMap<(i64, i64), (Row, Row)> = BTreeMap::new();
     for link in &prepared.links {
@@ -37,7 +40,7 @@ pub(super) fn follow(
                 changed_folders.insert(folder.key);
             }
         } else if link.association_type.replaces() {
-            for folder in replace(conn, target.row())? {
+            for folder in replace(conn, target.row(), &mut changed)? {
                 changed_folders.insert(folder.key);
                 let pair = (folder.key, source.row().key);
                 carried.insert(pair, (folder, source.row().clone()));
@@ -58,12 +61,17 @@ pub(super) fn follow(
         let carried: Vec<_> = carried.into_values().collect();
         carry_over(conn, prepared, &objects[0].0, &carried, patient)?;
     }
-    update_folders(conn, prepared, changed_folders)
+    changed.extend(update_folders(conn, prepared, changed_folders)?);
+    Ok(changed)
 }
 
 /// Deprecates a document and everything that was appended to it or made from it, and that again.
 /// Gives the folders that the document itself is in.
-fn replace(conn: &mut Connection, parent: &Row) -> Result<Vec<Row>, Failure> {
+fn replace(
+    conn: &mut Connection,
+    parent: &Row,
+    changed: &mut Vec<Changed>,
+) -> Result<Vec<Row>, Failure> {
     let mut folders = Vec::new();
     let mut deprecated = BTreeSet::new();
     let mut next = vec![parent.key];
@@ -94,6 +102,7 @@ fn replace(conn: &mut Connection, parent: &Row) -> Result<Vec<Row>, Failure> {
         if found.row.status == Status::Approved {
             rows::deprecate(&mut found.row, &mut found.ebrim);
             registry_objects::update(conn, &found)?;
+            changed.push(Changed(Change::Deprecated, found));
         }
     }
     let holders = registry_objects::by_keys(conn, &folders, Wanted::Rows)?;
@@ -188,16 +197,18 @@ pub(super) fn update_folders(
     conn: &mut Connection,
     prepared: &Prepared,
     folders: BTreeSet<i64>,
-) -> Result<(), Failure> {
+) -> Result<Vec<Changed>, Failure> {
     let folders: Vec<i64> = folders.into_iter().collect();
     if folders.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
+    let mut changed = Vec::with_capacity(folders.len());
     for mut folder in registry_objects::by_keys(conn, &folders, Wanted::Ebrim)? {
         if folder.row.kind == Kind::Folder {
             rows::set_last_update_time(&mut folder.row, &mut folder.ebrim, &prepared.now);
             registry_objects::update(conn, &folder)?;
+            changed.push(Changed(Change::ContentUpdated, folder));
         }
     }
-    Ok(())
+    Ok(changed)
 }

@@ -37,11 +37,11 @@ pub(crate) struct PreparedLinkChange {
 }
 
 /// Carries out a change of links, whole or not at all. Refused, as an update is, if what is linked
-/// would not be about one patient any more.
+/// would not be about one patient any more. Gives how many notifications wait because of it.
 pub(crate) fn carry_out(
     conn: &mut Connection,
     prepared: &PreparedLinkChange,
-) -> Result<Result<(), Objection>, Failure> {
+) -> Result<Result<usize, Objection>, Failure> {
     let change = &prepared.change;
     let active = |conn: &mut Connection, id: &PatientId, which| -> Result<_, Failure> {
         let found = patients::find(conn, &id.to_string())?;
@@ -64,7 +64,7 @@ pub(crate) fn carry_out(
     patients::lock(conn, &all)?;
     let moved = documents(conn, prepared, &of_previous)?;
     if moved.is_empty() {
-        return Ok(Ok(()));
+        return Ok(Ok(0));
     }
     let folders = match change.new == change.previous {
         // Only the documents say something else.
@@ -80,8 +80,7 @@ pub(crate) fn carry_out(
         home,
         prepared.now_seconds,
     );
-    update::carry_out(conn, &prepared_update, UnknownPatients::Refuse)?;
-    Ok(Ok(()))
+    update::carry_out(conn, &prepared_update, UnknownPatients::Refuse).map(Ok)
 }
 
 /// The documents in force, in their newest versions, that the change is about: those of the local

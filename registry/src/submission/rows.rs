@@ -16,7 +16,7 @@ use crate::failure::Failure;
 const EBRIM_BYTES: usize = 8 * 1024;
 
 /// An object as XML, with the prefixes that answers declare.
-pub(super) fn ebrim(object: &RegistryObject) -> String {
+pub(crate) fn ebrim(object: &RegistryObject) -> String {
     let mut writer = Writer::with_capacity(EBRIM_BYTES);
     object.to_xml(&mut writer);
     let mut xml = writer.finish();
@@ -56,7 +56,7 @@ fn version(given: Option<&str>) -> i32 {
     given.and_then(|given| given.parse().ok()).unwrap_or(1)
 }
 
-pub(super) fn of_document_entry(entry: &DocumentEntry) -> Row {
+pub(crate) fn of_document_entry(entry: &DocumentEntry) -> Row {
     let kind = match entry.entry_type {
         DocumentEntryType::Stable => Kind::Stable,
         DocumentEntryType::OnDemand => Kind::OnDemand,
@@ -87,7 +87,7 @@ pub(super) fn of_document_entry(entry: &DocumentEntry) -> Row {
     }
 }
 
-pub(super) fn of_submission_set(set: &SubmissionSet) -> Row {
+pub(crate) fn of_submission_set(set: &SubmissionSet) -> Row {
     Row {
         unique_id: Some(set.unique_id.to_string()),
         time: time(&set.submission_time),
@@ -98,7 +98,7 @@ pub(super) fn of_submission_set(set: &SubmissionSet) -> Row {
     }
 }
 
-pub(super) fn of_folder(folder: &Folder) -> Row {
+pub(crate) fn of_folder(folder: &Folder) -> Row {
     Row {
         unique_id: Some(folder.unique_id.to_string()),
         time: time(&folder.last_update_time),

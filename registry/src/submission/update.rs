@@ -9,6 +9,7 @@ mod propagation;
 mod reconciliation;
 mod restriction;
 mod statuses;
+mod telling;
 mod versions;
 
 use xds_schemas::codes::error_code::ErrorCode;
@@ -23,6 +24,7 @@ use crate::db::patients::Patient;
 use crate::db::registry_objects::{self, Kind, Row};
 use crate::db::{Connection, links};
 use crate::failure::Failure;
+use crate::subscriptions::Changed;
 use versions::Change;
 
 /// By which transaction an update came.
@@ -120,12 +122,13 @@ struct InProgress<'a> {
 
 /// Judges an update against what is registered, and carries it out.
 ///
-/// Refused with what is wrong; what was written until then is for the caller's transaction to undo.
+/// Gives how many notifications there are to send about it. Refused with what is wrong; what was
+/// written until then is for the caller's transaction to undo.
 pub(crate) fn carry_out(
     conn: &mut Connection,
     prepared: &PreparedUpdate,
     unknown_patients: UnknownPatients,
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
     let submission = &prepared.submission;
     let mut errors = submission.errors.clone();
     let patient = super::patient(conn, submission, unknown_patients)?;
@@ -153,14 +156,15 @@ pub(crate) fn carry_out(
         patient,
     };
     versions::supersede(conn, &update, &mut errors)?;
-    let mut linked = propagation::propagate(conn, &update, &mut errors)?;
+    let (mut linked, mut folders) = propagation::propagate(conn, &update, &mut errors)?;
     linked.extend(statuses::change(conn, &update, &mut errors)?);
     linked.extend(submitted(&update));
     reconciliation::judge(conn, &update, &linked, &mut errors)?;
-    match errors.is_empty() {
-        true => touch_folders(conn, &update),
-        false => Err(Failure::Refused(errors)),
+    if !errors.is_empty() {
+        return Err(Failure::Refused(errors));
     }
+    folders.extend(touch_folders(conn, &update)?);
+    telling::tell(conn, &update, folders)
 }
 
 /// Judges the associations that an update brings. What says what is to be done, and the membership
@@ -209,7 +213,7 @@ fn submitted(update: &InProgress<'_>) -> Vec<i64> {
 }
 
 /// Sets lastUpdateTime of the folders that got a member by an association of the update.
-fn touch_folders(conn: &mut Connection, update: &InProgress<'_>) -> Result<(), Failure> {
+fn touch_folders(conn: &mut Connection, update: &InProgress<'_>) -> Result<Vec<Changed>, Failure> {
     let has_member = AssociationType::HasMember;
     let members = update.objects.iter().map(|(row, _)| row).filter(|row| {
         row.association_type.as_deref() == Some(has_member.as_str())

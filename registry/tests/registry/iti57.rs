@@ -88,7 +88,7 @@ fn alone(mut update: Submission) -> Submission {
 }
 
 /// An update that changes a status.
-fn change_status(
+pub(crate) fn change_status(
     of: &PatientId,
     object: &EntryUuid,
     from: AvailabilityStatus,

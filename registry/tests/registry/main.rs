@@ -5,10 +5,13 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod consumer;
 mod door;
+mod dsub;
 mod iti18;
 mod iti42;
 mod iti44;
+mod iti53;
 mod iti57;
 mod iti61;
 mod iti62;
@@ -39,7 +42,8 @@ macro_rules! cases {
             };
             $(
                 eprintln!("{} on PostgreSQL", stringify!($case));
-                $module::$case(Site::on(server.new_database())).await;
+                // On the heap: all of them together are too much for a stack.
+                Box::pin($module::$case(Site::on(server.new_database()))).await;
             )*
         }
     };
@@ -139,6 +143,32 @@ cases! {
     iti61::on_demand_documents_get_new_versions,
     iti61::nothing_is_registered_by_half,
     iti61::every_registration_is_recorded,
+    dsub::documents_are_told_in_full,
+    dsub::documents_are_told_by_reference,
+    dsub::submission_sets_are_told,
+    dsub::folders_are_told,
+    dsub::more_than_what_is_new_is_told_to_those_who_ask,
+    dsub::patients_need_not_be_named,
+    dsub::a_subscription_is_cancelled,
+    dsub::a_subscription_ends,
+    dsub::wrong_subscriptions_are_refused,
+    dsub::a_pull_point_keeps_messages,
+    dsub::a_full_pull_point_loses_its_oldest,
+    dsub::what_others_publish_is_told,
+    dsub::other_brokers_deliver_into_a_pull_point,
+    dsub::a_subscription_matches_what_a_query_finds,
+    dsub::updates_and_removals_are_told,
+    dsub::merged_patients_are_told_as_who_they_are_now,
+    dsub::a_broken_database_is_said_in_the_words_of_the_standard,
+    iti53::a_consumer_is_told,
+    iti53::a_consumer_that_was_away_is_told_everything,
+    iti53::what_was_refused_is_told_again,
+    iti53::a_slow_consumer_delays_nobody_else,
+    iti53::a_hopeless_subscription_is_given_up,
+    iti53::a_backlog_is_bounded,
+    iti53::nothing_is_forgotten_when_the_registry_is_closed,
+    iti53::a_dead_consumer_does_not_slow_registration,
+    iti53::every_part_of_it_is_recorded,
     door::every_call_is_recorded,
     door::what_is_no_submission_is_refused,
     door::the_service_describes_itself,

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection, SqliteConnection};
 use hilum_audit::spool::records;
 use hilum_audit::summary::Summary;
 use hilum_audit::{Audit, AuditConfig, syslog};
@@ -9,6 +11,7 @@ use hilum_registry::{Registry, RegistryConfig, UnknownPatients, routes};
 use hilum_transport::{Client, ClientError, Limits, mllp, serve};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrim::RegistryObject;
@@ -38,6 +41,8 @@ pub(crate) struct Site {
     pub(crate) url: String,
     /// Where HL7 v2 is taken.
     pub(crate) feed: String,
+    /// When it is dropped, the registry listens no more.
+    _stop: oneshot::Sender<()>,
 }
 
 impl Site {
@@ -65,7 +70,9 @@ impl Site {
             segment_bytes: 1 << 30,
         });
         let registry = Registry::open(config.clone(), audit.unwrap()).unwrap();
-        let (url, feed) = (listen(registry.clone()), listen_for_feeds(registry.clone()));
+        registry.notify_with(Client::new(None, Limits::default()));
+        let (url, stop) = listen(registry.clone());
+        let feed = listen_for_feeds(registry.clone());
         Self {
             folder,
             config,
@@ -73,6 +80,7 @@ impl Site {
             client: Client::new(None, Limits::default()),
             url,
             feed,
+            _stop: stop,
         }
     }
 
@@ -88,13 +96,31 @@ impl Site {
             segment_bytes: 1 << 30,
         });
         let registry = Registry::open(config.clone(), audit.unwrap()).unwrap();
-        let (url, feed) = (listen(registry.clone()), listen_for_feeds(registry.clone()));
+        registry.notify_with(Client::new(None, Limits::default()));
+        let (url, stop) = listen(registry.clone());
+        let feed = listen_for_feeds(registry.clone());
         Self {
             config,
             registry,
             url,
             feed,
+            _stop: stop,
             ..self
+        }
+    }
+
+    /// Changes the database behind the registry's back.
+    pub(crate) fn sabotage(&self, sql: &str) {
+        let url = &self.config.database;
+        match url.strip_prefix("sqlite:") {
+            Some(path) => {
+                let mut connection = SqliteConnection::establish(path).unwrap();
+                connection.batch_execute(sql).unwrap();
+            }
+            None => {
+                let mut connection = PgConnection::establish(url).unwrap();
+                connection.batch_execute(sql).unwrap();
+            }
         }
     }
 
@@ -305,20 +331,17 @@ fn listen_for_feeds(registry: Registry) -> String {
     format!("mllp://{address}")
 }
 
-fn listen(registry: Registry) -> String {
+/// Listens until the sender is dropped.
+fn listen(registry: Registry) -> (String, oneshot::Sender<()>) {
     let (listener, address) = bind();
     let answer = move |incoming| {
         let registry = registry.clone();
         async move { routes::serve(&registry, incoming).await }
     };
-    tokio::spawn(serve(
-        listener,
-        None,
-        Limits::default(),
-        answer,
-        std::future::pending(),
-    ));
-    format!("http://{address}/registry")
+    let (stop, stopped) = oneshot::channel();
+    let stopped = async { drop(stopped.await) };
+    tokio::spawn(serve(listener, None, Limits::default(), answer, stopped));
+    (format!("http://{address}/registry"), stop)
 }
 
 /// The default of the affinity domain, the other way round.

@@ -3,7 +3,7 @@
 /// Reads the values of one slot. `'text'` has quotes, doubled inside; a list has parentheses and
 /// may be spread over several `rim:Value` elements. Values without quotes, in double quotes and
 /// lists of one without parentheses are in use and understood.
-pub(super) fn read(written: &[String]) -> Result<Vec<String>, &'static str> {
+pub(crate) fn read(written: &[String]) -> Result<Vec<String>, &'static str> {
     let mut values = Vec::new();
     for text in written {
         let text = text.trim();
@@ -81,12 +81,12 @@ fn read_value<'t>(text: &'t str, ends: &str) -> Result<(String, &'t str), &'stat
 }
 
 /// Writes one value in quotes.
-pub(super) fn quoted(value: &str) -> String {
+pub(crate) fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', "''"))
 }
 
 /// Writes a list.
-pub(super) fn list<'v>(values: impl IntoIterator<Item = &'v str>) -> String {
+pub(crate) fn list<'v>(values: impl IntoIterator<Item = &'v str>) -> String {
     let quoted: Vec<String> = values.into_iter().map(quoted).collect();
     format!("({})", quoted.join(","))
 }

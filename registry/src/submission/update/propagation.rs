@@ -14,6 +14,7 @@ use crate::db::{Connection, links, patients};
 use crate::failure::Failure;
 use crate::submission::associations::same_patient;
 use crate::submission::{consequences, rows, too_many_objects};
+use crate::subscriptions::Changed;
 
 /// A link that is to be made.
 struct Link {
@@ -34,12 +35,13 @@ struct Propagation<'a, 'u> {
     folders: BTreeSet<i64>,
 }
 
-/// Makes the links; gives the keys of those that must agree in their patient.
+/// Makes the links; gives the keys of those that must agree in their patient, and the folders that
+/// got members.
 pub(super) fn propagate(
     conn: &mut Connection,
     update: &InProgress<'_>,
     errors: &mut Vec<RegistryError>,
-) -> Result<Vec<i64>, Failure> {
+) -> Result<(Vec<i64>, Vec<Changed>), Failure> {
     let newer = update.changes.iter();
     let mut it = Propagation {
         update,
@@ -185,9 +187,9 @@ impl Propagation<'_, '_> {
         }
     }
 
-    fn make(self, conn: &mut Connection) -> Result<Vec<i64>, Failure> {
+    fn make(self, conn: &mut Connection) -> Result<(Vec<i64>, Vec<Changed>), Failure> {
         if self.links.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
         let (update, patient) = (self.update, self.update.patient);
         let submission = &update.prepared.submission;
@@ -217,7 +219,7 @@ impl Propagation<'_, '_> {
         }
         objects.sort_by_key(|(row, _)| row.key);
         consequences::add(conn, &objects)?;
-        consequences::update_folders(conn, submission, self.folders)?;
-        Ok(linked)
+        let changed = consequences::update_folders(conn, submission, self.folders)?;
+        Ok((linked, changed))
     }
 }

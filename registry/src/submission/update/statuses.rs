@@ -50,7 +50,7 @@ pub(super) fn change(
 }
 
 /// The key of what is meant. After a new version in the same update, that one is.
-fn target(update: &InProgress<'_>, change: ChangeStatus) -> Option<i64> {
+pub(super) fn target(update: &InProgress<'_>, change: ChangeStatus) -> Option<i64> {
     let link = &update.prepared.submission.links[change.trigger];
     let key = update.ends.of(&link.target, &update.objects)?.row().key;
     let newer = update.changes.iter().find(|it| it.old.row.key == key);

@@ -1,0 +1,3 @@
+DROP TABLE notifications;
+DROP TABLE pull_points;
+DROP TABLE subscriptions;
