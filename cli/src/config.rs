@@ -45,6 +45,7 @@ pub(crate) struct Config {
     pub(crate) registry: RegistrySection,
     #[serde(default)]
     pub(crate) feed: FeedSection,
+    #[serde(default)]
     pub(crate) subscriptions: SubscriptionsSection,
     #[serde(default)]
     pub(crate) repository: RepositorySection,
