@@ -2,18 +2,17 @@
 
 mod environment;
 mod keys;
+mod sections;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
-use std::num::{NonZeroU16, NonZeroU32};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use hilum_audit::AuditConfig;
-use hilum_repository::dicom::moment::UtcOffset;
 use hilum_repository::{Access, is_object_store};
 use hilum_security::iti19_authenticate_node::{self as iti19, TlsFiles};
 use hilum_transport::{Asynchronous, Client, Limits};
@@ -24,7 +23,14 @@ use xds_schemas::metadata::hl7::is_oid;
 
 #[cfg(test)]
 pub(crate) use keys::all as all_keys;
+pub(crate) use sections::{
+    AffinityDomain, ClientCertificates, ExtraMetadata, FeedSection, ImagingSection, MediaSection,
+    OnDemand, RecipientSection, RegistrySection, RemoveRegistered, RepositorySection, Tls,
+    UnknownPatients, UnknownPatientsInQueries,
+};
 pub(crate) use subscriptions::SubscriptionsSection;
+
+use sections::AuditSection;
 
 /// The configuration cannot be used. The text is one line that says where and why.
 #[derive(Debug, Error)]
@@ -62,195 +68,6 @@ pub(crate) struct Config {
     pub(crate) asynchronous: Asynchronous,
     #[serde(default)]
     pub(crate) limits: Limits,
-}
-
-/// What the members of an affinity domain agreed upon.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct AffinityDomain {
-    /// The OID of the authority whose patient IDs are used.
-    pub(crate) patient_id_authority: String,
-    /// The namespace ID by which messages of HL7 v2 may name it.
-    pub(crate) patient_id_namespace: Option<String>,
-    /// The file of the codes that may be used.
-    pub(crate) codes: PathBuf,
-    #[serde(default)]
-    pub(crate) unknown_patients: UnknownPatients,
-    #[serde(default)]
-    pub(crate) unknown_patients_in_queries: UnknownPatientsInQueries,
-}
-
-/// What to do with submissions for patients that no feed has announced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum UnknownPatients {
-    /// As the framework says: XDSUnknownPatientId.
-    #[default]
-    Refuse,
-    /// A patient becomes known with the first submission.
-    Accept,
-}
-
-/// What to answer to queries for patients that no feed has announced (ITI TF-2 3.18.4.1.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum UnknownPatientsInQueries {
-    /// That there is nothing.
-    #[default]
-    Empty,
-    /// XDSUnknownPatientId.
-    Refuse,
-}
-
-/// Certificates.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Tls {
-    certificate: PathBuf,
-    key: PathBuf,
-    trust: Vec<PathBuf>,
-    #[serde(default)]
-    pub(crate) client_certificates: ClientCertificates,
-}
-
-/// Whether callers must show a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ClientCertificates {
-    /// As ITI-19 says.
-    #[default]
-    Required,
-    /// For trying things out.
-    Off,
-}
-
-/// The Document Registry.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct RegistrySection {
-    pub(crate) listen: Option<SocketAddr>,
-    url: Option<String>,
-    database: Option<String>,
-    pub(crate) max_results: Option<NonZeroU32>,
-    pub(crate) connections: Option<NonZeroU16>,
-    #[serde(default)]
-    pub(crate) extra_metadata: ExtraMetadata,
-}
-
-/// What becomes of slots that IHE does not define.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ExtraMetadata {
-    /// They are kept and given back.
-    #[default]
-    Keep,
-    /// They are dropped, and the submitter is told.
-    Drop,
-}
-
-/// The Patient Identity Feed over MLLP, which the registry takes.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct FeedSection {
-    pub(crate) listen: Option<SocketAddr>,
-    url: Option<String>,
-    /// MSH-5 of messages that are taken.
-    pub(crate) application: Option<String>,
-    /// MSH-6.
-    pub(crate) facility: Option<String>,
-}
-
-/// The Document Repository.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct RepositorySection {
-    pub(crate) listen: Option<SocketAddr>,
-    url: Option<String>,
-    pub(crate) unique_id: Option<String>,
-    registry: Option<String>,
-    store: Option<String>,
-    store_key: Option<String>,
-    store_secret: Option<Secret>,
-    store_trust: Option<Vec<PathBuf>>,
-    decision_seconds: Option<u32>,
-    settled_seconds: Option<u32>,
-    #[serde(default)]
-    pub(crate) remove_registered: RemoveRegistered,
-    #[serde(default)]
-    pub(crate) on_demand: OnDemand,
-}
-
-/// What to do with documents that are to be removed while the registry still knows them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum RemoveRegistered {
-    /// As the framework says: the administrator sees to the order.
-    #[default]
-    Allow,
-    /// XDSRemoveDocumentsError.
-    Refuse,
-}
-
-/// What to do with documents that are made when they are retrieved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum OnDemand {
-    /// None is made.
-    Off,
-    /// They are made each time, and not kept.
-    #[default]
-    Transient,
-    /// They are kept and registered.
-    Persist,
-}
-
-/// Text that is not shown.
-#[derive(Clone, Default, Deserialize)]
-#[serde(transparent)]
-struct Secret(String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Secret")
-    }
-}
-
-/// The Imaging Document Source.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct ImagingSection {
-    pub(crate) listen: Option<SocketAddr>,
-    url: Option<String>,
-    unique_id: Option<String>,
-    store: Option<String>,
-    /// Retrieve AE Title of manifests.
-    pub(crate) retrieve_ae_title: Option<String>,
-    /// Local time of studies that do not say how far from UTC they are.
-    pub(crate) utc_offset: Option<UtcOffset>,
-}
-
-/// The Document Recipient.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct RecipientSection {
-    pub(crate) listen: Option<SocketAddr>,
-    url: Option<String>,
-    store: Option<String>,
-    /// Whether limited metadata is accepted.
-    pub(crate) limited_metadata: Option<bool>,
-    /// Who is known here, as `intendedRecipient` names them.
-    #[serde(default)]
-    pub(crate) recipients: Vec<String>,
-    pub(crate) max_submissions: Option<NonZeroU32>,
-}
-
-/// What media say of those who made them.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct MediaSection {
-    pub(crate) institution: Option<String>,
-    pub(crate) contact: Option<String>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-struct AuditSection {
-    spool: Option<PathBuf>,
-    source_id: Option<String>,
-    enterprise_site: Option<String>,
-    host: Option<String>,
-    segment_bytes: Option<u64>,
 }
 
 impl Config {
