@@ -146,8 +146,8 @@ pub(super) fn judge_link<'e>(
     let Some((source, target)) = resolve(link, name, objects, ends, errors) else {
         return Ok(None);
     };
-    if let Err(problem) = fits(link, source, target) {
-        errors.push(refusal(ErrorCode::RegistryMetadataError, name, &problem));
+    if let Err((code, problem)) = fits(link, source, target) {
+        errors.push(refusal(code, name, &problem));
         return Ok(None);
     }
     let mut of_registered = [source, target].into_iter().filter_map(End::registered);
@@ -185,23 +185,30 @@ pub(super) fn resolve<'e>(
     Some((source?, target?))
 }
 
-/// Whether an association of this type may connect these.
-fn fits(link: &Link, source: End<'_>, target: End<'_>) -> Result<(), String> {
-    let (from, to) = (source.row().kind, target.row().kind);
+/// Whether an association of this type may connect these. A relationship to what is registered as
+/// something else than a document resolves to nothing (ITI TF-2 3.42.4.1.3.5).
+fn fits(link: &Link, source: End<'_>, target: End<'_>) -> Result<(), (ErrorCode, String)> {
+    let metadata = |problem: String| (ErrorCode::RegistryMetadataError, problem);
+    let (from, to) = (source.row(), target.row());
     if link.association_type == AssociationType::HasMember {
-        return fits_membership(link, source, target);
+        return fits_membership(link, source, target).map_err(metadata);
     }
     if !link.association_type.is_relationship() {
-        return Err("its associationType is none that a submission may have".to_owned());
+        let problem = "its associationType is none that a submission may have";
+        return Err(metadata(problem.to_owned()));
     }
-    if !from.is_document_entry() || !to.is_document_entry() {
-        let (from, to) = (describe(from), describe(to));
-        return Err(format!("it relates a {from} to a {to}, not two documents"));
+    for (which, end) in [("sourceObject", from), ("targetObject", to)] {
+        if !end.kind.is_document_entry() {
+            let (uuid, kind) = (&end.entry_uuid, describe(end.kind));
+            let problem = format!("its {which} {uuid} is a {kind}, not a DocumentEntry");
+            return Err((ErrorCode::UnresolvedReferenceException, problem));
+        }
     }
     if link.association_type == AssociationType::IsSnapshotOf
-        && (from != Kind::Stable || to != Kind::OnDemand)
+        && (from.kind != Kind::Stable || to.kind != Kind::OnDemand)
     {
-        return Err("a snapshot is a stable document entry of an on-demand one".to_owned());
+        let problem = "a snapshot is a stable document entry of an on-demand one";
+        return Err(metadata(problem.to_owned()));
     }
     Ok(())
 }

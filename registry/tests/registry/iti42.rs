@@ -598,17 +598,11 @@ pub(crate) async fn submission_sets_and_folders_hold_what_they_may(site: Site) {
     let mut submission = empty(&p1);
     submission.put_into_folder(holder.clone(), holder.clone());
     site.refuse(&submission, &refused).await;
-    // Documents relate to documents, and snapshots to on-demand ones.
+    // Snapshots are of on-demand documents.
     let stable = registered(&site, &p1).await;
-    for (how, to) in [
-        (AssociationType::Append, &holder),
-        (AssociationType::Replace, &set),
-        (AssociationType::IsSnapshotOf, &stable),
-    ] {
-        let (mut submission, uuid) = one(&p1);
-        submission.relate(uuid, how, to.clone());
-        site.refuse(&submission, &refused).await;
-    }
+    let (mut submission, uuid) = one(&p1);
+    submission.relate(uuid, AssociationType::IsSnapshotOf, stable.clone());
+    site.refuse(&submission, &refused).await;
     // Nothing is appended to a transformation.
     let transformation = related(&site, AssociationType::Transform, &stable).await;
     let (mut submission, uuid) = one(&p1);

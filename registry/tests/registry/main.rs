@@ -6,9 +6,11 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod consumer;
+mod concurrency;
 mod door;
 mod dsub;
 mod iti18;
+mod iti18_parameters;
 mod iti42;
 mod iti44;
 mod iti53;
@@ -18,6 +20,7 @@ mod iti62;
 mod iti64;
 mod iti8;
 mod iti92;
+mod iti42_rules;
 mod postgres;
 mod site;
 mod words;
@@ -169,6 +172,27 @@ cases! {
     iti53::nothing_is_forgotten_when_the_registry_is_closed,
     iti53::a_dead_consumer_does_not_slow_registration,
     iti53::every_part_of_it_is_recorded,
+    iti42_rules::answers_say_everything,
+    iti42_rules::the_order_of_objects_means_nothing,
+    iti42_rules::statuses_are_the_registrys,
+    iti42_rules::uuids_stay_and_symbols_become_uuids,
+    iti42_rules::only_stable_documents_are_registered,
+    iti42_rules::extra_metadata_has_names_of_its_own,
+    iti42_rules::only_code_and_scheme_are_constrained,
+    iti42_rules::services_stop_after_they_start,
+    iti42_rules::relationships_lead_to_documents,
+    iti42_rules::folders_know_when_they_got_a_document,
+    iti42_rules::parents_stay_approved_and_transformations_are_replaced,
+    iti42_rules::a_document_by_reference,
+    iti42_rules::every_attribute_comes_back,
+    iti18_parameters::every_query_with_every_parameter,
+    iti18_parameters::values_as_they_are_written,
+    iti18_parameters::what_is_not_known_is_passed_over,
+    iti18_parameters::statuses_that_nobody_knows,
+    iti18_parameters::what_is_returned,
+    iti18_parameters::values_that_cannot_be_read,
+    concurrency::of_many_replacements_one_succeeds,
+    concurrency::readers_see_whole_submissions,
     door::every_call_is_recorded,
     door::what_is_no_submission_is_refused,
     door::the_service_describes_itself,
