@@ -264,3 +264,34 @@ fn take_keys(objects: &mut [(Row, String)], patient: patients::Patient) {
         row.patient = patient.number;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use xds_schemas::metadata::{PatientId, SubmissionSet};
+
+    use super::*;
+
+    /// ITI TF-3 Table 4.2.4.1-2: XDSRegistryOutOfResources is for a registry that has no room left.
+    #[test]
+    fn a_patient_with_too_many_objects_gets_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("registry.db").display());
+        let mut connection = Connection::open(&url).unwrap();
+        connection.migrate().unwrap();
+        let patient = PatientId::new("A", "1.2.3");
+        patients::add(&mut connection, &patient.to_string(), 0).unwrap();
+        let most = usize::try_from(patients::MOST_OBJECTS).unwrap();
+        patients::find_and_take_keys(&mut connection, &patient.to_string(), most).unwrap();
+        let submission = Submission::new(SubmissionSet {
+            patient_id: Some(patient),
+            ..SubmissionSet::new("Set", "1.2.3.4", "1.2.3.5")
+        });
+        let home = HomeCommunityId::from("urn:oid:1.2.3");
+        let prepared = Prepared::new(submission, Vec::new(), &home, 0);
+        let registered = register(&mut connection, &prepared, UnknownPatients::Refuse);
+        let Err(Failure::Refused(errors)) = registered else {
+            panic!("{registered:?}");
+        };
+        assert_eq!(errors[0].code, ErrorCode::RegistryOutOfResources);
+    }
+}

@@ -15,7 +15,7 @@ use hilum_security::Caller;
 use hilum_transport::Attachments;
 use xds_schemas::codes::ebrim_uuids::submission_set;
 use xds_schemas::codes::error_code::ErrorCode;
-use xds_schemas::ebrim::{RegistryObject, RegistryObjectList};
+use xds_schemas::ebrim::{RegistryObject, RegistryObjectList, Slot};
 use xds_schemas::ebrs::{RegistryError, RegistryResponse, SubmitObjectsRequest};
 use xds_schemas::iti41_provide_and_register_document_set::{
     Document, ProvideAndRegisterDocumentSetRequest,
@@ -78,6 +78,35 @@ async fn provide(
     let contents = matched(&submission.document_entries, request.documents)?;
     // The names are chosen here, so that the registry can be asked for them (ITI TF-3 4.2.1.5).
     let names = Names::choose(&mut submission);
+    let described = Submitting {
+        set,
+        slots: request.submit.slots,
+        submission,
+    };
+    match hand_in(room, caller, described, contents, attachments, asked).await {
+        Ok(warnings) => Ok(names.told(warnings)),
+        Err(Failure::Refused(errors)) => Err(Failure::Refused(names.told(errors))),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// What is submitted, without the documents themselves.
+struct Submitting<'s> {
+    set: &'s Described,
+    slots: Vec<Slot>,
+    submission: Submission,
+}
+
+/// Takes the documents and registers them. What is said of it has the names that were chosen here.
+async fn hand_in(
+    room: &Room,
+    caller: &Caller,
+    described: Submitting<'_>,
+    contents: Vec<Content>,
+    attachments: Attachments,
+    asked: &mut Option<Event>,
+) -> Result<Vec<RegistryError>, Failure> {
+    let mut submission = described.submission;
     let entries = &mut submission.document_entries;
     let arrivals = reception::receive(&room.store, entries, contents, attachments).await?;
     measured(entries, &arrivals)?;
@@ -88,20 +117,21 @@ async fn provide(
     room.store.make_durable(&arrivals).await?;
 
     let request = SubmitObjectsRequest {
-        slots: request.submit.slots,
+        slots: described.slots,
         objects: submission.to_ebrim(),
     };
     let submitted = Submitted::new(room, arrivals);
-    let (registration, event) = iti42::send(room, caller, set.audited(), &request).await;
+    let set = described.set.audited();
+    let (registration, event) = iti42::send(room, caller, set, &request).await;
     *asked = Some(event);
     match registration {
         Registration::Registered(warnings) => {
             submitted.keep().await?;
-            Ok(names.told(warnings))
+            Ok(warnings)
         }
         Registration::Refused(errors) => {
             submitted.discard();
-            Err(Failure::Refused(names.told(errors)))
+            Err(Failure::Refused(errors))
         }
         Registration::Unknown(_) if submitted.ask().await => Ok(Vec::new()),
         Registration::Unknown(error) => Err(error.into()),
@@ -121,27 +151,24 @@ pub(crate) fn matched(
         .map(|(at, entry)| (entry.entry_uuid.as_str(), at))
         .collect();
     let mut contents: Vec<Option<Content>> = entries.iter().map(|_| None).collect();
-    for document in documents {
-        let entry = of_entries.get(document.id.as_str());
-        match entry.map(|at| &mut contents[*at]) {
-            Some(content @ None) => *content = Some(document.content),
-            Some(Some(_)) => errors.push(RegistryError::error(
-                ErrorCode::MissingDocumentMetadata,
-                format!(
-                    "the document entry {} has more than one document",
-                    document.id
-                ),
-            )),
-            None => errors.push(RegistryError::error(
-                ErrorCode::MissingDocumentMetadata,
-                format!("the document {} has no document entry", document.id),
-            )),
-        }
+    for Document { id, content } in documents {
+        let entry = of_entries.get(id.as_str());
+        let context = match entry.map(|at| &mut contents[*at]) {
+            Some(place @ None) => {
+                *place = Some(content);
+                continue;
+            }
+            Some(Some(_)) => format!("the document entry {id} has more than one document"),
+            None => format!("the document {id} has no document entry"),
+        };
+        let code = ErrorCode::MissingDocumentMetadata;
+        errors.push(RegistryError::error(code, context).at(id));
     }
     for (entry, content) in entries.iter().zip(&contents) {
         if content.is_none() {
-            let context = format!("the document entry {} has no document", entry.entry_uuid);
-            errors.push(RegistryError::error(ErrorCode::MissingDocument, context));
+            let id = entry.entry_uuid.as_str();
+            let context = format!("the document entry {id} has no document");
+            errors.push(RegistryError::error(ErrorCode::MissingDocument, context).at(id));
         }
     }
     if errors.is_empty() {
@@ -163,7 +190,7 @@ fn measured(entries: &mut [DocumentEntry], arrivals: &[Arrival]) -> Result<(), F
                 arrival.label.unique_id
             );
             let code = ErrorCode::RepositoryMetadataError;
-            errors.push(RegistryError::error(code, context));
+            errors.push(RegistryError::error(code, context).at(&arrival.label.entry_uuid));
         };
         match &entry.hash {
             Some(said) if !said.eq_ignore_ascii_case(hash) => wrong("hash", said, hash),
@@ -209,7 +236,7 @@ async fn not_taken(store: &BlobStore, arrivals: &[Arrival]) -> Result<(), Failur
             ];
             for (_, code, what) in differs.into_iter().filter(|(differs, ..)| *differs) {
                 let context = format!("{} is kept here with another {what}", label.unique_id);
-                errors.push(RegistryError::error(code, context));
+                errors.push(RegistryError::error(code, context).at(&label.entry_uuid));
             }
         }
         Ok::<_, std::io::Error>(errors)

@@ -12,7 +12,7 @@ use xds_schemas::metadata::{Association, DocumentEntryType, EntryUuid};
 
 use crate::iti18::{find_documents, get_all, get_associations, get_documents};
 use crate::site::Site;
-use crate::words::{document, empty, folder, new_uuid, one, patient, replacement};
+use crate::words::{document, folder, new_uuid, one, patient, replacement};
 
 /// How many want to replace the same document.
 const RIVALS: usize = 16;

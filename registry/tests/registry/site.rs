@@ -11,7 +11,7 @@ use hilum_registry::{Registry, RegistryConfig, UnknownPatients, routes};
 use hilum_transport::{Client, ClientError, Limits, mllp, serve};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrim::RegistryObject;
@@ -41,8 +41,8 @@ pub(crate) struct Site {
     pub(crate) url: String,
     /// Where HL7 v2 is taken.
     pub(crate) feed: String,
-    /// When it is dropped, the registry listens no more.
-    _stop: oneshot::Sender<()>,
+    /// When it goes, the registry stops and gives its connections to the database back.
+    _listening: watch::Sender<()>,
 }
 
 impl Site {
@@ -71,8 +71,9 @@ impl Site {
         });
         let registry = Registry::open(config.clone(), audit.unwrap()).unwrap();
         registry.notify_with(Client::new(None, Limits::default()));
-        let (url, stop) = listen(registry.clone());
-        let feed = listen_for_feeds(registry.clone());
+        let (listening, stop) = watch::channel(());
+        let url = listen(registry.clone(), stop.clone());
+        let feed = listen_for_feeds(registry.clone(), stop);
         Self {
             folder,
             config,
@@ -80,7 +81,7 @@ impl Site {
             client: Client::new(None, Limits::default()),
             url,
             feed,
-            _stop: stop,
+            _listening: listening,
         }
     }
 
@@ -97,14 +98,15 @@ impl Site {
         });
         let registry = Registry::open(config.clone(), audit.unwrap()).unwrap();
         registry.notify_with(Client::new(None, Limits::default()));
-        let (url, stop) = listen(registry.clone());
-        let feed = listen_for_feeds(registry.clone());
+        let (listening, stop) = watch::channel(());
+        let url = listen(registry.clone(), stop.clone());
+        let feed = listen_for_feeds(registry.clone(), stop);
         Self {
             config,
             registry,
             url,
             feed,
-            _stop: stop,
+            _listening: listening,
             ..self
         }
     }
@@ -314,34 +316,31 @@ fn bind() -> (TcpListener, std::net::SocketAddr) {
     (TcpListener::from_std(listener).unwrap(), address)
 }
 
-fn listen_for_feeds(registry: Registry) -> String {
+/// Until its sender goes.
+async fn gone(mut stop: watch::Receiver<()>) {
+    while stop.changed().await.is_ok() {}
+}
+
+fn listen_for_feeds(registry: Registry, stop: watch::Receiver<()>) -> String {
     let (listener, address) = bind();
     let answer = move |incoming| {
         let registry = registry.clone();
         async move { hilum_registry::feed::receive(&registry, incoming).await }
     };
-    let for_ever = std::future::pending();
-    tokio::spawn(mllp::serve(
-        listener,
-        None,
-        Limits::default(),
-        answer,
-        for_ever,
-    ));
+    let limits = Limits::default();
+    tokio::spawn(mllp::serve(listener, None, limits, answer, gone(stop)));
     format!("mllp://{address}")
 }
 
-/// Listens until the sender is dropped.
-fn listen(registry: Registry) -> (String, oneshot::Sender<()>) {
+fn listen(registry: Registry, stop: watch::Receiver<()>) -> String {
     let (listener, address) = bind();
     let answer = move |incoming| {
         let registry = registry.clone();
         async move { routes::serve(&registry, incoming).await }
     };
-    let (stop, stopped) = oneshot::channel();
-    let stopped = async { drop(stopped.await) };
-    tokio::spawn(serve(listener, None, Limits::default(), answer, stopped));
-    (format!("http://{address}/registry"), stop)
+    let limits = Limits::default();
+    tokio::spawn(serve(listener, None, limits, answer, gone(stop)));
+    format!("http://{address}/registry")
 }
 
 /// The default of the affinity domain, the other way round.

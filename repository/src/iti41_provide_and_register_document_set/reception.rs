@@ -41,7 +41,8 @@ pub(super) async fn receive(
             Content::Include(id) => {
                 if expected.insert(id, at).is_some() {
                     let context = "two documents refer to the same attachment";
-                    return Err(RegistryError::error(ErrorCode::MissingDocument, context).into());
+                    let error = RegistryError::error(ErrorCode::MissingDocument, context);
+                    return Err(error.at(entries[at].entry_uuid.as_str()).into());
                 }
             }
         }
@@ -50,7 +51,8 @@ pub(super) async fn receive(
         let Some(at) = expected.remove(attachment.content_id()) else {
             let context = "an attachment belongs to no document";
             let code = ErrorCode::MissingDocumentMetadata;
-            return Err(RegistryError::error(code, context).into());
+            let error = RegistryError::error(code, context).at(attachment.content_id());
+            return Err(error.into());
         };
         let mut receiving = store.receive();
         while let Some(chunk) = attachment.chunk().await? {
@@ -64,6 +66,7 @@ pub(super) async fn receive(
             entries[at].unique_id
         );
         RegistryError::error(ErrorCode::MissingDocument, context)
+            .at(entries[at].entry_uuid.as_str())
     });
     let missing: Vec<RegistryError> = missing.collect();
     if !missing.is_empty() {
@@ -86,7 +89,8 @@ fn said(entry: &DocumentEntry) -> Result<Said, Failure> {
         "uniqueId, mimeType and patientId of {} are longer than {SAID_BYTES} bytes",
         entry.entry_uuid
     );
-    Err(RegistryError::error(ErrorCode::RepositoryMetadataError, context).into())
+    let error = RegistryError::error(ErrorCode::RepositoryMetadataError, context);
+    Err(error.at(entry.entry_uuid.as_str()).into())
 }
 
 /// Documents on their way to the disk.
