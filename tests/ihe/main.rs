@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod asynchronous;
+mod errors;
 mod iti18_registry_stored_query;
 mod iti19_authenticate_node;
 mod iti20_record_audit_event;

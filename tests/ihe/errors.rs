@@ -1,0 +1,568 @@
+//! Every error code of ITI TF-3 Table 4.2.4.1-2 and of the supplements that a room may answer with
+//! is provoked over the wire: its context is one sentence that says what is wrong, where, and what
+//! was expected, without data of the patient; its location names the object.
+
+use std::collections::BTreeSet;
+
+use hilum_tests::calls::{Provide, Raw, Register};
+use hilum_tests::words::{self, Document, Submission, queries};
+use hilum_tests::{Setup, Town};
+use xds_schemas::codes::status::{ResponseStatus, Severity};
+use xds_schemas::ebrs::{RegistryError, RegistryResponse};
+
+const APPROVED: &str = "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')";
+const PATIENT: &str = "Secret-7";
+
+/// What is provoked below.
+const PROVOKED: &[&str] = &[
+    "UnresolvedReferenceException",
+    "XDSDocumentUniqueIdError",
+    "XDSDuplicateUniqueIdInRegistry",
+    "XDSMissingDocument",
+    "XDSMissingDocumentMetadata",
+    "XDSNonIdenticalHash",
+    "XDSNonIdenticalSize",
+    "XDSPatientIdDoesNotMatch",
+    "XDSRegistryDeprecatedDocumentError",
+    "XDSRegistryDuplicateUniqueIdInMessage",
+    "XDSRegistryError",
+    "XDSRegistryMetadataError",
+    "XDSRegistryNotAvailable",
+    "XDSRepositoryDuplicateUniqueIdInMessage",
+    "XDSRepositoryError",
+    "XDSRepositoryMetadataError",
+    "XDSResultNotSinglePatient",
+    "XDSStoredQueryMissingParam",
+    "XDSStoredQueryParamNumber",
+    "XDSTooManyResults",
+    "XDSUnknownPatientId",
+    "XDSUnknownRepositoryId",
+    "XDSUnknownStoredQuery",
+];
+
+/// What cannot be provoked from outside: which test inside proves it.
+const INSIDE: &[(&str, &str, &str)] = &[
+    (
+        "XDSRegistryOutOfResources",
+        "registry/src/submission.rs",
+        "a_patient_with_too_many_objects_gets_no_more",
+    ),
+    (
+        "XDSRepositoryOutOfResources",
+        "repository/src/failure.rs",
+        "a_full_disk_is_named_and_everything_else_is_internal",
+    ),
+];
+
+/// What no room answers with, and why.
+const NEVER: &[(&str, &str)] = &[
+    ("DocumentQueued", "nothing waits for a person"),
+    ("InvalidDocumentContent", "documents are not looked into"),
+    ("PartialAppendContentNotProcessed", "for XDR recipients"),
+    ("PartialFolderContentNotProcessed", "for XDR recipients"),
+    (
+        "PartialRelationshipContentNotProcessed",
+        "for XDR recipients",
+    ),
+    ("PartialReplaceContentNotProcessed", "for XDR recipients"),
+    ("PartialTransformNotProcessed", "for XDR recipients"),
+    ("PartialTransformReplaceNotProcessed", "for XDR recipients"),
+    ("XDSExtraMetadataNotSaved", "extra metadata is saved"),
+    ("XDSMissingHomeCommunityId", "for gateways"),
+    ("XDSRegistryBusy", "the door refuses what is too much"),
+    ("XDSRepositoryBusy", "the door refuses what is too much"),
+    ("XDSUnavailableCommunity", "for gateways"),
+    ("XDSUnknownCommunity", "for gateways"),
+    ("UnavailableRecipient", "for XDR recipients"),
+    ("UnknownRecipient", "for XDR recipients"),
+    ("XDSMetadataUpdateError", "no transaction updates metadata"),
+    (
+        "XDSPatientIDReconciliationError",
+        "no transaction updates metadata",
+    ),
+    (
+        "XDSMetadataUpdateOperationError",
+        "no transaction updates metadata",
+    ),
+    ("XDSMetadataVersionError", "no transaction updates metadata"),
+    (
+        "XDSMetadataIdentifierError",
+        "no transaction updates metadata",
+    ),
+    (
+        "XDSInvalidRequestException",
+        "no transaction updates metadata",
+    ),
+    ("XDSObjectTypeError", "no transaction updates metadata"),
+    (
+        "UnmodifiableMetadataError",
+        "no transaction updates metadata",
+    ),
+    (
+        "LocalPolicyRestrictionError",
+        "no transaction updates metadata",
+    ),
+    (
+        "XDSMetadataAnnotationError",
+        "no transaction updates metadata",
+    ),
+    (
+        "ReferencesExistException",
+        "no transaction removes metadata",
+    ),
+    (
+        "XDSUnreferencedObjectException",
+        "no transaction removes metadata",
+    ),
+    (
+        "XDSRemoveDocumentsError",
+        "no transaction removes documents",
+    ),
+];
+
+/// The codes that were seen as they must be.
+#[derive(Default)]
+struct Seen(BTreeSet<String>);
+
+impl Seen {
+    /// Among the errors is this one, and it says all of this.
+    #[track_caller]
+    fn told(&mut self, errors: &[RegistryError], code: &str, says: &[&str], at: Option<&str>) {
+        let error = errors.iter().find(|error| error.code.as_str() == code);
+        let error = error.unwrap_or_else(|| panic!("no {code}: {errors:?}"));
+        assert_eq!(error.severity, Severity::Error, "{error:?}");
+        assert_eq!(error.location.as_deref(), at, "{error:?}");
+        let context = &error.context;
+        for part in says {
+            assert!(context.contains(part), "no {part}: {error:?}");
+        }
+        let is_sentence =
+            context.contains(' ') && !context.contains('\n') && !context.contains(". ");
+        assert!(is_sentence && context.len() < 400, "{error:?}");
+        // The framework wants the id of a patient who is not known, and of nobody else.
+        let private = [PATIENT, "Welby", "A finding", "DEPT-1", "panicked", ".rs:"];
+        let unknown = code == "XDSUnknownPatientId";
+        for data in private.iter().skip(usize::from(unknown)) {
+            assert!(!context.contains(data), "{data}: {error:?}");
+        }
+        self.0.insert(code.to_owned());
+    }
+
+    #[track_caller]
+    fn refused(&mut self, answer: &RegistryResponse, code: &str, says: &[&str], at: Option<&str>) {
+        // ITI TF-3 4.2.4.2: a failure, never a part of a success.
+        assert_eq!(answer.status, ResponseStatus::Failure, "{code}");
+        self.told(&answer.errors, code, says, at);
+    }
+}
+
+/// A submission of one document, complete for ITI-42.
+fn submission(patient: &str, content: &str) -> Submission {
+    let mut submission = Submission::new(patient, vec![Document::text(content)]);
+    submission.repository = true;
+    submission
+}
+
+fn replaces(submission: &mut Submission, old: &str) {
+    submission.more = format!(
+        r#"<rim:Association id="Link" associationType="urn:ihe:iti:2007:AssociationType:RPLC" sourceObject="{}" targetObject="{old}"/>"#,
+        submission.documents[0].id
+    );
+}
+
+async fn accepted(town: &Town, submission: &Submission) {
+    let response = town.register(submission).await.unwrap();
+    assert_eq!(response.errors, []);
+}
+
+/// ITI-42 as it is written.
+async fn register(town: &Town, request: String) -> RegistryResponse {
+    let (client, url) = (&town.client, town.registry());
+    let request = Raw(request);
+    let sent = client.send::<Register>(&url, &request, Vec::new());
+    let response = sent.await.unwrap().response;
+    town.expected.add("ITI-42", "Import", 1);
+    response
+}
+
+/// ITI-41 as it is written, with no attachment.
+async fn provide(town: &Town, request: String) -> RegistryResponse {
+    let (client, url) = (&town.client, town.repository());
+    let request = Raw(request);
+    let sent = client.send::<Provide>(&url, &request, Vec::new());
+    let response = sent.await.unwrap().response;
+    town.expected.add("ITI-41", "Import", 1);
+    response
+}
+
+#[tokio::test]
+async fn every_code_says_what_is_wrong() {
+    let mut seen = Seen::default();
+    let town = Town::plain();
+    references(&town, &mut seen).await;
+    identities(&town, &mut seen).await;
+    metadata(&town, &mut seen).await;
+    documents(&town, &mut seen).await;
+    queries_of(&town, &mut seen).await;
+    retrieval(&town, &mut seen).await;
+    limits(&mut seen).await;
+    let provoked: BTreeSet<String> = PROVOKED.iter().map(|code| (*code).to_owned()).collect();
+    assert_eq!(seen.0, provoked);
+}
+
+async fn references(town: &Town, seen: &mut Seen) {
+    let mut lost = submission(PATIENT, "lost");
+    let nowhere = words::new_uuid();
+    replaces(&mut lost, &nowhere);
+    let answer = town.register(&lost).await.unwrap();
+    let code = "UnresolvedReferenceException";
+    seen.refused(
+        &answer,
+        code,
+        &["Link", &nowhere, "registered"],
+        Some("Link"),
+    );
+
+    let mut first = submission(PATIENT, "first");
+    first.documents[0].id = words::new_uuid();
+    accepted(town, &first).await;
+    let old = &first.documents[0].id;
+    let mut second = submission(PATIENT, "second");
+    replaces(&mut second, old);
+    accepted(town, &second).await;
+    let mut third = submission(PATIENT, "third");
+    replaces(&mut third, old);
+    let answer = town.register(&third).await.unwrap();
+    let code = "XDSRegistryDeprecatedDocumentError";
+    seen.refused(&answer, code, &["Link", "deprecated"], Some("Link"));
+}
+
+async fn identities(town: &Town, seen: &mut Seen) {
+    let first = submission(PATIENT, "first");
+    accepted(town, &first).await;
+    let mut again = submission(PATIENT, "again");
+    again.unique_id = first.unique_id.clone();
+    let answer = town.register(&again).await.unwrap();
+    let (code, says) = (
+        "XDSDuplicateUniqueIdInRegistry",
+        ["SubmissionSet", &first.unique_id],
+    );
+    seen.refused(&answer, code, &says, Some("SubmissionSet"));
+    let mut provided = again.clone();
+    provided.documents = vec![Document::text("by the repository")];
+    let answer = town.provide(&provided).await.unwrap();
+    seen.refused(&answer, code, &says, Some("SubmissionSet"));
+
+    let mut changed = submission(PATIENT, "first");
+    changed.documents[0].unique_id = first.documents[0].unique_id.clone();
+    changed.documents[0].hash = Some("0".repeat(40));
+    changed.documents[0].size = Some(4711);
+    let answer = town.register(&changed).await.unwrap();
+    let (id, at) = (
+        &*changed.documents[0].unique_id,
+        changed.documents[0].id.clone(),
+    );
+    seen.refused(&answer, "XDSNonIdenticalHash", &[id, "hash"], Some(&at));
+    seen.refused(&answer, "XDSNonIdenticalSize", &[id, "size"], Some(&at));
+    let kept = Submission::new(PATIENT, vec![Document::text("kept")]);
+    assert_eq!(town.provide(&kept).await.unwrap().errors, []);
+    let mut changed = Submission::new(PATIENT, vec![Document::text("not kept")]);
+    changed.documents[0].unique_id = kept.documents[0].unique_id.clone();
+    let answer = town.provide(&changed).await.unwrap();
+    let (id, at) = (
+        &*changed.documents[0].unique_id,
+        changed.documents[0].id.clone(),
+    );
+    seen.refused(&answer, "XDSNonIdenticalHash", &[id, "hash"], Some(&at));
+    seen.refused(&answer, "XDSNonIdenticalSize", &[id, "size"], Some(&at));
+
+    let mut twice = submission(PATIENT, "one");
+    twice.documents.push(Document::text("two"));
+    twice.documents[1].unique_id = twice.documents[0].unique_id.clone();
+    let (id, at) = (
+        &*twice.documents[1].unique_id,
+        twice.documents[1].id.clone(),
+    );
+    let answer = town.register(&twice).await.unwrap();
+    let code = "XDSRegistryDuplicateUniqueIdInMessage";
+    seen.refused(&answer, code, &["DocumentEntry", &at, id], Some(&at));
+    let answer = town.provide(&twice).await.unwrap();
+    let code = "XDSRepositoryDuplicateUniqueIdInMessage";
+    seen.refused(&answer, code, &["DocumentEntry", &at, id], Some(&at));
+}
+
+async fn metadata(town: &Town, seen: &mut Seen) {
+    let other = submission(PATIENT, "of another");
+    let mine = words::escaped(&words::patient(PATIENT));
+    let request = other.submit_objects_request();
+    let request = request.replacen(&mine, &words::escaped(&words::patient("Else")), 1);
+    let answer = register(town, request).await;
+    let at = &*other.documents[0].id;
+    let says = ["DocumentEntry", at, "patientId", "SubmissionSet"];
+    seen.refused(&answer, "XDSPatientIdDoesNotMatch", &says, Some(at));
+
+    let mut without_hash = submission(PATIENT, "hashless");
+    without_hash.documents[0].hash = None;
+    let at = without_hash.documents[0].id.clone();
+    let answer = town.register(&without_hash).await.unwrap();
+    let says = ["DocumentEntry", &at, "hash"];
+    seen.refused(&answer, "XDSRegistryMetadataError", &says, Some(&at));
+
+    let mut lying = submission(PATIENT, "lying");
+    lying.documents[0].hash = Some("0".repeat(40));
+    lying.documents[0].size = Some(7);
+    let (id, at) = (
+        &*lying.documents[0].unique_id,
+        lying.documents[0].id.clone(),
+    );
+    let answer = town.provide(&lying).await.unwrap();
+    let is = words::sha1_of(b"lying");
+    let says = [id, "hash", &is, &"0".repeat(40)];
+    seen.refused(&answer, "XDSRepositoryMetadataError", &says, Some(&at));
+    assert_eq!(answer.errors.len(), 2, "{:?}", answer.errors);
+}
+
+async fn documents(town: &Town, seen: &mut Seen) {
+    let good = submission(PATIENT, "missing");
+    let at = &*good.documents[0].id;
+    let request = good.provide_request();
+    let start = request.find("<xds:Document ").unwrap();
+    let end = request.rfind("</xds:Provide").unwrap();
+    let none = format!("{}{}", &request[..start], &request[end..]);
+    let answer = provide(town, none).await;
+    seen.refused(
+        &answer,
+        "XDSMissingDocument",
+        &[at, "no document"],
+        Some(at),
+    );
+    // The attachment that the document refers to did not come.
+    let answer = provide(town, request.clone()).await;
+    let id = &*good.documents[0].unique_id;
+    seen.refused(&answer, "XDSMissingDocument", &[id, "attachment"], Some(at));
+    let stray = format!(
+        "<xds:Document id=\"Stray\">AAAA</xds:Document>{}",
+        &request[end..]
+    );
+    let answer = provide(town, format!("{}{stray}", &request[..start])).await;
+    let says = ["Stray", "no document entry"];
+    seen.refused(&answer, "XDSMissingDocumentMetadata", &says, Some("Stray"));
+    seen.refused(&answer, "XDSMissingDocument", &[at], Some(at));
+}
+
+async fn queries_of(town: &Town, seen: &mut Seen) {
+    let patient = format!("'{}'", words::patient(PATIENT));
+    let status = ("$XDSDocumentEntryStatus", APPROVED);
+    let of = ("$XDSDocumentEntryPatientId", &*patient);
+    let others = submission("Somebody-Else", "of somebody else");
+    let mine = submission(PATIENT, "of the patient");
+    accepted(town, &others).await;
+    accepted(town, &mine).await;
+    let ids = [&others, &mine].map(|it| &*it.documents[0].unique_id);
+    let find = |slots: &[(&str, &str)]| words::query(queries::FIND_DOCUMENTS, "LeafClass", slots);
+    let unreadable = ("$XDSDocumentEntryCreationTimeFrom", "'2024-01-01'");
+    let list = format!("({patient},{patient})");
+    let cases: [(String, &str, &[&str]); 7] = [
+        (
+            words::query("00000000-0000-4000-8000-000000000000", "LeafClass", &[]),
+            "XDSUnknownStoredQuery",
+            &["stored query", "id"],
+        ),
+        (
+            find(&[of]),
+            "XDSStoredQueryMissingParam",
+            &["FindDocuments", "$XDSDocumentEntryStatus", "missing"],
+        ),
+        (
+            words::query(queries::GET_DOCUMENTS, "LeafClass", &[]),
+            "XDSStoredQueryMissingParam",
+            &[
+                "GetDocuments",
+                "$XDSDocumentEntryEntryUUID",
+                "$XDSDocumentEntryUniqueId",
+            ],
+        ),
+        (
+            find(&[status, ("$XDSDocumentEntryPatientId", &list)]),
+            "XDSStoredQueryParamNumber",
+            &["FindDocuments", "$XDSDocumentEntryPatientId", "one value"],
+        ),
+        (
+            find(&[of, status, unreadable]),
+            "XDSRegistryError",
+            &["FindDocuments", "$XDSDocumentEntryCreationTimeFrom", "YYYY"],
+        ),
+        (
+            words::query(queries::FIND_DOCUMENTS, "Everything", &[of, status]),
+            "XDSRegistryError",
+            &["returnType", "LeafClass", "ObjectRef"],
+        ),
+        (
+            words::get_documents(&ids),
+            "XDSResultNotSinglePatient",
+            &["several patients", "ObjectRef"],
+        ),
+    ];
+    for (request, code, says) in cases {
+        let answer = town.query(request).await.unwrap();
+        assert_eq!(answer.status, ResponseStatus::Failure, "{code}");
+        // ITI TF-2 3.18.4.1.3: with a failure nothing is returned.
+        assert_eq!(answer.objects, [], "{code}");
+        seen.told(&answer.errors, code, says, None);
+    }
+}
+
+async fn retrieval(town: &Town, seen: &mut Seen) {
+    let got = town.retrieve(&["2.999.404"]).await.unwrap();
+    let at = Some("2.999.404");
+    seen.refused(
+        &got.response,
+        "XDSDocumentUniqueIdError",
+        &["2.999.404"],
+        at,
+    );
+    let elsewhere = words::retrieve("2.999.33", &["2.999.404"]);
+    let got = town.retrieve_as(elsewhere).await.unwrap();
+    let says = ["2.999.33", "repositoryUniqueId"];
+    seen.refused(&got.response, "XDSUnknownRepositoryId", &says, at);
+
+    let instance = |study: &str| {
+        (
+            study.to_owned(),
+            "2.999.5".to_owned(),
+            "2.999.404".to_owned(),
+        )
+    };
+    let ask = |repository, study| {
+        words::retrieve_images(repository, &[instance(study)], &["1.2.840.10008.1.2"])
+    };
+    let got = town
+        .retrieve_images(ask("2.999.33", "2.999.4"))
+        .await
+        .unwrap();
+    seen.refused(&got.response, "XDSUnknownRepositoryId", &says, at);
+    let got = town
+        .retrieve_images(ask(words::REPOSITORY, "2.999.4"))
+        .await
+        .unwrap();
+    seen.refused(
+        &got.response,
+        "XDSDocumentUniqueIdError",
+        &["2.999.404"],
+        at,
+    );
+    let got = town
+        .retrieve_images(ask(words::REPOSITORY, ""))
+        .await
+        .unwrap();
+    let says = ["2.999.404", "Study", "needed"];
+    seen.refused(&got.response, "XDSRepositoryError", &says, at);
+}
+
+async fn limits(seen: &mut Seen) {
+    let town = Town::found(Setup {
+        plain: true,
+        environment: vec![("HILUM_REGISTRY__MAX_RESULTS".into(), "1".into())],
+        ..Setup::default()
+    });
+    for content in ["one", "two"] {
+        accepted(&town, &submission(PATIENT, content)).await;
+    }
+    let request = words::find_documents(PATIENT, "LeafClass");
+    let answer = town.query(request).await.unwrap();
+    assert_eq!(answer.status, ResponseStatus::Failure);
+    assert_eq!(answer.objects, []);
+    seen.told(&answer.errors, "XDSTooManyResults", &["more than 1"], None);
+    drop(town);
+
+    let town = Town::found(Setup {
+        plain: true,
+        refuse_unknown_patients: true,
+        ..Setup::default()
+    });
+    let answer = town
+        .register(&submission(PATIENT, "of nobody"))
+        .await
+        .unwrap();
+    let says = [&*words::patient(PATIENT), "not known"];
+    seen.refused(&answer, "XDSUnknownPatientId", &says, Some("SubmissionSet"));
+    let provided = submission(PATIENT, "of nobody");
+    let answer = town.provide(&provided).await.unwrap();
+    seen.refused(&answer, "XDSUnknownPatientId", &says, Some("SubmissionSet"));
+    drop(town);
+
+    let nobody = "http://127.0.0.1:1/registry".to_owned();
+    let town = Town::found(Setup {
+        plain: true,
+        environment: vec![("HILUM_REPOSITORY__REGISTRY".into(), nobody)],
+        uncounted: true,
+        ..Setup::default()
+    });
+    let answer = town.provide(&submission(PATIENT, "alone")).await.unwrap();
+    seen.refused(&answer, "XDSRegistryNotAvailable", &["registry"], None);
+}
+
+/// Each code is in one of the tables above; what a room can say is provoked.
+#[test]
+fn every_code_has_its_place() {
+    let places = PROVOKED.iter().copied();
+    let places = places.chain(INSIDE.iter().map(|(code, ..)| *code));
+    let said: BTreeSet<&str> = places.clone().collect();
+    let never: BTreeSet<&str> = NEVER.iter().map(|(code, _)| *code).collect();
+    assert_eq!(
+        said.len() + never.len(),
+        places.count() + NEVER.len(),
+        "a code stands twice"
+    );
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    for (_, file, test) in INSIDE {
+        assert!(read(file).contains(&format!("fn {test}()")), "{test}");
+    }
+    // `Variant = "code",` as the codes are declared.
+    let declared = read("xds-schemas/src/codes/error_code.rs");
+    let codes: Vec<(&str, &str)> = declared
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix("\",")?.split_once(" = \""))
+        .collect();
+    assert!(codes.len() > 50, "{codes:?}");
+    let mut sources = String::new();
+    for folder in [
+        "registry/src",
+        "repository/src",
+        "xds-schemas/src",
+        "transport/src",
+    ] {
+        collect(&root.join(folder), &mut sources);
+    }
+    for (variant, code) in codes {
+        let can_be_said = said.contains(code);
+        assert!(
+            can_be_said != never.contains(code),
+            "{code} is in no table, or in two"
+        );
+        let constructed = format!("ErrorCode::{variant}");
+        let is_said = sources.match_indices(&constructed).any(|(at, found)| {
+            let after = sources[at + found.len()..].chars().next();
+            !after.is_some_and(|it| it.is_alphanumeric() || it == '_')
+        });
+        assert_eq!(
+            is_said, can_be_said,
+            "{code}: what the sources say, what the tables say"
+        );
+    }
+}
+
+/// The sources in a folder without their tests.
+fn collect(folder: &std::path::Path, sources: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && name != "tests" {
+            collect(&path, sources);
+        } else if name.ends_with(".rs") && !["tests.rs", "error_code.rs"].contains(&&*name) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            sources.push_str(text.split("#[cfg(test)]\nmod tests {").next().unwrap());
+        }
+    }
+}
