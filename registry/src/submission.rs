@@ -271,7 +271,7 @@ mod tests {
 
     use super::*;
 
-    /// ITI TF-3 Table 4.2.4.1-2: XDSRegistryOutOfResources is for a registry that has no room left.
+    /// ITI TF-3 4.2.4.1, Table 4.2.4.1-2: XDSRegistryOutOfResources is for a registry that has no room left.
     #[test]
     fn a_patient_with_too_many_objects_gets_no_more() {
         let folder = tempfile::tempdir().unwrap();

@@ -72,6 +72,7 @@ mod tests {
         failure.told().unwrap().remove(0)
     }
 
+    /// ITI TF-3 4.2.4.1.
     #[test]
     fn a_full_disk_is_named_and_everything_else_is_internal() {
         for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {

@@ -195,6 +195,7 @@ async fn provide(town: &Town, request: String) -> RegistryResponse {
     response
 }
 
+/// ITI TF-3 4.2.4.1.
 #[tokio::test]
 async fn every_code_says_what_is_wrong() {
     let mut seen = Seen::default();
@@ -503,6 +504,7 @@ async fn limits(seen: &mut Seen) {
 }
 
 /// Each code is in one of the tables above; what a room can say is provoked.
+/// ITI TF-3 4.2.4.1.
 #[test]
 fn every_code_has_its_place() {
     let places = PROVOKED.iter().copied();

@@ -96,6 +96,7 @@ async fn parameters_choose() {
     }
 }
 
+/// ITI TF-2 3.18.4.1.2.3.6.1, 3.18.4.1.3.
 #[tokio::test]
 async fn wrong_questions_are_answered_with_their_error() {
     let town = Town::plain();

@@ -6,6 +6,7 @@ use xds_schemas::codes::status::ResponseStatus;
 
 use crate::{codes, unharmed};
 
+/// ITI TF-2 3.41.4.1.3.
 #[tokio::test]
 async fn documents_are_found_and_come_back_byte_for_byte() {
     let town = Town::secure();
@@ -59,6 +60,7 @@ async fn documents_are_found_and_come_back_byte_for_byte() {
 }
 
 /// Hash and size may be left out; the repository fills them in.
+/// ITI TF-2 3.41.4.1.3.
 #[tokio::test]
 async fn hash_and_size_are_added() {
     let town = Town::plain();
@@ -75,6 +77,7 @@ async fn hash_and_size_are_added() {
 }
 
 /// All errors of the registry are told to the source, and the documents are gone again.
+/// ITI TF-2 3.41.4.1.3.
 #[tokio::test]
 async fn what_the_registry_refuses_is_not_kept() {
     let mut town = Town::found(Setup {
@@ -124,6 +127,7 @@ async fn a_unique_id_stands_for_the_same_bytes_for_ever() {
 }
 
 /// A registry that does not answer is named as the reason, and the repository keeps nothing.
+/// ITI TF-2 3.41.4.1.3.
 #[tokio::test]
 async fn without_a_registry_nothing_is_provided() {
     let nobody = "http://127.0.0.1:1/registry".to_owned();

@@ -21,6 +21,7 @@ const SUBMISSIONS: usize = 40;
 
 /// ITI TF-2 3.42.4.1.3.5: only an approved document is replaced, so of many replacements at once
 /// one succeeds; 3.42.4.1.3.1: nothing stays of the others.
+/// ITI TF-3 4.2.2.2.3.
 pub(crate) async fn of_many_replacements_one_succeeds(site: Site) {
     let site = Arc::new(site.with_patients().await);
     let p1 = patient("P1");

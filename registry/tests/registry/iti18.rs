@@ -200,6 +200,7 @@ async fn finds(site: &Site, query: StoredQuery, expected: &[&EntryUuid]) {
     assert_eq!(found, expected, "{query:?}");
 }
 
+/// ITI TF-2 3.18.4.1.2.3.7.1.
 #[expect(clippy::too_many_lines, reason = "it is a table")]
 pub(crate) async fn find_documents_by_what_is_asked(site: Site) {
     let site = site.with_patients().await;
@@ -308,6 +309,7 @@ pub(crate) async fn find_documents_by_what_is_asked(site: Site) {
     }
 }
 
+/// ITI TF-2 3.18.4.1.2.3.7.14.
 pub(crate) async fn find_documents_by_reference_id(site: Site) {
     let site = site.with_patients().await;
     let it = Archive::fill(&site).await;
@@ -327,6 +329,7 @@ pub(crate) async fn find_documents_by_reference_id(site: Site) {
     finds(&site, ask(vec![like("1.9.2%")]), &[]).await;
 }
 
+/// ITI TF-2 3.18.4.1.2.3.7.2.
 pub(crate) async fn find_submission_sets(site: Site) {
     let site = site.with_patients().await;
     let it = Archive::fill(&site).await;
@@ -376,6 +379,7 @@ pub(crate) async fn find_submission_sets(site: Site) {
     finds(&site, ask(|it| it.statuses = vec![DEPRECATED]), &[]).await;
 }
 
+/// ITI TF-2 3.18.4.1.2.3.7.3.
 pub(crate) async fn find_folders(site: Site) {
     let site = site.with_patients().await;
     let it = Archive::fill(&site).await;
@@ -417,6 +421,7 @@ pub(crate) async fn find_folders(site: Site) {
     finds(&site, ask(|it| it.statuses = vec![DEPRECATED]), &[]).await;
 }
 
+/// ITI TF-2 3.18.4.1.2.3.7.4.
 pub(crate) async fn get_everything(site: Site) {
     let site = site.with_patients().await;
     let it = Archive::fill(&site).await;
@@ -443,6 +448,7 @@ pub(crate) async fn get_everything(site: Site) {
     finds(&site, StoredQuery::GetAll(query), &[&it.early]).await;
 }
 
+/// ITI TF-2 3.18.4.1.2.3.7.5, 3.18.4.1.2.3.7.6.
 pub(crate) async fn get_documents_by_name(site: Site) {
     let site = site.with_patients().await;
     let it = Archive::fill(&site).await;
@@ -476,6 +482,7 @@ pub(crate) async fn get_documents_by_name(site: Site) {
     finds(&site, StoredQuery::GetFolders(by_uuid), &[folder]).await;
 }
 
+/// ITI TF-2 3.18.4.1.2.3.7.
 pub(crate) async fn whole_objects_are_of_one_patient(site: Site) {
     let site = site.with_patients().await;
     let it = Archive::fill(&site).await;
@@ -499,6 +506,7 @@ pub(crate) async fn whole_objects_are_of_one_patient(site: Site) {
     assert_eq!(site.find(&both).await.len(), 4);
 }
 
+/// ITI TF-2 3.18.4.1.2.3.7.7, 3.18.4.1.2.3.7.8, 3.18.4.1.2.3.7.9.
 pub(crate) async fn associations_of_objects(site: Site) {
     let site = site.with_patients().await;
     let it = Archive::fill(&site).await;
@@ -529,6 +537,7 @@ pub(crate) async fn associations_of_objects(site: Site) {
     finds(&site, get_associations([&new_uuid()]), &[]).await;
 }
 
+/// ITI TF-2 3.18.4.1.2.3.7.10.
 pub(crate) async fn a_submission_set_and_its_contents(site: Site) {
     let site = site.with_patients().await;
     let it = Archive::fill(&site).await;
@@ -564,6 +573,7 @@ pub(crate) async fn a_submission_set_and_its_contents(site: Site) {
     .await;
 }
 
+/// ITI TF-2 3.18.4.1.2.3.7.11.
 pub(crate) async fn a_folder_and_its_contents(site: Site) {
     let site = site.with_patients().await;
     let it = Archive::fill(&site).await;
@@ -590,6 +600,7 @@ pub(crate) async fn a_folder_and_its_contents(site: Site) {
     assert_eq!(links(&found), []);
 }
 
+/// ITI TF-2 3.18.4.1.2.3.7.12.
 pub(crate) async fn the_folders_of_a_document(site: Site) {
     let site = site.with_patients().await;
     let it = Archive::fill(&site).await;
@@ -609,6 +620,7 @@ pub(crate) async fn the_folders_of_a_document(site: Site) {
     finds(&site, ask(Names::EntryUuids(vec![it.late.clone()])), &[]).await;
 }
 
+/// ITI TF-2 3.18.4.1.2.3.7.13.
 pub(crate) async fn documents_that_are_related(site: Site) {
     let site = site.with_patients().await;
     let it = Archive::fill(&site).await;
@@ -641,6 +653,7 @@ pub(crate) async fn documents_that_are_related(site: Site) {
     .await;
 }
 
+/// ITI TF-2 3.18.4.1.3.
 pub(crate) async fn a_patient_whom_nobody_knows(site: Site) {
     let site = site.with_patients().await;
     let stranger = patient("P3");
@@ -657,6 +670,7 @@ pub(crate) async fn a_patient_whom_nobody_knows(site: Site) {
     finds(&site, find_documents(&patient("P1")), &[]).await;
 }
 
+/// ITI TF-2 3.18.4.1.3.
 pub(crate) async fn too_much_is_not_answered(site: Site) {
     let site = site.with_patients().await;
     let it = Archive::fill(&site).await;
@@ -677,6 +691,7 @@ pub(crate) async fn too_much_is_not_answered(site: Site) {
 }
 
 /// Documents of two patients stay what they are when one refers to the other's.
+/// ITI TF-2 3.18.4.1.2.3.7.10.
 pub(crate) async fn contents_of_several_patients(site: Site) {
     let site = site.with_patients().await;
     let it = Archive::fill(&site).await;

@@ -37,6 +37,7 @@ pub(crate) async fn a_submission_is_registered_and_found(site: Site) {
     assert_eq!(read.to_ebrim(), sent.to_ebrim());
 }
 
+/// ITI TF-2 3.42.4.1.3.
 pub(crate) async fn everything_is_there_when_the_registry_is_opened_again(site: Site) {
     let site = site.with_patients().await;
     let (submission, _) = one(&patient("P1"));
@@ -47,6 +48,7 @@ pub(crate) async fn everything_is_there_when_the_registry_is_opened_again(site: 
     assert_eq!(site.find(&get_all(&patient("P1"))).await, before);
 }
 
+/// ITI TF-2 3.42.4.1.3.7.
 pub(crate) async fn names_become_uuids(site: Site) {
     let site = site.with_patients().await;
     let p1 = patient("P1");
@@ -65,6 +67,7 @@ pub(crate) async fn names_become_uuids(site: Site) {
     }
 }
 
+/// ITI TF-2 3.42.4.1.3.2.
 pub(crate) async fn extra_metadata_comes_back(site: Site) {
     let site = site.with_patients().await;
     let mut submission = empty(&patient("P1"));
@@ -166,6 +169,7 @@ pub(crate) async fn slots_that_nobody_may_name_are_refused(site: Site) {
     }
 }
 
+/// ITI TF-2 3.42.4.1.3.3.2.
 pub(crate) async fn an_unknown_patient_is_refused(site: Site) {
     let site = site.with_patients().await;
     let stranger = patient("P3");
@@ -182,6 +186,7 @@ pub(crate) async fn an_unknown_patient_is_refused(site: Site) {
     assert_eq!(site.find(&find_documents(&stranger)).await.len(), 1);
 }
 
+/// ITI TF-2 3.42.4.1.3.3.7.
 pub(crate) async fn unique_ids_of_sets_and_folders_are_new(site: Site) {
     let site = site.with_patients().await;
     let (p1, p2) = (patient("P1"), patient("P2"));
@@ -212,6 +217,7 @@ pub(crate) async fn unique_ids_of_sets_and_folders_are_new(site: Site) {
     }
 }
 
+/// ITI TF-3 4.2.2.2, 4.2.3.1.7; ITI TF-2 3.42.4.1.3.3.1.
 pub(crate) async fn the_same_document_may_be_registered_again(site: Site) {
     let site = site.with_patients().await;
     let (p1, p2) = (patient("P1"), patient("P2"));
@@ -255,6 +261,7 @@ pub(crate) async fn the_same_document_may_be_registered_again(site: Site) {
     );
 }
 
+/// ITI TF-2 3.42.4.1.3.7.
 pub(crate) async fn entry_uuids_are_given_once(site: Site) {
     let site = site.with_patients().await;
     let (first, uuid) = one(&patient("P1"));
@@ -265,6 +272,7 @@ pub(crate) async fn entry_uuids_are_given_once(site: Site) {
         .await;
 }
 
+/// ITI TF-2 3.42.4.1.3.
 pub(crate) async fn everything_that_is_wrong_is_said_at_once(site: Site) {
     let site = site.with_patients().await;
     let p1 = patient("P1");
@@ -294,6 +302,7 @@ pub(crate) async fn everything_that_is_wrong_is_said_at_once(site: Site) {
     assert_eq!(site.find(&get_all(&p1)).await, before);
 }
 
+/// ITI TF-3 4.2.4.2; ITI TF-2 3.42.4.1.3, 3.42.4.1.3.1.
 pub(crate) async fn nothing_stays_of_what_is_refused(site: Site) {
     let site = site.with_patients().await;
     let p1 = patient("P1");
@@ -314,6 +323,7 @@ pub(crate) async fn nothing_stays_of_what_is_refused(site: Site) {
     site.accept(&submission).await;
 }
 
+/// ITI TF-2 3.42.4.1.3.3.3.
 pub(crate) async fn codes_of_other_domains_are_refused(site: Site) {
     let site = site.with_patients().await;
     let codes = r#"<Codes><CodeType name="typeCode" classScheme="urn:uuid:f0306f51-975f-434e-a61c-c59651d33983">
@@ -353,6 +363,7 @@ async fn related(site: &Site, how: AssociationType, to: &EntryUuid) -> EntryUuid
     uuid
 }
 
+/// ITI TF-3 4.2.2.2.3, 4.2.2.2.4, 4.2.2.2.5; ITI TF-2 3.42.4.1.3.5.
 pub(crate) async fn a_replaced_document_is_deprecated_with_what_hangs_on_it(site: Site) {
     let site = site.with_patients().await;
     for how in [
@@ -391,6 +402,7 @@ pub(crate) async fn a_replaced_document_is_deprecated_with_what_hangs_on_it(site
     }
 }
 
+/// ITI TF-3 4.2.2; ITI TF-2 3.42.4.1.3.4, 3.42.4.1.3.5.
 pub(crate) async fn deprecated_documents_are_not_referred_to(site: Site) {
     let site = site.with_patients().await;
     let p1 = patient("P1");
@@ -422,6 +434,7 @@ pub(crate) async fn deprecated_documents_are_not_referred_to(site: Site) {
     site.refuse(&into_folder, &refused).await;
 }
 
+/// ITI TF-3 4.2.2.2.3; ITI TF-2 3.42.4.1.3.5.
 pub(crate) async fn a_replacement_goes_into_the_folders_of_what_it_replaces(site: Site) {
     let site = site.with_patients().await;
     let p1 = patient("P1");
@@ -463,6 +476,7 @@ pub(crate) async fn a_replacement_goes_into_the_folders_of_what_it_replaces(site
     assert!(sets[0].id != first.submission_set.entry_uuid.as_str());
 }
 
+/// ITI TF-2 3.42.4.1.3.5.
 pub(crate) async fn a_replacement_is_put_into_a_folder_once(site: Site) {
     let site = site.with_patients().await;
     let p1 = patient("P1");
@@ -482,6 +496,7 @@ pub(crate) async fn a_replacement_is_put_into_a_folder_once(site: Site) {
     assert_eq!(to_new.filter(|it| it.target == new).count(), 1);
 }
 
+/// ITI TF-2 3.42.4.1.2.
 pub(crate) async fn references_must_be_registered(site: Site) {
     let site = site.with_patients().await;
     let p1 = patient("P1");
@@ -513,6 +528,7 @@ async fn registered(site: &Site, of: &PatientId) -> EntryUuid {
     uuid
 }
 
+/// ITI TF-3 4.2.2.1.3; ITI TF-2 3.42.4.1.3.3.2, 3.42.4.1.3.5.
 pub(crate) async fn patients_do_not_mix(site: Site) {
     let site = site.with_patients().await;
     let (p1, p2) = (patient("P1"), patient("P2"));
@@ -539,6 +555,7 @@ pub(crate) async fn patients_do_not_mix(site: Site) {
     site.refuse(&into_folder, &refused).await;
 }
 
+/// ITI TF-3 4.2.2.1.1.
 pub(crate) async fn another_patients_document_may_be_referred_to(site: Site) {
     let site = site.with_patients().await;
     let (p1, p2) = (patient("P1"), patient("P2"));
@@ -571,6 +588,7 @@ pub(crate) async fn another_patients_document_may_be_referred_to(site: Site) {
         .await;
 }
 
+/// ITI TF-3 4.2.2.1.5, 4.2.2.2.1, 4.2.2.2.6; ITI TF-2 3.42.4.1.3.5.
 pub(crate) async fn submission_sets_and_folders_hold_what_they_may(site: Site) {
     let site = site.with_patients().await;
     let p1 = patient("P1");
@@ -610,6 +628,7 @@ pub(crate) async fn submission_sets_and_folders_hold_what_they_may(site: Site) {
     site.refuse(&submission, &refused).await;
 }
 
+/// ITI TF-3 4.2.2.1.4.
 pub(crate) async fn documents_go_into_folders_later(site: Site) {
     let site = site.with_patients().await;
     let p1 = patient("P1");
@@ -647,6 +666,7 @@ pub(crate) async fn many_submissions_at_a_time(site: Site) {
 }
 
 /// Whoever is first gets it; there is no moment at which two do.
+/// ITI TF-2 3.42.4.1.3.3.7.
 pub(crate) async fn a_race_for_one_unique_id(site: Site) {
     let site = std::sync::Arc::new(site.with_patients().await);
     let unique_id = UniqueId(new_oid());

@@ -377,6 +377,7 @@ pub(crate) async fn a_document_by_reference(site: Site) {
 }
 
 /// ITI TF-2 3.42.4.1.3.3: what is O, R and R2 in ITI TF-3 4.3.1 is kept and comes back, all of it.
+/// ITI TF-2 3.42.4.1.3.
 pub(crate) async fn every_attribute_comes_back(site: Site) {
     let site = site.with_patients().await;
     let p1 = patient("P1");

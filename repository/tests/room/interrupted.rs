@@ -133,6 +133,7 @@ async fn a_registry_that_cannot_say_is_asked_again() {
     assert_eq!(site.content(&draft.id(0)).await, b"patient");
 }
 
+/// ITI TF-2 3.41.4.1.3.
 #[tokio::test]
 async fn who_finds_a_document_in_the_registry_can_retrieve_it() {
     let site = Site::open().await;

@@ -64,6 +64,7 @@ async fn documents_come_back_as_they_were_and_the_registry_knows_them() {
     assert_eq!(site.records(), expected);
 }
 
+/// ITI TF-2 3.42.4.2.3.1.
 #[tokio::test]
 async fn remarks_of_the_registry_are_passed_on() {
     let site = Site::open().await;
@@ -76,6 +77,7 @@ async fn remarks_of_the_registry_are_passed_on() {
     assert_eq!(site.content(&draft.id(0)).await, b"remarkable");
 }
 
+/// ITI TF-2 3.42.4.2.3.1.
 #[tokio::test]
 async fn what_the_registry_refuses_leaves_nothing_and_all_reasons_are_passed_on() {
     let site = Site::open().await;
@@ -103,6 +105,7 @@ async fn what_the_registry_refuses_leaves_nothing_and_all_reasons_are_passed_on(
     assert_eq!(site.records()[..3], expected);
 }
 
+/// ITI TF-2 3.41.4.1.3.
 #[tokio::test]
 async fn hash_and_size_must_be_true() {
     let site = Site::open().await;
@@ -118,6 +121,7 @@ async fn hash_and_size_must_be_true() {
     assert!(site.registry.submissions.lock().unwrap().is_empty());
 }
 
+/// ITI TF-2 3.41.4.1.3.
 #[tokio::test]
 async fn every_document_has_an_entry_and_every_entry_a_document() {
     let site = Site::open().await;
@@ -157,6 +161,7 @@ async fn every_document_has_an_entry_and_every_entry_a_document() {
     assert_eq!(site.records().len(), 6);
 }
 
+/// ITI TF-2 3.41.4.1.3.
 #[tokio::test]
 async fn metadata_that_breaks_a_rule_is_refused_here() {
     let site = Site::open().await;
@@ -179,6 +184,7 @@ async fn metadata_that_breaks_a_rule_is_refused_here() {
     site.nothing_left().await;
 }
 
+/// ITI TF-2 3.41.4.1.3.
 #[tokio::test]
 async fn a_unique_id_stands_for_the_same_bytes_for_ever() {
     let site = Site::open().await;

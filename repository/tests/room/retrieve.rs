@@ -20,6 +20,7 @@ fn asked(home: Option<&str>, repository: &str, id: &str) -> DocumentRequest {
     }
 }
 
+/// ITI TF-2 3.43.4.2.2.
 #[tokio::test]
 async fn all_some_or_none() {
     let site = Site::open().await;

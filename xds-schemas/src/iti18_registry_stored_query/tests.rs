@@ -288,6 +288,7 @@ fn documents_that_are_not_wanted() {
     assert_eq!(query.filter.entry_types, [DocumentEntryType::OnDemand]);
 }
 
+/// ITI TF-2 3.18.4.1.2.3.6.2.
 #[test]
 fn defaults_and_leniency() {
     let filter = find(&[]).unwrap();
@@ -321,6 +322,7 @@ fn defaults_and_leniency() {
     );
 }
 
+/// ITI TF-2 3.18.4.1.2.3.5.
 #[test]
 fn wildcards() {
     for (pattern, value, expected) in [

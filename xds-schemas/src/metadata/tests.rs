@@ -292,6 +292,7 @@ fn count(slots: &[Slot], slot: &Slot) -> usize {
 }
 
 proptest! {
+    /// ITI TF-3 4.2.3.2.
     #[test]
     fn document_entries_lose_nothing(object in entries()) {
         let entry = DocumentEntry::from_ebrim(&object).unwrap();
@@ -341,6 +342,7 @@ proptest! {
     }
 }
 
+/// ITI TF-3 4.2.3.1.7.
 #[test]
 fn patient_ids_have_one_form() {
     for good in [

@@ -145,6 +145,7 @@ impl TimeRange {
 mod tests {
     use super::*;
 
+    /// ITI TF-3 4.2.3.1.7.
     #[test]
     fn only_dtm_is_read() {
         for good in [
@@ -194,6 +195,7 @@ mod tests {
     }
 
     /// The rows of the table in ITI TF-2 3.18.4.1.2.3.3.2: from, value, to, result.
+    /// ITI TF-2 3.18.4.1.2.3.3.
     #[test]
     fn partial_precision() {
         let table = [

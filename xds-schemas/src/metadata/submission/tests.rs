@@ -125,6 +125,7 @@ fn a_valid_submission_is_read_as_it_was_written() {
     }
 }
 
+/// ITI TF-3 4.2.1.5.
 #[test]
 fn resolving_follows_every_name() {
     let mut submission = valid();

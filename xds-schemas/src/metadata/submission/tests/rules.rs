@@ -171,6 +171,7 @@ fn both(name: &str, mutate: impl Fn(&mut Objects), object: &'static str, attribu
     );
 }
 
+/// ITI TF-3 4.3.1.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of rules")]
 fn attributes_that_are_required() {
@@ -283,6 +284,7 @@ fn attributes_that_are_required() {
     }
 }
 
+/// ITI TF-3 4.3.1.
 #[test]
 fn attributes_that_are_optional() {
     for name in [
@@ -327,6 +329,7 @@ fn attributes_that_are_optional() {
 
 const REFERENCES: &str = "urn:ihe:iti:xds:2013:referenceIdList";
 
+/// ITI TF-3 4.2.3.1.1, 4.2.3.1.7.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of rules")]
 fn forms_of_slots() {
@@ -459,6 +462,7 @@ fn forms_of_slots() {
     );
 }
 
+/// ITI TF-3 4.2.3.1.5, 4.3.1.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of rules")]
 fn forms_of_identities_and_texts() {
@@ -619,6 +623,7 @@ fn rename(objects: &mut Objects, from: &str, to: &str) {
     }
 }
 
+/// ITI TF-3 4.2.3.1.2, 4.2.3.1.4, 4.2.3.1.7.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of rules")]
 fn forms_of_codes_and_authors() {
@@ -768,6 +773,7 @@ fn forms_of_codes_and_authors() {
     }
 }
 
+/// ITI TF-3 4.2.1.5, 4.2.2.1.1, 4.2.2.1.2, 4.2.2.1.3; ITI TF-2 3.42.4.1.3.3.2.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of rules")]
 fn one_submission_set_and_what_it_has() {
@@ -877,6 +883,7 @@ fn one_submission_set_and_what_it_has() {
     );
 }
 
+/// ITI TF-3 4.2.1.2, 4.2.1.3.
 #[test]
 fn classifications_beside_their_objects() {
     for (rules, code) in [(Rules::Register, METADATA), (Rules::Provide, REPOSITORY)] {
@@ -914,6 +921,7 @@ fn classifications_beside_their_objects() {
     }
 }
 
+/// ITI TF-3 4.2.1.5, 4.2.2.1.1.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of rules")]
 fn memberships() {
@@ -1021,6 +1029,7 @@ fn memberships() {
     );
 }
 
+/// ITI TF-3 4.2.2, 4.2.2.2; ITI TF-2 3.42.4.1.3.5.
 #[test]
 fn relationships() {
     let relate = |how: &'static str, from: &'static str, to: &'static str| {
