@@ -1,0 +1,266 @@
+//! The registry beside a model of it: whatever is submitted, good or bad, both say the same, and
+//! after each submission all stored queries find the same.
+//!
+//! HILUM_MODEL_CASES says how many stories are told. A story that ends badly is made as short as it
+//! can be, printed, and kept in `failures`, from where it is told again first.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod model;
+mod plan;
+#[path = "../registry/postgres.rs"]
+mod postgres;
+#[allow(dead_code, reason = "the registry's other tests need more of it")]
+#[path = "../registry/site.rs"]
+mod site;
+#[allow(dead_code, reason = "the registry's other tests need more of it")]
+#[path = "../registry/words.rs"]
+mod words;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::collection::vec;
+use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
+use xds_schemas::codes::status::{APPROVED, AvailabilityStatus, ResponseStatus};
+use xds_schemas::ebrim::{Body, RegistryObject};
+use xds_schemas::ebrs::ReturnType;
+use xds_schemas::iti18_registry_stored_query::{ContentFilter, GetAll, StoredQuery};
+use xds_schemas::metadata::{DocumentEntryType, PatientId};
+
+use model::{Model, What};
+use plan::{Plan, Question, plan, question};
+use site::Site;
+
+/// How long a story is at most.
+const STEPS: usize = 7;
+
+/// One submission, and what is asked then.
+type Step = (Plan, Question);
+
+fn cases(usual: u32) -> u32 {
+    let wanted = std::env::var("HILUM_MODEL_CASES").ok();
+    wanted.and_then(|it| it.parse().ok()).unwrap_or(usual)
+}
+
+/// Tells stories to a registry and to the model.
+fn tell(site: &Site, runtime: &tokio::runtime::Runtime, cases: u32) {
+    let config = Config {
+        cases,
+        max_shrink_iters: 2000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
+            "tests/model/failures",
+        ))),
+        ..Config::default()
+    };
+    let told = Cell::new(0u64);
+    let seen = RefCell::new(Seen::default());
+    let stories = vec((plan(), question()), 1..=STEPS);
+    let result = TestRunner::new(config).run(&stories, |steps| {
+        // Each story has patients of its own; the last one is unknown.
+        told.set(told.get() + 1);
+        let patients = ["A", "B", "X"].map(|it| words::patient(&format!("{it}{}", told.get())));
+        runtime.block_on(story(site, &patients, &steps, &mut seen.borrow_mut()))
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    seen.borrow().is_enough(cases);
+}
+
+/// What happened: that both say the same means nothing if they never say anything.
+#[derive(Debug, Default)]
+struct Seen {
+    accepted: u32,
+    /// How often each code was answered.
+    refused: BTreeMap<String, u32>,
+    /// How often each query found something.
+    found: BTreeMap<&'static str, u32>,
+}
+
+impl Seen {
+    fn is_enough(&self, cases: u32) {
+        eprintln!("{self:?}");
+        if cases < 20 {
+            return;
+        }
+        assert!(self.accepted >= cases, "{self:?}");
+        assert!(self.refused.values().sum::<u32>() >= cases / 2, "{self:?}");
+        assert!(self.refused.len() >= 6, "{self:?}");
+        assert_eq!(self.found.len(), 14, "{self:?}");
+    }
+}
+
+async fn story(
+    site: &Site,
+    patients: &[PatientId],
+    steps: &[Step],
+    seen: &mut Seen,
+) -> Result<(), TestCaseError> {
+    let mut model = Model::default();
+    for patient in &patients[..2] {
+        assert!(site.registry.add_patient(patient).await.unwrap());
+        model.patients.push(patient.clone());
+    }
+    let mut links = BTreeMap::new();
+    for (plan, question) in steps {
+        let submission = plan.submission(&model, patients);
+        let answer = site.submit(&submission).await;
+        let codes: BTreeSet<String> = answer.errors.iter().map(|it| it.code.to_string()).collect();
+        let expected = model.submit(&submission);
+        let expected: BTreeSet<String> = expected.into_iter().map(str::to_owned).collect();
+        if codes != expected {
+            let text = format!(
+                "{submission:#?}: {:#?}, expected {expected:?}",
+                answer.errors
+            );
+            return Err(TestCaseError::fail(text));
+        }
+        let is_success = answer.status == ResponseStatus::Success;
+        assert_eq!(is_success, codes.is_empty());
+        seen.accepted += u32::from(is_success);
+        for code in codes {
+            *seen.refused.entry(code).or_default() += 1;
+        }
+        learn(site, patients, &mut links).await;
+        for query in question.queries(&model, patients) {
+            if compare(site, &model, &links, &query).await? {
+                *seen.found.entry(query.kind().name()).or_default() += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Source, target and how an association is told, by its entryUUID.
+type Links = BTreeMap<String, (String, String, String)>;
+
+/// Everything that there is, so that associations of associations can be told.
+async fn learn(site: &Site, patients: &[PatientId], links: &mut Links) {
+    let both = vec![AvailabilityStatus::Approved, AvailabilityStatus::Deprecated];
+    for patient in patients {
+        let everything = StoredQuery::GetAll(GetAll {
+            patient: patient.clone(),
+            document_entry_statuses: both.clone(),
+            submission_set_statuses: both.clone(),
+            folder_statuses: both.clone(),
+            filter: ContentFilter {
+                entry_types: vec![DocumentEntryType::Stable],
+                ..ContentFilter::default()
+            },
+        });
+        for object in site.query(&everything).await.objects {
+            if let Body::Association {
+                association_type,
+                source,
+                target,
+            } = &object.body
+            {
+                let status = object.slot("SubmissionSetStatus");
+                let status = status.map_or("", |it| it.values[0].as_str());
+                let how = format!("{association_type} {status}");
+                links.insert(object.id.clone(), (source.clone(), target.clone(), how));
+            }
+        }
+    }
+}
+
+fn name(id: &str, links: &Links) -> String {
+    match links.get(id) {
+        None => id.to_owned(),
+        Some((source, target, how)) => {
+            format!("({} {how} {})", name(source, links), name(target, links))
+        }
+    }
+}
+
+/// How objects are told: what they are called, and whether they are approved. Associations are
+/// called by what they connect, because the registry makes some of them itself.
+fn told(objects: &[RegistryObject], links: &Links) -> Vec<String> {
+    let tell = |it: &RegistryObject| {
+        let approved = it.status.as_deref() == Some(APPROVED);
+        format!("{} {approved}", name(&it.id, links))
+    };
+    let mut told: Vec<String> = objects.iter().map(tell).collect();
+    told.sort_unstable();
+    told
+}
+
+/// How the model calls an object.
+fn name_in(model: &Model, at: usize) -> String {
+    match &model.objects[at].what {
+        What::Link {
+            how,
+            source,
+            target,
+            status,
+        } => {
+            let status = status.map_or("", |it| it.as_str());
+            let (source, target) = (name_in(model, *source), name_in(model, *target));
+            format!("({source} {} {status} {target})", how.as_str())
+        }
+        _ => model.objects[at].uuid.as_ref().unwrap().to_string(),
+    }
+}
+
+/// Asks both; says whether anything was found.
+async fn compare(
+    site: &Site,
+    model: &Model,
+    links: &Links,
+    query: &StoredQuery,
+) -> Result<bool, TestCaseError> {
+    let answer = site.query(query).await;
+    let found = match answer.errors.as_slice() {
+        [] => Ok(told(&answer.objects, links)),
+        errors => Err(errors
+            .iter()
+            .map(|it| it.code.to_string())
+            .collect::<Vec<_>>()),
+    };
+    let expected = match model.query(query) {
+        Ok(places) => {
+            let tell =
+                |at: &usize| format!("{} {}", name_in(model, *at), model.objects[*at].is_approved);
+            let mut all: Vec<String> = places.iter().map(tell).collect();
+            all.sort_unstable();
+            Ok(all)
+        }
+        Err(code) => Err(vec![code.to_owned()]),
+    };
+    if found != expected {
+        let text = format!("{query:#?} found {found:#?}, expected {expected:#?}");
+        return Err(TestCaseError::fail(text));
+    }
+    // References are not judged by patients; there are as many as whole objects.
+    if let Ok(whole) = &found {
+        let references = site.ask(query, ReturnType::ObjectRef).await;
+        assert_eq!(references.objects.len(), whole.len(), "{query:#?}");
+    }
+    Ok(found.is_ok_and(|it| !it.is_empty()))
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().unwrap()
+}
+
+/// ITI TF-2 3.18.4.1.3, 3.42.4.1.3: what is refused, what becomes of what is accepted, and what all
+/// fourteen queries find then.
+#[test]
+fn the_registry_agrees_with_the_model() {
+    let runtime = runtime();
+    let _inside = runtime.enter();
+    tell(&Site::on_sqlite(), &runtime, cases(60));
+}
+
+/// The same on PostgreSQL, for a shorter time.
+#[test]
+fn so_it_does_on_postgresql() {
+    let runtime = runtime();
+    let _inside = runtime.enter();
+    let Some(server) = postgres::Server::start() else {
+        return;
+    };
+    tell(&Site::on(server.new_database()), &runtime, cases(60) / 4);
+}

@@ -1,0 +1,808 @@
+//! The registry as the framework describes it, as simple as can be: a list of objects, and for each
+//! rule and each query a loop over the list. Slow, and nothing in it is shared with the registry.
+
+use std::collections::BTreeSet;
+
+use xds_schemas::codes::status::AvailabilityStatus;
+use xds_schemas::iti18_registry_stored_query::{
+    AllOf, AnyOf, ContentFilter, DocumentFilter, GetContents, GetRelatedDocuments, Names,
+    StoredQuery,
+};
+use xds_schemas::metadata::timestamp::TimeRange;
+use xds_schemas::metadata::{
+    Association, AssociationType, Code, DocumentEntry, DocumentEntryType, EntryUuid, Folder,
+    PatientId, Submission, SubmissionSet, SubmissionSetStatus, Timestamp,
+};
+
+/// An object that is registered.
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    /// None for what the registry made itself.
+    pub(crate) uuid: Option<EntryUuid>,
+    pub(crate) patient: PatientId,
+    pub(crate) is_approved: bool,
+    pub(crate) what: What,
+}
+
+/// What an object is. Associations connect places in the list.
+#[derive(Debug, Clone)]
+pub(crate) enum What {
+    Set(Box<SubmissionSet>),
+    Document(Box<DocumentEntry>),
+    Folder(Box<Folder>),
+    Link {
+        how: AssociationType,
+        source: usize,
+        target: usize,
+        status: Option<SubmissionSetStatus>,
+    },
+}
+
+/// The registry.
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) patients: Vec<PatientId>,
+    pub(crate) objects: Vec<Object>,
+}
+
+/// Codes of ITI TF-3 Table 4.2.4.1-2.
+type Errors = BTreeSet<&'static str>;
+
+const METADATA: &str = "XDSRegistryMetadataError";
+const UNRESOLVED: &str = "UnresolvedReferenceException";
+const PATIENT: &str = "XDSPatientIdDoesNotMatch";
+const SEVERAL: &str = "XDSResultNotSinglePatient";
+
+/// What an end of an association is in the submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Set,
+    Document,
+    Folder,
+    Link,
+    Outside,
+}
+
+impl Model {
+    fn is_set(&self, at: usize) -> bool {
+        matches!(self.objects[at].what, What::Set(_))
+    }
+
+    fn is_document(&self, at: usize) -> bool {
+        matches!(self.objects[at].what, What::Document(_))
+    }
+
+    fn is_folder(&self, at: usize) -> bool {
+        matches!(self.objects[at].what, What::Folder(_))
+    }
+
+    fn is_link(&self, at: usize) -> bool {
+        matches!(self.objects[at].what, What::Link { .. })
+    }
+
+    pub(crate) fn find(&self, uuid: &EntryUuid) -> Option<usize> {
+        let has = |it: &Object| it.uuid.as_ref() == Some(uuid);
+        self.objects.iter().position(has)
+    }
+
+    fn unique_id(&self, at: usize) -> Option<&str> {
+        match &self.objects[at].what {
+            What::Set(set) => Some(set.unique_id.as_str()),
+            What::Document(entry) => Some(entry.unique_id.as_str()),
+            What::Folder(folder) => Some(folder.unique_id.as_str()),
+            What::Link { .. } => None,
+        }
+    }
+
+    /// Every association: its place, type, source, target.
+    fn links(&self) -> impl Iterator<Item = (usize, &AssociationType, usize, usize)> {
+        self.objects
+            .iter()
+            .enumerate()
+            .filter_map(|(at, it)| match &it.what {
+                What::Link {
+                    how,
+                    source,
+                    target,
+                    ..
+                } => Some((at, how, *source, *target)),
+                _ => None,
+            })
+    }
+
+    /// Memberships: their place, source, target.
+    fn memberships(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        let memberships = self
+            .links()
+            .filter(|it| *it.1 == AssociationType::HasMember);
+        memberships.map(|(at, _, source, target)| (at, source, target))
+    }
+
+    /// ITI-42: the codes with which a submission is refused, or none.
+    pub(crate) fn submit(&mut self, submission: &Submission) -> Errors {
+        let mut errors = message_errors(submission);
+        if errors.is_empty() {
+            errors = self.registry_errors(submission);
+        }
+        if errors.is_empty() {
+            self.accept(submission);
+        }
+        errors
+    }
+
+    /// What the registry alone can tell (ITI TF-2 3.42.4.1.3).
+    fn registry_errors(&self, submission: &Submission) -> Errors {
+        let mut errors = Errors::new();
+        let patient = submission.submission_set.patient_id.as_ref().unwrap();
+        let is_known = self.patients.contains(patient);
+        if !is_known {
+            errors.insert("XDSUnknownPatientId");
+        }
+        // 3.42.4.1.3.7: an entryUUID is given once.
+        if submission
+            .entry_uuids()
+            .iter()
+            .any(|uuid| self.find(uuid).is_some())
+        {
+            errors.insert(METADATA);
+        }
+        // 3.42.4.1.3.3.7: no object has the uniqueId of a new SubmissionSet or Folder.
+        let taken = |id: &str| (0..self.objects.len()).any(|at| self.unique_id(at) == Some(id));
+        let folders = submission.folders.iter().map(|it| &it.unique_id);
+        for id in folders.chain([&submission.submission_set.unique_id]) {
+            if taken(id.as_str()) {
+                errors.insert("XDSDuplicateUniqueIdInRegistry");
+            }
+        }
+        // 3.42.4.1.3.3.1: a uniqueId stands for one hash and one size.
+        for entry in &submission.document_entries {
+            for object in &self.objects {
+                match &object.what {
+                    What::Document(other) if other.unique_id == entry.unique_id => {
+                        if other.hash != entry.hash {
+                            errors.insert("XDSNonIdenticalHash");
+                        }
+                        if other.size != entry.size {
+                            errors.insert("XDSNonIdenticalSize");
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for link in &submission.associations {
+            self.link_errors(submission, link, is_known.then_some(patient), &mut errors);
+        }
+        errors
+    }
+
+    fn link_errors(
+        &self,
+        submission: &Submission,
+        link: &Association,
+        patient: Option<&PatientId>,
+        errors: &mut Errors,
+    ) {
+        let place = |uuid: &EntryUuid| match place(submission, uuid) {
+            Place::Outside => {
+                let at = self.find(uuid)?;
+                let what = match self.objects[at].what {
+                    What::Set(_) => Place::Set,
+                    What::Document(_) => Place::Document,
+                    What::Folder(_) => Place::Folder,
+                    What::Link { .. } => Place::Link,
+                };
+                Some((what, Some(at)))
+            }
+            new => Some((new, None)),
+        };
+        let (Some((from, source)), Some((to, target))) = (place(&link.source), place(&link.target))
+        else {
+            errors.insert(UNRESOLVED);
+            return;
+        };
+        let fits = match (&link.association_type, from, to) {
+            // A set gets no members after its submission.
+            (AssociationType::HasMember, Place::Set, _) if source.is_some() => false,
+            (AssociationType::HasMember, Place::Set, Place::Document) => {
+                let right = match target {
+                    Some(_) => SubmissionSetStatus::Reference,
+                    None => SubmissionSetStatus::Original,
+                };
+                link.submission_set_status == Some(right)
+            }
+            (AssociationType::HasMember, Place::Set, to) => to != Place::Set,
+            (AssociationType::HasMember, from, to) => {
+                from == Place::Folder && to == Place::Document
+            }
+            (_, _, to) if to != Place::Document => {
+                errors.insert(UNRESOLVED);
+                return;
+            }
+            // All documents of this model are stable.
+            (how, ..) => *how != AssociationType::IsSnapshotOf,
+        };
+        if !fits {
+            errors.insert(METADATA);
+            return;
+        }
+        let registered = [source, target].into_iter().flatten();
+        if registered.clone().any(|at| !self.objects[at].is_approved) {
+            errors.insert("XDSRegistryDeprecatedDocumentError");
+        }
+        let is_reference = from == Place::Set && to == Place::Document;
+        let mut registered = registered;
+        if let (Some(patient), false) = (patient, is_reference)
+            && registered.any(|at| self.objects[at].patient != *patient)
+        {
+            errors.insert(PATIENT);
+        }
+        if link.association_type == AssociationType::Append
+            && target.is_some_and(|at| self.is_transformation(at))
+        {
+            errors.insert(METADATA);
+        }
+    }
+
+    fn is_transformation(&self, document: usize) -> bool {
+        self.links()
+            .any(|(_, how, source, _)| source == document && *how == AssociationType::Transform)
+    }
+
+    /// ITI TF-2 3.42.4.1.3.5 and what else becomes of a good submission.
+    fn accept(&mut self, submission: &Submission) {
+        let patient = submission.submission_set.patient_id.clone().unwrap();
+        let set = self.objects.len();
+        let mut add = |uuid: &EntryUuid, what: What| {
+            self.objects.push(Object {
+                uuid: Some(uuid.clone()),
+                patient: patient.clone(),
+                is_approved: true,
+                what,
+            });
+        };
+        let new = &submission.submission_set;
+        add(&new.entry_uuid, What::Set(Box::new(new.clone())));
+        for entry in &submission.document_entries {
+            add(&entry.entry_uuid, What::Document(Box::new(entry.clone())));
+        }
+        for folder in &submission.folders {
+            add(&folder.entry_uuid, What::Folder(Box::new(folder.clone())));
+        }
+        // Associations may refer to each other, so they all get their places first.
+        let first = self.objects.len();
+        for link in &submission.associations {
+            self.objects.push(Object {
+                uuid: Some(link.entry_uuid.clone()),
+                patient: patient.clone(),
+                is_approved: true,
+                what: What::Link {
+                    how: link.association_type.clone(),
+                    source: 0,
+                    target: 0,
+                    status: link.submission_set_status,
+                },
+            });
+        }
+        for (at, link) in (first..).zip(&submission.associations) {
+            let ends = (
+                self.find(&link.source).unwrap(),
+                self.find(&link.target).unwrap(),
+            );
+            if let What::Link { source, target, .. } = &mut self.objects[at].what {
+                (*source, *target) = ends;
+            }
+        }
+        let mut replacements = Vec::new();
+        for link in &submission.associations {
+            let how = &link.association_type;
+            if [
+                AssociationType::Replace,
+                AssociationType::TransformAndReplace,
+            ]
+            .contains(how)
+            {
+                let ends = (
+                    self.find(&link.source).unwrap(),
+                    self.find(&link.target).unwrap(),
+                );
+                replacements.push(ends);
+            }
+        }
+        let mut carried = BTreeSet::new();
+        for (new, old) in replacements {
+            self.deprecate(old);
+            let holders = self
+                .memberships()
+                .filter(|it| it.2 == old && self.is_folder(it.1));
+            carried.extend(holders.map(|(_, folder, _)| (folder, new)));
+        }
+        for (folder, member) in carried {
+            let is_there = |it: (usize, usize, usize)| (it.1, it.2) == (folder, member);
+            if !self.memberships().any(is_there) {
+                let membership = self.make_member(&patient, folder, member);
+                self.make_member(&patient, set, membership);
+            }
+        }
+    }
+
+    /// Deprecates a document, its transformations and its addenda, and theirs.
+    fn deprecate(&mut self, document: usize) {
+        self.objects[document].is_approved = false;
+        let hangs_on = |how: &AssociationType| {
+            [AssociationType::Transform, AssociationType::Append].contains(how)
+        };
+        let children: Vec<usize> = self
+            .links()
+            .filter(|(_, how, _, target)| *target == document && hangs_on(how))
+            .map(|(_, _, source, _)| source)
+            .collect();
+        for child in children {
+            if self.objects[child].is_approved {
+                self.deprecate(child);
+            }
+        }
+    }
+
+    fn make_member(&mut self, patient: &PatientId, source: usize, target: usize) -> usize {
+        self.objects.push(Object {
+            uuid: None,
+            patient: patient.clone(),
+            is_approved: true,
+            what: What::Link {
+                how: AssociationType::HasMember,
+                source,
+                target,
+                status: None,
+            },
+        });
+        self.objects.len() - 1
+    }
+
+    /// ITI-18: what a query finds, or the code with which it is refused.
+    pub(crate) fn query(&self, query: &StoredQuery) -> Result<BTreeSet<usize>, &'static str> {
+        match query {
+            StoredQuery::FindDocuments(it) | StoredQuery::FindDocumentsByReferenceId(it) => {
+                let wanted = |at| self.is_document_of(at, &it.statuses, &it.filter);
+                Ok(self.of(&it.patient, &wanted))
+            }
+            StoredQuery::FindDocumentsExclude(..)
+            | StoredQuery::FindDocumentsForMultiplePatients(_)
+            | StoredQuery::FindDocumentsByReferenceIdForMultiplePatients(_)
+            | StoredQuery::FindFoldersForMultiplePatients(_) => {
+                unreachable!("they are not asked here")
+            }
+            StoredQuery::FindSubmissionSets(it) => Ok(self.of(&it.patient, &|at| {
+                let object = &self.objects[at];
+                matches!(&object.what, What::Set(set)
+                    if has_status(object, &it.statuses)
+                        && any_of(&it.source_ids, [set.source_id.as_str()])
+                        && time(&it.submission_time, set.submission_time.as_ref())
+                        && any_of(&it.content_type_codes, coded(&set.content_type_code))
+                        && any_like(&it.author_person, &persons(&set.authors)))
+            })),
+            StoredQuery::FindFolders(it) => Ok(self.of(&it.patient, &|at| {
+                let object = &self.objects[at];
+                matches!(&object.what, What::Folder(folder)
+                    if has_status(object, &it.statuses) && all_of(&it.codes, &coded(&folder.codes)))
+            })),
+            StoredQuery::GetAll(it) => {
+                let objects = self.of(&it.patient, &|at| {
+                    let object = &self.objects[at];
+                    match &object.what {
+                        What::Document(entry) => {
+                            has_status(object, &it.document_entry_statuses)
+                                && content(entry, &it.filter)
+                        }
+                        What::Set(_) => has_status(object, &it.submission_set_statuses),
+                        What::Folder(_) => has_status(object, &it.folder_statuses),
+                        What::Link { .. } => false,
+                    }
+                });
+                Ok(self.with_touching(objects))
+            }
+            StoredQuery::GetDocuments(names) => {
+                self.of_one_patient(self.named(names, &|at| self.is_document(at)))
+            }
+            StoredQuery::GetFolders(names) => {
+                self.of_one_patient(self.named(names, &|at| self.is_folder(at)))
+            }
+            StoredQuery::GetAssociations(uuids) => {
+                let objects: BTreeSet<usize> =
+                    uuids.iter().filter_map(|it| self.find(it)).collect();
+                let touches = |at: &usize| self.touches(*at, &objects);
+                Ok((0..self.objects.len()).filter(touches).collect())
+            }
+            StoredQuery::GetDocumentsAndAssociations(names) => {
+                let documents = self.named(names, &|at| self.is_document(at));
+                self.of_one_patient(self.with_touching(documents))
+            }
+            StoredQuery::GetSubmissionSets(uuids) => {
+                let members: BTreeSet<usize> =
+                    uuids.iter().filter_map(|it| self.find(it)).collect();
+                let of_sets = self
+                    .memberships()
+                    .filter(|(_, source, target)| self.is_set(*source) && members.contains(target));
+                self.of_one_patient(of_sets.flat_map(|(at, source, _)| [at, source]).collect())
+            }
+            StoredQuery::GetSubmissionSetAndContents(it) => self.set_and_contents(it),
+            StoredQuery::GetFolderAndContents(it) => self.folder_and_contents(it),
+            StoredQuery::GetFoldersForDocument(names) => {
+                let documents = self.named(names, &|at| self.is_document(at));
+                let holders = self.memberships().filter(|(_, source, target)| {
+                    self.is_folder(*source) && documents.contains(target)
+                });
+                Ok(holders.map(|(_, source, _)| source).collect())
+            }
+            StoredQuery::GetRelatedDocuments(it) => Ok(self.related(it)),
+        }
+    }
+
+    fn of(&self, patient: &PatientId, wanted: &dyn Fn(usize) -> bool) -> BTreeSet<usize> {
+        let all = 0..self.objects.len();
+        all.filter(|at| self.objects[*at].patient == *patient && wanted(*at))
+            .collect()
+    }
+
+    fn named(&self, names: &Names, wanted: &dyn Fn(usize) -> bool) -> BTreeSet<usize> {
+        let all = 0..self.objects.len();
+        let has_name = |at: &usize| match names {
+            Names::EntryUuids(uuids) | Names::LogicalIds(uuids) => self.objects[*at]
+                .uuid
+                .as_ref()
+                .is_some_and(|it| uuids.contains(it)),
+            Names::UniqueIds(ids) => {
+                let id = self.unique_id(*at);
+                ids.iter().any(|it| Some(it.as_str()) == id)
+            }
+        };
+        all.filter(has_name).filter(|at| wanted(*at)).collect()
+    }
+
+    fn touches(&self, at: usize, objects: &BTreeSet<usize>) -> bool {
+        matches!(self.objects[at].what, What::Link { source, target, .. }
+            if objects.contains(&source) || objects.contains(&target))
+    }
+
+    fn with_touching(&self, objects: BTreeSet<usize>) -> BTreeSet<usize> {
+        let touching = (0..self.objects.len()).filter(|at| self.touches(*at, &objects));
+        let touching: BTreeSet<usize> = touching.collect();
+        objects.union(&touching).copied().collect()
+    }
+
+    /// ITI TF-2 3.18.4.1.2.3.7: whole objects of several patients are not disclosed at once.
+    fn of_one_patient(&self, found: BTreeSet<usize>) -> Result<BTreeSet<usize>, &'static str> {
+        let objects = found.iter().filter(|at| !self.is_link(**at));
+        let patients: BTreeSet<String> = objects
+            .map(|at| self.objects[*at].patient.to_string())
+            .collect();
+        match patients.len() {
+            0 | 1 => Ok(found),
+            _ => Err(SEVERAL),
+        }
+    }
+
+    fn set_and_contents(&self, query: &GetContents) -> Result<BTreeSet<usize>, &'static str> {
+        let sets = self.named(&query.of, &|at| self.is_set(at));
+        let members = || {
+            self.memberships()
+                .filter(|(_, source, _)| sets.contains(source))
+        };
+        let mut found = sets.clone();
+        for (_, _, member) in members() {
+            let passes = match &self.objects[member].what {
+                What::Document(entry) => content(entry, &query.filter),
+                What::Folder(_) => true,
+                What::Set(_) | What::Link { .. } => false,
+            };
+            if passes {
+                found.insert(member);
+            }
+        }
+        for (_, _, member) in members() {
+            if let What::Link { source, target, .. } = self.objects[member].what
+                && found.contains(&source)
+                && found.contains(&target)
+            {
+                found.insert(member);
+            }
+        }
+        let links: Vec<usize> = members()
+            .filter(|it| found.contains(&it.2))
+            .map(|it| it.0)
+            .collect();
+        found.extend(links);
+        self.of_one_patient(found)
+    }
+
+    fn folder_and_contents(&self, query: &GetContents) -> Result<BTreeSet<usize>, &'static str> {
+        let folders = self.named(&query.of, &|at| self.is_folder(at));
+        let mut found = folders.clone();
+        for (link, source, member) in self.memberships() {
+            if let What::Document(entry) = &self.objects[member].what
+                && folders.contains(&source)
+                && content(entry, &query.filter)
+            {
+                found.extend([link, member]);
+            }
+        }
+        self.of_one_patient(found)
+    }
+
+    fn related(&self, query: &GetRelatedDocuments) -> BTreeSet<usize> {
+        let given = self.named(&query.of, &|at| self.is_document(at));
+        let wanted = self.links().filter(|(_, how, source, target)| {
+            query.association_types.contains(how)
+                && (given.contains(source) || given.contains(target))
+                && self.is_document(*source)
+                && self.is_document(*target)
+        });
+        let is_stable_asked = query.entry_types.contains(&DocumentEntryType::Stable);
+        // All documents of this model are stable; the given one is returned with what it is
+        // related to.
+        let wanted = wanted.filter(|(_, _, source, target)| {
+            is_stable_asked || (given.contains(source) && given.contains(target))
+        });
+        wanted
+            .flat_map(|(at, _, source, target)| [at, source, target])
+            .collect()
+    }
+
+    fn is_document_of(
+        &self,
+        at: usize,
+        statuses: &[AvailabilityStatus],
+        filter: &DocumentFilter,
+    ) -> bool {
+        let object = &self.objects[at];
+        let What::Document(entry) = &object.what else {
+            return false;
+        };
+        let references: Vec<String> = entry
+            .reference_ids
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        has_status(object, statuses)
+            && filter.entry_types.contains(&entry.entry_type)
+            && any_of(&filter.class_codes, coded(&entry.class_code))
+            && any_of(&filter.type_codes, coded(&entry.type_code))
+            && any_of(
+                &filter.practice_setting_codes,
+                coded(&entry.practice_setting_code),
+            )
+            && any_of(
+                &filter.healthcare_facility_type_codes,
+                coded(&entry.healthcare_facility_type_code),
+            )
+            && any_of(&filter.format_codes, coded(&entry.format_code))
+            && all_of(&filter.event_codes, &coded(&entry.event_codes))
+            && all_of(
+                &filter.confidentiality_codes,
+                &coded(&entry.confidentiality_codes),
+            )
+            && any_like(&filter.author_persons, &persons(&entry.authors))
+            && filter
+                .reference_ids
+                .0
+                .iter()
+                .all(|any| any_like(any, &references))
+            && time(&filter.creation_time, entry.creation_time.as_ref())
+            && time(
+                &filter.service_start_time,
+                entry.service_start_time.as_ref(),
+            )
+            && time(&filter.service_stop_time, entry.service_stop_time.as_ref())
+    }
+}
+
+fn place(submission: &Submission, uuid: &EntryUuid) -> Place {
+    let set = (Place::Set, &submission.submission_set.entry_uuid);
+    let entries = submission
+        .document_entries
+        .iter()
+        .map(|it| (Place::Document, &it.entry_uuid));
+    let folders = submission
+        .folders
+        .iter()
+        .map(|it| (Place::Folder, &it.entry_uuid));
+    let links = submission
+        .associations
+        .iter()
+        .map(|it| (Place::Link, &it.entry_uuid));
+    let mut all = [set].into_iter().chain(entries).chain(folders).chain(links);
+    all.find(|it| it.1 == uuid)
+        .map_or(Place::Outside, |it| it.0)
+}
+
+/// What the message alone tells (ITI TF-3 4.2.1.5, 4.2.2; ITI TF-2 3.42.4.1.3.3.2, 3.42.4.1.3.5).
+fn message_errors(submission: &Submission) -> Errors {
+    let mut errors = Errors::new();
+    let set = &submission.submission_set;
+    let uuids = submission.entry_uuids();
+    let entries = submission.document_entries.iter();
+    let mut unique_ids: Vec<&str> = entries.map(|it| it.unique_id.as_str()).collect();
+    unique_ids.extend(submission.folders.iter().map(|it| it.unique_id.as_str()));
+    unique_ids.push(set.unique_id.as_str());
+    let distinct: (BTreeSet<&str>, BTreeSet<&str>) = (
+        uuids.iter().map(|it| it.as_str()).collect(),
+        unique_ids.iter().copied().collect(),
+    );
+    if (distinct.0.len(), distinct.1.len()) != (uuids.len(), unique_ids.len()) {
+        errors.insert("XDSRegistryDuplicateUniqueIdInMessage");
+    }
+    let entries = submission
+        .document_entries
+        .iter()
+        .map(|it| (&it.entry_uuid, &it.patient_id));
+    let folders = submission
+        .folders
+        .iter()
+        .map(|it| (&it.entry_uuid, &it.patient_id));
+    let of_set: BTreeSet<&str> = submission
+        .associations
+        .iter()
+        .filter(|it| it.association_type == AssociationType::HasMember)
+        .filter(|it| place(submission, &it.source) == Place::Set)
+        .map(|it| it.target.as_str())
+        .collect();
+    for (uuid, patient) in entries.chain(folders) {
+        if *patient != set.patient_id {
+            errors.insert(PATIENT);
+        }
+        if !of_set.contains(uuid.as_str()) {
+            errors.insert(METADATA);
+        }
+    }
+    for link in &submission.associations {
+        let ends = (
+            place(submission, &link.source),
+            place(submission, &link.target),
+        );
+        if link.association_type == AssociationType::HasMember {
+            if !may_be_member(link, ends, &of_set) {
+                errors.insert(METADATA);
+            }
+        } else {
+            relationship(submission, link, ends, &mut errors);
+        }
+    }
+    errors
+}
+
+fn may_be_member(link: &Association, ends: (Place, Place), of_set: &BTreeSet<&str>) -> bool {
+    match ends {
+        (Place::Set, Place::Document) => {
+            link.submission_set_status == Some(SubmissionSetStatus::Original)
+        }
+        (Place::Set, Place::Outside) => {
+            link.submission_set_status != Some(SubmissionSetStatus::Original)
+        }
+        (Place::Set, Place::Folder | Place::Link) => true,
+        // A membership in a folder is itself a member of the set.
+        (Place::Folder | Place::Outside, Place::Document | Place::Outside) => {
+            of_set.contains(link.entry_uuid.as_str())
+        }
+        _ => false,
+    }
+}
+
+fn relationship(
+    submission: &Submission,
+    link: &Association,
+    (source, target): (Place, Place),
+    errors: &mut Errors,
+) {
+    if source != Place::Document {
+        errors.insert(UNRESOLVED);
+    }
+    if link.source == link.target {
+        errors.insert(METADATA);
+        return;
+    }
+    let may_be_new = [
+        AssociationType::Append,
+        AssociationType::Transform,
+        AssociationType::Signs,
+    ];
+    let is_good = match target {
+        Place::Outside => true,
+        Place::Document => may_be_new.contains(&link.association_type),
+        _ => false,
+    };
+    if !is_good {
+        errors.insert(UNRESOLVED);
+    }
+    // 4.2.2.2.1: a transformation is not appended to.
+    let is_transformation = submission
+        .associations
+        .iter()
+        .any(|it| it.association_type == AssociationType::Transform && it.source == link.target);
+    if link.association_type == AssociationType::Append && is_transformation {
+        errors.insert(METADATA);
+    }
+}
+
+fn has_status(object: &Object, asked: &[AvailabilityStatus]) -> bool {
+    let status = match object.is_approved {
+        true => AvailabilityStatus::Approved,
+        false => AvailabilityStatus::Deprecated,
+    };
+    asked.contains(&status)
+}
+
+fn content(entry: &DocumentEntry, filter: &ContentFilter) -> bool {
+    filter.entry_types.contains(&entry.entry_type)
+        && any_of(&filter.format_codes, coded(&entry.format_code))
+        && all_of(
+            &filter.confidentiality_codes,
+            &coded(&entry.confidentiality_codes),
+        )
+}
+
+fn coded<'c>(codes: impl IntoIterator<Item = &'c Code>) -> Vec<String> {
+    let codes = codes.into_iter();
+    codes
+        .map(|it| format!("{}^^{}", it.code, it.scheme))
+        .collect()
+}
+
+fn persons(authors: &[xds_schemas::metadata::Author]) -> Vec<String> {
+    authors.iter().filter_map(|it| it.person.clone()).collect()
+}
+
+/// ITI TF-2 3.18.4.1.2.3.5: one of the values is one of those asked for.
+fn any_of<S: AsRef<str>>(asked: &AnyOf, values: impl IntoIterator<Item = S>) -> bool {
+    let is_asked = |value: &str| asked.0.iter().any(|it| it.as_str() == value);
+    asked.0.is_empty() || values.into_iter().any(|value| is_asked(value.as_ref()))
+}
+
+/// The same with wildcards.
+fn any_like(asked: &AnyOf, values: &[String]) -> bool {
+    let chars = |text: &str| -> Vec<char> { text.chars().collect() };
+    let is_asked = |value: &String| {
+        let mut patterns = asked.0.iter();
+        patterns.any(|it| like(&chars(it.as_str()), &chars(value)))
+    };
+    asked.0.is_empty() || values.iter().any(is_asked)
+}
+
+/// The same for each of several slots.
+fn all_of(asked: &AllOf, values: &[String]) -> bool {
+    asked.0.iter().all(|any| any_of(any, values))
+}
+
+/// LIKE of SQL.
+fn like(pattern: &[char], value: &[char]) -> bool {
+    match pattern.split_first() {
+        None => value.is_empty(),
+        Some(('%', rest)) => (0..=value.len()).any(|at| like(rest, &value[at..])),
+        Some((one, rest)) => value
+            .split_first()
+            .is_some_and(|(first, behind)| (*one == '_' || one == first) && like(rest, behind)),
+    }
+}
+
+/// ITI TF-2 3.18.4.1.2.3.3: the moments that the value may mean and those of the bounds overlap;
+/// only a bound of the same precision excludes itself.
+fn time(range: &TimeRange, value: Option<&Timestamp>) -> bool {
+    let Some(value) = value else {
+        return true;
+    };
+    let earliest =
+        |it: &Timestamp| format!("{}{}", it.as_str(), &"00000101000000"[it.as_str().len()..]);
+    let latest =
+        |it: &Timestamp| format!("{}{}", it.as_str(), &"99991231235959"[it.as_str().len()..]);
+    let starts = range
+        .from
+        .as_ref()
+        .is_none_or(|from| latest(value) >= earliest(from));
+    let ends = range
+        .to
+        .as_ref()
+        .is_none_or(|to| match to.as_str().len() == value.as_str().len() {
+            true => value.as_str() < to.as_str(),
+            false => earliest(value) <= latest(to),
+        });
+    starts && ends
+}
