@@ -4,24 +4,38 @@
 
 use std::collections::BTreeSet;
 
-use hilum_tests::calls::{Provide, Raw, Register};
+use hilum_tests::calls::{Provide, Raw, Register, RestrictedUpdate, Update};
 use hilum_tests::words::{self, Document, Submission, queries};
 use hilum_tests::{Setup, Town};
 use xds_schemas::codes::status::{ResponseStatus, Severity};
 use xds_schemas::ebrs::{RegistryError, RegistryResponse};
+
+use crate::iti57_update_document_set::{next, next as next_of, registered};
+use crate::iti62_remove_metadata::remove;
 
 const APPROVED: &str = "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')";
 const PATIENT: &str = "Secret-7";
 
 /// What is provoked below.
 const PROVOKED: &[&str] = &[
+    "ReferencesExistException",
+    "UnmodifiableMetadataError",
     "UnresolvedReferenceException",
     "XDSDocumentUniqueIdError",
     "XDSDuplicateUniqueIdInRegistry",
+    "XDSInvalidRequestException",
+    "XDSMetadataAnnotationError",
+    "XDSMetadataIdentifierError",
+    "XDSMetadataUpdateError",
+    "XDSMetadataUpdateOperationError",
+    "XDSMetadataVersionError",
     "XDSMissingDocument",
     "XDSMissingDocumentMetadata",
+    "XDSMissingHomeCommunityId",
     "XDSNonIdenticalHash",
     "XDSNonIdenticalSize",
+    "XDSObjectTypeError",
+    "XDSPatientIDReconciliationError",
     "XDSPatientIdDoesNotMatch",
     "XDSRegistryDeprecatedDocumentError",
     "XDSRegistryDuplicateUniqueIdInMessage",
@@ -35,9 +49,11 @@ const PROVOKED: &[&str] = &[
     "XDSStoredQueryMissingParam",
     "XDSStoredQueryParamNumber",
     "XDSTooManyResults",
+    "XDSUnknownCommunity",
     "XDSUnknownPatientId",
     "XDSUnknownRepositoryId",
     "XDSUnknownStoredQuery",
+    "XDSUnreferencedObjectException",
 ];
 
 /// What cannot be provoked from outside: which test inside proves it.
@@ -68,52 +84,12 @@ const NEVER: &[(&str, &str)] = &[
     ("PartialTransformNotProcessed", "for XDR recipients"),
     ("PartialTransformReplaceNotProcessed", "for XDR recipients"),
     ("XDSExtraMetadataNotSaved", "extra metadata is saved"),
-    ("XDSMissingHomeCommunityId", "for gateways"),
     ("XDSRegistryBusy", "the door refuses what is too much"),
     ("XDSRepositoryBusy", "the door refuses what is too much"),
     ("XDSUnavailableCommunity", "for gateways"),
-    ("XDSUnknownCommunity", "for gateways"),
     ("UnavailableRecipient", "for XDR recipients"),
     ("UnknownRecipient", "for XDR recipients"),
-    ("XDSMetadataUpdateError", "no transaction updates metadata"),
-    (
-        "XDSPatientIDReconciliationError",
-        "no transaction updates metadata",
-    ),
-    (
-        "XDSMetadataUpdateOperationError",
-        "no transaction updates metadata",
-    ),
-    ("XDSMetadataVersionError", "no transaction updates metadata"),
-    (
-        "XDSMetadataIdentifierError",
-        "no transaction updates metadata",
-    ),
-    (
-        "XDSInvalidRequestException",
-        "no transaction updates metadata",
-    ),
-    ("XDSObjectTypeError", "no transaction updates metadata"),
-    (
-        "UnmodifiableMetadataError",
-        "no transaction updates metadata",
-    ),
-    (
-        "LocalPolicyRestrictionError",
-        "no transaction updates metadata",
-    ),
-    (
-        "XDSMetadataAnnotationError",
-        "no transaction updates metadata",
-    ),
-    (
-        "ReferencesExistException",
-        "no transaction removes metadata",
-    ),
-    (
-        "XDSUnreferencedObjectException",
-        "no transaction removes metadata",
-    ),
+    ("LocalPolicyRestrictionError", "no policy restricts updates"),
     (
         "XDSRemoveDocumentsError",
         "no transaction removes documents",
@@ -206,6 +182,9 @@ async fn every_code_says_what_is_wrong() {
     documents(&town, &mut seen).await;
     queries_of(&town, &mut seen).await;
     retrieval(&town, &mut seen).await;
+    updates(&town, &mut seen).await;
+    restricted_updates(&town, &mut seen).await;
+    removals(&town, &mut seen).await;
     limits(&mut seen).await;
     let provoked: BTreeSet<String> = PROVOKED.iter().map(|code| (*code).to_owned()).collect();
     assert_eq!(seen.0, provoked);
@@ -458,6 +437,199 @@ async fn retrieval(town: &Town, seen: &mut Seen) {
         .unwrap();
     let says = ["2.999.404", "Study", "needed"];
     seen.refused(&got.response, "XDSRepositoryError", &says, at);
+}
+
+async fn update(town: &Town, request: String) -> RegistryResponse {
+    let recorded = ("ITI-57", "Import");
+    let sent = town.ask_registry::<Update>(request, recorded).await;
+    sent.unwrap()
+}
+
+/// A document that changes from one status to another.
+fn status(document: &str, from: &str, to: &str) -> String {
+    let slot = |name: &str, status: &str| {
+        format!(
+            r#"<rim:Slot name="{name}"><rim:ValueList><rim:Value>urn:oasis:names:tc:ebxml-regrep:StatusType:{status}</rim:Value></rim:ValueList></rim:Slot>"#
+        )
+    };
+    let mut change = Submission::new(PATIENT, Vec::new());
+    change.more = format!(
+        r#"<rim:Association id="Change" associationType="urn:ihe:iti:2010:AssociationType:UpdateAvailabilityStatus" sourceObject="SubmissionSet" targetObject="{document}">{}{}</rim:Association>"#,
+        slot("OriginalStatus", from),
+        slot("NewStatus", to),
+    );
+    change.submit_objects_request()
+}
+
+/// Metadata update 3.57.4.1.3: the location is the object's entryUUID.
+async fn updates(town: &Town, seen: &mut Seen) {
+    let first = registered(town, PATIENT).await;
+    let (id, unique_id) = (&*first.documents[0].id, &*first.documents[0].unique_id);
+    let next = |previous: &str| next(&first, previous, "Corrected");
+    let at = Some("Next");
+    let answer = update(town, next("7")).await;
+    let says = ["Next", "PreviousVersion", "7", "1"];
+    seen.refused(&answer, "XDSMetadataVersionError", &says, at);
+    let other = next("1").replace(&format!("value=\"{unique_id}\""), "value=\"2.999.77\"");
+    let answer = update(town, other).await;
+    seen.refused(
+        &answer,
+        "XDSMetadataIdentifierError",
+        &["Next", "uniqueId"],
+        at,
+    );
+    let stranger = next("1").replace(id, &words::new_uuid());
+    let answer = update(town, stranger).await;
+    let says = ["Next", "logicalID", "registered"];
+    seen.refused(&answer, "UnresolvedReferenceException", &says, at);
+
+    let initial = submission(PATIENT, "initial");
+    let answer = update(town, initial.submit_objects_request()).await;
+    let at = &*initial.documents[0].id;
+    let code = "XDSInvalidRequestException";
+    seen.refused(&answer, code, &["DocumentEntry", at], Some(at));
+    let nothing = Submission::new(PATIENT, Vec::new()).submit_objects_request();
+    let answer = update(town, nothing).await;
+    let code = "XDSMetadataUpdateOperationError";
+    seen.refused(&answer, code, &["operation"], Some("SubmissionSet"));
+    let answer = update(town, status(id, "Deprecated", "Approved")).await;
+    let says = ["DocumentEntry", id, "OriginalStatus"];
+    seen.refused(&answer, "XDSMetadataUpdateError", &says, Some(id));
+
+    // A document in a folder moves to somebody else, and the folder stays.
+    let mut held = Submission::new(PATIENT, vec![Document::text("held")]);
+    held.repository = true;
+    held.documents[0].id = words::new_uuid();
+    held.more = in_a_folder(&held.documents[0].id);
+    accepted(town, &held).await;
+    held.more.clear();
+    let mine = words::escaped(&words::patient(PATIENT));
+    let moved = next_of(&held, "1", "Moved");
+    let moved = moved.replace(&mine, &words::escaped(&words::patient("Somebody-Else")));
+    let answer = update(town, moved).await;
+    let code = "XDSPatientIDReconciliationError";
+    let error = answer
+        .errors
+        .iter()
+        .find(|error| error.code.as_str() == code);
+    let at = error.and_then(|error| error.location.clone());
+    assert!(at.is_some(), "{answer:?}");
+    seen.refused(&answer, code, &["different patients"], at.as_deref());
+}
+
+/// A folder of the patient that holds a document, with what ties it to the submission set.
+fn in_a_folder(document: &str) -> String {
+    let mine = words::escaped(&words::patient(PATIENT));
+    let identifier = |scheme: &str, name: &str, value: &str| {
+        format!(
+            r#"<rim:ExternalIdentifier id="{name}" identificationScheme="urn:uuid:{scheme}" registryObject="Folder" value="{value}"><rim:Name><rim:LocalizedString value="XDSFolder.{name}"/></rim:Name></rim:ExternalIdentifier>"#
+        )
+    };
+    let member = |id: &str, from: &str, to: &str| {
+        format!(
+            r#"<rim:Association id="{id}" associationType="urn:oasis:names:tc:ebxml-regrep:AssociationType:HasMember" sourceObject="{from}" targetObject="{to}"/>"#
+        )
+    };
+    let code = r#"<rim:Classification id="Code" classificationScheme="urn:uuid:1ba97051-7806-41a8-a48b-8fce7af683c5" classifiedObject="Folder" nodeRepresentation="18748-4"><rim:Slot name="codingScheme"><rim:ValueList><rim:Value>2.16.840.1.113883.6.1</rim:Value></rim:ValueList></rim:Slot><rim:Name><rim:LocalizedString value="Diagnostic imaging study"/></rim:Name></rim:Classification>"#;
+    let node = r#"<rim:Classification id="Node" classifiedObject="Folder" classificationNode="urn:uuid:d9d542f3-6cc4-48b6-8870-ea235fbc94c2"/>"#;
+    format!(
+        r#"<rim:RegistryPackage id="Folder"><rim:Name><rim:LocalizedString value="A folder"/></rim:Name>{code}{node}{}{}</rim:RegistryPackage>{}{}{}"#,
+        identifier("f64ffdf0-4b97-4e06-b79f-a52b38ec2f8a", "patientId", &mine),
+        identifier(
+            "75df8f67-9973-4fbe-a900-df66cefecc5a",
+            "uniqueId",
+            &words::new_oid()
+        ),
+        member("OfSet", "SubmissionSet", "Folder"),
+        member("Held", "Folder", document),
+        member("HeldBySet", "SubmissionSet", "Held"),
+    )
+}
+
+/// Restricted metadata update 3.92.4.1.3.
+async fn restricted_updates(town: &Town, seen: &mut Seen) {
+    let first = registered(town, PATIENT).await;
+    let at_home = |message: String, home: &str| {
+        let home = format!(r#" home="urn:oid:{home}""#);
+        let entry = r#"<rim:ExtrinsicObject id="Next""#;
+        let message = message.replace(entry, &format!("{entry}{home}"));
+        message.replace(
+            "<rim:RegistryPackage ",
+            &format!("<rim:RegistryPackage{home} "),
+        )
+    };
+    let send = async |request: String| {
+        let recorded = ("ITI-92", "Import");
+        let sent = town
+            .ask_registry::<RestrictedUpdate>(request, recorded)
+            .await;
+        sent.unwrap()
+    };
+    let good = || at_home(next(&first, "1", "Corrected"), words::HOME);
+    let at = Some("Next");
+    let answer = send(next(&first, "1", "Corrected")).await;
+    let code = "XDSMissingHomeCommunityId";
+    seen.refused(&answer, code, &["Next", "homeCommunityId", "missing"], at);
+    let answer = send(at_home(next(&first, "1", "Corrected"), "2.999.66")).await;
+    let says = ["Next", "homeCommunityId", "this community"];
+    seen.refused(&answer, "XDSUnknownCommunity", &says, at);
+    let language = "<rim:Value>2.999.3</rim:Value>";
+    let changed = good().replace(language, "<rim:Value>2.999.33</rim:Value>");
+    let answer = send(changed).await;
+    let code = "UnmodifiableMetadataError";
+    seen.refused(&answer, code, &["Next", "repositoryUniqueId"], at);
+    let version = r#"<rim:Slot name="PreviousVersion">"#;
+    let no = r#"<rim:Slot name="AssociationPropagation"><rim:ValueList><rim:Value>no</rim:Value></rim:ValueList></rim:Slot>"#;
+    let answer = send(good().replace(version, &format!("{no}{version}"))).await;
+    let code = "XDSMetadataAnnotationError";
+    let says = ["AssociationPropagation", "yes"];
+    seen.refused(&answer, code, &says, Some("Member0"));
+    let mut with_folder = good();
+    let end = with_folder.find("</rim:RegistryObjectList>").unwrap();
+    with_folder.insert_str(end, &in_a_folder("Next"));
+    let answer = send(with_folder).await;
+    seen.refused(
+        &answer,
+        "XDSObjectTypeError",
+        &["Folder", "document entries"],
+        Some("Folder"),
+    );
+}
+
+/// Remove metadata 3.62.4.1.3: the context has the entryUUID.
+async fn removals(town: &Town, seen: &mut Seen) {
+    let mut first = submission(PATIENT, "removed");
+    first.documents[0].id = words::new_uuid();
+    first.more = in_a_folder(&first.documents[0].id);
+    let [set, holder] = [words::new_uuid(), words::new_uuid()];
+    let request = first.submit_objects_request();
+    let request = request.replace("\"SubmissionSet\"", &format!("\"{set}\""));
+    let request = request.replace("\"Folder\"", &format!("\"{holder}\""));
+    assert_eq!(register(town, request).await.errors, []);
+    let document = &first.documents[0].id;
+    let code = "ReferencesExistException";
+    let answer = remove(town, std::slice::from_ref(document), "").await;
+    seen.refused(&answer, code, &[document], Some(document));
+    // The set goes with what it holds except for the document.
+    let request = words::query(
+        "e8e3cb2c-e39c-46b9-99e4-c12f57260b83",
+        "ObjectRef",
+        &[("$XDSSubmissionSetEntryUUID", &format!("'{set}'"))],
+    );
+    let found = town.query(request).await.unwrap().objects;
+    let others = found
+        .into_iter()
+        .map(|it| it.id)
+        .filter(|id| id != document);
+    let others: Vec<String> = others.collect();
+    assert_eq!(others.len(), 6, "{others:?}");
+    let answer = remove(town, &others, "").await;
+    let code = "XDSUnreferencedObjectException";
+    seen.refused(&answer, code, &[document], Some(document));
+    let nobody = words::new_uuid();
+    let answer = remove(town, std::slice::from_ref(&nobody), "").await;
+    let code = "UnresolvedReferenceException";
+    seen.refused(&answer, code, &[&nobody], Some(&nobody));
 }
 
 async fn limits(seen: &mut Seen) {

@@ -11,7 +11,8 @@ use crate::iti57_update_document_set::{next, registered};
 
 const REGREP: &str = "urn:oasis:names:tc:ebxml-regrep";
 
-async fn remove(town: &Town, uuids: &[String], more: &str) -> RegistryResponse {
+/// Asks to forget these objects.
+pub(crate) async fn remove(town: &Town, uuids: &[String], more: &str) -> RegistryResponse {
     let references = uuids
         .iter()
         .map(|uuid| format!(r#"<rim:ObjectRef id="{uuid}"/>"#));
