@@ -336,15 +336,19 @@ impl Scanner {
         }
     }
 
+    /// What stands before the first part is limited, however the body arrives.
     fn preamble(&mut self, rest: &[u8]) -> Result<usize, MtomError> {
         let (used, found) = self.until_delimiter(rest);
+        self.skipped += used;
+        let delimiter = match found {
+            true => self.delimiter.len(),
+            false => self.matched,
+        };
+        if self.skipped.saturating_sub(delimiter) > self.limits.header_bytes {
+            return Err(self.wrong_boundary());
+        }
         if found {
             self.state = State::Boundary;
-        } else {
-            self.skipped += used;
-            if self.skipped > self.limits.header_bytes {
-                return Err(self.wrong_boundary());
-            }
         }
         Ok(used)
     }

@@ -1,0 +1,205 @@
+//! What is done with bytes that anybody may have sent. Each function takes any bytes and panics if a
+//! promise is broken: nothing panics, nothing runs for ever, and what was understood is written so
+//! that it is understood in the same way.
+//!
+//! `run` gives them to libFuzzer; `tests/corpus.rs` of `xds-schemas` gives them the kept corpus.
+
+use xds_schemas::ebrim::Slot;
+use xds_schemas::ebrs::ReturnType;
+use xds_schemas::ebrs::{
+    AdhocQueryRequest, AdhocQueryResponse, RegistryResponse, SubmitObjectsRequest,
+};
+use xds_schemas::iti18_registry_stored_query::{QueryKind, StoredQuery};
+use xds_schemas::iti41_provide_and_register_document_set::ProvideAndRegisterDocumentSetRequest;
+use xds_schemas::iti43_retrieve_document_set::{
+    RetrieveDocumentSetRequest, RetrieveDocumentSetResponse,
+};
+use xds_schemas::metadata::Submission;
+use xds_schemas::metadata::submission::Rules;
+use xds_schemas::mtom::{ContentType, Found, MtomError, ScanLimits, Scanner};
+use xds_schemas::soap::{self, BodyOrFault, Header};
+use xds_schemas::xml::{FromXml, Reader, TextOrChild, ToXml};
+
+/// XML as such: every element and every text of it is read, or an error says where it is wrong.
+pub fn xml(data: &[u8]) {
+    let Ok(mut reader) = Reader::new(data) else {
+        return;
+    };
+    if let Ok(root) = reader.root() {
+        let _ = (root.name(), root.attribute("id"));
+        // The depth is the reader's to limit.
+        let mut depth = 1;
+        while depth > 0 {
+            match reader.text_or_child() {
+                Ok(TextOrChild::Child(child)) => {
+                    let _ = child.attribute("id");
+                    depth += 1;
+                }
+                Ok(TextOrChild::Text(_)) => depth -= 1,
+                Err(error) => {
+                    assert!(!error.to_string().is_empty());
+                    break;
+                }
+            }
+        }
+        let _ = reader.end();
+    }
+    let _ = soap::read_header(data);
+}
+
+/// Reads, writes, reads: the same.
+fn round_trip<T: FromXml + ToXml + PartialEq + std::fmt::Debug>(data: &[u8]) -> Option<T> {
+    let read: T = soap::read_body(data).ok()?;
+    let header = Header::request("urn:x", String::new(), "http://x");
+    let written = soap::write(&header, &read);
+    let again: T = soap::read_body(written.as_bytes()).expect("what we wrote is read");
+    assert_eq!(again, read, "{written}");
+    Some(read)
+}
+
+/// ITI-42 and ITI-41: messages survive, and a submission that is accepted means the same when it is
+/// passed on.
+pub fn submission(data: &[u8]) {
+    let submitted = round_trip::<SubmitObjectsRequest>(data).map(|it| it.objects);
+    let provided = round_trip::<ProvideAndRegisterDocumentSetRequest>(data);
+    let lists = submitted
+        .into_iter()
+        .chain(provided.map(|it| it.submit.objects));
+    for list in lists {
+        for rules in [Rules::Provide, Rules::Register] {
+            match Submission::read(&list, rules) {
+                Ok(submission) => {
+                    let passed_on = submission.to_ebrim();
+                    let again = Submission::read(&passed_on, rules).expect("it is still good");
+                    assert_eq!(again.to_ebrim(), passed_on);
+                }
+                Err(errors) => assert!(!errors.is_empty()),
+            }
+        }
+    }
+}
+
+/// What servers answer, and what is asked of repositories.
+pub fn answers(data: &[u8]) {
+    round_trip::<RegistryResponse>(data);
+    round_trip::<AdhocQueryResponse>(data);
+    round_trip::<RetrieveDocumentSetResponse>(data);
+    round_trip::<RetrieveDocumentSetRequest>(data);
+    if let Ok(BodyOrFault::Fault(fault)) = soap::read_answer::<RegistryResponse>(data) {
+        let header = Header::request("urn:x", String::new(), "http://x");
+        let _ = soap::write_fault(&header, &fault);
+    }
+}
+
+/// Parameters of stored queries: the first byte says which query, each line is a slot, `name=value`
+/// with more values behind tabs. A question that is understood is written so that it is understood
+/// again. What starts with `<` is a whole message.
+pub fn query(data: &[u8]) {
+    if data.first() == Some(&b'<') {
+        if let Some(request) = round_trip::<AdhocQueryRequest>(data) {
+            ask(&request);
+        }
+        return;
+    }
+    let Some((first, rest)) = data.split_first() else {
+        return;
+    };
+    let Ok(text) = std::str::from_utf8(rest) else {
+        return;
+    };
+    let kind = QueryKind::ALL[usize::from(*first) % QueryKind::ALL.len()];
+    let slot = |line: &str| {
+        let (name, values) = line.split_once('=')?;
+        Some(Slot {
+            name: name.to_owned(),
+            slot_type: None,
+            values: values.split('\t').map(str::to_owned).collect(),
+        })
+    };
+    ask(&AdhocQueryRequest {
+        return_type: ReturnType::LeafClass,
+        id: kind.id().to_owned(),
+        home: None,
+        slots: text.lines().filter_map(slot).collect(),
+    });
+}
+
+fn ask(request: &AdhocQueryRequest) {
+    match StoredQuery::read(request) {
+        Ok(query) => {
+            let written = query.to_request(ReturnType::LeafClass);
+            let again = StoredQuery::read(&written).expect("what we wrote is read");
+            assert_eq!(again, query, "{written:?}");
+        }
+        Err(errors) => assert!(!errors.is_empty()),
+    }
+}
+
+/// The most that one part may have in its headers, and how many there may be.
+const LIMITS: ScanLimits = ScanLimits {
+    header_bytes: 512,
+    parts: 6,
+};
+
+/// `multipart/related`: the first line is the Content-Type, the second says in pieces of how many
+/// bytes the rest arrives. However a body is cut, the same parts are found, or the same is wrong.
+pub fn mtom(data: &[u8]) {
+    let mut lines = data.splitn(3, |byte| *byte == b'\n');
+    let (Some(kind), Some(size), Some(body)) = (lines.next(), lines.next(), lines.next()) else {
+        return;
+    };
+    let Ok(kind) = std::str::from_utf8(kind) else {
+        return;
+    };
+    let Ok(content_type) = ContentType::parse(kind) else {
+        return;
+    };
+    let _ = (
+        content_type.parameter("start"),
+        content_type.parameter("action"),
+    );
+    let size = size
+        .iter()
+        .fold(0usize, |size, byte| size + usize::from(*byte))
+        % 64
+        + 1;
+    let whole = scan(&content_type, [body]);
+    let cut = scan(&content_type, body.chunks(size));
+    assert_eq!(whole, cut, "in pieces of {size}");
+}
+
+/// The parts: the id of each, and its bytes.
+type Parts = Vec<(Option<String>, Vec<u8>)>;
+
+fn scan<'b>(
+    content_type: &ContentType,
+    chunks: impl IntoIterator<Item = &'b [u8]>,
+) -> Result<Parts, MtomError> {
+    let mut scanner = Scanner::new(content_type, LIMITS)?;
+    let mut parts: Parts = Vec::new();
+    for chunk in chunks {
+        let mut rest = chunk;
+        loop {
+            let (used, found) = scanner.step(rest)?;
+            match found {
+                Found::Nothing => {
+                    assert_eq!(used, rest.len(), "everything is looked at");
+                    break;
+                }
+                Found::Part(headers) => parts.push((headers.content_id, Vec::new())),
+                Found::Data(range) => {
+                    let data = &rest[range];
+                    parts.last_mut().expect("data is of a part").1.extend(data);
+                }
+                Found::Withheld(range) => {
+                    let data = &scanner.delimiter()[range];
+                    parts.last_mut().expect("data is of a part").1.extend(data);
+                }
+                Found::PartEnd | Found::End => {}
+            }
+            rest = &rest[used..];
+        }
+    }
+    scanner.finish()?;
+    Ok(parts)
+}
