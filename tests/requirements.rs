@@ -66,7 +66,10 @@ fn problem(row: &Row<'_>) -> Result<(), String> {
             line.split([' ', ',', ';', ':', '(', ')'])
                 .any(|word| word.trim_end_matches('.') == number)
         });
-    let names_volume = block.iter().any(|line| line.contains(volume));
+    let volume = volume.to_lowercase();
+    let names_volume = block
+        .iter()
+        .any(|line| line.to_lowercase().contains(&volume));
     match cites && names_volume {
         true => Ok(()),
         false => Err(format!("its comment does not cite {}", row.section)),

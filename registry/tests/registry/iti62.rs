@@ -114,6 +114,7 @@ pub(crate) async fn what_is_held_twice(site: Site) {
 }
 
 /// Objects of several patients go together, and each patient has a record of its own.
+/// Remove metadata 3.62.4.1.3.
 pub(crate) async fn several_patients_at_once(site: Site) {
     let site = site.with_patients().await;
     let (p1, p2) = (patient("P1"), patient("P2"));
