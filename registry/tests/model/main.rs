@@ -24,19 +24,21 @@ use proptest::collection::vec;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
 use xds_schemas::codes::status::{APPROVED, AvailabilityStatus, ResponseStatus};
 use xds_schemas::ebrim::{Body, RegistryObject};
-use xds_schemas::ebrs::ReturnType;
-use xds_schemas::iti18_registry_stored_query::{ContentFilter, GetAll, StoredQuery};
-use xds_schemas::metadata::{DocumentEntryType, PatientId};
+use xds_schemas::ebrs::{RegistryResponse, ReturnType};
+use xds_schemas::iti18_registry_stored_query::{
+    ContentFilter, GetAll, MetadataLevel, RegistryStoredQuery, StoredQuery, Visibility,
+};
+use xds_schemas::metadata::{DocumentEntryType, EntryUuid, PatientId};
 
-use model::{Model, What};
-use plan::{Plan, Question, plan, question};
+use model::{Errors, Level, Model, What};
+use plan::{Question, Step, question, step};
 use site::Site;
 
 /// How long a story is at most.
 const STEPS: usize = 7;
 
-/// One submission, and what is asked then.
-type Step = (Plan, Question);
+/// What is done, and what is asked then.
+type Scene = (Step, Question);
 
 fn cases(usual: u32) -> u32 {
     let wanted = std::env::var("HILUM_MODEL_CASES").ok();
@@ -55,7 +57,7 @@ fn tell(site: &Site, runtime: &tokio::runtime::Runtime, cases: u32) {
     };
     let told = Cell::new(0u64);
     let seen = RefCell::new(Seen::default());
-    let stories = vec((plan(), question()), 1..=STEPS);
+    let stories = vec((step(), question()), 1..=STEPS);
     let result = TestRunner::new(config).run(&stories, |steps| {
         // Each story has patients of its own; the last one is unknown.
         told.set(told.get() + 1);
@@ -94,7 +96,7 @@ impl Seen {
 async fn story(
     site: &Site,
     patients: &[PatientId],
-    steps: &[Step],
+    steps: &[Scene],
     seen: &mut Seen,
 ) -> Result<(), TestCaseError> {
     let mut model = Model::default();
@@ -103,17 +105,14 @@ async fn story(
         model.patients.push(patient.clone());
     }
     let mut links = BTreeMap::new();
-    for (plan, question) in steps {
-        let submission = plan.submission(&model, patients);
-        let answer = site.submit(&submission).await;
+    for (step, question) in steps {
+        let Some((what, answer, expected)) = act(site, &mut model, patients, step).await else {
+            continue;
+        };
         let codes: BTreeSet<String> = answer.errors.iter().map(|it| it.code.to_string()).collect();
-        let expected = model.submit(&submission);
         let expected: BTreeSet<String> = expected.into_iter().map(str::to_owned).collect();
         if codes != expected {
-            let text = format!(
-                "{submission:#?}: {:#?}, expected {expected:?}",
-                answer.errors
-            );
+            let text = format!("{what}: {:#?}, expected {expected:?}", answer.errors);
             return Err(TestCaseError::fail(text));
         }
         let is_success = answer.status == ResponseStatus::Success;
@@ -123,13 +122,109 @@ async fn story(
             *seen.refused.entry(code).or_default() += 1;
         }
         learn(site, patients, &mut links).await;
+        adopt(&mut model, &links);
+        let level = match question.knows_versions {
+            true => Level::All,
+            false => Level::Newest,
+        };
         for query in question.queries(&model, patients) {
-            if compare(site, &model, &links, &query).await? {
+            if compare(site, &model, &links, &query, level).await? {
                 *seen.found.entry(query.kind().name()).or_default() += 1;
             }
         }
     }
     Ok(())
+}
+
+/// Does the same with both: what it was, what the registry says, and what the model does. Nothing if
+/// there is nothing yet that it could be done with.
+async fn act(
+    site: &Site,
+    model: &mut Model,
+    patients: &[PatientId],
+    step: &Step,
+) -> Option<(String, RegistryResponse, Errors)> {
+    let alive = |wanted: &dyn Fn(&What) -> bool| -> Vec<usize> {
+        let all = model.objects.iter().enumerate();
+        all.filter(|(_, it)| !it.is_gone && it.uuid.is_some() && wanted(&it.what))
+            .map(|(at, _)| at)
+            .collect()
+    };
+    match step {
+        Step::Submit(plan) => {
+            let submission = plan.submission(model, patients);
+            let answer = site.submit(&submission).await;
+            Some((
+                format!("{submission:#?}"),
+                answer,
+                model.submit(&submission),
+            ))
+        }
+        Step::Update {
+            document,
+            is_stale,
+            is_other,
+            propagates,
+        } => {
+            let documents = alive(&|it| matches!(it, What::Document(_)));
+            let at = (!documents.is_empty()).then(|| *document.get(&documents))?;
+            let (update, previous) =
+                plan::new_version(model, at, *is_stale, *is_other, *propagates)?;
+            let answer = site.update(&update).await;
+            let expected = model.update(&update, at, previous, *propagates);
+            Some((format!("{update:#?}"), answer, expected))
+        }
+        Step::Status { object, is_known } => {
+            let objects = alive(&|_| true);
+            let at = (!objects.is_empty()).then(|| *object.get(&objects))?;
+            let of = &model.objects[at];
+            let from = of.is_approved == *is_known;
+            let update = plan::change_status(&of.patient, of.uuid.as_ref()?, from);
+            let answer = site.update(&update).await;
+            let expected = model.change_status(&update, at, from, !from);
+            Some((format!("{update:#?}"), answer, expected))
+        }
+        Step::Remove { object, how } => {
+            let objects = alive(&|_| true);
+            let at = (!objects.is_empty()).then(|| *object.get(&objects))?;
+            let going: Vec<usize> = match how {
+                0 => vec![at],
+                1 => objects
+                    .into_iter()
+                    .filter(|other| model.objects[*other].patient == model.objects[at].patient)
+                    .collect(),
+                _ => model.with_references(at).into_iter().collect(),
+            };
+            let uuids: Option<Vec<_>> = going
+                .iter()
+                .map(|at| model.objects[*at].uuid.clone())
+                .collect();
+            let uuids = uuids?;
+            let answer = site.remove(&uuids).await;
+            Some((format!("remove {uuids:#?}"), answer, model.remove(&uuids)))
+        }
+    }
+}
+
+/// The model learns the entryUUIDs of what the registry made.
+fn adopt(model: &mut Model, links: &Links) {
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    for object in &model.objects {
+        taken.extend(object.uuid.iter().map(ToString::to_string));
+    }
+    for at in 0..model.objects.len() {
+        if model.objects[at].uuid.is_some() {
+            continue;
+        }
+        let told = name_in(model, at);
+        let found = links
+            .keys()
+            .find(|id| !taken.contains(*id) && name(id, links) == told);
+        if let Some(id) = found {
+            taken.insert(id.clone());
+            model.objects[at].uuid = Some(EntryUuid(id.clone()));
+        }
+    }
 }
 
 /// Source, target and how an association is told, by its entryUUID.
@@ -149,7 +244,7 @@ async fn learn(site: &Site, patients: &[PatientId], links: &mut Links) {
                 ..ContentFilter::default()
             },
         });
-        for object in site.query(&everything).await.objects {
+        for object in site.find_all(&everything).await {
             if let Body::Association {
                 association_type,
                 source,
@@ -209,8 +304,20 @@ async fn compare(
     model: &Model,
     links: &Links,
     query: &StoredQuery,
+    level: Level,
 ) -> Result<bool, TestCaseError> {
-    let answer = site.query(query).await;
+    let visibility = Visibility {
+        level: match level {
+            Level::Newest => MetadataLevel::One,
+            Level::All => MetadataLevel::Two,
+        },
+        association_statuses: Vec::new(),
+    };
+    let ask = async |wanted| {
+        let request = query.to_visible_request(wanted, &visibility);
+        site.call::<RegistryStoredQuery>(&request).await
+    };
+    let answer = ask(ReturnType::LeafClass).await;
     let found = match answer.errors.as_slice() {
         [] => Ok(told(&answer.objects, links)),
         errors => Err(errors
@@ -218,7 +325,7 @@ async fn compare(
             .map(|it| it.code.to_string())
             .collect::<Vec<_>>()),
     };
-    let expected = match model.query(query) {
+    let expected = match model.query(query, level) {
         Ok(places) => {
             let tell =
                 |at: &usize| format!("{} {}", name_in(model, *at), model.objects[*at].is_approved);
@@ -229,12 +336,12 @@ async fn compare(
         Err(code) => Err(vec![code.to_owned()]),
     };
     if found != expected {
-        let text = format!("{query:#?} found {found:#?}, expected {expected:#?}");
+        let text = format!("{query:#?} at {level:?} found {found:#?}, expected {expected:#?}");
         return Err(TestCaseError::fail(text));
     }
     // References are not judged by patients; there are as many as whole objects.
     if let Ok(whole) = &found {
-        let references = site.ask(query, ReturnType::ObjectRef).await;
+        let references = ask(ReturnType::ObjectRef).await;
         assert_eq!(references.objects.len(), whole.len(), "{query:#?}");
     }
     Ok(found.is_ok_and(|it| !it.is_empty()))

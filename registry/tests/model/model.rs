@@ -22,6 +22,21 @@ pub(crate) struct Object {
     pub(crate) patient: PatientId,
     pub(crate) is_approved: bool,
     pub(crate) what: What,
+    /// The place of its first version, its own number, and whether there is a later one.
+    pub(crate) first: usize,
+    pub(crate) version: u32,
+    pub(crate) is_superseded: bool,
+    /// Whether it was removed: nothing finds it any more.
+    pub(crate) is_gone: bool,
+}
+
+/// `$MetadataLevel`: what is seen by those who know of versions, and by those who do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// 1.
+    Newest,
+    /// 2.
+    All,
 }
 
 /// What an object is. Associations connect places in the list.
@@ -46,7 +61,7 @@ pub(crate) struct Model {
 }
 
 /// Codes of ITI TF-3 Table 4.2.4.1-2.
-type Errors = BTreeSet<&'static str>;
+pub(crate) type Errors = BTreeSet<&'static str>;
 
 const METADATA: &str = "XDSRegistryMetadataError";
 const UNRESOLVED: &str = "UnresolvedReferenceException";
@@ -81,8 +96,36 @@ impl Model {
     }
 
     pub(crate) fn find(&self, uuid: &EntryUuid) -> Option<usize> {
-        let has = |it: &Object| it.uuid.as_ref() == Some(uuid);
+        let has = |it: &Object| !it.is_gone && it.uuid.as_ref() == Some(uuid);
         self.objects.iter().position(has)
+    }
+
+    fn all(&self) -> impl Iterator<Item = usize> {
+        (0..self.objects.len()).filter(|at| !self.objects[*at].is_gone)
+    }
+
+    /// Metadata update 3.18.4.1.2.3.5.1. Deprecated folders are seen where their status is asked for.
+    fn is_seen(&self, at: usize, level: Level) -> bool {
+        let object = &self.objects[at];
+        let is_trigger = matches!(&object.what, What::Link { how, .. } if how.is_trigger());
+        let is_deprecated = (self.is_folder(at) || self.is_link(at)) && !object.is_approved;
+        let is_hidden = object.is_superseded || is_trigger || is_deprecated;
+        !object.is_gone && (level == Level::All || !is_hidden)
+    }
+
+    fn add(&mut self, uuid: Option<&EntryUuid>, patient: &PatientId, what: What) -> usize {
+        let at = self.objects.len();
+        self.objects.push(Object {
+            uuid: uuid.cloned(),
+            patient: patient.clone(),
+            is_approved: true,
+            what,
+            first: at,
+            version: 1,
+            is_superseded: false,
+            is_gone: false,
+        });
+        at
     }
 
     fn unique_id(&self, at: usize) -> Option<&str> {
@@ -96,9 +139,8 @@ impl Model {
 
     /// Every association: its place, type, source, target.
     fn links(&self) -> impl Iterator<Item = (usize, &AssociationType, usize, usize)> {
-        self.objects
-            .iter()
-            .enumerate()
+        let all = self.objects.iter().enumerate();
+        all.filter(|(_, it)| !it.is_gone)
             .filter_map(|(at, it)| match &it.what {
                 What::Link {
                     how,
@@ -147,7 +189,7 @@ impl Model {
             errors.insert(METADATA);
         }
         // 3.42.4.1.3.3.7: no object has the uniqueId of a new SubmissionSet or Folder.
-        let taken = |id: &str| (0..self.objects.len()).any(|at| self.unique_id(at) == Some(id));
+        let taken = |id: &str| self.all().any(|at| self.unique_id(at) == Some(id));
         let folders = submission.folders.iter().map(|it| &it.unique_id);
         for id in folders.chain([&submission.submission_set.unique_id]) {
             if taken(id.as_str()) {
@@ -156,7 +198,7 @@ impl Model {
         }
         // 3.42.4.1.3.3.1: a uniqueId stands for one hash and one size.
         for entry in &submission.document_entries {
-            for object in &self.objects {
+            for object in self.objects.iter().filter(|it| !it.is_gone) {
                 match &object.what {
                     What::Document(other) if other.unique_id == entry.unique_id => {
                         if other.hash != entry.hash {
@@ -249,40 +291,30 @@ impl Model {
             .any(|(_, how, source, _)| source == document && *how == AssociationType::Transform)
     }
 
-    /// ITI TF-2 3.42.4.1.3.5 and what else becomes of a good submission.
-    fn accept(&mut self, submission: &Submission) {
+    /// Puts a submission into the list; gives the place of its set.
+    fn store(&mut self, submission: &Submission) -> usize {
         let patient = submission.submission_set.patient_id.clone().unwrap();
-        let set = self.objects.len();
-        let mut add = |uuid: &EntryUuid, what: What| {
-            self.objects.push(Object {
-                uuid: Some(uuid.clone()),
-                patient: patient.clone(),
-                is_approved: true,
-                what,
-            });
-        };
         let new = &submission.submission_set;
-        add(&new.entry_uuid, What::Set(Box::new(new.clone())));
+        let what = What::Set(Box::new(new.clone()));
+        let set = self.add(Some(&new.entry_uuid), &patient, what);
         for entry in &submission.document_entries {
-            add(&entry.entry_uuid, What::Document(Box::new(entry.clone())));
+            let what = What::Document(Box::new(entry.clone()));
+            self.add(Some(&entry.entry_uuid), &patient, what);
         }
         for folder in &submission.folders {
-            add(&folder.entry_uuid, What::Folder(Box::new(folder.clone())));
+            let what = What::Folder(Box::new(folder.clone()));
+            self.add(Some(&folder.entry_uuid), &patient, what);
         }
         // Associations may refer to each other, so they all get their places first.
         let first = self.objects.len();
         for link in &submission.associations {
-            self.objects.push(Object {
-                uuid: Some(link.entry_uuid.clone()),
-                patient: patient.clone(),
-                is_approved: true,
-                what: What::Link {
-                    how: link.association_type.clone(),
-                    source: 0,
-                    target: 0,
-                    status: link.submission_set_status,
-                },
-            });
+            let what = What::Link {
+                how: link.association_type.clone(),
+                source: 0,
+                target: 0,
+                status: link.submission_set_status,
+            };
+            self.add(Some(&link.entry_uuid), &patient, what);
         }
         for (at, link) in (first..).zip(&submission.associations) {
             let ends = (
@@ -293,6 +325,13 @@ impl Model {
                 (*source, *target) = ends;
             }
         }
+        set
+    }
+
+    /// ITI TF-2 3.42.4.1.3.5 and what else becomes of a good submission.
+    fn accept(&mut self, submission: &Submission) {
+        let set = self.store(submission);
+        let patient = submission.submission_set.patient_id.clone().unwrap();
         let mut replacements = Vec::new();
         for link in &submission.associations {
             let how = &link.association_type;
@@ -312,9 +351,10 @@ impl Model {
         let mut carried = BTreeSet::new();
         for (new, old) in replacements {
             self.deprecate(old);
-            let holders = self
-                .memberships()
-                .filter(|it| it.2 == old && self.is_folder(it.1));
+            let holders = self.memberships().filter(|it| {
+                let in_force = self.objects[it.0].is_approved && self.objects[it.1].is_approved;
+                it.2 == old && self.is_folder(it.1) && in_force
+            });
             carried.extend(holders.map(|(_, folder, _)| (folder, new)));
         }
         for (folder, member) in carried {
@@ -345,22 +385,229 @@ impl Model {
     }
 
     fn make_member(&mut self, patient: &PatientId, source: usize, target: usize) -> usize {
-        self.objects.push(Object {
-            uuid: None,
-            patient: patient.clone(),
-            is_approved: true,
-            what: What::Link {
-                how: AssociationType::HasMember,
-                source,
-                target,
-                status: None,
-            },
-        });
-        self.objects.len() - 1
+        self.make(patient, AssociationType::HasMember, source, target)
+    }
+
+    fn make(
+        &mut self,
+        patient: &PatientId,
+        how: AssociationType,
+        source: usize,
+        target: usize,
+    ) -> usize {
+        let what = What::Link {
+            how,
+            source,
+            target,
+            status: None,
+        };
+        self.add(None, patient, what)
+    }
+
+    /// An object and all associations that refer to it, and to these.
+    pub(crate) fn with_references(&self, at: usize) -> BTreeSet<usize> {
+        let mut found = BTreeSet::from([at]);
+        loop {
+            let more: Vec<usize> = self
+                .links()
+                .filter(|(at, _, source, target)| {
+                    !found.contains(at) && (found.contains(source) || found.contains(target))
+                })
+                .map(|it| it.0)
+                .collect();
+            if more.is_empty() {
+                return found;
+            }
+            found.extend(more);
+        }
+    }
+
+    /// The newest version of an object.
+    pub(crate) fn newest(&self, of: usize) -> usize {
+        let first = self.objects[of].first;
+        let versions = self.all().filter(|at| self.objects[*at].first == first);
+        versions
+            .max_by_key(|at| self.objects[*at].version)
+            .unwrap_or(of)
+    }
+
+    /// ITI-57: a new version of a document (metadata update 3.57.4.1.3.3.1). `old` is any version
+    /// of it, `previous` what the administrator takes for the newest.
+    pub(crate) fn update(
+        &mut self,
+        update: &Submission,
+        old: usize,
+        previous: u32,
+        propagates: bool,
+    ) -> Errors {
+        let mut errors = Errors::new();
+        let old = self.newest(old);
+        let entry = &update.document_entries[0];
+        if Some(entry.unique_id.as_str()) != self.unique_id(old) {
+            errors.insert("XDSMetadataIdentifierError");
+        }
+        if previous != self.objects[old].version {
+            errors.insert("XDSMetadataVersionError");
+        }
+        if !errors.is_empty() {
+            return errors;
+        }
+        // The links as they are now; what is new links the new version already.
+        let links: Vec<_> = self
+            .links()
+            .filter(|(at, _, source, target)| {
+                self.objects[*at].is_approved && (*source == old || *target == old)
+            })
+            .map(|(_, how, source, target)| (how.clone(), source, target))
+            .collect();
+        let patient = update.submission_set.patient_id.clone().unwrap();
+        let set = self.store(update);
+        let new = set + 1;
+        self.objects[new].first = self.objects[old].first;
+        self.objects[new].version = self.objects[old].version + 1;
+        self.objects[new].is_approved = self.objects[old].is_approved;
+        self.objects[old].is_approved = false;
+        self.objects[old].is_superseded = true;
+        if !propagates {
+            return errors;
+        }
+        let mut made = Vec::new();
+        for (how, source, target) in links {
+            let is_of_folder = how == AssociationType::HasMember && self.is_folder(source);
+            if is_of_folder && !self.objects[source].is_approved {
+                continue;
+            }
+            if !is_of_folder && !how.is_relationship() {
+                continue;
+            }
+            let newer = |at| if at == old { new } else { at };
+            let link = (how, newer(source), newer(target));
+            if made.contains(&link) {
+                continue;
+            }
+            let at = self.make(&patient, link.0.clone(), link.1, link.2);
+            if is_of_folder {
+                self.make_member(&patient, set, at);
+            }
+            made.push(link);
+        }
+        errors
+    }
+
+    /// ITI-57: another status (metadata update 3.57.4.1.3.3.2, .4 and .5).
+    pub(crate) fn change_status(
+        &mut self,
+        update: &Submission,
+        object: usize,
+        from: bool,
+        to: bool,
+    ) -> Errors {
+        let may = match &self.objects[object].what {
+            What::Set(_) => false,
+            What::Document(_) | What::Folder(_) => !self.objects[object].is_superseded,
+            What::Link { how, source, .. } => {
+                how.is_relationship()
+                    || (*how == AssociationType::HasMember && self.is_folder(*source))
+            }
+        };
+        if !may || self.objects[object].is_approved != from {
+            return Errors::from(["XDSMetadataUpdateError"]);
+        }
+        self.store(update);
+        self.objects[object].is_approved = to;
+        Errors::new()
+    }
+
+    /// ITI-62 (remove metadata 3.62.4.1.3): all of it goes or nothing.
+    pub(crate) fn remove(&mut self, uuids: &[EntryUuid]) -> Errors {
+        let mut errors = Errors::new();
+        let places: Vec<Option<usize>> = uuids.iter().map(|uuid| self.find(uuid)).collect();
+        let going: BTreeSet<usize> = places.iter().copied().flatten().collect();
+        if places.contains(&None) {
+            errors.insert(UNRESOLVED);
+        }
+        let stays = |at: usize| !going.contains(&at);
+        for (at, _, source, target) in self.links() {
+            if stays(at) && !(stays(source) && stays(target)) {
+                errors.insert("ReferencesExistException");
+            }
+        }
+        // What loses a link and is held by no set then.
+        for (at, _, source, target) in self.links() {
+            for end in [source, target] {
+                let is_held = |at: usize| self.is_document(at) || self.is_folder(at);
+                if stays(at) || !stays(end) || !is_held(end) {
+                    continue;
+                }
+                let mut memberships = self.memberships();
+                if !memberships
+                    .any(|(at, set, member)| stays(at) && member == end && self.is_set(set))
+                {
+                    errors.insert("XDSUnreferencedObjectException");
+                }
+            }
+        }
+        if errors.is_empty() {
+            for at in going {
+                self.objects[at].is_gone = true;
+            }
+            // When the newest version has gone, the one before it is the newest.
+            for at in 0..self.objects.len() {
+                if self.objects[at].is_superseded && self.newest(at) == at {
+                    self.objects[at].is_superseded = false;
+                }
+            }
+        }
+        errors
     }
 
     /// ITI-18: what a query finds, or the code with which it is refused.
-    pub(crate) fn query(&self, query: &StoredQuery) -> Result<BTreeSet<usize>, &'static str> {
+    pub(crate) fn query(
+        &self,
+        query: &StoredQuery,
+        level: Level,
+    ) -> Result<BTreeSet<usize>, &'static str> {
+        let view = View { model: self, level };
+        view.query(query)
+    }
+}
+
+/// What of the registry is seen.
+struct View<'m> {
+    model: &'m Model,
+    level: Level,
+}
+
+impl View<'_> {
+    fn seen(&self) -> impl Iterator<Item = usize> {
+        self.model
+            .all()
+            .filter(|at| self.model.is_seen(*at, self.level))
+    }
+
+    fn links(&self) -> impl Iterator<Item = (usize, &AssociationType, usize, usize)> {
+        let links = self.model.links();
+        links.filter(|it| self.model.is_seen(it.0, self.level))
+    }
+
+    fn memberships(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        let memberships = self.model.memberships();
+        memberships.filter(|it| self.model.is_seen(it.0, self.level))
+    }
+
+    fn sees(&self, at: usize) -> bool {
+        self.model.is_seen(at, self.level)
+    }
+
+    /// What is found by its patient and status: deprecated folders, too, if they are asked for.
+    fn found_by_status(&self) -> impl Iterator<Item = usize> {
+        let is_folder =
+            |at: usize| self.model.is_folder(at) && !self.model.objects[at].is_superseded;
+        let all = self.model.all();
+        all.filter(move |at| self.sees(*at) || is_folder(*at))
+    }
+
+    fn query(&self, query: &StoredQuery) -> Result<BTreeSet<usize>, &'static str> {
         match query {
             StoredQuery::FindDocuments(it) | StoredQuery::FindDocumentsByReferenceId(it) => {
                 let wanted = |at| self.is_document_of(at, &it.statuses, &it.filter);
@@ -373,7 +620,7 @@ impl Model {
                 unreachable!("they are not asked here")
             }
             StoredQuery::FindSubmissionSets(it) => Ok(self.of(&it.patient, &|at| {
-                let object = &self.objects[at];
+                let object = &self.model.objects[at];
                 matches!(&object.what, What::Set(set)
                     if has_status(object, &it.statuses)
                         && any_of(&it.source_ids, [set.source_id.as_str()])
@@ -382,13 +629,13 @@ impl Model {
                         && any_like(&it.author_person, &persons(&set.authors)))
             })),
             StoredQuery::FindFolders(it) => Ok(self.of(&it.patient, &|at| {
-                let object = &self.objects[at];
+                let object = &self.model.objects[at];
                 matches!(&object.what, What::Folder(folder)
                     if has_status(object, &it.statuses) && all_of(&it.codes, &coded(&folder.codes)))
             })),
             StoredQuery::GetAll(it) => {
                 let objects = self.of(&it.patient, &|at| {
-                    let object = &self.objects[at];
+                    let object = &self.model.objects[at];
                     match &object.what {
                         What::Document(entry) => {
                             has_status(object, &it.document_entry_statuses)
@@ -402,35 +649,37 @@ impl Model {
                 Ok(self.with_touching(objects))
             }
             StoredQuery::GetDocuments(names) => {
-                self.of_one_patient(self.named(names, &|at| self.is_document(at)))
+                self.of_one_patient(self.named(names, &|at| self.model.is_document(at)))
             }
             StoredQuery::GetFolders(names) => {
-                self.of_one_patient(self.named(names, &|at| self.is_folder(at)))
+                self.of_one_patient(self.named(names, &|at| self.model.is_folder(at)))
             }
             StoredQuery::GetAssociations(uuids) => {
                 let objects: BTreeSet<usize> =
-                    uuids.iter().filter_map(|it| self.find(it)).collect();
+                    uuids.iter().filter_map(|it| self.model.find(it)).collect();
                 let touches = |at: &usize| self.touches(*at, &objects);
-                Ok((0..self.objects.len()).filter(touches).collect())
+                Ok(self.seen().filter(touches).collect())
             }
             StoredQuery::GetDocumentsAndAssociations(names) => {
-                let documents = self.named(names, &|at| self.is_document(at));
+                let documents = self.named(names, &|at| self.model.is_document(at));
                 self.of_one_patient(self.with_touching(documents))
             }
             StoredQuery::GetSubmissionSets(uuids) => {
                 let members: BTreeSet<usize> =
-                    uuids.iter().filter_map(|it| self.find(it)).collect();
-                let of_sets = self
-                    .memberships()
-                    .filter(|(_, source, target)| self.is_set(*source) && members.contains(target));
+                    uuids.iter().filter_map(|it| self.model.find(it)).collect();
+                let of_sets = self.memberships().filter(|(_, source, target)| {
+                    self.model.is_set(*source) && members.contains(target)
+                });
                 self.of_one_patient(of_sets.flat_map(|(at, source, _)| [at, source]).collect())
             }
             StoredQuery::GetSubmissionSetAndContents(it) => self.set_and_contents(it),
             StoredQuery::GetFolderAndContents(it) => self.folder_and_contents(it),
             StoredQuery::GetFoldersForDocument(names) => {
-                let documents = self.named(names, &|at| self.is_document(at));
+                let documents = self.named(names, &|at| self.model.is_document(at));
                 let holders = self.memberships().filter(|(_, source, target)| {
-                    self.is_folder(*source) && documents.contains(target)
+                    self.model.is_folder(*source)
+                        && self.sees(*source)
+                        && documents.contains(target)
                 });
                 Ok(holders.map(|(_, source, _)| source).collect())
             }
@@ -439,20 +688,20 @@ impl Model {
     }
 
     fn of(&self, patient: &PatientId, wanted: &dyn Fn(usize) -> bool) -> BTreeSet<usize> {
-        let all = 0..self.objects.len();
-        all.filter(|at| self.objects[*at].patient == *patient && wanted(*at))
+        let all = self.found_by_status();
+        all.filter(|at| self.model.objects[*at].patient == *patient && wanted(*at))
             .collect()
     }
 
     fn named(&self, names: &Names, wanted: &dyn Fn(usize) -> bool) -> BTreeSet<usize> {
-        let all = 0..self.objects.len();
+        let all = self.seen();
         let has_name = |at: &usize| match names {
-            Names::EntryUuids(uuids) | Names::LogicalIds(uuids) => self.objects[*at]
+            Names::EntryUuids(uuids) | Names::LogicalIds(uuids) => self.model.objects[*at]
                 .uuid
                 .as_ref()
                 .is_some_and(|it| uuids.contains(it)),
             Names::UniqueIds(ids) => {
-                let id = self.unique_id(*at);
+                let id = self.model.unique_id(*at);
                 ids.iter().any(|it| Some(it.as_str()) == id)
             }
         };
@@ -460,21 +709,21 @@ impl Model {
     }
 
     fn touches(&self, at: usize, objects: &BTreeSet<usize>) -> bool {
-        matches!(self.objects[at].what, What::Link { source, target, .. }
+        matches!(self.model.objects[at].what, What::Link { source, target, .. }
             if objects.contains(&source) || objects.contains(&target))
     }
 
     fn with_touching(&self, objects: BTreeSet<usize>) -> BTreeSet<usize> {
-        let touching = (0..self.objects.len()).filter(|at| self.touches(*at, &objects));
+        let touching = self.seen().filter(|at| self.touches(*at, &objects));
         let touching: BTreeSet<usize> = touching.collect();
         objects.union(&touching).copied().collect()
     }
 
     /// ITI TF-2 3.18.4.1.2.3.7: whole objects of several patients are not disclosed at once.
     fn of_one_patient(&self, found: BTreeSet<usize>) -> Result<BTreeSet<usize>, &'static str> {
-        let objects = found.iter().filter(|at| !self.is_link(**at));
+        let objects = found.iter().filter(|at| !self.model.is_link(**at));
         let patients: BTreeSet<String> = objects
-            .map(|at| self.objects[*at].patient.to_string())
+            .map(|at| self.model.objects[*at].patient.to_string())
             .collect();
         match patients.len() {
             0 | 1 => Ok(found),
@@ -483,24 +732,25 @@ impl Model {
     }
 
     fn set_and_contents(&self, query: &GetContents) -> Result<BTreeSet<usize>, &'static str> {
-        let sets = self.named(&query.of, &|at| self.is_set(at));
+        let sets = self.named(&query.of, &|at| self.model.is_set(at));
         let members = || {
             self.memberships()
                 .filter(|(_, source, _)| sets.contains(source))
         };
         let mut found = sets.clone();
         for (_, _, member) in members() {
-            let passes = match &self.objects[member].what {
+            let passes = match &self.model.objects[member].what {
                 What::Document(entry) => content(entry, &query.filter),
                 What::Folder(_) => true,
                 What::Set(_) | What::Link { .. } => false,
             };
-            if passes {
+            if passes && self.sees(member) {
                 found.insert(member);
             }
         }
         for (_, _, member) in members() {
-            if let What::Link { source, target, .. } = self.objects[member].what
+            if let What::Link { source, target, .. } = self.model.objects[member].what
+                && self.sees(member)
                 && found.contains(&source)
                 && found.contains(&target)
             {
@@ -516,11 +766,12 @@ impl Model {
     }
 
     fn folder_and_contents(&self, query: &GetContents) -> Result<BTreeSet<usize>, &'static str> {
-        let folders = self.named(&query.of, &|at| self.is_folder(at));
+        let folders = self.named(&query.of, &|at| self.model.is_folder(at));
         let mut found = folders.clone();
         for (link, source, member) in self.memberships() {
-            if let What::Document(entry) = &self.objects[member].what
+            if let What::Document(entry) = &self.model.objects[member].what
                 && folders.contains(&source)
+                && self.sees(member)
                 && content(entry, &query.filter)
             {
                 found.extend([link, member]);
@@ -530,12 +781,14 @@ impl Model {
     }
 
     fn related(&self, query: &GetRelatedDocuments) -> BTreeSet<usize> {
-        let given = self.named(&query.of, &|at| self.is_document(at));
+        let given = self.named(&query.of, &|at| self.model.is_document(at));
         let wanted = self.links().filter(|(_, how, source, target)| {
             query.association_types.contains(how)
                 && (given.contains(source) || given.contains(target))
-                && self.is_document(*source)
-                && self.is_document(*target)
+                && self.model.is_document(*source)
+                && self.model.is_document(*target)
+                && self.sees(*source)
+                && self.sees(*target)
         });
         let is_stable_asked = query.entry_types.contains(&DocumentEntryType::Stable);
         // All documents of this model are stable; the given one is returned with what it is
@@ -554,7 +807,7 @@ impl Model {
         statuses: &[AvailabilityStatus],
         filter: &DocumentFilter,
     ) -> bool {
-        let object = &self.objects[at];
+        let object = &self.model.objects[at];
         let What::Document(entry) = &object.what else {
             return false;
         };

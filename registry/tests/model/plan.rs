@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use xds_schemas::codes::status::AvailabilityStatus;
+use xds_schemas::ebrim::Slot;
 use xds_schemas::iti18_registry_stored_query::{
     AllOf, AnyOf, ContentFilter, DocumentFilter, FindDocuments, FindFolders, FindSubmissionSets,
     GetAll, GetContents, GetRelatedDocuments, Names, Pattern, StoredQuery,
@@ -41,17 +42,15 @@ fn new_document() -> impl Strategy<Value = Ref> {
 
 fn a_document() -> impl Strategy<Value = Ref> {
     prop_oneof![
-        6 => any::<Index>().prop_map(Ref::Document),
-        3 => new_document(),
-        1 => any::<Index>().prop_map(Ref::Any),
+        5 => any::<Index>().prop_map(Ref::Document),
+        2 => new_document(),
     ]
 }
 
 fn a_folder() -> impl Strategy<Value = Ref> {
     prop_oneof![
-        4 => any::<Index>().prop_map(Ref::NewFolder),
-        4 => any::<Index>().prop_map(Ref::Folder),
-        1 => any::<Index>().prop_map(Ref::Any),
+        any::<Index>().prop_map(Ref::NewFolder),
+        any::<Index>().prop_map(Ref::Folder),
     ]
 }
 
@@ -180,18 +179,23 @@ const TYPES: [AssociationType; 6] = [
     AssociationType::IsSnapshotOf,
 ];
 
-pub(crate) fn plan() -> impl Strategy<Value = Plan> {
-    let patient = prop_oneof![8 => Just(0usize), 5 => Just(1), 1 => Just(2)];
-    let relation = (new_document(), select(&TYPES[..5]), a_document());
-    let flaws = prop_oneof![3 => Just(Vec::new()), 2 => vec(flaw(), 1..3)];
+fn plan() -> impl Strategy<Value = Plan> {
+    let patient = prop_oneof![16 => Just(0usize), 6 => Just(1), 1 => Just(2)];
+    let other = prop_oneof![
+        9 => any::<Index>().prop_map(Ref::Document),
+        1 => new_document(),
+    ];
+    let relation = (new_document(), select(&TYPES[..5]), other);
+    let registered = any::<Index>().prop_map(Ref::Document);
+    let flaws = prop_oneof![3 => Just(Vec::new()), 1 => vec(flaw(), 1..3)];
     (
         patient,
         0..2u8,
-        vec(document_plan(), 0..4),
+        prop_oneof![8 => vec(document_plan(), 1..4), 1 => Just(Vec::new())],
         vec(some(2), 0..3),
         vec((a_folder(), a_document()), 0..3),
         prop_oneof![1 => Just(Vec::new()), 3 => vec(relation, 1..3)],
-        prop_oneof![3 => Just(Vec::new()), 1 => vec(a_document(), 1..3)],
+        prop_oneof![3 => Just(Vec::new()), 1 => vec(registered, 1..3)],
         flaws,
     )
         .prop_map(
@@ -219,38 +223,32 @@ struct Known<'m> {
 }
 
 impl Known<'_> {
-    /// Registered objects of this kind; those of the patient first, if there are any.
-    fn registered(&self, at: &Index, wanted: impl Fn(&What) -> bool) -> EntryUuid {
-        let all = self.model.objects.iter().filter(|it| wanted(&it.what));
+    /// A registered object of this kind: mostly of the patient and in force, sometimes any.
+    fn registered(&self, at: &Index, wanted: impl Fn(&What) -> bool) -> Option<EntryUuid> {
+        let all = self.model.objects.iter();
+        let all = all.filter(|it| !it.is_gone && wanted(&it.what));
         let named = all.filter_map(|it| Some((it.uuid.clone()?, &it.patient, it.is_approved)));
         let all: Vec<_> = named.collect();
-        let own: Vec<_> = all
-            .iter()
-            .filter(|it| *it.1 == self.patient && it.2)
-            .collect();
-        // Mostly what may be referred to, sometimes what may not.
-        let among = match own.is_empty() || at.index(7) == 0 {
+        let own = all.iter().filter(|it| *it.1 == self.patient && it.2);
+        let own: Vec<_> = own.collect();
+        let among = match own.is_empty() || at.index(23) == 0 {
             true => all.iter().collect(),
             false => own,
         };
-        match among.is_empty() {
-            true => new_uuid(),
-            false => at.get(&among).0.clone(),
-        }
+        (!among.is_empty()).then(|| at.get(&among).0.clone())
     }
 
-    fn of(&self, it: &Ref) -> EntryUuid {
-        let new = |at: &Index, among: &[EntryUuid]| match among.is_empty() {
-            true => new_uuid(),
-            false => at.get(among).clone(),
-        };
+    /// What is meant, if there is such a thing.
+    fn of(&self, it: &Ref) -> Option<EntryUuid> {
+        let new =
+            |at: &Index, among: &[EntryUuid]| (!among.is_empty()).then(|| at.get(among).clone());
         match it {
             Ref::NewDocument(at) => new(at, &self.documents),
             Ref::NewFolder(at) => new(at, &self.folders),
             Ref::Document(at) => self.registered(at, |it| matches!(it, What::Document(_))),
             Ref::Folder(at) => self.registered(at, |it| matches!(it, What::Folder(_))),
             Ref::Any(at) => self.registered(at, |_| true),
-            Ref::Nothing => new_uuid(),
+            Ref::Nothing => Some(new_uuid()),
         }
     }
 }
@@ -307,11 +305,10 @@ impl Plan {
         };
         let set = submission.submission_set.entry_uuid.clone();
         for (holder, member) in &self.memberships {
-            let mut membership = Association::new(
-                AssociationType::HasMember,
-                names.of(holder),
-                names.of(member),
-            );
+            let (Some(holder), Some(member)) = (names.of(holder), names.of(member)) else {
+                continue;
+            };
+            let mut membership = Association::new(AssociationType::HasMember, holder, member);
             membership.entry_uuid = new_uuid();
             let of_set = membership.entry_uuid.clone();
             submission.associations.push(membership);
@@ -319,13 +316,13 @@ impl Plan {
             submission.associations.push(link);
         }
         for (new, how, other) in &self.relations {
-            if !names.documents.is_empty() {
-                submission.relate(names.of(new), how.clone(), names.of(other));
+            if let (Some(new), Some(other)) = (names.of(new), names.of(other)) {
+                submission.relate(new, how.clone(), other);
             }
         }
-        for member in &self.references {
+        for member in self.references.iter().filter_map(|it| names.of(it)) {
             let status = SubmissionSetStatus::Reference;
-            let link = Association::member(set.clone(), names.of(member), status);
+            let link = Association::member(set.clone(), member, status);
             submission.associations.push(link);
         }
         for association in &mut submission.associations {
@@ -361,23 +358,21 @@ impl Flaw {
                     });
             }
             Self::Target(at, to) if links > 0 => {
-                it.associations[at.index(links)].target = names.of(to);
+                it.associations[at.index(links)].target = names.of(to).unwrap_or_else(new_uuid);
             }
             Self::Source(at, from) if links > 0 => {
-                it.associations[at.index(links)].source = names.of(from);
+                it.associations[at.index(links)].source = names.of(from).unwrap_or_else(new_uuid);
             }
             Self::Type(at, how) if links > 0 => {
                 it.associations[at.index(links)].association_type = how.get(&TYPES).clone();
             }
             Self::EntryUuid(at, of) if entries > 0 => {
-                it.document_entries[at.index(entries)].entry_uuid = names.of(of);
+                it.document_entries[at.index(entries)].entry_uuid =
+                    names.of(of).unwrap_or_else(new_uuid);
             }
             Self::UniqueId(at, of) => {
-                let unique_id = match names
-                    .model
-                    .find(&names.of(of))
-                    .map(|at| &names.model.objects[at].what)
-                {
+                let named = names.of(of).and_then(|it| names.model.find(&it));
+                let unique_id = match named.map(|at| &names.model.objects[at].what) {
                     Some(What::Set(set)) => set.unique_id.clone(),
                     Some(What::Document(entry)) => entry.unique_id.clone(),
                     Some(What::Folder(folder)) => folder.unique_id.clone(),
@@ -418,9 +413,108 @@ impl Flaw {
     }
 }
 
+/// What happens in a story.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// ITI-42.
+    Submit(Plan),
+    /// ITI-57: a new version of a document.
+    Update {
+        document: Index,
+        /// The administrator does not know the newest version.
+        is_stale: bool,
+        /// It is another document.
+        is_other: bool,
+        propagates: bool,
+    },
+    /// ITI-57: another status of anything.
+    Status {
+        object: Index,
+        /// The administrator knows the status.
+        is_known: bool,
+    },
+    /// ITI-62: of something alone, with all that refers to it, or with everything of its patient.
+    Remove { object: Index, how: u8 },
+}
+
+pub(crate) fn step() -> impl Strategy<Value = Step> {
+    let index = any::<Index>;
+    prop_oneof![
+        10 => plan().prop_map(Step::Submit),
+        3 => (index(), 0..8u8, 0..8u8, any::<bool>()).prop_map(
+            |(document, stale, other, propagates)| Step::Update {
+                document,
+                is_stale: stale == 0,
+                is_other: other == 0,
+                propagates,
+            }
+        ),
+        2 => (index(), 0..5u8).prop_map(|(object, known)| Step::Status {
+            object,
+            is_known: known > 0,
+        }),
+        2 => (index(), 0..8u8).prop_map(|(object, how)| Step::Remove { object, how }),
+    ]
+}
+
+/// The next version of a document, and which version it says to follow.
+pub(crate) fn new_version(
+    model: &Model,
+    document: usize,
+    is_stale: bool,
+    is_other: bool,
+    propagates: bool,
+) -> Option<(Submission, u32)> {
+    let newest = &model.objects[model.newest(document)];
+    let What::Document(entry) = &newest.what else {
+        return None;
+    };
+    let mut update = empty(&newest.patient);
+    update.submission_set.entry_uuid = new_uuid();
+    let mut next = (**entry).clone();
+    next.entry_uuid = new_uuid();
+    next.logical_id = model.objects[newest.first].uuid.clone();
+    next.class_code = Some(code(&format!("code{}", newest.version % 2)));
+    if is_other {
+        next.unique_id = UniqueId(new_oid());
+    }
+    update.add_document(next);
+    let previous = newest.version + u32::from(is_stale);
+    let link = &mut update.associations[0];
+    link.entry_uuid = new_uuid();
+    link.previous_version = Some(previous.to_string());
+    if !propagates {
+        let no = Slot::single("AssociationPropagation", "no");
+        link.extra.slots.push(no);
+    }
+    Some((update, previous))
+}
+
+/// An update that changes a status from one to the other.
+pub(crate) fn change_status(patient: &PatientId, object: &EntryUuid, from: bool) -> Submission {
+    let mut update = empty(patient);
+    update.submission_set.entry_uuid = new_uuid();
+    let set = update.submission_set.entry_uuid.clone();
+    let how = AssociationType::UpdateAvailabilityStatus;
+    let mut trigger = Association::new(how, set, object.clone());
+    trigger.entry_uuid = new_uuid();
+    let status = |is_approved: bool| match is_approved {
+        true => AvailabilityStatus::Approved.as_str(),
+        false => AvailabilityStatus::Deprecated.as_str(),
+    };
+    trigger.extra.slots = vec![
+        Slot::single("OriginalStatus", status(from)),
+        Slot::single("NewStatus", status(!from)),
+    ];
+    update.associations.push(trigger);
+    update
+}
+
 /// One question of each kind.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
+    /// Whether who asks knows of versions.
+    pub(crate) knows_versions: bool,
     patient: usize,
     objects: Vec<Index>,
     by_unique_id: bool,
@@ -441,7 +535,12 @@ pub(crate) fn question() -> impl Strategy<Value = Question> {
     let lists =
         || prop_oneof![3 => Just(Vec::new()), 1 => vec(subsequence(vec![0u8, 1, 2], 1..=2), 1..3)];
     (
-        (0..3usize, vec(any::<Index>(), 1..4), any::<bool>()),
+        (
+            any::<bool>(),
+            0..3usize,
+            vec(any::<Index>(), 1..4),
+            any::<bool>(),
+        ),
         subsequence(both, 1..=2),
         prop_oneof![3 => Just(Vec::new()), 1 => subsequence(vec![0u8, 1], 1..=2)],
         (lists(), lists()),
@@ -451,7 +550,7 @@ pub(crate) fn question() -> impl Strategy<Value = Question> {
     )
         .prop_map(
             |(
-                (patient, objects, by_unique_id),
+                (knows_versions, patient, objects, by_unique_id),
                 statuses,
                 codes,
                 (events, levels),
@@ -459,6 +558,7 @@ pub(crate) fn question() -> impl Strategy<Value = Question> {
                 (from, to, started),
                 types,
             )| Question {
+                knows_versions,
                 patient,
                 objects,
                 by_unique_id,
