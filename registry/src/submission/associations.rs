@@ -197,12 +197,14 @@ fn fits(link: &Link, source: End<'_>, target: End<'_>) -> Result<(), (ErrorCode,
         let problem = "its associationType is none that a submission may have";
         return Err(metadata(problem.to_owned()));
     }
-    for (which, end) in [("sourceObject", from), ("targetObject", to)] {
-        if !end.kind.is_document_entry() {
-            let (uuid, kind) = (&end.entry_uuid, describe(end.kind));
-            let problem = format!("its {which} {uuid} is a {kind}, not a DocumentEntry");
-            return Err((ErrorCode::UnresolvedReferenceException, problem));
-        }
+    if !from.kind.is_document_entry() {
+        let problem = format!("its sourceObject is a {}", describe(from.kind));
+        return Err(metadata(format!("{problem}, not a DocumentEntry")));
+    }
+    if !to.kind.is_document_entry() {
+        let (uuid, kind) = (&to.entry_uuid, describe(to.kind));
+        let problem = format!("its targetObject {uuid} is a {kind}, not a DocumentEntry");
+        return Err((ErrorCode::UnresolvedReferenceException, problem));
     }
     if link.association_type == AssociationType::IsSnapshotOf
         && (from.kind != Kind::Stable || to.kind != Kind::OnDemand)

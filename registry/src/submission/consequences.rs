@@ -28,6 +28,11 @@ pub(super) fn follow(
     let mut changed = Vec::new();
     let mut changed_folders: BTreeSet<i64> = BTreeSet::new();
     let mut carried: BTreeMap<(i64, i64), (Row, Row)> = BTreeMap::new();
+    let replacing = prepared.links.iter();
+    let replacing = replacing.filter(|link| link.association_type.replaces());
+    let replacements: BTreeSet<i64> = replacing
+        .filter_map(|link| Some(ends.of(&link.source, objects)?.row().key))
+        .collect();
     for link in &prepared.links {
         let (Some(source), Some(target)) = (
             ends.of(&link.source, objects),
@@ -40,7 +45,7 @@ pub(super) fn follow(
                 changed_folders.insert(folder.key);
             }
         } else if link.association_type.replaces() {
-            for folder in replace(conn, target.row(), &mut changed)? {
+            for folder in replace(conn, target.row(), &replacements, &mut changed)? {
                 changed_folders.insert(folder.key);
                 let pair = (folder.key, source.row().key);
                 carried.insert(pair, (folder, source.row().clone()));
@@ -66,17 +71,19 @@ pub(super) fn follow(
 }
 
 /// Deprecates a document and everything that was appended to it or made from it, and that again.
-/// Gives the folders that the document itself is in.
+/// What replaces something stays approved, though it may say that it was made from that as well
+/// (ITI TF-2 3.42.4.1.3.3.5). Gives the folders that the document itself is in.
 fn replace(
     conn: &mut Connection,
     parent: &Row,
+    replacements: &BTreeSet<i64>,
     changed: &mut Vec<Changed>,
 ) -> Result<Vec<Row>, Failure> {
     let mut folders = Vec::new();
     let mut deprecated = BTreeSet::new();
     let mut next = vec![parent.key];
     while let Some(key) = next.pop() {
-        if !deprecated.insert(key) {
+        if replacements.contains(&key) || !deprecated.insert(key) {
             continue;
         }
         let touching = links::associations_of(conn, &[key])?;

@@ -349,8 +349,9 @@ impl Model {
             }
         }
         let mut carried = BTreeSet::new();
+        let spared: Vec<usize> = replacements.iter().map(|(new, _)| *new).collect();
         for (new, old) in replacements {
-            self.deprecate(old);
+            self.deprecate(old, &spared);
             let holders = self.memberships().filter(|it| {
                 let in_force = self.objects[it.0].is_approved && self.objects[it.1].is_approved;
                 it.2 == old && self.is_folder(it.1) && in_force
@@ -366,21 +367,23 @@ impl Model {
         }
     }
 
-    /// Deprecates a document, its transformations and its addenda, and theirs.
-    fn deprecate(&mut self, document: usize) {
-        self.objects[document].is_approved = false;
-        let hangs_on = |how: &AssociationType| {
-            [AssociationType::Transform, AssociationType::Append].contains(how)
-        };
-        let children: Vec<usize> = self
-            .links()
-            .filter(|(_, how, _, target)| *target == document && hangs_on(how))
-            .map(|(_, _, source, _)| source)
-            .collect();
-        for child in children {
-            if self.objects[child].is_approved {
-                self.deprecate(child);
+    /// Deprecates a document, its transformations and its addenda, and theirs; what replaces
+    /// something in this submission stays.
+    fn deprecate(&mut self, document: usize, spared: &[usize]) {
+        let hangs_on = [AssociationType::Transform, AssociationType::Append];
+        let mut next = vec![document];
+        let mut seen = BTreeSet::new();
+        while let Some(parent) = next.pop() {
+            if spared.contains(&parent) || !seen.insert(parent) {
+                continue;
             }
+            let children = self
+                .links()
+                .filter(|it| it.3 == parent && hangs_on.contains(it.1));
+            next.extend(children.map(|it| it.2));
+        }
+        for at in seen {
+            self.objects[at].is_approved = false;
         }
     }
 

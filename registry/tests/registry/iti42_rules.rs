@@ -352,6 +352,27 @@ pub(crate) async fn parents_stay_approved_and_transformations_are_replaced(site:
     assert!(ids.contains(&parent) && ids.contains(&children[0]) && !ids.contains(&children[1]));
 }
 
+/// ITI TF-2 3.42.4.1.3.3.5: what is new is approved, also if it says that it was made from what it
+/// replaces: one approved document is left.
+pub(crate) async fn a_transformation_that_replaces_stays_approved(site: Site) {
+    let site = site.with_patients().await;
+    let p1 = patient("P1");
+    for how in [AssociationType::Transform, AssociationType::Append] {
+        let (first, old) = one(&p1);
+        site.accept(&first).await;
+        let mut second = replacement(&p1, &old);
+        let new = second.document_entries[0].entry_uuid.clone();
+        second.relate(new.clone(), how, old.clone());
+        site.accept(&second).await;
+        let found = site.find(&get_documents([&old, &new])).await;
+        let statuses: Vec<_> = found
+            .iter()
+            .map(|it| it.status.as_deref().unwrap())
+            .collect();
+        assert_eq!(statuses, [DEPRECATED, APPROVED]);
+    }
+}
+
 /// ITI TF-3 4.2.2.1.1: a document may be included by reference, from another patient too, and stays
 /// as it was.
 pub(crate) async fn a_document_by_reference(site: Site) {

@@ -183,6 +183,7 @@ cases! {
     iti42_rules::relationships_lead_to_documents,
     iti42_rules::folders_know_when_they_got_a_document,
     iti42_rules::parents_stay_approved_and_transformations_are_replaced,
+    iti42_rules::a_transformation_that_replaces_stays_approved,
     iti42_rules::a_document_by_reference,
     iti42_rules::every_attribute_comes_back,
     iti18_parameters::every_query_with_every_parameter,
