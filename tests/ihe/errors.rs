@@ -16,6 +16,10 @@ use crate::iti62_remove_metadata::remove;
 const APPROVED: &str = "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')";
 const PATIENT: &str = "Secret-7";
 
+/// Of these parameters one is needed.
+const NAMES_OF_DOCUMENTS: &str = "$XDSDocumentEntryEntryUUID or $XDSDocumentEntryUniqueId or \
+                                  $XDSDocumentEntryLogicalID";
+
 /// What is provoked below.
 const PROVOKED: &[&str] = &[
     "ReferencesExistException",
@@ -342,16 +346,20 @@ async fn queries_of(town: &Town, seen: &mut Seen) {
     let find = |slots: &[(&str, &str)]| words::query(queries::FIND_DOCUMENTS, "LeafClass", slots);
     let unreadable = ("$XDSDocumentEntryCreationTimeFrom", "'2024-01-01'");
     let list = format!("({patient},{patient})");
-    let cases: [(String, &str, &[&str]); 7] = [
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    let unknown_id = format!("urn:uuid:{unknown}");
+    let cases: [(String, &str, &[&str], Option<&str>); 7] = [
         (
-            words::query("00000000-0000-4000-8000-000000000000", "LeafClass", &[]),
+            words::query(unknown, "LeafClass", &[]),
             "XDSUnknownStoredQuery",
             &["stored query", "id"],
+            Some(&unknown_id),
         ),
         (
             find(&[of]),
             "XDSStoredQueryMissingParam",
             &["FindDocuments", "$XDSDocumentEntryStatus", "missing"],
+            Some("$XDSDocumentEntryStatus"),
         ),
         (
             words::query(queries::GET_DOCUMENTS, "LeafClass", &[]),
@@ -361,34 +369,39 @@ async fn queries_of(town: &Town, seen: &mut Seen) {
                 "$XDSDocumentEntryEntryUUID",
                 "$XDSDocumentEntryUniqueId",
             ],
+            Some(NAMES_OF_DOCUMENTS),
         ),
         (
             find(&[status, ("$XDSDocumentEntryPatientId", &list)]),
             "XDSStoredQueryParamNumber",
             &["FindDocuments", "$XDSDocumentEntryPatientId", "one value"],
+            Some("$XDSDocumentEntryPatientId"),
         ),
         (
             find(&[of, status, unreadable]),
             "XDSRegistryError",
             &["FindDocuments", "$XDSDocumentEntryCreationTimeFrom", "YYYY"],
+            Some("$XDSDocumentEntryCreationTimeFrom"),
         ),
         (
             words::query(queries::FIND_DOCUMENTS, "Everything", &[of, status]),
             "XDSRegistryError",
             &["returnType", "LeafClass", "ObjectRef"],
+            Some("returnType"),
         ),
         (
             words::get_documents(&ids),
             "XDSResultNotSinglePatient",
             &["several patients", "ObjectRef"],
+            None,
         ),
     ];
-    for (request, code, says) in cases {
+    for (request, code, says, at) in cases {
         let answer = town.query(request).await.unwrap();
         assert_eq!(answer.status, ResponseStatus::Failure, "{code}");
         // ITI TF-2 3.18.4.1.3: with a failure nothing is returned.
         assert_eq!(answer.objects, [], "{code}");
-        seen.told(&answer.errors, code, says, None);
+        seen.told(&answer.errors, code, says, at);
     }
 }
 

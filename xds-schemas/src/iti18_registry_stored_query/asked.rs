@@ -46,11 +46,11 @@ impl Asked {
         }
         if parameter.multiplicity != Multiplicity::Lists && self.has(parameter.name) {
             let problem = format!("{} may be given only once", parameter.name);
-            return self.say(ErrorCode::StoredQueryParamNumber, &problem);
+            return self.say(ErrorCode::StoredQueryParamNumber, parameter.name, &problem);
         }
         if parameter.multiplicity == Multiplicity::One && values.len() > 1 {
             let problem = format!("{} may have one value only", parameter.name);
-            self.say(ErrorCode::StoredQueryParamNumber, &problem);
+            self.say(ErrorCode::StoredQueryParamNumber, parameter.name, &problem);
         }
         self.slots.push((parameter.name, values));
     }
@@ -90,24 +90,24 @@ impl Asked {
     }
 
     pub(super) fn exclusive(&mut self, names: &[&str]) {
-        let problem = format!("{} exclude each other", names.join(" and "));
-        self.say(ErrorCode::StoredQueryParamNumber, &problem);
+        let names = names.join(" and ");
+        let problem = format!("{names} exclude each other");
+        self.say(ErrorCode::StoredQueryParamNumber, &names, &problem);
     }
 
-    pub(super) fn say(&mut self, code: ErrorCode, problem: &str) {
+    /// Says what is wrong, and with which parameter.
+    pub(super) fn say(&mut self, code: ErrorCode, name: &str, problem: &str) {
         let context = format!("{}: {problem}", self.kind.name());
-        self.errors.push(RegistryError::error(code, context));
+        self.errors.push(RegistryError::error(code, context).at(name));
     }
 
     pub(super) fn missing(&mut self, name: &str) {
-        self.say(
-            ErrorCode::StoredQueryMissingParam,
-            &format!("{name} is missing"),
-        );
+        let problem = format!("{name} is missing");
+        self.say(ErrorCode::StoredQueryMissingParam, name, &problem);
     }
 
     pub(super) fn wrong(&mut self, name: &str, problem: &str) {
-        self.say(ErrorCode::RegistryError, &format!("{name}: {problem}"));
+        self.say(ErrorCode::RegistryError, name, &format!("{name}: {problem}"));
     }
 
     pub(super) fn has(&self, name: &str) -> bool {

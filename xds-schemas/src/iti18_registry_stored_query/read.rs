@@ -18,7 +18,7 @@ impl StoredQuery {
     /// # Errors
     /// `XDSUnknownStoredQuery`; `XDSStoredQueryMissingParam`; `XDSStoredQueryParamNumber` for too
     /// many values, or several of names that exclude each other; `XDSRegistryError` for values that
-    /// cannot be read. The context names the parameter and never quotes its value.
+    /// cannot be read. Context and location name the parameter and never quote its value.
     pub fn read(request: &AdhocQueryRequest) -> Result<Self, Vec<RegistryError>> {
         Self::read_visible(request).map(|(query, _)| query)
     }
@@ -53,12 +53,12 @@ impl StoredQuery {
     ) -> Result<(Self, Visibility), Vec<RegistryError>> {
         let Some(kind) = kind else {
             let code = ErrorCode::UnknownStoredQuery;
-            return Err(vec![RegistryError::error(code, unknown)]);
+            return Err(vec![RegistryError::error(code, unknown).at(&request.id)]);
         };
         let mut asked = Asked::collect(kind, request);
         if matches!(request.return_type, ReturnType::Other(_)) {
             let problem = "returnType must be LeafClass or ObjectRef";
-            asked.say(ErrorCode::RegistryError, problem);
+            asked.say(ErrorCode::RegistryError, "returnType", problem);
         }
         asked.judge_needs();
         let visibility = asked.visibility();
