@@ -570,6 +570,17 @@ impl Model {
         query: &StoredQuery,
         level: Level,
     ) -> Result<BTreeSet<usize>, &'static str> {
+        // ITI-51 has no $MetadataLevel (metadata update 3.18.4.1.2.3.5.1).
+        let is_for_several = matches!(
+            query,
+            StoredQuery::FindDocumentsForMultiplePatients(_)
+                | StoredQuery::FindDocumentsByReferenceIdForMultiplePatients(_)
+                | StoredQuery::FindFoldersForMultiplePatients(_)
+        );
+        let level = match is_for_several {
+            true => Level::Newest,
+            false => level,
+        };
         let view = View { model: self, level };
         view.query(query)
     }
@@ -616,11 +627,34 @@ impl View<'_> {
                 let wanted = |at| self.is_document_of(at, &it.statuses, &it.filter);
                 Ok(self.of(&it.patient, &wanted))
             }
-            StoredQuery::FindDocumentsExclude(..)
-            | StoredQuery::FindDocumentsForMultiplePatients(_)
-            | StoredQuery::FindDocumentsByReferenceIdForMultiplePatients(_)
-            | StoredQuery::FindFoldersForMultiplePatients(_) => {
-                unreachable!("they are not asked here")
+            StoredQuery::FindDocumentsExclude(it, unwanted) => {
+                let wanted = |at| {
+                    self.is_document_of(at, &it.statuses, &it.filter)
+                        && !self.has_some(at, unwanted)
+                };
+                Ok(self.of(&it.patient, &wanted))
+            }
+            StoredQuery::FindDocumentsForMultiplePatients(it)
+            | StoredQuery::FindDocumentsByReferenceIdForMultiplePatients(it) => {
+                let wanted = |at| self.is_document_of(at, &it.statuses, &it.filter);
+                let of_each = it
+                    .patients
+                    .iter()
+                    .flat_map(|patient| self.of(patient, &wanted));
+                Ok(of_each.collect())
+            }
+            StoredQuery::FindFoldersForMultiplePatients(it) => {
+                let wanted = |at: usize| {
+                    let object = &self.model.objects[at];
+                    matches!(&object.what, What::Folder(folder)
+                        if has_status(object, &it.statuses)
+                            && all_of(&it.codes, &coded(&folder.codes)))
+                };
+                let of_each = it
+                    .patients
+                    .iter()
+                    .flat_map(|patient| self.of(patient, &wanted));
+                Ok(of_each.collect())
             }
             StoredQuery::FindSubmissionSets(it) => Ok(self.of(&it.patient, &|at| {
                 let object = &self.model.objects[at];
@@ -802,6 +836,17 @@ impl View<'_> {
         wanted
             .flat_map(|(at, _, source, target)| [at, source, target])
             .collect()
+    }
+
+    /// CP-ITI-1323: whether a document has something of what is not wanted (events and authors are
+    /// asked for here).
+    fn has_some(&self, at: usize, unwanted: &DocumentFilter) -> bool {
+        let What::Document(entry) = &self.model.objects[at].what else {
+            return false;
+        };
+        let (events, authors) = (&unwanted.event_codes, &unwanted.author_persons);
+        (!events.0.is_empty() && all_of(events, &coded(&entry.event_codes)))
+            || (!authors.0.is_empty() && any_like(authors, &persons(&entry.authors)))
     }
 
     fn is_document_of(

@@ -7,8 +7,9 @@ use proptest::sample::{Index, select, subsequence};
 use xds_schemas::codes::status::AvailabilityStatus;
 use xds_schemas::ebrim::Slot;
 use xds_schemas::iti18_registry_stored_query::{
-    AllOf, AnyOf, ContentFilter, DocumentFilter, FindDocuments, FindFolders, FindSubmissionSets,
-    GetAll, GetContents, GetRelatedDocuments, Names, Pattern, StoredQuery,
+    AllOf, AnyOf, ContentFilter, DocumentFilter, FindDocuments, FindDocumentsForMultiplePatients,
+    FindFolders, FindFoldersForMultiplePatients, FindSubmissionSets, GetAll, GetContents,
+    GetRelatedDocuments, Names, Pattern, StoredQuery,
 };
 use xds_schemas::metadata::timestamp::TimeRange;
 use xds_schemas::metadata::{
@@ -585,7 +586,7 @@ fn all_codes(prefix: &str, lists: &[Vec<u8>]) -> AllOf {
 }
 
 impl Question {
-    /// All fourteen queries with these parameters.
+    /// All queries with these parameters: the fourteen, and those that were added to them.
     pub(crate) fn queries(&self, model: &Model, patients: &[PatientId]) -> Vec<StoredQuery> {
         let patient = &patients[self.patient];
         let find = FindDocuments {
@@ -599,6 +600,25 @@ impl Question {
         if by_reference.filter.reference_ids.is_empty() {
             by_reference.filter.reference_ids = AllOf(vec![AnyOf(vec![Pattern::like("1.9._^%")])]);
         }
+        let mut without = find.clone();
+        without.filter.event_codes = AllOf::default();
+        without.filter.author_persons = AnyOf::default();
+        let unwanted = DocumentFilter {
+            event_codes: all_codes("event", &self.events),
+            author_persons: AnyOf(self.author.into_iter().map(Pattern::like).collect()),
+            ..DocumentFilter::default()
+        };
+        let several = FindDocumentsForMultiplePatients {
+            patients: patients[self.patient.min(1)..].to_vec(),
+            statuses: self.statuses.clone(),
+            filter: self.filter(),
+        };
+        let folders = FindFoldersForMultiplePatients {
+            patients: several.patients.clone(),
+            statuses: self.statuses.clone(),
+            last_update_time: TimeRange::default(),
+            codes: all_codes("code", &self.levels),
+        };
         let content = self.content();
         let uuids = self.uuids(model);
         let one = |wanted: fn(&What) -> bool| self.names(model, wanted, 1);
@@ -608,6 +628,9 @@ impl Question {
         let is_set = |it: &What| matches!(it, What::Set(_));
         vec![
             StoredQuery::FindDocuments(find),
+            StoredQuery::FindDocumentsExclude(without, unwanted),
+            StoredQuery::FindDocumentsForMultiplePatients(several),
+            StoredQuery::FindFoldersForMultiplePatients(folders),
             StoredQuery::FindDocumentsByReferenceId(by_reference),
             self.find_submission_sets(patient),
             StoredQuery::FindFolders(FindFolders {
