@@ -15,6 +15,7 @@ mod iti42;
 mod iti44;
 mod iti53;
 mod iti42_rules;
+mod iti44;
 mod iti57;
 mod iti61;
 mod iti62;

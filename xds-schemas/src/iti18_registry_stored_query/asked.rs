@@ -98,7 +98,8 @@ impl Asked {
     /// Says what is wrong, and with which parameter.
     pub(super) fn say(&mut self, code: ErrorCode, name: &str, problem: &str) {
         let context = format!("{}: {problem}", self.kind.name());
-        self.errors.push(RegistryError::error(code, context).at(name));
+        self.errors
+            .push(RegistryError::error(code, context).at(name));
     }
 
     pub(super) fn missing(&mut self, name: &str) {
@@ -107,7 +108,11 @@ impl Asked {
     }
 
     pub(super) fn wrong(&mut self, name: &str, problem: &str) {
-        self.say(ErrorCode::RegistryError, name, &format!("{name}: {problem}"));
+        self.say(
+            ErrorCode::RegistryError,
+            name,
+            &format!("{name}: {problem}"),
+        );
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
