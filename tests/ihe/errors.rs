@@ -46,6 +46,7 @@ const PROVOKED: &[&str] = &[
     "XDSRegistryError",
     "XDSRegistryMetadataError",
     "XDSRegistryNotAvailable",
+    "XDSRemoveDocumentsError",
     "XDSRepositoryDuplicateUniqueIdInMessage",
     "XDSRepositoryError",
     "XDSRepositoryMetadataError",
@@ -94,10 +95,6 @@ const NEVER: &[(&str, &str)] = &[
     ("UnavailableRecipient", "for XDR recipients"),
     ("UnknownRecipient", "for XDR recipients"),
     ("LocalPolicyRestrictionError", "no policy restricts updates"),
-    (
-        "XDSRemoveDocumentsError",
-        "no transaction removes documents",
-    ),
 ];
 
 /// The codes that were seen as they must be.
@@ -675,6 +672,21 @@ async fn limits(seen: &mut Seen) {
     let provided = submission(PATIENT, "of nobody");
     let answer = town.provide(&provided).await.unwrap();
     seen.refused(&answer, "XDSUnknownPatientId", &says, Some("SubmissionSet"));
+    drop(town);
+
+    let refuse = ("HILUM_REPOSITORY__REMOVE_REGISTERED", "refuse");
+    let town = Town::found(Setup {
+        plain: true,
+        environment: vec![(refuse.0.to_owned(), refuse.1.to_owned())],
+        uncounted: true,
+        ..Setup::default()
+    });
+    let kept = Submission::new(PATIENT, vec![Document::text("still registered")]);
+    assert_eq!(town.provide(&kept).await.unwrap().errors, []);
+    let id = &*kept.documents[0].unique_id;
+    let answer = town.remove(&[id]).await.unwrap();
+    let says = [id, "metadata", "ITI-62"];
+    seen.refused(&answer, "XDSRemoveDocumentsError", &says, Some(id));
     drop(town);
 
     let nobody = "http://127.0.0.1:1/registry".to_owned();

@@ -18,6 +18,8 @@ use xds_schemas::ebrim::{InternationalString, Slot};
 use xds_schemas::ebrs::{
     AdhocQueryResponse, RegistryError, RegistryResponse, ReturnType, SubmitObjectsRequest,
 };
+use xds_schemas::hl7v2;
+use xds_schemas::iti8_patient_identity_feed::Announcement;
 use xds_schemas::iti18_registry_stored_query::{
     AllOf, AnyOf, ContentFilter, DocumentFilter, FindDocuments, GetContents, GetRelatedDocuments,
     Names, Pattern, QueryKind, StoredQuery,
@@ -35,12 +37,13 @@ use xds_schemas::xml::ToXml;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 5] = [
+const TARGETS: [Target; 6] = [
     ("xml", targets::xml),
     ("submission", targets::submission),
     ("answers", targets::answers),
     ("query", targets::query),
     ("mtom", targets::mtom),
+    ("hl7", targets::hl7),
 ];
 
 fn folder_of(target: &str) -> PathBuf {
@@ -226,6 +229,22 @@ fn multipart() -> Vec<u8> {
     bytes
 }
 
+fn announcements() -> [(&'static str, Announcement); 3] {
+    let patient = |id: &str| PatientId::new(id, "1.2.3.9");
+    let merge = Announcement::Merge {
+        subsumed: patient("P|1"),
+        survivor: patient("P^2"),
+    };
+    [
+        (
+            "add",
+            Announcement::Add(vec![patient("P-1"), patient("Ä&2")]),
+        ),
+        ("revise", Announcement::Revise(vec![patient("P-1")])),
+        ("merge", merge),
+    ]
+}
+
 /// Everything that our own writers give to the corpus.
 fn ours() -> Vec<(&'static str, String, Vec<u8>)> {
     let mut all = Vec::new();
@@ -258,6 +277,17 @@ fn ours() -> Vec<(&'static str, String, Vec<u8>)> {
         add("query", &format!("{name}.xml"), envelope("urn:x", &request));
     }
     add("mtom", "three_parts", multipart());
+    for (name, announcement) in announcements() {
+        let header = hl7v2::Header {
+            sending_application: "ADT".to_owned(),
+            sending_facility: "HOSPITAL^1.2.3^ISO".to_owned(),
+            control_id: "M-1".to_owned(),
+            processing_id: "P".to_owned(),
+            ..hl7v2::Header::default()
+        };
+        let message = announcement.to_message(&header, &time("20260101").unwrap());
+        add("hl7", name, message.into_bytes());
+    }
     all
 }
 

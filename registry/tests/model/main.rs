@@ -62,7 +62,8 @@ fn tell(site: &Site, runtime: &tokio::runtime::Runtime, cases: u32) {
     let result = TestRunner::new(config).run(&stories, |steps| {
         // Each story has patients of its own; the last one is unknown.
         told.set(told.get() + 1);
-        let patients = ["A", "B", "X"].map(|it| words::patient(&format!("{it}{}", told.get())));
+        let patients =
+            ["A", "B", "C", "X"].map(|it| words::patient(&format!("{it}{}", told.get())));
         runtime.block_on(story(site, &patients, &steps, &mut seen.borrow_mut()))
     });
     if let Err(error) = result {
@@ -101,7 +102,7 @@ async fn story(
     seen: &mut Seen,
 ) -> Result<(), TestCaseError> {
     let mut model = Model::default();
-    for patient in &patients[..2] {
+    for patient in &patients[..3] {
         assert!(site.registry.add_patient(patient).await.unwrap());
         model.patients.push(patient.clone());
     }
@@ -180,10 +181,25 @@ async fn act(
             let at = (!objects.is_empty()).then(|| *object.get(&objects))?;
             let of = &model.objects[at];
             let from = of.is_approved == *is_known;
-            let update = plan::change_status(&of.patient, of.uuid.as_ref()?, from);
+            let patient = model.survivor(&of.patient);
+            let update = plan::change_status(patient, of.uuid.as_ref()?, from);
             let answer = site.update(&update).await;
             let expected = model.change_status(&update, at, from, !from);
             Some((format!("{update:#?}"), answer, expected))
+        }
+        Step::Merge { from, into } => {
+            let [subsumed, survivor] = [from, into].map(|at| &patients[*at]);
+            if from == into || !model.knows(subsumed) || !model.knows(survivor) {
+                return None;
+            }
+            let message = format!(
+                "MSH|^~\\&|A|B|C|D|20260101||ADT^A40|1|P|2.3.1\rEVN|A40|20260101\r\
+                 PID|||{survivor}||Doe\rMRG|{subsumed}\r"
+            );
+            site.taken(&message).await;
+            model.merge(subsumed, survivor);
+            let nothing = RegistryResponse::success(Vec::new());
+            Some((message, nothing, Errors::new()))
         }
         Step::Remove { object, how } => {
             let objects = alive(&|_| true);

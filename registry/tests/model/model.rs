@@ -58,6 +58,8 @@ pub(crate) enum What {
 pub(crate) struct Model {
     pub(crate) patients: Vec<PatientId>,
     pub(crate) objects: Vec<Object>,
+    /// Who was merged into whom.
+    merged: Vec<(PatientId, PatientId)>,
 }
 
 /// Codes of ITI TF-3 Table 4.2.4.1-2.
@@ -79,6 +81,22 @@ enum Place {
 }
 
 impl Model {
+    /// ITI-8: from now on the one is called as the other (ITI TF-2 3.8.4.2.4).
+    pub(crate) fn merge(&mut self, subsumed: &PatientId, survivor: &PatientId) {
+        self.merged.push((subsumed.clone(), survivor.clone()));
+    }
+
+    /// How a patient is called now.
+    pub(crate) fn survivor<'p>(&'p self, patient: &'p PatientId) -> &'p PatientId {
+        let into = self.merged.iter().find(|(subsumed, _)| subsumed == patient);
+        into.map_or(patient, |(_, survivor)| self.survivor(survivor))
+    }
+
+    /// Whether a patient is known under this identifier.
+    pub(crate) fn knows(&self, patient: &PatientId) -> bool {
+        self.patients.contains(patient) && self.survivor(patient) == patient
+    }
+
     fn is_set(&self, at: usize) -> bool {
         matches!(self.objects[at].what, What::Set(_))
     }
@@ -176,7 +194,7 @@ impl Model {
     fn registry_errors(&self, submission: &Submission) -> Errors {
         let mut errors = Errors::new();
         let patient = submission.submission_set.patient_id.as_ref().unwrap();
-        let is_known = self.patients.contains(patient);
+        let is_known = self.knows(patient);
         if !is_known {
             errors.insert("XDSUnknownPatientId");
         }
@@ -275,7 +293,7 @@ impl Model {
         let is_reference = from == Place::Set && to == Place::Document;
         let mut registered = registered;
         if let (Some(patient), false) = (patient, is_reference)
-            && registered.any(|at| self.objects[at].patient != *patient)
+            && registered.any(|at| self.survivor(&self.objects[at].patient) != patient)
         {
             errors.insert(PATIENT);
         }
@@ -726,8 +744,8 @@ impl View<'_> {
 
     fn of(&self, patient: &PatientId, wanted: &dyn Fn(usize) -> bool) -> BTreeSet<usize> {
         let all = self.found_by_status();
-        all.filter(|at| self.model.objects[*at].patient == *patient && wanted(*at))
-            .collect()
+        let is_of = |at: usize| self.model.survivor(&self.model.objects[at].patient) == patient;
+        all.filter(|at| is_of(*at) && wanted(*at)).collect()
     }
 
     fn named(&self, names: &Names, wanted: &dyn Fn(usize) -> bool) -> BTreeSet<usize> {
@@ -760,7 +778,11 @@ impl View<'_> {
     fn of_one_patient(&self, found: BTreeSet<usize>) -> Result<BTreeSet<usize>, &'static str> {
         let objects = found.iter().filter(|at| !self.model.is_link(**at));
         let patients: BTreeSet<String> = objects
-            .map(|at| self.model.objects[*at].patient.to_string())
+            .map(|at| {
+                self.model
+                    .survivor(&self.model.objects[*at].patient)
+                    .to_string()
+            })
             .collect();
         match patients.len() {
             0 | 1 => Ok(found),

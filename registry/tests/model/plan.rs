@@ -181,7 +181,7 @@ const TYPES: [AssociationType; 6] = [
 ];
 
 fn plan() -> impl Strategy<Value = Plan> {
-    let patient = prop_oneof![16 => Just(0usize), 6 => Just(1), 1 => Just(2)];
+    let patient = prop_oneof![16 => Just(0usize), 6 => Just(1), 2 => Just(2), 1 => Just(3)];
     let other = prop_oneof![
         9 => any::<Index>().prop_map(Ref::Document),
         1 => new_document(),
@@ -230,7 +230,8 @@ impl Known<'_> {
         let all = all.filter(|it| !it.is_gone && wanted(&it.what));
         let named = all.filter_map(|it| Some((it.uuid.clone()?, &it.patient, it.is_approved)));
         let all: Vec<_> = named.collect();
-        let own = all.iter().filter(|it| *it.1 == self.patient && it.2);
+        let is_own = |patient| *self.model.survivor(patient) == self.patient;
+        let own = all.iter().filter(|it| is_own(it.1) && it.2);
         let own: Vec<_> = own.collect();
         let among = match own.is_empty() || at.index(23) == 0 {
             true => all.iter().collect(),
@@ -434,6 +435,8 @@ pub(crate) enum Step {
         /// The administrator knows the status.
         is_known: bool,
     },
+    /// ITI-8: one of two patients is merged into the other.
+    Merge { from: usize, into: usize },
     /// ITI-62: of something alone, with all that refers to it, or with everything of its patient.
     Remove { object: Index, how: u8 },
 }
@@ -455,6 +458,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
             is_known: known > 0,
         }),
         2 => (index(), 0..8u8).prop_map(|(object, how)| Step::Remove { object, how }),
+        1 => (0..3usize, 0..3usize).prop_map(|(from, into)| Step::Merge { from, into }),
     ]
 }
 
@@ -470,11 +474,13 @@ pub(crate) fn new_version(
     let What::Document(entry) = &newest.what else {
         return None;
     };
-    let mut update = empty(&newest.patient);
+    let patient = model.survivor(&newest.patient);
+    let mut update = empty(patient);
     update.submission_set.entry_uuid = new_uuid();
     let mut next = (**entry).clone();
     next.entry_uuid = new_uuid();
     next.logical_id = model.objects[newest.first].uuid.clone();
+    next.patient_id = Some(patient.clone());
     next.class_code = Some(code(&format!("code{}", newest.version % 2)));
     if is_other {
         next.unique_id = UniqueId(new_oid());

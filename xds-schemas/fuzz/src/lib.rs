@@ -9,13 +9,15 @@ use xds_schemas::ebrs::ReturnType;
 use xds_schemas::ebrs::{
     AdhocQueryRequest, AdhocQueryResponse, RegistryResponse, SubmitObjectsRequest,
 };
+use xds_schemas::hl7v2::{self, Acknowledgement, Message, PatientDomain};
+use xds_schemas::iti8_patient_identity_feed::{self as iti8, Announcement};
 use xds_schemas::iti18_registry_stored_query::{QueryKind, StoredQuery};
 use xds_schemas::iti41_provide_and_register_document_set::ProvideAndRegisterDocumentSetRequest;
 use xds_schemas::iti43_retrieve_document_set::{
     RetrieveDocumentSetRequest, RetrieveDocumentSetResponse,
 };
-use xds_schemas::metadata::Submission;
 use xds_schemas::metadata::submission::Rules;
+use xds_schemas::metadata::{Submission, Timestamp};
 use xds_schemas::mtom::{ContentType, Found, MtomError, ScanLimits, Scanner};
 use xds_schemas::soap::{self, BodyOrFault, Header};
 use xds_schemas::xml::{FromXml, Reader, TextOrChild, ToXml};
@@ -202,4 +204,34 @@ fn scan<'b>(
     }
     scanner.finish()?;
     Ok(parts)
+}
+
+/// HL7 v2: a message is read or refused, and what is announced is written so that it is announced
+/// again.
+pub fn hl7(data: &[u8]) {
+    let _ = Acknowledgement::read(data);
+    let Ok(message) = Message::read(data) else {
+        return;
+    };
+    for segment in message.segments() {
+        for number in 1..=4 {
+            let _ = segment.field(number).written(64);
+        }
+    }
+    let header = hl7v2::Header::of(&message);
+    let _ = header.judge(Some("REGISTRY"), None);
+    let domain = PatientDomain::new("1.2.3.9");
+    match iti8::read(&message, &header, &domain) {
+        // What a registry ignores may name nobody.
+        Ok(Announcement::Revise(_)) => {}
+        Ok(announcement) => {
+            let now = Timestamp::from_unix(0);
+            let written = announcement.to_message(&header, &now);
+            let again = Message::read(written.as_bytes()).expect("what we wrote is read");
+            let header = hl7v2::Header::of(&again);
+            let again = iti8::read(&again, &header, &domain).expect("it says the same");
+            assert_eq!(again, announcement, "{written:?}");
+        }
+        Err(refusal) => assert!(!refusal.reason.is_empty()),
+    }
 }
