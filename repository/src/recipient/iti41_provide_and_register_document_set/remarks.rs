@@ -37,7 +37,8 @@ fn folders(submission: &Submission) -> Option<RegistryError> {
         "folders are kept as they are and not processed: {} new, {into_folders} memberships",
         submission.folders.len()
     );
-    Some(RegistryError::warning(code, context))
+    let set = submission.submission_set.entry_uuid.as_str();
+    Some(RegistryError::warning(code, context).at(set))
 }
 
 /// The warning for an association of documents, by its type.
