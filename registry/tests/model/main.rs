@@ -140,6 +140,7 @@ async fn story(
 
 /// Does the same with both: what it was, what the registry says, and what the model does. Nothing if
 /// there is nothing yet that it could be done with.
+#[expect(clippy::too_many_lines, reason = "a table of steps")]
 async fn act(
     site: &Site,
     model: &mut Model,

@@ -639,6 +639,7 @@ impl View<'_> {
         all.filter(move |at| self.sees(*at) || is_folder(*at))
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table of queries")]
     fn query(&self, query: &StoredQuery) -> Result<BTreeSet<usize>, &'static str> {
         match query {
             StoredQuery::FindDocuments(it) | StoredQuery::FindDocumentsByReferenceId(it) => {

@@ -256,9 +256,8 @@ impl Known<'_> {
 }
 
 impl Plan {
-    /// The submission, given what is registered.
-    pub(crate) fn submission(&self, model: &Model, patients: &[PatientId]) -> Submission {
-        let patient = &patients[self.patient];
+    /// The submission set with its documents and folders.
+    fn described(&self, patient: &PatientId) -> Submission {
         let mut submission = empty(patient);
         submission.submission_set.entry_uuid = new_uuid();
         submission.submission_set.source_id = format!("1.2.3.{}", self.source);
@@ -291,6 +290,13 @@ impl Plan {
                 .extend(codes.iter().map(|it| code(&format!("code{it}"))));
             submission.add_folder(new);
         }
+        submission
+    }
+
+    /// The submission, given what is registered.
+    pub(crate) fn submission(&self, model: &Model, patients: &[PatientId]) -> Submission {
+        let patient = &patients[self.patient];
+        let mut submission = self.described(patient);
         let names = Known {
             documents: submission
                 .document_entries
@@ -593,6 +599,7 @@ fn all_codes(prefix: &str, lists: &[Vec<u8>]) -> AllOf {
 
 impl Question {
     /// All queries with these parameters: the fourteen, and those that were added to them.
+    #[expect(clippy::too_many_lines, reason = "a table of queries")]
     pub(crate) fn queries(&self, model: &Model, patients: &[PatientId]) -> Vec<StoredQuery> {
         let patient = &patients[self.patient];
         let find = FindDocuments {
@@ -634,7 +641,7 @@ impl Question {
         let is_set = |it: &What| matches!(it, What::Set(_));
         vec![
             StoredQuery::FindDocuments(find),
-            StoredQuery::FindDocumentsExclude(without, unwanted),
+            StoredQuery::FindDocumentsExclude(without, Box::new(unwanted)),
             StoredQuery::FindDocumentsForMultiplePatients(several),
             StoredQuery::FindFoldersForMultiplePatients(folders),
             StoredQuery::FindDocumentsByReferenceId(by_reference),
