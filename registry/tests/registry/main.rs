@@ -5,17 +5,16 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod consumer;
 mod concurrency;
+mod consumer;
 mod door;
 mod dsub;
 mod iti18;
 mod iti18_parameters;
 mod iti42;
-mod iti44;
-mod iti53;
 mod iti42_rules;
 mod iti44;
+mod iti53;
 mod iti57;
 mod iti61;
 mod iti62;
