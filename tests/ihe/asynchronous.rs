@@ -114,6 +114,7 @@ async fn every_transaction(plain: bool) {
     }
 }
 
+/// ITI TF-2 V.5: the answer goes to `wsa:ReplyTo`, over a connection of its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_transaction_that_allows_it_answers_elsewhere() {
     every_transaction(true).await;
@@ -251,7 +252,7 @@ async fn addresses_that_are_not_allowed_are_refused() {
     refused(&town, &answer, "MissingAddressInEPR");
 }
 
-/// V.5.3: if nothing is specified, only synchronous exchange is expected; ITI-57 says so itself.
+/// ITI TF-2 V.5.3: if nothing is specified, only synchronous exchange is expected; ITI-57 says so itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn other_transactions_are_answered_on_their_connection() {
     let (town, desk) = town(true, &[]);

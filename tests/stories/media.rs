@@ -178,7 +178,7 @@ fn laid_out(medium: &Path) {
     assert_eq!(names, expected);
 }
 
-/// ITI TF-2 3.32: what one node writes, another takes over, every byte of it.
+/// ITI TF-2 3.32.4.1.2.2: what one node writes, another takes over, every byte of it.
 #[tokio::test]
 async fn a_medium_goes_from_one_node_to_another() {
     let hospital = hospital().await;

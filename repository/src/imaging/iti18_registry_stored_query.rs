@@ -33,6 +33,31 @@ pub(super) async fn send(
     url: &str,
     manifest: &Manifest,
 ) -> anyhow::Result<Result<Known, String>> {
+    let entries = entries(importing, url, manifest).await?;
+    Ok(entries.map(|entries| judged(&entries, manifest)))
+}
+
+/// The version of a manifest's document entry that is in force now: whoever corrects its metadata
+/// (ITI-57, ITI-92) makes another. The inner error says why the registry gave no answer.
+pub(super) async fn current(
+    importing: &Importing<'_>,
+    url: &str,
+    manifest: &Manifest,
+) -> anyhow::Result<Result<Option<String>, String>> {
+    let entries = entries(importing, url, manifest).await?;
+    Ok(entries.map(|entries| {
+        let mut versions = versions(&entries, manifest);
+        let current = versions.find(|it| in_force(it));
+        current.map(|entry| entry.entry_uuid.as_str().to_owned())
+    }))
+}
+
+/// What the registry has under the name of a manifest, of whatever version and status.
+async fn entries(
+    importing: &Importing<'_>,
+    url: &str,
+    manifest: &Manifest,
+) -> anyhow::Result<Result<Vec<DocumentEntry>, String>> {
     let unique_id = UniqueId::from(manifest.sop_instance_uid.as_str());
     let query = StoredQuery::GetDocuments(Names::UniqueIds(vec![unique_id]));
     let request = query.to_visible_request(ReturnType::LeafClass, &EVERYTHING);
@@ -42,7 +67,7 @@ pub(super) async fn send(
     let (answer, how) = match sent.await {
         Ok(answer) => {
             let how = outcome(answer.response.status, &answer.response.errors);
-            (judged(&answer.response, manifest), how)
+            (read(&answer.response, manifest), how)
         }
         Err(error) => (Err(error.to_string()), Outcome::Failure(error.to_string())),
     };
@@ -50,7 +75,7 @@ pub(super) async fn send(
     Ok(importing.audit.record(event, answer).await?.into_inner())
 }
 
-fn judged(response: &AdhocQueryResponse, manifest: &Manifest) -> Result<Known, String> {
+fn read(response: &AdhocQueryResponse, manifest: &Manifest) -> Result<Vec<DocumentEntry>, String> {
     if response.status != ResponseStatus::Success {
         let codes: Vec<&str> = response.errors.iter().map(|it| it.code.as_str()).collect();
         return Err(format!(
@@ -60,13 +85,37 @@ fn judged(response: &AdhocQueryResponse, manifest: &Manifest) -> Result<Known, S
         ));
     }
     let entries = response.objects.iter();
-    let mut entries = entries.filter_map(|object| DocumentEntry::from_ebrim(object).ok());
-    let ours = entries.find(|it| it.entry_uuid.as_str() == manifest.entry_uuid);
-    Ok(match ours.map(|entry| entry.availability_status) {
-        None => Known::No,
-        Some(Some(AvailabilityStatus::Deprecated)) => Known::Deprecated,
-        Some(_) => Known::Approved,
+    let entries = entries.filter_map(|object| DocumentEntry::from_ebrim(object).ok());
+    Ok(entries.collect())
+}
+
+/// The document entry that was handed in with a manifest, and its later versions: a first version's
+/// logicalID is its `entryUUID`.
+fn versions<'e>(
+    entries: &'e [DocumentEntry],
+    manifest: &'e Manifest,
+) -> impl Iterator<Item = &'e DocumentEntry> {
+    let ours = manifest.entry_uuid.as_str();
+    entries.iter().filter(move |entry| {
+        let first = entry.logical_id.as_ref().map(|it| it.as_str());
+        entry.entry_uuid.as_str() == ours || first == Some(ours)
     })
+}
+
+/// A registry that gives no status means that it is approved.
+fn in_force(entry: &DocumentEntry) -> bool {
+    entry.availability_status != Some(AvailabilityStatus::Deprecated)
+}
+
+fn judged(entries: &[DocumentEntry], manifest: &Manifest) -> Known {
+    let mut versions = versions(entries, manifest).peekable();
+    if versions.peek().is_none() {
+        return Known::No;
+    }
+    match versions.any(in_force) {
+        true => Known::Approved,
+        false => Known::Deprecated,
+    }
 }
 
 fn event(url: &str, request: &AdhocQueryRequest, how: &Outcome) -> Event {

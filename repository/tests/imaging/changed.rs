@@ -9,6 +9,8 @@ use hilum_repository::dicom::{Uid, manifest};
 use hilum_repository::imaging::Fate;
 use xds_schemas::codes::status::AvailabilityStatus::{Approved, Deprecated};
 use xds_schemas::codes::status::ResponseStatus;
+use xds_schemas::ebrim::InternationalString;
+use xds_schemas::metadata::{Code, DocumentEntry, EntryUuid, Submission, SubmissionSet, Timestamp};
 
 use crate::files::{Made, images, now, phantoms};
 use crate::site::{EXPLICIT, Site, later, request, sent};
@@ -54,6 +56,74 @@ async fn another_manifest_replaces_the_one_before() {
     let third = sent(&imported);
     assert!(third != first && third != second);
     let approved = site.manifests(phantoms[2].patient_id, Approved).await;
+    assert_eq!(
+        (approved.len(), approved[0].unique_id.as_str()),
+        (1, &*third)
+    );
+}
+
+/// An update (ITI-57) that gives a manifest another title.
+fn correction(entry: &DocumentEntry, name: &str) -> Submission {
+    let study = Code::new(
+        "18748-4",
+        "2.16.840.1.113883.6.1",
+        "Diagnostic imaging study",
+    );
+    let mut update = Submission::new(SubmissionSet {
+        content_type_code: Some(study),
+        patient_id: entry.patient_id.clone(),
+        submission_time: Timestamp::parse("20260102030405").ok(),
+        ..SubmissionSet::new("set", "1.2.3.4.5", "1.2.3.6")
+    });
+    update.add_document(DocumentEntry {
+        entry_uuid: EntryUuid::from(name),
+        title: Some(InternationalString::of("Corrected")),
+        ..entry.clone()
+    });
+    update.associations[0].previous_version = Some("1".to_owned());
+    update
+}
+
+/// Whoever corrects the metadata of a manifest makes another version of its document entry: that is
+/// the one which the next manifest replaces.
+#[tokio::test]
+async fn a_manifest_that_was_corrected_is_replaced_all_the_same() {
+    let site = Site::open().await;
+    let phantoms = phantoms(&site.dicom());
+    let (folder, patient) = (&phantoms[2].folder, phantoms[2].patient_id);
+    let first = sent(&site.import_one(folder).await);
+    let registered = site.manifests(patient, Approved).await.remove(0);
+    let newest = "urn:uuid:6b1cbd5e-70f0-4b0c-8ee0-2f3c1f0f3d21";
+    site.update(&correction(&registered, newest)).await;
+
+    let image = folder.join("IM0001.dcm");
+    let aside = site.folder.path().join("aside");
+    fs::rename(&image, &aside).unwrap();
+    let imported = site.import_one(folder).await;
+    let Fate::Replaced { replaced, .. } = &imported.fate else {
+        panic!("{imported:?}");
+    };
+    assert_eq!(replaced, newest);
+    let second = sent(&imported);
+    assert!(second != first);
+    let approved = site.manifests(patient, Approved).await;
+    assert_eq!(
+        (approved.len(), approved[0].unique_id.as_str()),
+        (1, &*second)
+    );
+    // The older version is for those who ask for versions.
+    let deprecated = site.manifests(patient, Deprecated).await;
+    assert_eq!(deprecated.len(), 1);
+    assert_eq!(deprecated[0].entry_uuid.as_str(), newest);
+
+    // And so on.
+    let newest = "urn:uuid:6b1cbd5e-70f0-4b0c-8ee0-2f3c1f0f3d22";
+    let mut update = correction(&approved[0], newest);
+    update.submission_set.unique_id = "1.2.3.4.6".into();
+    site.update(&update).await;
+    fs::rename(&aside, &image).unwrap();
+    let third = sent(&site.import_one(folder).await);
+    let approved = site.manifests(patient, Approved).await;
     assert_eq!(
         (approved.len(), approved[0].unique_id.as_str()),
         (1, &*third)

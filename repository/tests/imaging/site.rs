@@ -20,14 +20,15 @@ use tokio::net::TcpListener;
 use xds_schemas::affinity_codes::AffinityCodes;
 use xds_schemas::codes::status::{AvailabilityStatus, ResponseStatus};
 use xds_schemas::ebrim::{Body, RegistryObject};
-use xds_schemas::ebrs::{RegistryResponse, ReturnType};
+use xds_schemas::ebrs::{RegistryResponse, ReturnType, SubmitObjectsRequest};
 use xds_schemas::iti18_registry_stored_query::{
     DocumentFilter, FindDocuments, RegistryStoredQuery, StoredQuery,
 };
 use xds_schemas::iti43_retrieve_document_set::{
     DocumentRequest, RetrieveDocumentSet, RetrieveDocumentSetRequest,
 };
-use xds_schemas::metadata::{DocumentEntry, PatientId};
+use xds_schemas::iti57_update_document_set::UpdateDocumentSet;
+use xds_schemas::metadata::{DocumentEntry, PatientId, Submission};
 use xds_schemas::rad69_retrieve_imaging_document_set::{
     RetrieveImagingDocumentSet, RetrieveImagingDocumentSetRequest, SeriesRequest, StudyRequest,
 };
@@ -184,6 +185,18 @@ impl Site {
             response.errors
         );
         response.objects
+    }
+
+    /// Has the registry change what it knows (ITI-57).
+    pub(crate) async fn update(&self, update: &Submission) {
+        let request = SubmitObjectsRequest {
+            slots: Vec::new(),
+            objects: update.to_ebrim(),
+        };
+        let client = Client::new(None, Limits::default());
+        let answer = client.send::<UpdateDocumentSet>(&self.registry, &request, Vec::new());
+        let response = answer.await.unwrap().response;
+        assert_eq!(response.errors, []);
     }
 
     /// A document of the repository.

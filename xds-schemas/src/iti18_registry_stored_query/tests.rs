@@ -247,7 +247,7 @@ fn several_patients_or_all() {
     assert_eq!(codes(garbled.unwrap_err()), [ErrorCode::RegistryError]);
 }
 
-/// CP-ITI-1323: what is wanted and what is not exclude each other.
+/// CP-ITI-1323, 3.18.4.1.2.3.7.15: what is wanted and what is not exclude each other.
 #[test]
 fn documents_that_are_not_wanted() {
     let status = format!("('{APPROVED}')");

@@ -59,13 +59,19 @@ pub(super) async fn hand_in(
     known: Option<Indexed>,
     patient: &PatientId,
     study: Study,
-    plan: Manifest,
+    mut plan: Manifest,
     remarks: &mut Vec<String>,
 ) -> anyhow::Result<Fate> {
     let registered = known.as_ref().and_then(|it| it.registered.clone());
     let mut indexed = Indexed::new(patient.to_string(), study, registered, Some(plan.clone()));
     index.write(&indexed)?;
-    let sent = rad68::send(importing, patient, &indexed.study, &plan).await?;
+    let mut sent = rad68::send(importing, patient, &indexed.study, &plan).await?;
+    if let Some(current) = corrected(importing, indexed.registered.as_ref(), &sent).await? {
+        plan.replaces = Some(current);
+        indexed.planned = Some(plan.clone());
+        index.write(&indexed)?;
+        sent = rad68::send(importing, patient, &indexed.study, &plan).await?;
+    }
     let sent = match sent {
         Handover::Refused(errors) => recognised(importing, &plan, errors).await?,
         sent => sent,
@@ -95,6 +101,29 @@ pub(super) async fn hand_in(
         Some(replaced) => Fate::Replaced { manifest, replaced },
         None => Fate::Registered { manifest },
     })
+}
+
+/// A refusal may only mean that somebody has corrected the metadata of the manifest that is to be
+/// replaced, so that there is another version of it now: this one is to be replaced.
+async fn corrected(
+    importing: &Importing<'_>,
+    previous: Option<&Manifest>,
+    sent: &Handover,
+) -> anyhow::Result<Option<String>> {
+    let Handover::Refused(errors) = sent else {
+        return Ok(None);
+    };
+    let is_deprecated =
+        |error: &RegistryError| error.code == ErrorCode::RegistryDeprecatedDocumentError;
+    let (Some(registry), Some(previous)) = (importing.registry, previous) else {
+        return Ok(None);
+    };
+    if !errors.iter().any(is_deprecated) {
+        return Ok(None);
+    }
+    let current = iti18::current(importing, registry, previous).await?;
+    // Without an answer the refusal stands.
+    Ok(current.unwrap_or_default())
 }
 
 /// A refusal may only mean that this very manifest is registered: if the index was lost, its names
