@@ -154,7 +154,8 @@ pub(crate) async fn unsubscribe(
     let cancelled = match place::subscription_in(endpoint) {
         Some(reference) => {
             let reference = reference.to_owned();
-            let work = move |conn: &mut _| Ok(subscriptions::delete(conn, &reference)?);
+            let at = i64::try_from(now).unwrap_or(i64::MAX);
+            let work = move |conn: &mut _| Ok(subscriptions::delete(conn, &reference, at)?);
             registry.db.write(work).await
         }
         None => Ok(false),

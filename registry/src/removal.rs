@@ -1,5 +1,5 @@
 //! Forgetting what is registered (remove metadata 3.62.4.1.3): nothing that stays may refer to what
-//! goes, and nothing may stay that no submission set holds.
+//! goes, nothing may stay that no submission set holds, and no submission set that holds nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -76,10 +76,7 @@ fn deleted(conn: &mut Connection, going: &BTreeMap<i64, Row>) -> Result<Vec<Chan
 
 /// Folders that stay and have lost a member.
 fn emptied(conn: &mut Connection, going: &BTreeMap<i64, Row>) -> Result<Vec<Changed>, Failure> {
-    let has_member = AssociationType::HasMember;
-    let memberships = going
-        .values()
-        .filter(|row| row.association_type.as_deref() == Some(has_member.as_str()));
+    let memberships = going.values().filter(|row| is_membership(row));
     let holders: BTreeSet<i64> = memberships.filter_map(|row| row.source_key).collect();
     let holders: Vec<i64> = holders
         .into_iter()
@@ -196,17 +193,48 @@ fn judge(
         errors.push(refusal(code, &row.entry_uuid, &problem));
     }
     // What only this membership holds would be an orphan.
-    let held: BTreeSet<i64> = row.source_key.into_iter().chain(row.target_key).collect();
-    let held: Vec<i64> = held.into_iter().filter(stays).collect();
-    for orphan in registry_objects::by_keys(conn, &held, Wanted::Rows)? {
-        if is_held(&orphan.row) && !has_holder(conn, &orphan.row, going)? {
-            let name = &orphan.row.entry_uuid;
-            let problem = "no submission set would hold it any more";
-            let code = ErrorCode::UnreferencedObjectException;
-            errors.push(refusal(code, name, problem));
+    let ends: BTreeSet<i64> = row.source_key.into_iter().chain(row.target_key).collect();
+    let ends: Vec<i64> = ends.into_iter().filter(stays).collect();
+    for end in registry_objects::by_keys(conn, &ends, Wanted::Rows)? {
+        let end = &end.row;
+        let problem = match end.kind {
+            Kind::SubmissionSet if is_membership(row) && !has_members(conn, end, going)? => {
+                "nothing would be in it any more"
+            }
+            // A membership in a folder is held as well (ITI TF-3 4.2.2.1.3).
+            Kind::Association if is_membership(row) && !has_holder(conn, end, going)? => {
+                "no submission set would hold it any more"
+            }
+            _ if is_held(end) && !has_holder(conn, end, going)? => {
+                "no submission set would hold it any more"
+            }
+            _ => continue,
+        };
+        let refused = refusal(
+            ErrorCode::UnreferencedObjectException,
+            &end.entry_uuid,
+            problem,
+        );
+        if !errors.contains(&refused) {
+            errors.push(refused);
         }
     }
     Ok(())
+}
+
+fn is_membership(row: &Row) -> bool {
+    let has_member = AssociationType::HasMember;
+    row.association_type.as_deref() == Some(has_member.as_str())
+}
+
+/// Whether anything will still lead from a submission set.
+fn has_members(
+    conn: &mut Connection,
+    set: &Row,
+    going: &BTreeMap<i64, Row>,
+) -> Result<bool, Failure> {
+    let touching = links::associations_of(conn, &[set.key])?;
+    Ok(touching.iter().any(|key| !going.contains_key(key)))
 }
 
 /// Whether submission sets hold such objects.
@@ -225,14 +253,10 @@ fn has_holder(
         .into_iter()
         .filter(|key| !going.contains_key(key))
         .collect();
-    let has_member = AssociationType::HasMember;
     let memberships = registry_objects::by_keys(conn, &touching, Wanted::Rows)?;
     let holders: Vec<i64> = memberships
         .into_iter()
-        .filter(|it| {
-            it.row.association_type.as_deref() == Some(has_member.as_str())
-                && it.row.target_key == Some(row.key)
-        })
+        .filter(|it| is_membership(&it.row) && it.row.target_key == Some(row.key))
         .filter_map(|it| it.row.source_key)
         .collect();
     let holders = registry_objects::by_keys(conn, &holders, Wanted::Rows)?;

@@ -281,8 +281,13 @@ impl Search {
             }
             Names::LogicalIds(ids) => {
                 let mut versions = keys(conn, ids)?;
-                versions.extend(versions::find(conn, &parsed(ids))?);
-                versions
+                let ids = parsed(ids);
+                versions.extend(versions::find(conn, &ids)?);
+                // The entryUUID of a later version is nobody's logicalID.
+                let is_version = |row: &Row| {
+                    Uuid::parse_str(row.logical_uuid()).is_ok_and(|it| ids.contains(&it))
+                };
+                return self.with_keys(conn, &versions, |row| is_wanted(row) && is_version(row));
             }
         };
         self.with_keys(conn, &keys, is_wanted)

@@ -99,10 +99,17 @@ async fn hospital() -> Hospital {
     let id = &old.documents[0].unique_id;
     let registered = town.query(words::get_documents(&[id])).await.unwrap();
     let mut new = Submission::new("Here", vec![Document::text("a new letter")]);
-    new.more = format!(
-        r#"<rim:Association id="r" associationType="urn:ihe:iti:2007:AssociationType:RPLC" sourceObject="{}" targetObject="{}"/>"#,
-        new.documents[0].id, registered.objects[0].id
-    );
+    let letter = &first.documents[0].unique_id;
+    let letter = town.query(words::get_documents(&[letter])).await.unwrap();
+    let id_of_new = &new.documents[0].id;
+    let relation = |id: &str, kind: &str, target: &str| {
+        format!(
+            r#"<rim:Association id="{id}" associationType="urn:ihe:iti:2007:AssociationType:{kind}" sourceObject="{id_of_new}" targetObject="{target}"/>"#
+        )
+    };
+    let replaces = relation("r", "RPLC", &registered.objects[0].id);
+    // Of the first set, which is on the medium.
+    new.more = replaces + &relation("a", "APND", &letter.objects[0].id);
     provide(&town, &new).await;
     let documents = first.documents.iter().chain(&new.documents);
     let contents = documents.map(|it| (it.unique_id.clone(), it.content.clone()));
@@ -233,6 +240,14 @@ async fn a_medium_goes_from_one_node_to_another() {
     assert_eq!(
         everything["folders"].as_array().map(Vec::len),
         Some(1),
+        "{everything}"
+    );
+
+    // The new letter is still an addendum to the first one.
+    let related = everything["associations"].as_array().unwrap().iter();
+    let kinds = related.filter_map(|it| it["associationType"].as_str());
+    assert!(
+        kinds.clone().any(|kind| kind.contains("APND")),
         "{everything}"
     );
 
@@ -384,7 +399,7 @@ async fn a_damaged_medium_gives_what_is_sound() {
         &["export", "--patient", "Here", "--out", shown],
     );
     std::fs::write(
-        medium.join("IHE_XDM/SUBSET01/DOC00001.TXT"),
+        medium.join("IHE_XDM/SUBSET02/DOC00001.TXT"),
         "a letter & More",
     )
     .unwrap();
@@ -399,8 +414,8 @@ async fn a_damaged_medium_gives_what_is_sound() {
         out.contains("Unsuitable") && out.contains("Registered"),
         "{out}"
     );
-    assert_eq!(found(&practice, "There").await.len(), 1);
-    std::fs::remove_file(medium.join("IHE_XDM/SUBSET01/DOC00001.TXT")).unwrap();
+    assert_eq!(found(&practice, "There").await.len(), 4);
+    std::fs::remove_file(medium.join("IHE_XDM/SUBSET02/DOC00001.TXT")).unwrap();
     let (code, _, said) = run(&practice, &arguments);
     assert_eq!(code, Some(1));
     assert!(said.contains("is not on the medium"), "{said}");

@@ -60,6 +60,8 @@ pub(super) async fn gather(
     let wanted: HashSet<&EntryUuid> = chosen.iter().map(|entry| &entry.entry_uuid).collect();
     let sets = found.into_iter().map(|found| part_of(found, &wanted));
     gathered.sets = sets.collect::<anyhow::Result<_>>()?;
+    let relationships = relationships(node, ledger, &chosen).await?;
+    relate(&mut gathered.sets, relationships);
     arrange(&mut gathered.sets);
     Ok(gathered)
 }
@@ -116,14 +118,8 @@ async fn submission_sets(
     ledger: &Audit,
     chosen: &[DocumentEntry],
 ) -> anyhow::Result<BTreeSet<EntryUuid>> {
-    // One answer concerns one patient.
-    let mut by_patient: BTreeMap<&Option<PatientId>, Vec<EntryUuid>> = BTreeMap::new();
-    for entry in chosen {
-        let uuids = by_patient.entry(&entry.patient_id).or_default();
-        uuids.push(entry.entry_uuid.clone());
-    }
     let mut sets = BTreeSet::new();
-    for uuids in by_patient.values().flat_map(|uuids| uuids.chunks(AT_ONCE)) {
+    for uuids in portions(chosen) {
         let query = StoredQuery::GetSubmissionSets(uuids.to_vec());
         let found = query::find(node, ledger, &Question::from(&query)).await?;
         let known: HashSet<&EntryUuid> = found
@@ -131,7 +127,7 @@ async fn submission_sets(
             .iter()
             .map(|set| &set.entry_uuid)
             .collect();
-        for uuid in uuids {
+        for uuid in &uuids {
             let mut memberships = found.associations.iter().filter(|it| is_original(it));
             let set = memberships.find(|it| it.target == *uuid && known.contains(&it.source));
             let set =
@@ -145,6 +141,55 @@ async fn submission_sets(
             sets.len()
         ),
         false => Ok(sets),
+    }
+}
+
+/// The documents in portions that can be asked for: one answer concerns one patient.
+fn portions(chosen: &[DocumentEntry]) -> Vec<Vec<EntryUuid>> {
+    let mut by_patient: BTreeMap<&Option<PatientId>, Vec<EntryUuid>> = BTreeMap::new();
+    for entry in chosen {
+        let uuids = by_patient.entry(&entry.patient_id).or_default();
+        uuids.push(entry.entry_uuid.clone());
+    }
+    let portions = by_patient.values().flat_map(|uuids| uuids.chunks(AT_ONCE));
+    portions.map(<[EntryUuid]>::to_vec).collect()
+}
+
+/// How documents are related with each other (replacements, addenda, transformations, signatures):
+/// GetSubmissionSetAndContents tells memberships only.
+async fn relationships(
+    node: &Node,
+    ledger: &Audit,
+    chosen: &[DocumentEntry],
+) -> anyhow::Result<Vec<Association>> {
+    let mut relationships = Vec::new();
+    for uuids in portions(chosen) {
+        let query = StoredQuery::GetAssociations(uuids);
+        let found = query::find(node, ledger, &Question::from(&query)).await?;
+        let found = found.associations.into_iter();
+        relationships.extend(found.filter(|it| {
+            it.association_type != AssociationType::HasMember
+                && it.availability_status != Some(AvailabilityStatus::Deprecated)
+        }));
+    }
+    Ok(relationships)
+}
+
+/// Puts each relationship where its source is: it came with it.
+fn relate(sets: &mut [Submission], relationships: Vec<Association>) {
+    for relationship in relationships {
+        let has_source = |set: &&mut Submission| {
+            let mut entries = set.document_entries.iter();
+            entries.any(|entry| entry.entry_uuid == relationship.source)
+        };
+        let Some(set) = sets.iter_mut().find(has_source) else {
+            continue;
+        };
+        // Of two documents of different portions, both tell it.
+        let mut known = set.associations.iter();
+        if !known.any(|it| it.entry_uuid == relationship.entry_uuid) {
+            set.associations.push(relationship);
+        }
     }
 }
 

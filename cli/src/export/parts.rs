@@ -31,27 +31,56 @@ pub(super) fn parts(mime_type: &str, file: &Path) -> std::io::Result<Vec<Part>> 
     let mut document = beginning.clone();
     open.take(MOST_BYTES).read_to_end(&mut document)?;
     let whole = document.len() as u64 <= MOST_BYTES;
-    let scanner = scanner(mime_type, &beginning).filter(|_| whole);
+    let scanner = scanner(mime_type, &beginning, &document).filter(|_| whole);
     Ok(scanner
         .and_then(|scanner| split(scanner, &document))
         .unwrap_or_default())
 }
 
-/// The boundary stands in the media type, or else the document begins with it.
-fn scanner(mime_type: &str, beginning: &[u8]) -> Option<Scanner> {
+/// The boundary stands in the media type, or in the header with which the document begins, or else
+/// the document begins with it.
+fn scanner(mime_type: &str, beginning: &[u8], document: &[u8]) -> Option<Scanner> {
     let limits = ScanLimits {
         header_bytes: HEADER_BYTES,
         parts: MOST_PARTS,
     };
-    if let Ok(content_type) = ContentType::parse(mime_type)
-        && let Ok(scanner) = Scanner::new(&content_type, limits)
-    {
-        return Some(scanner);
+    for said in [Some(mime_type.to_owned()), header(document)] {
+        if let Some(content_type) = said.and_then(|said| ContentType::parse(&said).ok())
+            && let Ok(scanner) = Scanner::new(&content_type, limits)
+        {
+            return Some(scanner);
+        }
     }
     let line = std::str::from_utf8(beginning).ok()?;
     let boundary = line.trim_end().strip_prefix("--")?;
     let content_type = format!("multipart/related; boundary=\"{boundary}\"");
     Scanner::new(&ContentType::parse(&content_type).ok()?, limits).ok()
+}
+
+/// The Content-Type of a document that begins like a message (RFC 2045), with its lines unfolded.
+fn header(document: &[u8]) -> Option<String> {
+    let beginning = &document[..document.len().min(HEADER_BYTES)];
+    let mut found: Option<String> = None;
+    for line in beginning.split(|byte| *byte == b'\n') {
+        let line = std::str::from_utf8(line).ok()?.trim_end();
+        if line.is_empty() {
+            return found;
+        }
+        if line.starts_with([' ', '\t']) {
+            if let Some(found) = &mut found {
+                found.push_str(line);
+            }
+            continue;
+        }
+        if found.is_some() {
+            return found;
+        }
+        let (name, value) = line.split_once(':')?;
+        if name.eq_ignore_ascii_case("Content-Type") {
+            found = Some(value.trim().to_owned());
+        }
+    }
+    None
 }
 
 fn split(mut scanner: Scanner, document: &[u8]) -> Option<Vec<Part>> {
@@ -111,6 +140,9 @@ mod tests {
         ];
         assert_eq!(of("multipart/related; boundary=b", DOCUMENT), expected);
         assert_eq!(of("multipart/related", DOCUMENT), expected);
+        let header = "MIME-Version: 1.0\r\nContent-Type: multipart/related;\r\n boundary=b\r\n\r\n";
+        let message = [header.as_bytes(), DOCUMENT].concat();
+        assert_eq!(of("multipart/related", &message), expected);
     }
 
     #[test]

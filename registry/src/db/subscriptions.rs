@@ -102,10 +102,12 @@ pub(crate) fn interested(
         .load(c))
 }
 
-/// Removes a subscription and what it was still to tell; says whether there was one.
-pub(crate) fn delete(conn: &mut Connection, reference: &str) -> QueryResult<bool> {
+/// Removes a subscription that has not ended, and what it was still to tell; says whether there was
+/// one. `now` in seconds.
+pub(crate) fn delete(conn: &mut Connection, reference: &str, now: i64) -> QueryResult<bool> {
     let number: Option<i64> = on!(&mut *conn, |c| subscriptions::table
         .filter(subscriptions::reference.eq(reference))
+        .filter(subscriptions::terminates.gt(now))
         .select(subscriptions::number)
         .first(c)
         .optional())?;

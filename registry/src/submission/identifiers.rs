@@ -57,9 +57,13 @@ pub(super) fn claim_unique_ids(
                 break;
             }
         }
-        if row.kind.is_document_entry() && !is_later && !found.is_empty() {
+        if row.kind.is_document_entry() && !found.is_empty() {
             let registered = registry_objects::by_keys(conn, &found, Wanted::Rows)?;
-            let others = registered.iter().map(|found| &found.row);
+            // Versions may differ: a document may be assembled later.
+            let others = registered
+                .iter()
+                .map(|found| &found.row)
+                .filter(|other| !is_later || other.logical_uuid() != row.logical_uuid());
             let of_another =
                 |other: &&Row| other.kind.is_document_entry() && other.kind != row.kind;
             if let Some(other) = others.clone().find(of_another) {

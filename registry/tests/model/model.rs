@@ -553,17 +553,30 @@ impl Model {
                 errors.insert("ReferencesExistException");
             }
         }
-        // What loses a link and is held by no set then.
-        for (at, _, source, target) in self.links() {
+        // What loses a link and is held by no set then, and sets that hold nothing then.
+        for (at, how, source, target) in self.links() {
+            let is_membership = *how == AssociationType::HasMember;
             for end in [source, target] {
-                let is_held = |at: usize| self.is_document(at) || self.is_folder(at);
-                if stays(at) || !stays(end) || !is_held(end) {
+                if stays(at) || !stays(end) {
                     continue;
                 }
-                let mut memberships = self.memberships();
-                if !memberships
-                    .any(|(at, set, member)| stays(at) && member == end && self.is_set(set))
-                {
+                let is_empty = || {
+                    let mut links = self.links();
+                    !links.any(|(at, _, from, to)| stays(at) && (from == end || to == end))
+                };
+                let is_orphan = || {
+                    let mut memberships = self.memberships();
+                    !memberships
+                        .any(|(at, set, member)| stays(at) && member == end && self.is_set(set))
+                };
+                let is_wrong = if self.is_set(end) {
+                    is_membership && is_empty()
+                } else if self.is_document(end) || self.is_folder(end) {
+                    is_orphan()
+                } else {
+                    is_membership && is_orphan()
+                };
+                if is_wrong {
                     errors.insert("XDSUnreferencedObjectException");
                 }
             }

@@ -396,11 +396,13 @@ pub(crate) async fn a_subscription_ends(site: Site) {
     assert!(usual.termination_time.is_some() && usual.current_time.is_some());
     site.unsubscribe(&usual.subscription).await.unwrap();
     request.initial_termination_time = Some(TerminationTime::At("PT1S".to_owned()));
-    site.try_subscribe(&request).await.unwrap();
+    let short = site.try_subscribe(&request).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     site.accept(&one(&patient("P1")).0).await;
     assert_eq!(site.pull(&pull_point).await, []);
     assert_eq!(site.listed().await[0]["state"], "ended");
+    let fault = site.unsubscribe(&short.subscription).await.unwrap_err();
+    assert!(fault.is("ResourceUnknownFault"), "{fault}");
     for time in ["1999-01-01T00:00:00Z", "P2Y"] {
         request.initial_termination_time = Some(TerminationTime::At(time.to_owned()));
         let fault = site.try_subscribe(&request).await.unwrap_err();

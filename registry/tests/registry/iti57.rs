@@ -178,6 +178,8 @@ pub(crate) async fn a_new_version_of_a_document_entry(site: Site) {
     let expected = [("1".to_owned(), DEPRECATED), ("2".to_owned(), APPROVED)];
     assert_eq!(told, expected);
     assert_eq!(site.find(&all_versions(&stay.entry)).await.len(), 1);
+    // The entryUUID of a later version is nobody's logicalID.
+    assert!(site.find_all(&all_versions(newest)).await.is_empty());
     // The old name leads to nothing for those who know nothing of versions.
     let old = get_documents([&stay.entry.entry_uuid]);
     assert!(site.find(&old).await.is_empty());
@@ -190,6 +192,31 @@ pub(crate) async fn a_new_version_of_a_document_entry(site: Site) {
     let versions = entries(&site.find_all(&all_versions(&stay.entry)).await);
     assert_eq!(versions.len(), 3);
     assert_eq!(site.find(&all_versions(&stay.entry)).await.len(), 1);
+}
+
+/// Metadata update 3.57.4.1.3.3.1.3: a new version is valid as what is registered is (ITI TF-2
+/// 3.42.4.1.3.3.1): other documents with its uniqueId have the same content. Versions may differ.
+pub(crate) async fn documents_with_one_unique_id(site: Site) {
+    let site = site.with_patients().await;
+    let p1 = patient("P1");
+    let (first, _) = one(&p1);
+    site.accept(&first).await;
+    let (mut second, _) = one(&p1);
+    let entry = first.document_entries[0].clone();
+    second.document_entries[0].unique_id = entry.unique_id.clone();
+    site.accept(&second).await;
+    let mut update = new_version(&entry, "Next", "1");
+    update.document_entries[0].size = Some(77);
+    refused(site.update(&update).await, &[ErrorCode::NonIdenticalSize]);
+    let all = site
+        .find_all(&get_documents([&second.document_entries[0].entry_uuid]))
+        .await;
+    assert_eq!(all.len(), 1);
+    let (third, _) = one(&p1);
+    site.accept(&third).await;
+    let mut update = new_version(&third.document_entries[0], "Next", "1");
+    update.document_entries[0].size = Some(77);
+    succeeded(&site.update(&update).await);
 }
 
 /// Metadata update 3.57.4.1.3.3.1.5: memberships in folders and relationships are made anew for the

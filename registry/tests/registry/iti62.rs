@@ -2,12 +2,13 @@
 
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::ebrim::RegistryObject;
-use xds_schemas::metadata::{AssociationType, EntryUuid};
+use xds_schemas::ebrs::RegistryError;
+use xds_schemas::metadata::{Association, AssociationType, EntryUuid};
 
 use crate::iti18::{find_documents, get_documents};
 use crate::iti57::{Stay, everything, new_version};
 use crate::site::{Site, refused, succeeded};
-use crate::words::{new_uuid, one, patient};
+use crate::words::{folder, new_uuid, one, patient};
 
 fn uuids(objects: &[RegistryObject]) -> Vec<EntryUuid> {
     let uuids = objects.iter().map(|it| EntryUuid(it.id.clone()));
@@ -69,17 +70,31 @@ pub(crate) async fn removal_is_refused(site: Site) {
     refuse(vec![document.clone()], references.clone(), document.clone()).await;
     refuse(vec![set.clone()], references, set.clone()).await;
     let orphan = ErrorCode::UnreferencedObjectException;
-    refuse(vec![membership.clone()], orphan.clone(), document.clone()).await;
+    // Of a membership alone both of its ends are orphans.
+    let alone = site.remove(std::slice::from_ref(&membership)).await;
+    let errors = refused(alone, &[orphan.clone(), orphan.clone()]);
+    for end in [&document, &set] {
+        let names = |error: &RegistryError| error.location.as_deref() == Some(end.as_str());
+        assert!(errors.iter().any(names), "{errors:?}");
+    }
     refuse(
         vec![membership.clone(), set.clone()],
-        orphan,
+        orphan.clone(),
         document.clone(),
     )
     .await;
+    // Nor may a submission set stay with nothing in it.
+    let alone = vec![document.clone(), membership.clone()];
+    refuse(alone, orphan, set.clone()).await;
     let stranger = new_uuid();
     let code = ErrorCode::UnresolvedReferenceException;
     refuse(
-        vec![document.clone(), membership.clone(), stranger.clone()],
+        vec![
+            document.clone(),
+            membership.clone(),
+            set.clone(),
+            stranger.clone(),
+        ],
         code,
         stranger,
     )
@@ -88,9 +103,39 @@ pub(crate) async fn removal_is_refused(site: Site) {
     refuse(vec!["Symbolic".into()], code, "Symbolic".into()).await;
     refused(site.remove(&[]).await, &[ErrorCode::RegistryError]);
     assert_eq!(site.find_all(&everything(&p1)).await, all);
-    // The document may go and leave its submission set behind.
-    succeeded(&site.remove(&[document, membership]).await);
-    assert_eq!(uuids(&site.find_all(&everything(&p1)).await), [set]);
+    succeeded(&site.remove(&[document, membership, set]).await);
+    assert_eq!(site.find_all(&everything(&p1)).await, []);
+}
+
+/// Remove metadata 3.62.4.1.3: a membership in a folder stays held by its submission set (ITI TF-3
+/// 4.2.2.1.3), or goes with it.
+pub(crate) async fn memberships_in_folders_are_held(site: Site) {
+    let site = site.with_patients().await;
+    let p1 = patient("P1");
+    let (mut submission, document) = one(&p1);
+    let stay = new_uuid();
+    submission.add_folder(folder(&p1, stay.as_str()));
+    submission.put_into_folder(stay, document.clone());
+    site.accept(&submission).await;
+    let all = site.find_all(&everything(&p1)).await;
+    let links: Vec<Association> = all
+        .iter()
+        .filter_map(|it| Association::from_ebrim(it).ok())
+        .collect();
+    let inside = links
+        .iter()
+        .find(|it| it.target == document && it.submission_set_status.is_none());
+    let inside = &inside.unwrap().entry_uuid;
+    let holds = &links
+        .iter()
+        .find(|it| it.target == *inside)
+        .unwrap()
+        .entry_uuid;
+    let code = ErrorCode::UnreferencedObjectException;
+    let errors = refused(site.remove(std::slice::from_ref(holds)).await, &[code]);
+    assert_eq!(errors[0].location.as_deref(), Some(inside.as_str()));
+    succeeded(&site.remove(&[holds.clone(), inside.clone()]).await);
+    assert_eq!(site.find_all(&everything(&p1)).await.len(), all.len() - 2);
 }
 
 /// A document that another submission set refers to is not an orphan without its own.
@@ -102,7 +147,7 @@ pub(crate) async fn what_is_held_twice(site: Site) {
     let own = uuids(&site.find_all(&everything(&p1)).await);
     let own: Vec<_> = own.into_iter().filter(|it| *it != document).collect();
     let (mut second, _) = one(&p2);
-    let reference = xds_schemas::metadata::Association::member(
+    let reference = Association::member(
         "Set",
         document.clone(),
         xds_schemas::metadata::SubmissionSetStatus::Reference,

@@ -138,21 +138,23 @@ impl<'a> Judgement<'a, '_> {
         let entries = entries.map(|it| ("DocumentEntry", &it.entry_uuid, &it.patient_id));
         let folders = self.submission.folders.iter();
         let folders = folders.map(|it| ("Folder", &it.entry_uuid, &it.patient_id));
-        let differs = |patient: &Option<PatientId>| {
-            patient.is_some() && set.patient_id.is_some() && *patient != set.patient_id
-        };
-        for (kind, id, _) in entries
+        let differs = |patient: &Option<PatientId>| *patient != set.patient_id;
+        for (kind, id, patient) in entries
             .chain(folders)
             .filter(|(_, _, patient)| differs(patient))
         {
+            let (Some(patient), Some(of_set)) = (patient, &set.patient_id) else {
+                continue;
+            };
             let subject = Subject {
                 kind,
                 id: id.as_str(),
             };
-            let problem = "is not that of the SubmissionSet";
+            // The value has to be told (ITI TF-3 Table 4.2.4.1-2).
+            let problem = format!("{patient} is not that of the SubmissionSet, {of_set}");
             let code = code.clone();
             self.judge
-                .coded_offence(Concern::Registry, code, subject, "patientId", problem);
+                .coded_offence(Concern::Registry, code, subject, "patientId", &problem);
         }
     }
 
