@@ -130,9 +130,10 @@ impl Seen {
         let is_sentence =
             context.contains(' ') && !context.contains('\n') && !context.contains(". ");
         assert!(is_sentence && context.len() < 400, "{error:?}");
-        // The framework wants the id of a patient who is not known, and of nobody else.
+        // The framework wants the id of a patient who is not known or not the same, and of nobody
+        // else (ITI TF-3 Table 4.2.4.1-2).
         let private = [PATIENT, "Welby", "A finding", "DEPT-1", "panicked", ".rs:"];
-        let unknown = code == "XDSUnknownPatientId";
+        let unknown = ["XDSUnknownPatientId", "XDSPatientIdDoesNotMatch"].contains(&code);
         for data in private.iter().skip(usize::from(unknown)) {
             assert!(!context.contains(data), "{data}: {error:?}");
         }
@@ -295,7 +296,15 @@ async fn metadata(town: &Town, seen: &mut Seen) {
     let request = request.replacen(&mine, &words::escaped(&words::patient("Else")), 1);
     let answer = register(town, request).await;
     let at = &*other.documents[0].id;
-    let says = ["DocumentEntry", at, "patientId", "SubmissionSet"];
+    let (theirs, ours) = (words::patient("Else"), words::patient(PATIENT));
+    let says = [
+        "DocumentEntry",
+        at,
+        "patientId",
+        &theirs,
+        "SubmissionSet",
+        &ours,
+    ];
     seen.refused(&answer, "XDSPatientIdDoesNotMatch", &says, Some(at));
 
     let mut without_hash = submission(PATIENT, "hashless");

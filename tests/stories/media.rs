@@ -398,11 +398,7 @@ async fn a_damaged_medium_gives_what_is_sound() {
         &hospital.town,
         &["export", "--patient", "Here", "--out", shown],
     );
-    std::fs::write(
-        medium.join("IHE_XDM/SUBSET02/DOC00001.TXT"),
-        "a letter & More",
-    )
-    .unwrap();
+    std::fs::write(medium.join("IHE_XDM/SUBSET02/DOC00001.TXT"), "a new Letter").unwrap();
     let (code, _, said) = run(&hospital.town, &["media", "check", shown]);
     assert_eq!(code, Some(1));
     assert!(said.contains("DOC00001.TXT has the hash"), "{said}");
@@ -415,6 +411,20 @@ async fn a_damaged_medium_gives_what_is_sound() {
         "{out}"
     );
     assert_eq!(found(&practice, "There").await.len(), 4);
+    // A document that is there in its parts only cannot be taken over; half of it is not.
+    let set = medium.join("IHE_XDM/SUBSET01");
+    let metadata = std::fs::read_to_string(set.join("METADATA.XML")).unwrap();
+    let metadata = metadata
+        .replace(
+            "2aa021d81a29ee62d223936c0e020a9f5275a4ed",
+            "f849504d3837df680b267728a411e45a20b5af6d",
+        )
+        .replace("<rim:Value>80</rim:Value>", "<rim:Value>4</rim:Value>");
+    std::fs::write(set.join("METADATA.XML"), metadata).unwrap();
+    std::fs::write(set.join("DOC00004/DOC00004"), "<p/>").unwrap();
+    let (code, _, said) = run(&hospital.town, &["media", "check", shown]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("is one of several parts"), "{said}");
     std::fs::remove_file(medium.join("IHE_XDM/SUBSET02/DOC00001.TXT")).unwrap();
     let (code, _, said) = run(&practice, &arguments);
     assert_eq!(code, Some(1));

@@ -48,12 +48,14 @@ pub fn read(
     }
 }
 
-/// Without its membership, nobody knows of which version an entry is the next (3.92.4.1.3).
+/// There are no operations here. Without its membership, nobody knows of which version an entry is
+/// the next (3.92.4.1.3).
 fn as_of_version(mut error: RegistryError) -> RegistryError {
-    if error.code == ErrorCode::MetadataUpdateOperationError
-        && error.context.starts_with("DocumentEntry ")
-    {
-        error.code = ErrorCode::MetadataVersionError;
+    if error.code == ErrorCode::MetadataUpdateOperationError {
+        error.code = match error.context.starts_with("DocumentEntry ") {
+            true => ErrorCode::MetadataVersionError,
+            false => ErrorCode::MetadataUpdateError,
+        };
     }
     error
 }

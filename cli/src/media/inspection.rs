@@ -1,7 +1,12 @@
 //! One submission set of a medium, judged: its metadata, and whether the documents are what it says.
 
+use std::fs::File;
+use std::io::Read;
+
 use xds_schemas::ebrim::InternationalString;
-use xds_schemas::iti32_distribute_document_set_on_media::{METADATA, MediaPath, resolve};
+use xds_schemas::iti32_distribute_document_set_on_media::{
+    METADATA, MediaPath, is_multipart, resolve,
+};
 use xds_schemas::metadata::submission::Rules;
 use xds_schemas::metadata::{DocumentEntry, Submission};
 
@@ -10,6 +15,9 @@ use crate::submit::prepared;
 
 /// Bytes of metadata: as much as an envelope holds that is to carry it.
 const METADATA_BYTES: usize = hilum_transport::limits::ROOT_BYTES;
+
+/// Bytes of a document by which it is seen whether it is a MIME package.
+const BEGINNING: u64 = 256;
 
 /// A submission set that was looked at.
 pub(super) struct Inspected {
@@ -144,6 +152,39 @@ fn document(
             let said = entry.size.map(|size| size.to_string()).unwrap_or_default();
             Err(differs("size", &content.length.to_string(), &said))
         }
+        _ if is_one_of_several(medium, directory, entry, &found.path, &content) => Err(format!(
+            "document {id}: {place} is one of several parts that lie beside it, and Hilum cannot put \
+             them together"
+        )),
         _ => Ok(content),
     }
+}
+
+/// Whether a document of several parts (ITI TF-2 3.32.4.1.2.2) is there in its parts only: to take
+/// one of them for the whole would lose the others.
+fn is_one_of_several(
+    medium: &Medium,
+    directory: &MediaPath,
+    entry: &DocumentEntry,
+    path: &MediaPath,
+    content: &Content,
+) -> bool {
+    let parts = path.parent();
+    if !is_multipart(&entry.mime_type) || parts.folded() == directory.folded() {
+        return false;
+    }
+    let mut others = medium.entries().filter(|other| other.path != *path);
+    others.any(|other| other.path.parent().folded() == parts.folded())
+        && !begins_like_mime(content).unwrap_or_default()
+}
+
+/// Whether a file begins as a MIME package does: with a header or a boundary.
+fn begins_like_mime(content: &Content) -> std::io::Result<bool> {
+    let mut beginning = Vec::new();
+    File::open(&content.path)?
+        .take(BEGINNING)
+        .read_to_end(&mut beginning)?;
+    let beginning = String::from_utf8_lossy(beginning.trim_ascii_start()).to_ascii_lowercase();
+    let begins = ["--", "mime-version:", "content-type:"];
+    Ok(begins.iter().any(|begin| beginning.starts_with(begin)))
 }

@@ -121,12 +121,11 @@ pub(super) fn judge(
         for row in [source, target].into_iter().filter_map(End::registered) {
             if !same_patient(conn, row.patient, patient.number)? {
                 let (kind, uuid) = (describe(row.kind), &row.entry_uuid);
-                // The values have to be told (ITI TF-3 Table 4.2.4.1-2).
-                let theirs = patients::patient_id(conn, row.patient)?;
+                // The sender's is told (ITI TF-3 Table 4.2.4.1-2); whose the other is, is not
+                // the sender's to know.
                 let ours = patients::patient_id(conn, patient.number)?;
-                let problem = format!(
-                    "the patient of {kind} {uuid}, {theirs}, is not that of the submission, {ours}"
-                );
+                let problem =
+                    format!("the patient of {kind} {uuid} is not that of the submission, {ours}");
                 errors.push(refusal(ErrorCode::PatientIdDoesNotMatch, name, &problem));
             }
         }

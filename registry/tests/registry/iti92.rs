@@ -143,10 +143,7 @@ pub(crate) async fn corrections_are_judged(site: Site) {
                 let target = it.document_entries[0].logical_id.clone().unwrap();
                 it.associations.push(Association::new(kind, "Next", target));
             },
-            &[
-                ErrorCode::ObjectTypeError,
-                ErrorCode::MetadataUpdateOperationError,
-            ],
+            &[ErrorCode::ObjectTypeError, ErrorCode::MetadataUpdateError],
         ),
     ];
     for (number, (change, codes)) in cases.into_iter().enumerate() {

@@ -150,8 +150,11 @@ impl<'a> Judgement<'a, '_> {
                 kind,
                 id: id.as_str(),
             };
-            // The value has to be told (ITI TF-3 Table 4.2.4.1-2).
-            let problem = format!("{patient} is not that of the SubmissionSet, {of_set}");
+            let problem = match rules {
+                Rules::Update => "is not that of the SubmissionSet".to_owned(),
+                // The value has to be told (ITI TF-3 Table 4.2.4.1-2).
+                _ => format!("{patient} is not that of the SubmissionSet, {of_set}"),
+            };
             let code = code.clone();
             self.judge
                 .coded_offence(Concern::Registry, code, subject, "patientId", &problem);
