@@ -384,11 +384,12 @@ pub fn write_query_response(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::ebrim::Body;
 
-    fn read_again<T: FromXml + ToXml + PartialEq + std::fmt::Debug>(message: &T) {
+    /// Asserts that a message is read as it was written.
+    pub(crate) fn read_again<T: FromXml + ToXml + PartialEq + std::fmt::Debug>(message: &T) {
         let mut writer = Writer::default();
         message.to_xml(&mut writer);
         let xml = writer.finish();

@@ -302,16 +302,7 @@ impl ToXml for FetchResponse {
 mod tests {
     use super::*;
     use crate::codes::error_code::ErrorCode;
-
-    fn read_again<T: FromXml + ToXml + PartialEq + std::fmt::Debug>(message: &T) {
-        let mut writer = Writer::default();
-        message.to_xml(&mut writer);
-        let xml = writer.finish();
-        let mut reader = Reader::new(xml.as_bytes()).unwrap();
-        let root = reader.root().unwrap();
-        assert_eq!(&T::from_xml(&mut reader, &root).unwrap(), message, "{xml}");
-        reader.end().unwrap();
-    }
+    use crate::ebrs::tests::read_again;
 
     #[test]
     fn messages_are_read_as_they_were_written() {

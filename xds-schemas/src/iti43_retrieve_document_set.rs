@@ -84,18 +84,24 @@ impl FromXml for RetrieveDocumentSetRequest {
         if !element.is(ns::XDS, "RetrieveDocumentSetRequest") {
             return Err(reader.unexpected(element, "xds:RetrieveDocumentSetRequest"));
         }
-        let mut documents = Vec::new();
-        while let Some(child) = reader.child()? {
-            if !child.is(ns::XDS, "DocumentRequest") {
-                return Err(reader.unexpected(&child, "xds:DocumentRequest"));
-            }
-            documents.push(DocumentRequest::from_xml(reader, &child)?);
-        }
+        let documents = document_requests(reader)?;
         if documents.is_empty() {
             return Err(reader.error("xds:RetrieveDocumentSetRequest asks for no document"));
         }
         Ok(Self { documents })
     }
+}
+
+/// The documents that the element which was entered names; ITI-86 names them likewise.
+pub(crate) fn document_requests(reader: &mut Reader<'_>) -> Result<Vec<DocumentRequest>, XmlError> {
+    let mut documents = Vec::new();
+    while let Some(child) = reader.child()? {
+        if !child.is(ns::XDS, "DocumentRequest") {
+            return Err(reader.unexpected(&child, "xds:DocumentRequest"));
+        }
+        documents.push(DocumentRequest::from_xml(reader, &child)?);
+    }
+    Ok(documents)
 }
 
 impl ToXml for RetrieveDocumentSetRequest {

@@ -5,7 +5,7 @@
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-86.html>
 
 use crate::ebrs::RegistryResponse;
-use crate::iti43_retrieve_document_set::DocumentRequest;
+use crate::iti43_retrieve_document_set::{DocumentRequest, document_requests};
 use crate::transaction::Transaction;
 use crate::xml::{Element, FromXml, Reader, ToXml, Writer, XmlError, ns};
 
@@ -36,13 +36,7 @@ impl FromXml for RemoveDocumentsRequest {
         if !element.is(ns::RMD, "RemoveDocumentsRequest") {
             return Err(reader.unexpected(element, "rmd:RemoveDocumentsRequest"));
         }
-        let mut documents = Vec::new();
-        while let Some(child) = reader.child()? {
-            if !child.is(ns::XDS, "DocumentRequest") {
-                return Err(reader.unexpected(&child, "xds:DocumentRequest"));
-            }
-            documents.push(DocumentRequest::from_xml(reader, &child)?);
-        }
+        let documents = document_requests(reader)?;
         if documents.is_empty() {
             return Err(reader.error("rmd:RemoveDocumentsRequest names no document"));
         }
