@@ -199,7 +199,7 @@ fn judge(
         let end = &end.row;
         let problem = match end.kind {
             Kind::SubmissionSet if is_membership(row) && !has_members(conn, end, going)? => {
-                "nothing would be in it any more"
+                "nothing would be in it any more, so it has to be named, too"
             }
             // A membership in a folder is held as well (ITI TF-3 4.2.2.1.3).
             Kind::Association if is_membership(row) && !has_holder(conn, end, going)? => {
