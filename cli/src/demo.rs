@@ -15,7 +15,7 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::Context;
 use clap::Args;
-use hilum_repository::dicom::phantoms::{self, Detail};
+use hilum_dicom::phantoms::{self, Detail};
 use hilum_transport::Client;
 use thiserror::Error;
 

@@ -22,7 +22,7 @@ use anyhow::Context;
 use hilum_audit::Audit;
 use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
 
-use crate::dicom::moment::UtcOffset;
+use hilum_dicom::moment::UtcOffset;
 
 pub use import::{Fate, Imported, Importing, Progress, Report, import};
 

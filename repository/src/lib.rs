@@ -6,7 +6,7 @@
 
 mod blob_store;
 mod community;
-pub mod dicom;
+
 mod failure;
 pub mod imaging;
 mod iti18_registry_stored_query;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use hilum_repository::dicom::phantoms::{Detail, write};
+use hilum_dicom::phantoms::{Detail, write};
 
 fn main() -> std::io::Result<()> {
     let folder = std::env::args_os().nth(1);

@@ -7,7 +7,7 @@
 use std::io::{Read, Write};
 use std::time::{Duration, SystemTime};
 
-use hilum_repository::dicom::phantoms::{self, Detail};
+use hilum_dicom::phantoms::{self, Detail};
 use hilum_tests::calls::RestrictedUpdate;
 use hilum_tests::raw::{self, Answer, Multipart};
 use hilum_tests::words::{self, Document, Submission};

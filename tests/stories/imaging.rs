@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::SystemTime;
 
-use hilum_repository::dicom::phantoms::{self, Detail};
+use hilum_dicom::phantoms::{self, Detail};
 use hilum_tests::words::{self, queries};
 use hilum_tests::{Setup, Town};
 use xds_schemas::codes::status::ResponseStatus;

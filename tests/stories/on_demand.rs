@@ -3,7 +3,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use hilum_repository::dicom::phantoms::{self, Detail};
+use hilum_dicom::phantoms::{self, Detail};
 use hilum_tests::words;
 use hilum_tests::{Setup, Town};
 use serde_json::Value;

@@ -6,6 +6,7 @@ pub mod ebrim;
 pub mod ebrs;
 pub mod hl7v2;
 pub mod hl7v3;
+pub mod imaging;
 pub mod inbox;
 pub mod iti18_registry_stored_query;
 pub mod iti32_distribute_document_set_on_media;

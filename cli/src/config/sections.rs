@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 
-use hilum_repository::dicom::moment::UtcOffset;
+use hilum_dicom::moment::UtcOffset;
 use serde::Deserialize;
 
 /// What the members of an affinity domain agreed upon.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use hilum_audit::{Audit, Event, Outcome, Parties, Study};
-use hilum_repository::dicom::{Uid, instance};
+use hilum_dicom::{Uid, instance};
 use indicatif::ProgressBar;
 use xds_schemas::ebrs::RegistryError;
 use xds_schemas::iti43_retrieve_document_set::DocumentRequest;

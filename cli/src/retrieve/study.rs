@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, bail};
 use hilum_audit::Audit;
-use hilum_repository::dicom::Uid;
-use hilum_repository::dicom::manifest::{self, ReferencedSeries};
+use hilum_dicom::Uid;
+use hilum_dicom::manifest::{self, ReferencedSeries};
 use serde_json::json;
 use xds_schemas::codes::status::AvailabilityStatus;
 use xds_schemas::iti18_registry_stored_query::{

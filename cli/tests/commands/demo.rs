@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use hilum_repository::dicom::phantoms::{self, Detail};
+use hilum_dicom::phantoms::{self, Detail};
 
 use crate::site::{hilum, port_base, text};
 

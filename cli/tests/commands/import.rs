@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 
-use hilum_repository::dicom::instance;
-use hilum_repository::dicom::phantoms::{self, Detail, Phantom};
+use hilum_dicom::instance;
+use hilum_dicom::phantoms::{self, Detail, Phantom};
 use serde_json::Value;
 
 use crate::site::Site;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 
 use super::index::{self, Index, Indexed};
-use crate::dicom::Uid;
-use crate::dicom::scan::{Series, Stamp, StoredInstance};
+use hilum_dicom::Uid;
+use hilum_dicom::scan::{Series, Stamp, StoredInstance};
 
 /// How many instances the cached studies may have together: some ten megabytes.
 const INSTANCES: usize = 20_000;

@@ -4,8 +4,8 @@ use xds_schemas::affinity_codes::{AffinityCodes, CodeKind};
 use xds_schemas::metadata::Code;
 
 use super::{LOINC, SNOMED_CT};
-use crate::dicom::instance::CodedConcept;
-use crate::dicom::scan::{Series, Study};
+use hilum_dicom::instance::CodedConcept;
+use hilum_dicom::scan::{Series, Study};
 
 /// The codes that DICOM itself defines (PS3.16 annex D).
 const DCM: &str = "1.2.840.10008.2.16.4";

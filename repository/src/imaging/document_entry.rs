@@ -16,9 +16,9 @@ use xds_schemas::rad68_provide_and_register_imaging_document_set as rad68;
 use super::ImagingConfig;
 use super::concepts;
 use super::manifest::Manifest;
-use crate::dicom::instance::{Accession, Patient};
-use crate::dicom::moment::{UtcOffset, date_and_time, point_in_time};
-use crate::dicom::scan::Study;
+use hilum_dicom::instance::{Accession, Patient};
+use hilum_dicom::moment::{UtcOffset, date_and_time, point_in_time};
+use hilum_dicom::scan::Study;
 
 /// The patient of a study in the affinity domain: its Patient ID (0010,0020), taken as one of the
 /// domain's authority. `None` if the study names nobody.

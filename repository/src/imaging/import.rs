@@ -20,8 +20,8 @@ use super::ImagingConfig;
 use super::document_entry::{foreign_issuer, patient_id};
 use super::index::{Index, Indexed};
 use super::manifest::Manifest;
-use crate::dicom::Uid;
-use crate::dicom::scan::{LeftOut, Scan, Study, scan};
+use hilum_dicom::Uid;
+use hilum_dicom::scan::{LeftOut, Scan, Study, scan};
 
 use handing_in::{hand_in, settled};
 

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::folder_of;
 use super::manifest::Manifest;
-use crate::dicom::Uid;
-use crate::dicom::scan::Study;
+use hilum_dicom::Uid;
+use hilum_dicom::scan::Study;
 
 /// The form of the files; raised when an older program could not read them any more.
 const VERSION: u32 = 1;

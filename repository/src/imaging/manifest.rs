@@ -16,9 +16,9 @@ use xds_schemas::xml::{ToXml, Writer};
 
 use super::ImagingConfig;
 use super::document_entry::document_entry;
-use crate::dicom::Uid;
-use crate::dicom::manifest::{self, Plan};
-use crate::dicom::scan::Study;
+use hilum_dicom::Uid;
+use hilum_dicom::manifest::{self, Plan};
+use hilum_dicom::scan::Study;
 
 /// Under which the names are derived. Fixed forever.
 const NAMESPACE: Uuid = Uuid::from_u128(0x3e0b_51c4_7c1d_4a0f_9a53_6f8e_21b7_d4c9);

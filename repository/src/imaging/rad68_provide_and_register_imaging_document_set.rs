@@ -22,8 +22,8 @@ use xds_schemas::soap::FaultCode;
 use super::document_entry::{document_entry, submission};
 use super::import::Importing;
 use super::manifest::Manifest;
-use crate::dicom::scan::Study;
 use crate::iti42_register_document_set::outcome;
+use hilum_dicom::scan::Study;
 
 /// How the manifest is called within its message.
 const CONTENT_ID: &str = "manifest@hilum";

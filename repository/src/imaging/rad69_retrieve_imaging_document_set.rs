@@ -32,9 +32,9 @@ use xds_schemas::xml::{ToXml, Writer};
 
 use super::Room;
 use super::cache::Loaded;
-use crate::dicom::Uid;
-use crate::dicom::scan::{Stamp, StoredInstance};
 use crate::failure;
+use hilum_dicom::Uid;
+use hilum_dicom::scan::{Stamp, StoredInstance};
 
 use recorded::Told;
 

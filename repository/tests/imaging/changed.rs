@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use hilum_repository::dicom::moment::UtcOffset;
-use hilum_repository::dicom::scan::scan;
-use hilum_repository::dicom::{Uid, manifest};
+use hilum_dicom::moment::UtcOffset;
+use hilum_dicom::scan::scan;
+use hilum_dicom::{Uid, manifest};
 use hilum_repository::imaging::Fate;
 use xds_schemas::codes::status::AvailabilityStatus::{Approved, Deprecated};
 use xds_schemas::codes::status::ResponseStatus;

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hilum_repository::dicom::instance;
-use hilum_repository::dicom::phantoms::{self, Detail, Phantom};
+use hilum_dicom::instance;
+use hilum_dicom::phantoms::{self, Detail, Phantom};
 
 use crate::site::sha256;
 

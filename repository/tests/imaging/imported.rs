@@ -1,6 +1,6 @@
 //! What an import registers.
 
-use hilum_repository::dicom::manifest;
+use hilum_dicom::manifest;
 use hilum_repository::imaging::Fate;
 use xds_schemas::codes::status::AvailabilityStatus::Approved;
 use xds_schemas::ebrim::InternationalString;

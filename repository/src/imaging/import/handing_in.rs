@@ -5,12 +5,12 @@ use xds_schemas::ebrs::RegistryError;
 use xds_schemas::metadata::PatientId;
 
 use super::{Fate, Importing};
-use crate::dicom::Uid;
-use crate::dicom::scan::Study;
 use crate::imaging::index::{Index, Indexed};
 use crate::imaging::iti18_registry_stored_query::{self as iti18, Known};
 use crate::imaging::manifest::Manifest;
 use crate::imaging::rad68_provide_and_register_imaging_document_set::{self as rad68, Handover};
+use hilum_dicom::Uid;
+use hilum_dicom::scan::Study;
 
 /// Finds out what became of a manifest that was planned in an earlier import, and gives what is in
 /// the index then: a study that was never registered is not. The inner error says that nobody

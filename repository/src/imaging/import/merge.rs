@@ -5,8 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::below;
-use crate::dicom::Uid;
-use crate::dicom::scan::{Series, Stamp, StoredInstance, Study};
+use hilum_dicom::Uid;
+use hilum_dicom::scan::{Series, Stamp, StoredInstance, Study};
 
 /// What was found, with those of the known instances that are elsewhere and still as they were.
 /// What the study says of itself is what was found last. What was rejected once stays so.

@@ -9,7 +9,7 @@ use dicom_dictionary_std::{tags, uids};
 use super::noise::{smooth, uniform};
 use super::stack::grey;
 use super::{Examination, SeriesWords, Uids};
-use crate::dicom::write::Builder;
+use crate::write::Builder;
 
 const ROWS: u16 = 480;
 const COLUMNS: u16 = 640;

@@ -123,7 +123,7 @@ impl Study {
     }
 
     /// Takes away what was rejected, and series of which nothing is left.
-    pub(crate) fn drop_rejected(&mut self) {
+    pub fn drop_rejected(&mut self) {
         let Self {
             series, rejected, ..
         } = self;
@@ -136,7 +136,7 @@ impl Study {
     }
 
     /// Brings series and instances into their order.
-    pub(crate) fn sort(&mut self) {
+    pub fn sort(&mut self) {
         self.series
             .sort_by(|a, b| (a.facts.number, &a.uid).cmp(&(b.facts.number, &b.uid)));
         for series in &mut self.series {

@@ -6,7 +6,7 @@ use dicom_core::{PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 
 use super::{Examination, Uids};
-use crate::dicom::write::Builder;
+use crate::write::Builder;
 
 /// An axial stack: Frame of Reference, Image Plane and VOI LUT modules.
 pub(super) struct Stack {

@@ -8,7 +8,7 @@ use dicom_dictionary_std::{tags, uids};
 use super::noise::{normal, smooth};
 use super::stack::{Point, Stack, drawn_in_parallel, twelve_bits};
 use super::{Detail, Examination, SeriesWords, Uids};
-use crate::dicom::write::Builder;
+use crate::write::Builder;
 
 const AIR: f64 = 12.0;
 const BONE: f64 = 90.0;

@@ -9,7 +9,7 @@ use dicom_dictionary_std::{tags, uids};
 use super::noise::{normal, smooth};
 use super::stack::{Point, Stack, drawn_in_parallel, twelve_bits};
 use super::{Detail, Examination, SeriesWords, Uids};
-use crate::dicom::write::Builder;
+use crate::write::Builder;
 
 /// Radius of the nodule in the first examination.
 pub(super) const NODULE_MM: f64 = 5.0;

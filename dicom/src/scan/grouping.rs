@@ -6,8 +6,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{Found, Series, Stamp, StoredInstance, Study};
-use crate::dicom::instance::Instance;
-use crate::dicom::uid::Uid;
+use crate::instance::Instance;
+use crate::uid::Uid;
 
 /// Instances on their way into studies.
 #[derive(Default)]

@@ -5,7 +5,7 @@ use dicom_core::{Tag, VR};
 use dicom_dictionary_std::StandardDataDictionary;
 
 use super::{MAX_ELEMENTS, Scope, Walk, WalkError};
-use crate::dicom::bytes::UNDEFINED_LENGTH;
+use crate::bytes::UNDEFINED_LENGTH;
 
 /// How elements are written in this part of the file.
 #[derive(Clone, Copy)]

@@ -9,7 +9,7 @@ use dicom_dictionary_std::{tags, uids};
 
 use super::thorax::{NODULE, NODULE_GROWN_MM, stack};
 use super::{Detail, Examination, SeriesWords, Uids};
-use crate::dicom::write::Builder;
+use crate::write::Builder;
 
 type Code = (&'static str, &'static str, &'static str);
 

@@ -1,0 +1,22 @@
+//! The words of imaging: what a file of DICOM or NIfTI says about itself, how it is changed and
+//! written, folders of files as studies, manifests, and studies made up for demonstrations.
+//!
+//! It reads and writes bytes and files; it knows no network, no registry and no index. Nothing else
+//! uses the dicom-rs crates, except the imaging source for the network protocol of DICOM.
+
+mod bytes;
+pub mod instance;
+pub mod manifest;
+pub mod moment;
+pub mod phantoms;
+mod rejection;
+pub mod scan;
+#[cfg(test)]
+mod tests;
+mod text;
+mod uid;
+pub mod walk;
+mod write;
+
+pub use uid::{BadUid, Uid};
+pub use write::WriteError;
