@@ -191,7 +191,8 @@ pub fn read_bytes(bytes: &[u8]) -> Result<Instance, InstanceError> {
     of(&walk::bytes(bytes, &KEEP)?)
 }
 
-fn of(file: &Part10) -> Result<Instance, InstanceError> {
+/// What a file that was walked says.
+pub fn of(file: &Part10) -> Result<Instance, InstanceError> {
     let data = &file.data;
     let set = CharacterSet::of(data);
     let transfer_syntax_uid = Uid::parse(&file.transfer_syntax_uid)
@@ -201,7 +202,7 @@ fn of(file: &Part10) -> Result<Instance, InstanceError> {
         sop_instance_uid: uid(data, tags::SOP_INSTANCE_UID, "SOP Instance UID")?,
         series_instance_uid: uid(data, tags::SERIES_INSTANCE_UID, "Series Instance UID")?,
         study_instance_uid: uid(data, tags::STUDY_INSTANCE_UID, "Study Instance UID")?,
-        size: image_size(data, transfer_syntax_uid.as_str() == "1.2.840.10008.1.2.2"),
+        size: image_size(data),
         transfer_syntax_uid,
         instance_number: integer(data, tags::INSTANCE_NUMBER),
         patient: patient(data, &set),
@@ -301,15 +302,8 @@ fn concepts(items: &[DataSet], set: &CharacterSet) -> Vec<CodedConcept> {
     items.iter().filter_map(concept).collect()
 }
 
-fn image_size(data: &DataSet, big_endian: bool) -> Option<ImageSize> {
-    let number = |tag| {
-        let bytes = data.bytes(tag)?.try_into().ok()?;
-        Some(if big_endian {
-            u16::from_be_bytes(bytes)
-        } else {
-            u16::from_le_bytes(bytes)
-        })
-    };
+fn image_size(data: &DataSet) -> Option<ImageSize> {
+    let number = |tag| Some(u16::from_le_bytes(data.bytes(tag)?.try_into().ok()?));
     let frames =
         integer(data, tags::NUMBER_OF_FRAMES).and_then(|frames| u32::try_from(frames).ok());
     Some(ImageSize {

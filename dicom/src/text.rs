@@ -7,12 +7,12 @@ use dicom_encoding::text::{SpecificCharacterSet, TextCodec};
 use super::walk::DataSet;
 
 /// The character set that a data set names in (0008,0005).
-pub(super) struct CharacterSet(SpecificCharacterSet);
+pub(crate) struct CharacterSet(SpecificCharacterSet);
 
 impl CharacterSet {
     /// With code extensions several sets are named. The last one is taken: it also reads ASCII, and
     /// the ISO 2022 sets in use are named behind the ASCII or Japanese Roman one that they extend.
-    pub(super) fn of(data: &DataSet) -> Self {
+    pub(crate) fn of(data: &DataSet) -> Self {
         let names = data.ascii(tags::SPECIFIC_CHARACTER_SET).unwrap_or_default();
         let set = names.rsplit('\\').find_map(|name| match name.trim() {
             "" => None,
@@ -23,7 +23,7 @@ impl CharacterSet {
     }
 
     /// An element's text without padding; `None` if it is absent or empty.
-    pub(super) fn text(&self, data: &DataSet, tag: Tag) -> Option<String> {
+    pub(crate) fn text(&self, data: &DataSet, tag: Tag) -> Option<String> {
         let bytes = without_designations(data.bytes(tag)?, &self.0);
         let text = match self.0.decode(&bytes) {
             Ok(text) => text,

@@ -26,6 +26,7 @@ pub const MAX_DEPTH: usize = 64;
 /// More elements than this in one file are refused. An enhanced image of 50,000 frames stays below.
 pub const MAX_ELEMENTS: u64 = 4_000_000;
 /// A single value longer than this is not kept, even if it was asked for: none that we ask for is.
+/// Pixel data never is.
 const MAX_KEPT_VALUE: u64 = 64 * 1024;
 /// All kept values together: a manifest of 100,000 instances stays below.
 const MAX_KEPT_TOTAL: u64 = 64 * 1024 * 1024;
@@ -88,36 +89,69 @@ pub struct Part10 {
 }
 
 /// The kept elements of a data set or of a sequence item, in the order of the file.
-#[derive(Debug, Default)]
-pub struct DataSet(Vec<(Tag, Value)>);
+#[derive(Debug, Default, Clone)]
+pub struct DataSet(Vec<(Tag, VR, Value)>);
 
 /// A kept value, not decoded.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Value {
-    /// Bytes as in the file, except that numbers of big endian files were not turned around.
+    /// Bytes as in the file, except that numbers of big endian files are turned around: they are
+    /// little endian always.
     Bytes(Vec<u8>),
     /// The items of a sequence.
     Items(Vec<DataSet>),
+    /// A value that is too long to be kept; only if the whole file is walked.
+    Apart(Apart),
+    /// Encapsulated pixel data: the basic offset table, then its fragments; only if the whole file
+    /// is walked.
+    Fragments(Vec<Apart>),
+}
+
+/// Where a value stands that was not kept. In a deflated data set, bytes are counted from its
+/// beginning after inflating; otherwise, from the beginning of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Apart {
+    /// Its first byte.
+    pub offset: u64,
+    /// How long it is.
+    pub length: u64,
+}
+
+/// What a walk keeps.
+#[derive(Clone, Copy)]
+enum Keep<'a> {
+    /// The elements of these names.
+    These(&'a [Tag]),
+    /// Everything that is not too long, and where the rest stands.
+    Whole,
 }
 
 impl DataSet {
+    /// The elements, in the order of the file.
+    pub fn elements(&self) -> impl Iterator<Item = (Tag, VR, &Value)> {
+        self.0.iter().map(|(tag, vr, value)| (*tag, *vr, value))
+    }
+
+    /// A value with its VR. In files of implicit VR that is the dictionary's, or UN.
+    pub fn get(&self, tag: Tag) -> Option<(VR, &Value)> {
+        let found = self.0.iter().find(|(t, ..)| *t == tag)?;
+        Some((found.1, &found.2))
+    }
+
     /// The bytes of an element, if it was asked for and is there.
     pub fn bytes(&self, tag: Tag) -> Option<&[u8]> {
-        self.0.iter().find_map(|(t, value)| match value {
-            Value::Bytes(bytes) if *t == tag => Some(bytes.as_slice()),
+        match self.get(tag)? {
+            (_, Value::Bytes(bytes)) => Some(bytes),
             _ => None,
-        })
+        }
     }
 
     /// The items of a sequence; none if it is absent, empty or was not asked for.
     pub fn items(&self, tag: Tag) -> &[Self] {
-        self.0
-            .iter()
-            .find_map(|(t, value)| match value {
-                Value::Items(items) if *t == tag => Some(items.as_slice()),
-                _ => None,
-            })
-            .unwrap_or_default()
+        match self.get(tag) {
+            Some((_, Value::Items(items))) => items,
+            _ => &[],
+        }
     }
 
     /// An element as text of the default character set, padding removed. For UIDs, codes and dates.
@@ -125,20 +159,93 @@ impl DataSet {
         let text = String::from_utf8_lossy(self.bytes(tag)?);
         Some(text.trim_matches([' ', '\0']).to_owned())
     }
+
+    /// The values of an element of numbers, in binary or in text. What is no number is left out.
+    pub fn numbers(&self, tag: Tag) -> Vec<f64> {
+        let Some((vr, Value::Bytes(bytes))) = self.get(tag) else {
+            return Vec::new();
+        };
+        numbers(vr, bytes)
+    }
+
+    /// The first of [`numbers`](Self::numbers).
+    pub fn number(&self, tag: Tag) -> Option<f64> {
+        self.numbers(tag).first().copied()
+    }
+
+    /// An element of a private block (PS3.5 section 7.8.1): `element` is its last two digits.
+    pub fn private(&self, group: u16, creator: &str, element: u8) -> Option<(VR, &Value)> {
+        let block = self.0.iter().find_map(|(tag, _, value)| {
+            let is_creator = tag.group() == group && (0x10..=0xFF).contains(&tag.element());
+            let Value::Bytes(name) = value else {
+                return None;
+            };
+            let name = String::from_utf8_lossy(name);
+            (is_creator && name.trim_matches([' ', '\0']) == creator).then_some(tag.element())
+        })?;
+        self.get(Tag(group, (block << 8) | u16::from(element)))
+    }
+}
+
+/// Binary numbers by their VR, or a text of numbers. Private elements of implicit VR are UN, and
+/// may be text.
+pub fn numbers(vr: VR, bytes: &[u8]) -> Vec<f64> {
+    fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+        let chunks = bytes.chunks_exact(N);
+        chunks
+            .filter_map(|it| it.try_into().ok().map(&read))
+            .collect()
+    }
+    match vr {
+        VR::US | VR::OW => each(bytes, |it| u16::from_le_bytes(it).into()),
+        VR::SS => each(bytes, |it| i16::from_le_bytes(it).into()),
+        VR::UL | VR::OL => each(bytes, |it| u32::from_le_bytes(it).into()),
+        VR::SL => each(bytes, |it| i32::from_le_bytes(it).into()),
+        VR::FL | VR::OF => each(bytes, |it| f32::from_le_bytes(it).into()),
+        VR::FD | VR::OD => each(bytes, f64::from_le_bytes),
+        // Beyond 2^53 they are not exact, and nobody measures that.
+        VR::UV | VR::OV => each(bytes, |it| u64::from_le_bytes(it) as f64),
+        VR::SV => each(bytes, |it| i64::from_le_bytes(it) as f64),
+        _ => String::from_utf8_lossy(bytes)
+            .split('\\')
+            .filter_map(|part| part.trim_matches([' ', '\0']).parse().ok())
+            .filter(|number: &f64| number.is_finite())
+            .collect(),
+    }
+}
+
+/// How many bytes of a value change places in big endian files.
+const fn unit(vr: VR) -> usize {
+    match vr {
+        VR::US | VR::SS | VR::OW | VR::AT => 2,
+        VR::UL | VR::SL | VR::FL | VR::OL | VR::OF => 4,
+        VR::FD | VR::OD | VR::UV | VR::SV | VR::OV => 8,
+        _ => 1,
+    }
+}
+
+/// Walks a file to its end and keeps everything that is not too long.
+pub fn whole_file(path: &Path) -> Result<Part10, WalkError> {
+    part10(Source::file(File::open(path)?)?, Keep::Whole)
+}
+
+/// As [`whole_file`], for a file that is in memory.
+pub fn whole(bytes: &[u8]) -> Result<Part10, WalkError> {
+    part10(Source::bytes(bytes), Keep::Whole)
 }
 
 /// Walks a file to its end and keeps the elements named in `keep`, at whatever level they are.
 /// A sequence's items are kept only if the sequence itself is named.
 pub fn file(path: &Path, keep: &[Tag]) -> Result<Part10, WalkError> {
-    part10(Source::file(File::open(path)?)?, keep)
+    part10(Source::file(File::open(path)?)?, Keep::These(keep))
 }
 
 /// As [`file()`], for a file that is in memory.
 pub fn bytes(bytes: &[u8], keep: &[Tag]) -> Result<Part10, WalkError> {
-    part10(Source::bytes(bytes), keep)
+    part10(Source::bytes(bytes), Keep::These(keep))
 }
 
-fn part10(source: Source<'_>, keep: &[Tag]) -> Result<Part10, WalkError> {
+fn part10(source: Source<'_>, keep: Keep<'_>) -> Result<Part10, WalkError> {
     let mut walk = Walk {
         source,
         keep,
@@ -219,7 +326,7 @@ impl Scope {
 
 struct Walk<'a> {
     source: Source<'a>,
-    keep: &'a [Tag],
+    keep: Keep<'a>,
     elements: u64,
     kept: u64,
 }
@@ -249,8 +356,8 @@ impl Walk<'_> {
             let Some(length) = header.length else {
                 return Err(self.garbled("undefined length in the file meta information"));
             };
-            if let Some(value) = self.plain_value(length, true)? {
-                meta.0.push((header.tag, value));
+            if let Some(value) = self.plain_value(&header, length, encoding, true)? {
+                meta.0.push((header.tag, header.vr, value));
             }
         }
         Ok(meta)
@@ -271,9 +378,17 @@ impl Walk<'_> {
             if header.tag.group() == 0xFFFE {
                 return Err(self.garbled("an item or delimiter outside a sequence"));
             }
-            let keep = keep && self.keep.contains(&header.tag);
+            let keep = keep
+                && match self.keep {
+                    Keep::These(tags) => tags.contains(&header.tag),
+                    Keep::Whole => true,
+                };
             if let Some(value) = self.value(&header, scope, encoding, keep)? {
-                data.0.push((header.tag, value));
+                let vr = match value {
+                    Value::Items(_) => VR::SQ,
+                    _ => header.vr,
+                };
+                data.0.push((header.tag, vr, value));
             }
         }
         Ok(data)
@@ -289,10 +404,11 @@ impl Walk<'_> {
     ) -> Result<Option<Value>, WalkError> {
         match header.length {
             None if header.vr != VR::SQ && (header.vr != VR::UN || header.tag == PIXEL_DATA) => {
-                self.fragments(scope)?;
-                Ok(None)
+                let keep = keep && matches!(self.keep, Keep::Whole);
+                let fragments = self.fragments(scope, keep)?;
+                Ok(keep.then_some(Value::Fragments(fragments)))
             }
-            Some(length) if header.vr != VR::SQ => self.plain_value(length, keep),
+            Some(length) if header.vr != VR::SQ => self.plain_value(header, length, encoding, keep),
             _ => {
                 // Of unknown VR and undefined length: implicit VR little endian inside, whatever the
                 // file's transfer syntax is (PS3.5 section 6.2.2 note 2).
@@ -310,13 +426,27 @@ impl Walk<'_> {
         }
     }
 
-    fn plain_value(&mut self, length: u64, keep: bool) -> Result<Option<Value>, WalkError> {
-        if !keep || length > MAX_KEPT_VALUE {
-            self.source.skip(length)?;
-            return Ok(None);
+    fn plain_value(
+        &mut self,
+        header: &Header,
+        length: u64,
+        encoding: Encoding,
+        keep: bool,
+    ) -> Result<Option<Value>, WalkError> {
+        if keep && length <= MAX_KEPT_VALUE && header.tag != PIXEL_DATA {
+            self.keep_bytes(length)?;
+            let mut bytes = self.source.vec(length)?;
+            if encoding.big_endian && unit(header.vr) > 1 {
+                bytes
+                    .chunks_exact_mut(unit(header.vr))
+                    .for_each(<[u8]>::reverse);
+            }
+            return Ok(Some(Value::Bytes(bytes)));
         }
-        self.keep_bytes(length)?;
-        Ok(Some(Value::Bytes(self.source.vec(length)?)))
+        let offset = self.source.position();
+        self.source.skip(length)?;
+        let apart = keep && matches!(self.keep, Keep::Whole);
+        Ok(apart.then_some(Value::Apart(Apart { offset, length })))
     }
 
     fn sequence(
@@ -346,7 +476,8 @@ impl Walk<'_> {
 
     /// Encapsulated pixel data: items of a stated length until the sequence delimiter. Always written
     /// little endian (PS3.5 section A.4).
-    fn fragments(&mut self, scope: Scope) -> Result<(), WalkError> {
+    fn fragments(&mut self, scope: Scope, keep: bool) -> Result<Vec<Apart>, WalkError> {
+        let mut fragments = Vec::new();
         let encoding = Encoding {
             explicit: true,
             big_endian: false,
@@ -354,8 +485,15 @@ impl Walk<'_> {
         loop {
             let header = self.header(encoding, scope)?;
             match (header.tag, header.length) {
-                (SEQUENCE_DELIMITATION, _) => return Ok(()),
-                (ITEM, Some(length)) => self.source.skip(length)?,
+                (SEQUENCE_DELIMITATION, _) => return Ok(fragments),
+                (ITEM, Some(length)) => {
+                    if keep {
+                        self.keep_bytes(size_of::<Apart>() as u64)?;
+                        let offset = self.source.position();
+                        fragments.push(Apart { offset, length });
+                    }
+                    self.source.skip(length)?;
+                }
                 _ => {
                     return Err(
                         self.garbled("something other than a fragment in encapsulated data")
@@ -374,7 +512,7 @@ impl Walk<'_> {
     }
 
     fn keep_bytes(&mut self, length: u64) -> Result<(), WalkError> {
-        self.kept += length + size_of::<(Tag, Value)>() as u64;
+        self.kept += length + size_of::<(Tag, VR, Value)>() as u64;
         if self.kept > MAX_KEPT_TOTAL {
             Err(WalkError::TooMany)
         } else {
