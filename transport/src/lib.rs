@@ -19,6 +19,7 @@ mod patient;
 mod pool;
 pub mod reply;
 pub mod serve;
+pub mod streams;
 mod target;
 mod wire;
 
