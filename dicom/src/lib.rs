@@ -8,6 +8,7 @@ mod bytes;
 pub mod instance;
 pub mod manifest;
 pub mod moment;
+pub mod part10;
 pub mod phantoms;
 mod rejection;
 pub mod scan;
