@@ -102,6 +102,10 @@ fn take(inherited: &mut Inherited, child: Item<'_>) {
     match code {
         Some(code) if CONTEXT.contains(&key(&name)) => {
             inherited.say(name, ContextValue::Code(code));
+            // The isotope of an agent stands below it.
+            for property in child.children() {
+                take(inherited, property);
+            }
         }
         _ => {
             inherited.take(child);

@@ -6,7 +6,7 @@ use xds_schemas::imaging::measurement::Measurement;
 use xds_schemas::metadata::Code;
 
 use super::Values;
-use super::codes::{self, SCT, key};
+use super::codes::{self, DCM, SCT, key};
 use super::content::Item;
 use super::inherited::Inherited;
 use crate::text::CharacterSet;
@@ -20,10 +20,10 @@ pub(super) fn read(data: &DataSet, set: &CharacterSet, values: &mut Values) {
         .iter()
         .chain(per_frame)
         .find_map(|groups| site(groups, set));
-    let derivation = shared
+    let calculation = shared
         .iter()
         .chain(per_frame)
-        .find_map(|groups| derivation(groups, set));
+        .find_map(|groups| calculation(groups, set));
     let mut known: Vec<(Option<Code>, Option<Code>)> = Vec::new();
     let mappings = shared
         .iter()
@@ -41,7 +41,7 @@ pub(super) fn read(data: &DataSet, set: &CharacterSet, values: &mut Values) {
         }
         known.push(name);
         quantity.site = quantity.site.or_else(|| site.clone());
-        quantity.derivation = quantity.derivation.or_else(|| derivation.clone());
+        quantity.method = quantity.method.or_else(|| calculation.clone());
         (quantity.source_series, quantity.source_instances) = values.evidence.named();
         values.add(quantity);
     }
@@ -78,8 +78,10 @@ fn site(groups: &DataSet, set: &CharacterSet) -> Option<Code> {
     codes::first(anatomy, tags::ANATOMIC_REGION_SEQUENCE, set)
 }
 
-/// By which calculation the pixels were made of those of other images.
-fn derivation(groups: &DataSet, set: &CharacterSet) -> Option<Code> {
+/// By which calculation the pixels were made of those of other images, if that is told.
+fn calculation(groups: &DataSet, set: &CharacterSet) -> Option<Code> {
+    const UNSPECIFIED: &str = "112187";
     let derived = groups.items(tags::DERIVATION_IMAGE_SEQUENCE).first()?;
-    codes::first(derived, tags::DERIVATION_CODE_SEQUENCE, set)
+    let calculation = codes::first(derived, tags::DERIVATION_CODE_SEQUENCE, set)?;
+    (key(&calculation) != (UNSPECIFIED, DCM)).then_some(calculation)
 }

@@ -239,8 +239,7 @@ fn unescape(text: &str) -> Option<String> {
             other => char::from_u32(u32::from_str_radix(other.strip_prefix('X')?, 16).ok()?)?,
         });
     }
-    text
-        .matches('\\')
+    text.matches('\\')
         .count()
         .is_multiple_of(2)
         .then_some(plain)
