@@ -18,7 +18,7 @@ use super::moment::{UtcOffset, date_and_time};
 use super::uid::Uid;
 use super::write::Builder;
 
-mod content;
+pub(crate) mod content;
 mod head;
 mod liver;
 mod noise;
