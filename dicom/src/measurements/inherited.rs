@@ -182,9 +182,10 @@ impl Inherited {
                 }
             }
             "SCOORD" | "SCOORD3D" | "TCOORD" => {
-                let selected = child.children().filter_map(|it| it.resolved(root));
-                let instances = selected.filter_map(Item::instance);
-                for (instance, _) in instances.take(super::MAX_SOURCES + 1) {
+                // Many items may refer to the same shape, so that its own are counted first.
+                let selected = child.children().take(super::MAX_SOURCES + 1);
+                let selected = selected.filter_map(|it| it.resolved(root));
+                for (instance, _) in selected.filter_map(Item::instance) {
                     sources.add_instance(&instance, evidence);
                 }
             }

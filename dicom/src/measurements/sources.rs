@@ -33,6 +33,8 @@ pub(super) struct Evidence {
     pub(super) instances: Vec<String>,
     /// By SOP Instance UID, the place of the series in `series`.
     series_of: HashMap<String, usize>,
+    /// By Series Instance UID, its place in `series`.
+    places: HashMap<String, usize>,
 }
 
 impl Evidence {
@@ -107,11 +109,7 @@ impl Evidence {
     }
 
     fn take_series(&mut self, study: &str, series: &str, instances: Vec<String>) {
-        let known = self
-            .series
-            .iter()
-            .position(|it| it.series_instance_uid == series);
-        let at = known.unwrap_or_else(|| {
+        let at = *self.places.entry(series.to_owned()).or_insert_with(|| {
             self.series.push(SourceSeries {
                 study_instance_uid: study.to_owned(),
                 series_instance_uid: series.to_owned(),
