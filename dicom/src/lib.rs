@@ -7,11 +7,13 @@
 mod bytes;
 pub mod instance;
 pub mod manifest;
+pub mod measurements;
 pub mod moment;
 pub mod part10;
 pub mod phantoms;
 mod rejection;
 pub mod scan;
+pub mod specimens;
 #[cfg(test)]
 mod tests;
 mod text;
