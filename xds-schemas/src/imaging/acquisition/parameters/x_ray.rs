@@ -37,7 +37,6 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     text("RotationDirection", "CW or CC"),
     number("DistanceSourceToDataCollectionCenter", "mm", "From the focus to the centre of rotation"),
     text("MultienergyCTAcquisition", "YES if several energies were used"),
-    count("noiseIndex", "Noise that the exposure control aims at"),
 
     number("DistanceSourceToDetector", "mm", "From the focus to the detector (SID)"),
     number("DistanceSourceToPatient", "mm", "From the focus to the patient or table (SOD)"),
