@@ -30,6 +30,9 @@ pub(super) fn concept(item: &DataSet, set: &CharacterSet) -> Option<Code> {
         .or_else(|| text(tags::LONG_CODE_VALUE))
         .or_else(|| text(tags::URN_CODE_VALUE))?;
     let designator = text(tags::CODING_SCHEME_DESIGNATOR)?;
+    if value == "UNDEFINED" {
+        return None; // Philips fills what it does not know with this.
+    }
     let meaning = text(tags::CODE_MEANING).unwrap_or_default();
     if matches!(designator.as_str(), "SRT" | "SNM3" | "99SDM") {
         if let Some(region) = anatomy::by_snomed_rt(&value) {

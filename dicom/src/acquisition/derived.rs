@@ -1,5 +1,7 @@
 //! What follows from several elements, or from one that devices fill in different ways.
 
+use std::time::SystemTime;
+
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use xds_schemas::imaging::acquisition::{self, Parameter, Value};
@@ -82,7 +84,8 @@ fn age(data: &DataSet) -> Option<f64> {
         let digits = age.get(..age.len().checked_sub(1)?)?;
         let number: u16 = digits.trim().parse().ok()?;
         let in_a_year = match age.chars().last()? {
-            'Y' => return Some(f64::from(number)),
+            // Devices write 000Y if they do not know; newborns have days.
+            'Y' => return (number > 0).then_some(f64::from(number)),
             'M' => 12.0,
             'W' => 52.1775,
             'D' => 365.25,
@@ -96,6 +99,7 @@ fn age(data: &DataSet) -> Option<f64> {
         let then = dates.iter().find_map(|tag| day(&data.ascii(*tag)?))?;
         let months = (then.0 - born.0) * 12 + then.1 - born.1 - i32::from(then.2 < born.2);
         match months {
+            _ if then == born => None, // Both are made up.
             0..24 => Some((f64::from(months) / 12.0 * 1000.0).round() / 1000.0),
             24..1560 => Some(f64::from(months / 12)),
             _ => None,
@@ -117,34 +121,39 @@ fn uptake_time(data: &DataSet) -> Option<f64> {
     let given = data
         .items(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE)
         .first()?;
-    let date_of = |tag: Tag| data.ascii(tag).filter(|date| !date.is_empty());
+    let filled = |tag: Tag| data.ascii(tag).filter(|text| !text.is_empty());
     let start = |date, time| {
-        let date = date_of(date).or_else(|| date_of(tags::SERIES_DATE))?;
-        point_in_time(&date, Some(&data.ascii(time)?), UtcOffset::default())
+        let date = filled(date).or_else(|| filled(tags::SERIES_DATE))?;
+        moment(&date, &data.ascii(time)?)
     };
     let series = start(tags::SERIES_DATE, tags::SERIES_TIME);
     let acquisition = start(tags::ACQUISITION_DATE, tags::ACQUISITION_TIME);
     let start = series.into_iter().chain(acquisition).min()?;
     let exact = given.ascii(tags::RADIOPHARMACEUTICAL_START_DATE_TIME);
-    let exact = exact.filter(|it| it.len() >= 12 && it.is_ascii());
-    let injection = match exact {
-        Some(exact) => point_in_time(&exact[..8], Some(&exact[8..]), UtcOffset::default())?,
-        None => {
-            let time = given.ascii(tags::RADIOPHARMACEUTICAL_START_TIME)?;
-            let date = date_of(tags::SERIES_DATE)?;
-            point_in_time(
-                &date,
-                Some(time.as_str()).filter(|it| it.len() >= 4),
-                UtcOffset::default(),
-            )?
-        }
-    };
+    let exact = exact.and_then(|it| moment(it.get(..8)?, it.get(8..)?));
+    let injection = exact.or_else(|| {
+        let time = given.ascii(tags::RADIOPHARMACEUTICAL_START_TIME)?;
+        moment(&filled(tags::SERIES_DATE)?, &time)
+    })?;
     let minutes = start.duration_since(injection).ok()?.as_secs_f64() / 60.0;
     (minutes < 1440.0).then_some((minutes * 10.0).round() / 10.0)
 }
 
-/// Height and width of a frame in mm.
+/// A point in time that says hours and minutes.
+fn moment(date: &str, time: &str) -> Option<SystemTime> {
+    let digits = time
+        .bytes()
+        .take_while(|byte| byte.is_ascii_digit() || *byte == b':');
+    let says_minutes = digits.count() >= 4;
+    says_minutes.then(|| point_in_time(date, Some(time), UtcOffset::default()))?
+}
+
+/// Height and width of a frame in mm. A mosaic is not a frame but all slices of a volume side by side.
 fn field_of_view(data: &DataSet) -> Vec<f64> {
+    let image_type = data.ascii(tags::IMAGE_TYPE).unwrap_or_default();
+    if image_type.split('\\').any(|part| part == "MOSAIC") {
+        return Vec::new();
+    }
     let shared = data.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE);
     let frames = data.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE);
     let measures = shared.iter().chain(frames.first());
