@@ -4,6 +4,8 @@
 //! It reads and writes bytes and files; it knows no network, no registry and no index. Nothing else
 //! uses the dicom-rs crates, except the imaging source for the network protocol of DICOM.
 
+pub mod acquisition;
+pub mod anatomy;
 mod bytes;
 pub mod instance;
 pub mod manifest;
