@@ -8,12 +8,15 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use serde::{Deserialize, Serialize};
 
+use super::acquisition::{self, Acquired};
+use super::measurements::{self, Measured};
+use super::specimens::{self, Specimen};
 use super::text::CharacterSet;
 use super::uid::{BadUid, Uid};
 use super::walk::{self, DataSet, Part10, WalkError};
 
 /// One instance of a study, without its pixels.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Instance {
     /// SOP Class UID (0008,0016).
     pub sop_class_uid: Uid,
@@ -37,6 +40,12 @@ pub struct Instance {
     pub series: SeriesFacts,
     /// Accession numbers: the study's, and those of the requests that the series answers.
     pub accessions: Vec<Accession>,
+    /// How it was made.
+    pub acquired: Acquired,
+    /// What was measured, if it is an object that says so.
+    pub measured: Option<Measured>,
+    /// The specimens that it shows.
+    pub specimens: Vec<Specimen>,
 }
 
 /// Rows (0028,0010), Columns (0028,0011) and Number of Frames (0028,0008).
@@ -139,59 +148,17 @@ pub enum InstanceError {
     Uid(&'static str, BadUid),
 }
 
-/// What is kept of a file.
-const KEEP: [Tag; 38] = [
-    tags::SPECIFIC_CHARACTER_SET,
-    tags::SOP_CLASS_UID,
-    tags::SOP_INSTANCE_UID,
-    tags::STUDY_DATE,
-    tags::STUDY_TIME,
-    tags::ACCESSION_NUMBER,
-    tags::ISSUER_OF_ACCESSION_NUMBER_SEQUENCE,
-    tags::MODALITY,
-    tags::INSTITUTION_NAME,
-    tags::REFERRING_PHYSICIAN_NAME,
-    tags::CODE_VALUE,
-    tags::CODING_SCHEME_DESIGNATOR,
-    tags::CODE_MEANING,
-    tags::LONG_CODE_VALUE,
-    tags::TIMEZONE_OFFSET_FROM_UTC,
-    tags::STUDY_DESCRIPTION,
-    tags::PROCEDURE_CODE_SEQUENCE,
-    tags::SERIES_DESCRIPTION,
-    tags::ANATOMIC_REGION_SEQUENCE,
-    tags::PATIENT_NAME,
-    tags::PATIENT_ID,
-    tags::ISSUER_OF_PATIENT_ID,
-    tags::ISSUER_OF_PATIENT_ID_QUALIFIERS_SEQUENCE,
-    tags::PATIENT_BIRTH_DATE,
-    tags::PATIENT_SEX,
-    tags::BODY_PART_EXAMINED,
-    tags::STUDY_INSTANCE_UID,
-    tags::SERIES_INSTANCE_UID,
-    tags::STUDY_ID,
-    tags::SERIES_NUMBER,
-    tags::INSTANCE_NUMBER,
-    tags::NUMBER_OF_FRAMES,
-    tags::ROWS,
-    tags::COLUMNS,
-    tags::UNIVERSAL_ENTITY_ID,
-    tags::UNIVERSAL_ENTITY_ID_TYPE,
-    tags::REQUEST_ATTRIBUTES_SEQUENCE,
-    tags::REFERENCED_REQUEST_SEQUENCE,
-];
-
 /// Reads a file's header.
 pub fn read(path: &Path) -> Result<Instance, InstanceError> {
-    of(&walk::file(path, &KEEP)?)
+    of(&walk::whole_file(path)?)
 }
 
 /// As [`read`], for a file in memory.
 pub fn read_bytes(bytes: &[u8]) -> Result<Instance, InstanceError> {
-    of(&walk::bytes(bytes, &KEEP)?)
+    of(&walk::whole(bytes)?)
 }
 
-/// What a file that was walked says.
+/// What a file says of which everything was kept.
 pub fn of(file: &Part10) -> Result<Instance, InstanceError> {
     let data = &file.data;
     let set = CharacterSet::of(data);
@@ -209,6 +176,9 @@ pub fn of(file: &Part10) -> Result<Instance, InstanceError> {
         study: study_facts(data, &set),
         series: series_facts(data, &set),
         accessions: accessions(data, &set),
+        acquired: acquisition::read(file),
+        measured: measurements::read(file),
+        specimens: specimens::read(file),
     })
 }
 

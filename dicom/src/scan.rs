@@ -16,9 +16,12 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
+use super::acquisition::Acquired;
 use super::instance::{self, Accession, ImageSize, Instance, Patient, SeriesFacts, StudyFacts};
+use super::measurements::Measured;
 use super::moment::UtcOffset;
 use super::rejection;
+use super::specimens::Specimen;
 use super::uid::Uid;
 
 use grouping::Grouping;
@@ -48,7 +51,7 @@ pub struct LeftOut {
 }
 
 /// The instances that carry one Study Instance UID.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Study {
     /// Study Instance UID.
     pub uid: Uid,
@@ -66,18 +69,21 @@ pub struct Study {
 }
 
 /// The instances of a study that carry one Series Instance UID.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Series {
     /// Series Instance UID.
     pub uid: Uid,
     /// The series, as its first instance has it.
     pub facts: SeriesFacts,
+    /// How it was made, as all its instances say.
+    #[serde(default, skip_serializing_if = "Acquired::is_empty")]
+    pub acquired: Acquired,
     /// By instance number, then UID.
     pub instances: Vec<StoredInstance>,
 }
 
 /// An instance and the file that holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredInstance {
     /// SOP Instance UID.
     pub sop_instance_uid: Uid,
@@ -92,6 +98,12 @@ pub struct StoredInstance {
     /// Rows, Columns and Number of Frames, of an image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<ImageSize>,
+    /// What was measured, if it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
+    /// The specimens that it shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub specimens: Vec<Specimen>,
 }
 
 /// Where an instance is.
@@ -148,6 +160,7 @@ impl Series {
         Self {
             uid: first.series_instance_uid.clone(),
             facts: first.series.clone(),
+            acquired: Acquired::default(),
             instances: Vec::new(),
         }
     }
@@ -181,11 +194,14 @@ impl Study {
             self.series.push(Series {
                 uid,
                 facts: instance.series,
+                acquired: Acquired::default(),
                 instances: Vec::new(),
             });
             self.series.len() - 1
         });
-        let instances = &mut self.series[at].instances;
+        let series = &mut self.series[at];
+        series.acquired.add(&instance.acquired);
+        let instances = &mut series.instances;
         instances.push(StoredInstance {
             sop_instance_uid: instance.sop_instance_uid,
             sop_class_uid: instance.sop_class_uid,
@@ -193,6 +209,8 @@ impl Study {
             number: instance.instance_number,
             place,
             size: instance.size,
+            measured: instance.measured,
+            specimens: instance.specimens,
         });
         &instances[instances.len() - 1]
     }

@@ -7,6 +7,7 @@
 mod cache;
 mod concepts;
 mod document_entry;
+mod findings;
 pub mod import;
 mod index;
 mod intake;
