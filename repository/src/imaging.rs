@@ -12,6 +12,7 @@ pub mod import;
 mod index;
 mod intake;
 mod iti18_registry_stored_query;
+mod iti57_update_document_set;
 mod manifest;
 mod publish;
 mod publisher;

@@ -222,7 +222,7 @@ fn study_time(study: &Study, usual: UtcOffset) -> Option<Timestamp> {
     utc(point_in_time(date, Some(time), offset)?)
 }
 
-fn utc(at: SystemTime) -> Option<Timestamp> {
+pub(super) fn utc(at: SystemTime) -> Option<Timestamp> {
     let (date, time) = date_and_time(at, UtcOffset::default());
     Timestamp::parse(&format!("{date}{time}")).ok()
 }
