@@ -556,6 +556,34 @@ fn text_in_other_character_sets() {
     assert_eq!(of("ProtocolName", &said), ["Sch\u{e4}del"]);
 }
 
+/// Whatever a file repeats, reading it takes time in proportion to its length.
+#[test]
+fn a_file_of_repetitions_is_read_in_time() {
+    let element = |tag: (u16, u16), vr: &[u8; 2], value: &[u8]| {
+        let length = value.len() as u16;
+        let (group, element) = (tag.0.to_le_bytes(), tag.1.to_le_bytes());
+        [&group[..], &element, vr, &length.to_le_bytes(), value].concat()
+    };
+    let mut bytes = Builder::new()
+        .text(tags::SOP_CLASS_UID, VR::UI, "1.2")
+        .part10()
+        .unwrap();
+    for n in 0..100_000_u32 {
+        let block = 0x10 + (n % 0xF0) as u16;
+        bytes.extend(element((0x0019, block), b"LO", b"GEMS_ACQU_01"));
+        bytes.extend(element((0x0019, block << 8 | 0x27), b"DS", b"0.5 "));
+    }
+    for _ in 0..200_000 {
+        bytes.extend(element((0x0018, 0x1030), b"LO", b"T\xE4st"));
+    }
+    let file = walk::whole(&bytes).unwrap();
+    let start = std::time::Instant::now();
+    let said = lines(&read(&file));
+    assert!(start.elapsed().as_secs() < 20);
+    assert_eq!(of("RevolutionTime", &said), ["0.5 s"]);
+    assert_eq!(of("ProtocolName", &said), ["T\u{e4}st"]);
+}
+
 /// A slice at a place, with a current of its own and a text.
 fn slice(z: f64, current: u32, kernel: &str) -> Acquired {
     acquired(
