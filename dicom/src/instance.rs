@@ -37,10 +37,12 @@ pub struct Instance {
     pub series: SeriesFacts,
     /// Accession numbers: the study's, and those of the requests that the series answers.
     pub accessions: Vec<Accession>,
+    /// Orders that the requests named.
+    pub orders: Vec<Order>,
 }
 
 /// Rows (0028,0010), Columns (0028,0011) and Number of Frames (0028,0008).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageSize {
     /// Rows of a frame.
     pub rows: u16,
@@ -99,6 +101,12 @@ pub struct SeriesFacts {
     pub number: Option<i64>,
     /// Series Description (0008,103E).
     pub description: Option<String>,
+    /// Series Date (0008,0021).
+    #[serde(default)]
+    pub date: Option<String>,
+    /// Series Time (0008,0031).
+    #[serde(default)]
+    pub time: Option<String>,
     /// Body Part Examined (0018,0015).
     pub body_part: Option<String>,
     /// Anatomic Region Sequence (0008,2218).
@@ -112,6 +120,17 @@ pub struct Accession {
     pub number: String,
     /// Universal Entity ID of its issuer, (0008,0051) > (0040,0032), if that is an OID.
     pub issuer_oid: Option<String>,
+}
+
+/// An order for imaging, as the party that placed it numbers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Placer Order Number / Imaging Service Request (0040,2016).
+    pub number: String,
+    /// Universal Entity ID of the placer, (0040,0026) > (0040,0032), if that is an OID.
+    pub issuer_oid: Option<String>,
+    /// The accession number under which the department filled it.
+    pub accession_number: Option<String>,
 }
 
 /// A code with its scheme and what it means.
@@ -140,12 +159,14 @@ pub enum InstanceError {
 }
 
 /// What is kept of a file.
-const KEEP: [Tag; 38] = [
+const KEEP: [Tag; 42] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::SOP_CLASS_UID,
     tags::SOP_INSTANCE_UID,
     tags::STUDY_DATE,
+    tags::SERIES_DATE,
     tags::STUDY_TIME,
+    tags::SERIES_TIME,
     tags::ACCESSION_NUMBER,
     tags::ISSUER_OF_ACCESSION_NUMBER_SEQUENCE,
     tags::MODALITY,
@@ -179,6 +200,8 @@ const KEEP: [Tag; 38] = [
     tags::UNIVERSAL_ENTITY_ID_TYPE,
     tags::REQUEST_ATTRIBUTES_SEQUENCE,
     tags::REFERENCED_REQUEST_SEQUENCE,
+    tags::ORDER_PLACER_IDENTIFIER_SEQUENCE,
+    tags::PLACER_ORDER_NUMBER_IMAGING_SERVICE_REQUEST,
 ];
 
 /// Reads a file's header.
@@ -209,6 +232,7 @@ pub fn of(file: &Part10) -> Result<Instance, InstanceError> {
         study: study_facts(data, &set),
         series: series_facts(data, &set),
         accessions: accessions(data, &set),
+        orders: orders(data, &set),
     })
 }
 
@@ -254,17 +278,24 @@ fn series_facts(data: &DataSet, set: &CharacterSet) -> SeriesFacts {
         modality: filled(data, tags::MODALITY),
         number: integer(data, tags::SERIES_NUMBER),
         description: set.text(data, tags::SERIES_DESCRIPTION),
+        date: filled(data, tags::SERIES_DATE),
+        time: filled(data, tags::SERIES_TIME),
         body_part: filled(data, tags::BODY_PART_EXAMINED),
         anatomic_regions: concepts(data.items(tags::ANATOMIC_REGION_SEQUENCE), set),
     }
 }
 
-/// The study's accession number, then those of the requests, each once.
-fn accessions(data: &DataSet, set: &CharacterSet) -> Vec<Accession> {
+/// Where requests are named: by the study, by the series' attributes, by documents.
+fn requests(data: &DataSet) -> impl Iterator<Item = &DataSet> {
     let requests = data.items(tags::REQUEST_ATTRIBUTES_SEQUENCE).iter();
     let documents = data.items(tags::REFERENCED_REQUEST_SEQUENCE).iter();
+    std::iter::once(data).chain(requests).chain(documents)
+}
+
+/// The study's accession number, then those of the requests, each once.
+fn accessions(data: &DataSet, set: &CharacterSet) -> Vec<Accession> {
     let mut found = Vec::new();
-    for place in std::iter::once(data).chain(requests).chain(documents) {
+    for place in requests(data) {
         let Some(number) = set.text(place, tags::ACCESSION_NUMBER) else {
             continue;
         };
@@ -282,6 +313,26 @@ fn accessions(data: &DataSet, set: &CharacterSet) -> Vec<Accession> {
     found
 }
 
+fn orders(data: &DataSet, set: &CharacterSet) -> Vec<Order> {
+    let mut found = Vec::new();
+    for place in requests(data) {
+        let number = tags::PLACER_ORDER_NUMBER_IMAGING_SERVICE_REQUEST;
+        let Some(number) = set.text(place, number) else {
+            continue;
+        };
+        let issuer = place.items(tags::ORDER_PLACER_IDENTIFIER_SEQUENCE).first();
+        let order = Order {
+            number,
+            issuer_oid: issuer.and_then(universal_entity_oid),
+            accession_number: set.text(place, tags::ACCESSION_NUMBER),
+        };
+        if !found.contains(&order) {
+            found.push(order);
+        }
+    }
+    found
+}
+
 /// An assigner's OID, if the item names one (PS3.3 section 10.14: type `ISO`).
 fn universal_entity_oid(item: &DataSet) -> Option<String> {
     let oid = filled(item, tags::UNIVERSAL_ENTITY_ID)?;
@@ -289,7 +340,7 @@ fn universal_entity_oid(item: &DataSet) -> Option<String> {
     (is_oid && Uid::parse(&oid).is_ok()).then_some(oid)
 }
 
-fn concepts(items: &[DataSet], set: &CharacterSet) -> Vec<CodedConcept> {
+pub(super) fn concepts(items: &[DataSet], set: &CharacterSet) -> Vec<CodedConcept> {
     let concept = |item| {
         Some(CodedConcept {
             value: set

@@ -9,7 +9,7 @@ pub mod instance;
 pub mod manifest;
 pub mod moment;
 pub mod phantoms;
-mod rejection;
+pub mod rejection;
 pub mod scan;
 #[cfg(test)]
 mod tests;

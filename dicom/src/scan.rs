@@ -16,9 +16,12 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-use super::instance::{self, Accession, Instance, Patient, SeriesFacts, StudyFacts};
+use super::instance::{
+    self, Accession, ImageSize, Instance, Order, Patient, SeriesFacts, StudyFacts,
+};
+use super::manifest::{self, KeyObjects};
 use super::moment::UtcOffset;
-use super::rejection;
+use super::rejection::Note;
 use super::uid::Uid;
 
 use grouping::Grouping;
@@ -58,6 +61,9 @@ pub struct Study {
     pub facts: StudyFacts,
     /// Every accession number in it.
     pub accessions: Vec<Accession>,
+    /// Every order in it.
+    #[serde(default)]
+    pub orders: Vec<Order>,
     /// By series number, then UID.
     pub series: Vec<Series>,
     /// SOP Instance UIDs that rejection notes take back. None of them is in `series`.
@@ -87,6 +93,12 @@ pub struct StoredInstance {
     pub transfer_syntax_uid: Uid,
     /// Instance Number.
     pub number: Option<i64>,
+    /// Rows, columns and frames of an image.
+    #[serde(default)]
+    pub size: Option<ImageSize>,
+    /// What a key object selection selects its instances as.
+    #[serde(default)]
+    pub key_objects: Option<KeyObjects>,
     /// Where the file lies, absolute.
     pub path: PathBuf,
     /// The file as it was when it was read.
@@ -194,6 +206,8 @@ type Header = Result<Found, String>;
 struct Found {
     instance: Instance,
     stamp: Stamp,
+    /// What it selects instances as, if it is a key object selection.
+    key_objects: Option<KeyObjects>,
     /// What it takes back, if it is a rejection note.
     rejects: Option<Vec<(Uid, Uid)>>,
 }
@@ -229,10 +243,22 @@ fn read_one(path: &Path) -> Header {
     let stamp = fs::metadata(path).and_then(|metadata| Stamp::of(&metadata));
     let stamp = stamp.map_err(|error| format!("cannot be read: {error}"))?;
     let instance = instance::read(path).map_err(|error| error.to_string())?;
-    let rejects = rejection::rejected(path, &instance).map_err(|error| error.to_string())?;
-    Ok(Found {
+    let mut found = Found {
         instance,
         stamp,
-        rejects,
-    })
+        key_objects: None,
+        rejects: None,
+    };
+    if found.instance.sop_class_uid.as_str() == manifest::SOP_CLASS_UID {
+        let file = manifest::selection_file(path).map_err(|error| error.to_string())?;
+        let note = Note::of(&file).map_err(|error| error.to_string())?;
+        found.rejects = note.map(|note| {
+            let instances = note.instances();
+            instances
+                .map(|(study, it)| (study.clone(), it.clone()))
+                .collect()
+        });
+        found.key_objects = manifest::selected_as(&file);
+    }
+    Ok(found)
 }

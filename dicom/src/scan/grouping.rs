@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Found, Series, Stamp, StoredInstance, Study};
 use crate::instance::Instance;
+use crate::manifest::KeyObjects;
 use crate::uid::Uid;
 
 /// Instances on their way into studies.
@@ -53,7 +54,7 @@ impl Grouping {
             .insert(instance.sop_instance_uid.clone(), path.to_owned());
         match found.rejects {
             Some(rejected) => self.rejected.extend(rejected),
-            None => builder.add(instance, path, found.stamp),
+            None => builder.add(instance, found.key_objects, path, found.stamp),
         }
         Ok(())
     }
@@ -81,6 +82,7 @@ impl StudyBuilder {
             patient: first.patient.clone(),
             facts: first.study.clone(),
             accessions: Vec::new(),
+            orders: Vec::new(),
             series: Vec::new(),
             rejected: BTreeSet::new(),
         };
@@ -90,10 +92,21 @@ impl StudyBuilder {
         }
     }
 
-    fn add(&mut self, instance: Instance, path: &Path, stamp: Stamp) {
+    fn add(
+        &mut self,
+        instance: Instance,
+        key_objects: Option<KeyObjects>,
+        path: &Path,
+        stamp: Stamp,
+    ) {
         for accession in instance.accessions {
             if !self.study.accessions.contains(&accession) {
                 self.study.accessions.push(accession);
+            }
+        }
+        for order in instance.orders {
+            if !self.study.orders.contains(&order) {
+                self.study.orders.push(order);
             }
         }
         let place = *self
@@ -113,6 +126,8 @@ impl StudyBuilder {
             sop_class_uid: instance.sop_class_uid,
             transfer_syntax_uid: instance.transfer_syntax_uid,
             number: instance.instance_number,
+            size: instance.size,
+            key_objects,
             path: path.to_owned(),
             stamp,
         });
