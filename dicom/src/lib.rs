@@ -9,6 +9,7 @@ pub mod instance;
 pub mod manifest;
 pub mod moment;
 pub mod phantoms;
+pub mod quality;
 pub mod rejection;
 pub mod scan;
 #[cfg(test)]

@@ -24,15 +24,20 @@ impl CharacterSet {
 
     /// An element's text without padding; `None` if it is absent or empty.
     pub(crate) fn text(&self, data: &DataSet, tag: Tag) -> Option<String> {
-        let bytes = without_designations(data.bytes(tag)?, &self.0);
+        let text = self.decoded(data.bytes(tag)?);
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// A value as text, without padding.
+    pub(crate) fn decoded(&self, bytes: &[u8]) -> String {
+        let bytes = without_designations(bytes, &self.0);
         let text = match self.0.decode(&bytes) {
             Ok(text) => text,
             Err(_) => String::from_utf8_lossy(&bytes).into_owned(),
         };
         let text = text.trim_matches(|c: char| c == ' ' || c == '\0');
         // Control characters have no place in these elements, and XML cannot carry them.
-        let text: String = text.chars().filter(|c| !c.is_control()).collect();
-        (!text.is_empty()).then_some(text)
+        text.chars().filter(|c| !c.is_control()).collect()
     }
 }
 
