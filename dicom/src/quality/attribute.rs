@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
-use dicom_dictionary_std::StandardDataDictionary;
+use dicom_dictionary_std::{StandardDataDictionary, tags};
 
 use super::reader::nearest;
 use super::words;
@@ -87,7 +87,9 @@ impl Attribute {
         }
     }
 
-    /// What it is in a file: in each item, where it is in a sequence.
+    /// What it is in a file: in each item, where it is in a sequence. Objects of many frames have
+    /// most attributes of an image in functional groups (PS3.3 C.7.6.16): there it is found without
+    /// a path.
     pub(super) fn held(&self, file: &Part10, set: &CharacterSet) -> Vec<Held> {
         let Some((last, sequences)) = self.steps.split_last() else {
             return Vec::new();
@@ -106,7 +108,16 @@ impl Attribute {
             places = inner;
         }
         let held = places.into_iter().map(|place| last.held(place, set));
-        held.chain(absent.then_some(Held::Absent)).collect()
+        let held: Vec<_> = held.chain(absent.then_some(Held::Absent)).collect();
+        if sequences.is_empty() && held == [Held::Absent] {
+            let in_groups = last.in_functional_groups(&file.data, set);
+            return if in_groups.is_empty() {
+                held
+            } else {
+                in_groups
+            };
+        }
+        held
     }
 }
 
@@ -115,6 +126,24 @@ impl Step {
         match self {
             Self::Standard(tag, _) => data.get(*tag),
             Self::Private(group, creator, element) => data.private(*group, creator, *element),
+        }
+    }
+
+    /// What is said once for all frames, or else of each frame.
+    fn in_functional_groups(&self, data: &DataSet, set: &CharacterSet) -> Vec<Held> {
+        let of = |frames: &[DataSet]| -> Vec<Held> {
+            let groups = frames.iter().flat_map(DataSet::elements);
+            let groups = groups.filter_map(|(_, _, value)| match value {
+                Value::Items(items) => items.first(),
+                _ => None,
+            });
+            let held = groups.map(|group| self.held(group, set));
+            held.filter(|held| *held != Held::Absent).collect()
+        };
+        let shared = of(data.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE));
+        match shared.is_empty() {
+            true => of(data.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)),
+            false => shared,
         }
     }
 
@@ -131,7 +160,12 @@ impl Step {
         };
         let text = if is_binary(vr) {
             let numbers = walk::numbers(vr, bytes).into_iter().take(MAX_TEXT / 2);
-            let numbers: Vec<_> = numbers.map(|number| number.to_string()).collect();
+            let written = |number: f64| match vr {
+                // As exact as it is, and no more.
+                VR::FL => (number as f32).to_string(),
+                _ => number.to_string(),
+            };
+            let numbers: Vec<_> = numbers.map(written).collect();
             numbers.join("\\")
         } else {
             text(bytes, set)

@@ -271,8 +271,12 @@ impl StackRule {
             format!("{} mm between instances {one} and {other}", rounded(*step))
         };
         let listed: Vec<_> = gaps[..most].iter().map(gap).collect();
+        let missing = match slices {
+            1.0 => "One slice is missing".to_owned(),
+            slices => format!("About {slices} slices are missing"),
+        };
         let says = format!(
-            "About {slices} slices are missing: {} where slices are {} mm apart.",
+            "{missing}: {} where slices are {} mm apart.",
             listed.join(", "),
             rounded(usual)
         );

@@ -246,10 +246,11 @@ impl SeriesRule {
         let series = by_series(all, &self.meant);
         let mut findings = Vec::new();
         if let Some(expected) = outside(series.len() as u64, self.series) {
-            let what = format!("series: {}", self.title);
-            let place = Place::default();
             let found = series.len() as u64;
-            findings.push(self.finding("number of series", &what, place, &expected, found));
+            let title = &self.title;
+            let says = format!("Of \"{title}\" there are {found} series; expected {expected}.");
+            let place = Place::default();
+            findings.push(self.finding("number of series", says, place, &expected, found));
         }
         for instances in series.values() {
             findings.extend(self.judge_series(instances));
@@ -268,7 +269,8 @@ impl SeriesRule {
         ] {
             if let Some(expected) = outside(count, range) {
                 let rule = format!("number of {what}");
-                findings.push(self.finding(&rule, what, place(), &expected, count));
+                let says = format!("The number of {what} is {count}; expected {expected}.");
+                findings.push(self.finding(&rule, says, place(), &expected, count));
             }
         }
         let said = |attribute: &Attribute| {
@@ -303,14 +305,21 @@ impl SeriesRule {
                 let of = if multiple { "a multiple of " } else { "" };
                 let expected = format!("{of}{said}, as {} says", attribute.title());
                 let rule = format!("number of instances by {attribute}");
-                findings.push(self.finding(&rule, "instances", place(), &expected, count));
+                let says = format!("The number of instances is {count}; expected {expected}.");
+                findings.push(self.finding(&rule, says, place(), &expected, count));
             }
         }
         findings
     }
 
-    fn finding(&self, rule: &str, what: &str, place: Place, expected: &str, found: u64) -> Finding {
-        let says = format!("The number of {what} is {found}; expected {expected}.");
+    fn finding(
+        &self,
+        rule: &str,
+        says: String,
+        place: Place,
+        expected: &str,
+        found: u64,
+    ) -> Finding {
         let where_set = match found {
             0 => "If it was acquired, send it again; if not, say so when the study is released.",
             _ => "Compare with the device, and send again what is missing.",

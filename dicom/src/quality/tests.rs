@@ -2,6 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use dicom_core::value::DataSetSequence;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
@@ -194,7 +195,7 @@ fn attributes_in_sequences_and_private_ones() {
             VR::SH,
             PrimitiveValue::from("69536005"),
         )]);
-        let items = dicom_core::value::DataSetSequence::from(vec![item]);
+        let items = DataSetSequence::from(vec![item]);
         object.put(DataElement::new(
             tags::ANATOMIC_REGION_SEQUENCE,
             VR::SQ,
@@ -220,6 +221,62 @@ fn attributes_in_sequences_and_private_ones() {
     // A value in the header of the file.
     let syntax = "[[attribute]]\nname = \"TransferSyntaxUID\"\npresence = \"filled\"";
     assert_eq!(verdict(&card(syntax), &good).outcome, Outcome::Pass);
+}
+
+/// A sequence with items.
+fn sequence(tag: Tag, items: Vec<InMemDicomObject>) -> DataElement<InMemDicomObject> {
+    DataElement::new(tag, VR::SQ, DataSetSequence::from(items))
+}
+
+/// An enhanced image: its attributes are in functional groups, and its frames in one object.
+fn enhanced(file: &[u8], thickness: &str, positions: &[f64]) -> Vec<u8> {
+    let one = |element| InMemDicomObject::from_element_iter([element]);
+    let text = |tag, vr, text: &str| DataElement::new(tag, vr, PrimitiveValue::from(text));
+    let measures = one(text(tags::SLICE_THICKNESS, VR::DS, thickness));
+    let direction = text(tags::IMAGE_ORIENTATION_PATIENT, VR::DS, "1\\0\\0\\0\\1\\0");
+    let shared = InMemDicomObject::from_element_iter([
+        sequence(tags::PIXEL_MEASURES_SEQUENCE, vec![measures]),
+        sequence(tags::PLANE_ORIENTATION_SEQUENCE, vec![one(direction)]),
+    ]);
+    let frame = |z: &f64| {
+        let position = text(tags::IMAGE_POSITION_PATIENT, VR::DS, &format!("0\\0\\{z}"));
+        one(sequence(tags::PLANE_POSITION_SEQUENCE, vec![one(position)]))
+    };
+    let frames = positions.iter().map(frame).collect();
+    changed(file, |object| {
+        for tag in [
+            tags::SLICE_THICKNESS,
+            tags::IMAGE_POSITION_PATIENT,
+            tags::IMAGE_ORIENTATION_PATIENT,
+        ] {
+            object.remove_element(tag);
+        }
+        object.put(sequence(
+            tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
+            vec![shared],
+        ));
+        object.put(sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, frames));
+        let count = positions.len().to_string();
+        object.put(text(tags::NUMBER_OF_FRAMES, VR::IS, &count));
+    })
+}
+
+#[test]
+fn objects_of_many_frames() {
+    let file = &files("ct-thorax-1")[0];
+    let good = [enhanced(file, "2", &[0.0, 2.0, 4.0, 6.0, 8.0])];
+    let thick = [enhanced(file, "5", &[0.0, 2.0, 4.0, 6.0, 8.0])];
+    let gap = [enhanced(file, "2", &[0.0, 2.0, 6.0, 8.0])];
+    let rule = "[[attribute]]\nname = \"SliceThickness\"\npresence = \"filled\"\nat_most = 2.5";
+    let said = keeps_and_breaks(rule, &good, &thick);
+    assert!(said[0].contains("is 5; expected at most 2.5"), "{said:?}");
+    let said = keeps_and_breaks("[[stack]]\nmodality = \"CT\"", &good, &gap);
+    assert!(said[0].contains("One slice is missing: 4 mm"), "{said:?}");
+    keeps_and_breaks(
+        "[[series]]\nmodality = \"CT\"\nimages_at_least = 5",
+        &good,
+        &gap,
+    );
 }
 
 #[test]
@@ -399,7 +456,7 @@ fn series_that_must_be_there() {
     assert_eq!(
         said,
         [
-            "Study: The number of series: report is 0; expected at least 1. \
+            "Study: Of \"report\" there are 0 series; expected at least 1. \
           If it was acquired, send it again; if not, say so when the study is released."
         ]
     );
