@@ -13,7 +13,8 @@ pub mod measurements;
 pub mod moment;
 pub mod part10;
 pub mod phantoms;
-mod rejection;
+pub mod quality;
+pub mod rejection;
 pub mod scan;
 pub mod specimens;
 #[cfg(test)]
