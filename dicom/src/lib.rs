@@ -8,6 +8,7 @@ mod bytes;
 pub mod instance;
 pub mod manifest;
 pub mod moment;
+pub mod nifti;
 pub mod phantoms;
 mod rejection;
 pub mod scan;
