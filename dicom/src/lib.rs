@@ -16,6 +16,7 @@ pub mod scan;
 mod tests;
 mod text;
 mod uid;
+pub mod volume;
 pub mod walk;
 mod write;
 
