@@ -12,6 +12,7 @@
 mod fourth;
 mod frames;
 mod geometry;
+mod groups;
 mod mosaic;
 mod pixels;
 mod sidecar;

@@ -4,7 +4,7 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use serde_json::{Map, Value, json};
 
-use super::frames::Groups;
+use super::groups::Groups;
 use super::{FourthDimension, Plan};
 
 /// Numbers: name, functional group, element, and what makes the unit of BIDS of DICOM's.

@@ -1,6 +1,7 @@
 //! Series made here become volumes, which the `nifti` crate reads, and `dcm2niix` makes as well.
 
 mod dcm2niix;
+mod enhanced;
 mod fourth;
 mod made;
 mod volumes;

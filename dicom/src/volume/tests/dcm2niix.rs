@@ -9,7 +9,7 @@ use dicom_dictionary_std::tags;
 use tempfile::TempDir;
 
 use super::convert;
-use super::fourth::several;
+use super::fourth::{several, weighted};
 use super::made::{Elements, Slices, Syntax, store};
 use super::volumes::{Volume, assert_close};
 
@@ -34,13 +34,13 @@ fn theirs(dicom: &Path) -> Option<TempDir> {
     Some(folder)
 }
 
-fn compare(files: &[Vec<u8>], value_tolerance: f64) {
+pub(super) fn compare(files: &[Vec<u8>], value_tolerance: f64) {
     let dicom = tempfile::tempdir().unwrap();
     let paths = store(dicom.path(), files);
     compare_files(dicom.path(), &paths, value_tolerance);
 }
 
-fn compare_files(dicom: &Path, paths: &[PathBuf], value_tolerance: f64) {
+pub(super) fn compare_files(dicom: &Path, paths: &[PathBuf], value_tolerance: f64) {
     let Some(theirs) = theirs(dicom) else {
         return;
     };
@@ -167,6 +167,35 @@ fn volumes_in_time() {
         )
     });
     compare(&files, 0.0);
+}
+
+#[test]
+fn diffusion() {
+    let files = several(3, |it, volume| {
+        // The order of `dcm2niix` is that of instances; ours, of directions.
+        let it = weighted(it, [0, 2, 1][volume])
+            .text(tags::MODALITY, VR::CS, "MR")
+            .text(tags::MANUFACTURER, VR::LO, "Philips Medical Systems")
+            .text(tags::SOP_CLASS_UID, VR::UI, "1.2.840.10008.5.1.4.1.1.4");
+        it.text(tags::ACQUISITION_NUMBER, VR::IS, &(volume + 1).to_string())
+    });
+    let dicom = tempfile::tempdir().unwrap();
+    let paths = store(dicom.path(), &files);
+    let Some(theirs) = theirs(dicom.path()) else {
+        return;
+    };
+    let ours = crate::volume::plan(&paths).unwrap().gradients().unwrap();
+    let numbers = |text: &str| -> Vec<f64> {
+        text.split_whitespace()
+            .map(|it| it.parse().unwrap())
+            .collect()
+    };
+    for (ours, name) in ours.iter().zip(["theirs.bval", "theirs.bvec"]) {
+        let theirs = fs::read_to_string(theirs.path().join(name)).unwrap();
+        let (ours, theirs) = (numbers(ours), numbers(&theirs));
+        let near = ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() < 1e-4);
+        assert!(near && ours.len() == theirs.len(), "{ours:?} {theirs:?}");
+    }
 }
 
 #[test]

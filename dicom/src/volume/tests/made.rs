@@ -209,11 +209,6 @@ impl Slices {
     }
 
     pub(super) fn slice(&self, slice: usize) -> Elements {
-        let ds = |numbers: &[f64]| {
-            let numbers: Vec<_> = numbers.iter().map(|it| format!("{it:.10}")).collect();
-            let short = |it: &String| it.get(..16).unwrap_or(it).to_owned();
-            numbers.iter().map(short).collect::<Vec<_>>().join("\\")
-        };
         let position: Vec<f64> = (0..3)
             .map(|i| self.first[i] + self.step[i] * slice as f64)
             .collect();
@@ -286,4 +281,13 @@ pub(super) fn store(folder: &Path, files: &[Vec<u8>]) -> Vec<PathBuf> {
     let middle = paths.len() / 2;
     paths.rotate_left(middle);
     paths
+}
+
+/// Numbers as text of at most 16 characters.
+pub(super) fn ds(numbers: &[f64]) -> String {
+    let text = |number: &f64| {
+        let long = format!("{number:.10}");
+        long.get(..16).unwrap_or(&long).to_owned()
+    };
+    numbers.iter().map(text).collect::<Vec<_>>().join("\\")
 }
