@@ -9,6 +9,9 @@ use super::frames::{Frame, Made, Plane};
 use crate::moment::{UtcOffset, point_in_time};
 use crate::walk::{self, DataSet, Value};
 
+/// A kilometre: nothing in a scanner is as far away.
+const FAR_MM: f64 = 1e6;
+
 /// Where a header says things of its frames: in itself, or in functional groups (PS3.3 section
 /// C.7.6.16), of which a frame's own count before the shared ones.
 pub(super) struct Groups<'a> {
@@ -48,13 +51,16 @@ impl<'a> Groups<'a> {
         own.or_else(|| self.shared.and_then(of))
     }
 
-    /// Numbers of a functional group, or of the data set itself.
+    /// Numbers of a functional group, or of the data set itself. Binary ones may be infinite, which
+    /// is no number.
     fn numbers(&self, frame: usize, sequence: Tag, tag: Tag) -> Vec<f64> {
         let grouped = self.item(frame, sequence).map(|item| item.numbers(tag));
-        match grouped {
+        let mut numbers = match grouped {
             Some(numbers) if !numbers.is_empty() => numbers,
             _ => self.data.numbers(tag),
-        }
+        };
+        numbers.retain(|number| number.is_finite());
+        numbers
     }
 
     pub(super) fn number(&self, frame: usize, sequence: Tag, tag: Tag) -> Option<f64> {
@@ -80,8 +86,8 @@ impl<'a> Groups<'a> {
         let spacing: [f64; 2] = spacing
             .try_into()
             .map_err(|_| "no Pixel Spacing".to_owned())?;
-        if !spacing.iter().all(|it| *it > 0.0) {
-            return Err("Pixel Spacing is not positive".to_owned());
+        if !spacing.iter().all(|it| (1e-6..FAR_MM).contains(it)) {
+            return Err("Pixel Spacing is not that of any image".to_owned());
         }
         let along = [[a, b, c], [d, e, f]];
         let dot = |a: [f64; 3], b: [f64; 3]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
@@ -103,17 +109,24 @@ impl<'a> Groups<'a> {
         let transformation = tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE;
         let slope = self.number(frame, transformation, tags::RESCALE_SLOPE);
         let intercept = self.number(frame, transformation, tags::RESCALE_INTERCEPT);
-        if slope == Some(0.0) {
-            return Err("Rescale Slope is zero".to_owned());
+        let rescale = (slope.unwrap_or(1.0), intercept.unwrap_or(0.0));
+        // As NIfTI holds them.
+        let [factor, offset] = [rescale.0 as f32, rescale.1 as f32];
+        if factor == 0.0 || !factor.is_finite() || !offset.is_finite() {
+            return Err("Rescale Slope or Rescale Intercept is no scaling".to_owned());
+        }
+        let position: [f64; 3] = position
+            .try_into()
+            .map_err(|_| "no Image Position (Patient)".to_owned())?;
+        if !position.iter().all(|it| it.abs() < FAR_MM) {
+            return Err("Image Position (Patient) is further away than any patient".to_owned());
         }
         Ok(Frame {
             file,
             index: u32::try_from(frame).map_err(|_| "too many frames".to_owned())?,
             tile: 0,
-            position: position
-                .try_into()
-                .map_err(|_| "no Image Position (Patient)".to_owned())?,
-            rescale: (slope.unwrap_or(1.0), intercept.unwrap_or(0.0)),
+            position,
+            rescale,
             made: self.made(frame),
         })
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
@@ -397,4 +398,57 @@ fn a_file_that_has_gone_or_shrunk_is_told() {
     let whole = fs::read(&files[1]).unwrap();
     fs::write(&files[1], &whole[..whole.len() - 10]).unwrap();
     assert!(plan.write(Vec::new(), &mut native_only).is_err());
+}
+
+#[test]
+fn numbers_that_lead_nowhere_are_refused() {
+    let it = Slices::axial_ct();
+    let of = |slice: Elements| refusal(&[slice.part10(Syntax::Explicit)]);
+    let infinite = [f64::INFINITY; 3].map(f64::to_le_bytes).concat();
+    let nowhere = of(it
+        .slice(0)
+        .bytes(tags::IMAGE_POSITION_PATIENT, VR::FD, infinite));
+    assert_eq!(nowhere, "file 1: no Image Position (Patient)");
+    let far = of(it
+        .slice(0)
+        .text(tags::IMAGE_POSITION_PATIENT, VR::DS, "0\\0\\1e300"));
+    assert!(far.contains("further away"), "{far}");
+    for (tag, text) in [
+        (tags::RESCALE_SLOPE, "0"),
+        (tags::RESCALE_SLOPE, "1e200"),
+        (tags::RESCALE_INTERCEPT, "-1e200"),
+    ] {
+        let scaling = of(it.slice(0).text(tag, VR::DS, text));
+        assert!(scaling.contains("is no scaling"), "{scaling}");
+    }
+    let spacing = of(it.slice(0).text(tags::PIXEL_SPACING, VR::DS, "0\\1"));
+    assert!(spacing.contains("Pixel Spacing"), "{spacing}");
+}
+
+proptest! {
+    #[test]
+    fn damaged_files_are_refused_or_written_whole(
+        syntax in 0_usize..4,
+        mosaic: bool,
+        changes in prop::collection::vec((0.0..0.7, any::<u8>()), 0..12),
+    ) {
+        let slices = Slices::oblique();
+        let mut files = files_of(&slices, 2, SYNTAXES[syntax]);
+        if mosaic {
+            files = vec![enhanced::mosaic(&slices, |it| it)];
+        }
+        for (at, byte) in changes {
+            // Of the pixels, which are last, only the first are changed.
+            let at = (at * files[0].len() as f64) as usize;
+            files[0][at] = byte;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        if let Ok(plan) = plan(&store(folder.path(), &files)) {
+            let mut written = Vec::new();
+            if plan.write_plain(&mut written, &mut native_only).is_ok() {
+                prop_assert_eq!(written.len() as u64, plan.plain_bytes());
+            }
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&plan.sidecar()).is_ok());
+        }
+    }
 }

@@ -200,7 +200,7 @@ fn csa_entry(name: &str, vr: &str, values: &[&str]) -> Vec<u8> {
 }
 
 /// Five slices of 10 x 12 in a mosaic of three times three.
-fn mosaic(slices: &Slices, change: impl Fn(Elements) -> Elements) -> Vec<u8> {
+pub(super) fn mosaic(slices: &Slices, change: impl Fn(Elements) -> Elements) -> Vec<u8> {
     let [rows, columns] = [slices.rows, slices.columns].map(usize::from);
     let mut pixels = vec![0; 9 * rows * columns];
     for slice in 0..5 {
