@@ -27,6 +27,7 @@ pub use facts::{
     AffineSource, ByteOrder, Data, Extension, Flag, Format, Layout, Named, NiftiFacts, Orientation,
     Role, Scaling, Slices, SpaceUnit, StoredFile, TimeAxis, TimeUnit,
 };
+pub use header::{TextPlace, text_places};
 pub use orientation::Affine;
 pub use sidecar::{Parameter, Sidecar, beside as sidecar_beside};
 

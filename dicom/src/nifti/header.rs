@@ -12,6 +12,46 @@ pub(super) const NIFTI2_BYTES: usize = 540;
 /// The mark of NIfTI-2 contains line ends, so that a transfer as text shows.
 const NIFTI2_MARK: [u8; 4] = *b"\r\n\x1A\n";
 
+/// A field of text: its name in the standard, its first byte, and how many there are.
+pub type TextPlace = (&'static str, usize, usize);
+
+const NIFTI1_TEXTS: [TextPlace; 5] = [
+    ("data_type", 4, 10),
+    ("db_name", 14, 18),
+    ("descrip", 148, 80),
+    ("aux_file", 228, 24),
+    ("intent_name", 328, 16),
+];
+
+const NIFTI2_TEXTS: [TextPlace; 4] = [
+    ("descrip", 240, 80),
+    ("aux_file", 320, 24),
+    ("intent_name", 508, 16),
+    ("unused_str", 525, 15),
+];
+
+const ANALYZE_TEXTS: [TextPlace; 10] = [
+    ("data_type", 4, 10),
+    ("db_name", 14, 18),
+    ("descrip", 148, 80),
+    ("aux_file", 228, 24),
+    ("originator", 253, 10),
+    ("generated", 263, 10),
+    ("scannum", 273, 10),
+    ("patient_id", 283, 10),
+    ("exp_date", 293, 10),
+    ("exp_time", 303, 10),
+];
+
+/// Where a header holds text, for those who must take out what names people.
+pub const fn text_places(format: Format) -> &'static [TextPlace] {
+    match format {
+        Format::Nifti1 => &NIFTI1_TEXTS,
+        Format::Nifti2 => &NIFTI2_TEXTS,
+        Format::Analyze75 => &ANALYZE_TEXTS,
+    }
+}
+
 /// What a header says, widened to the types of NIfTI-2 and not yet judged.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Header {
@@ -120,13 +160,7 @@ fn nifti1(it: &Fields<'_>, layout: Layout) -> Header {
         qoffset: std::array::from_fn(|i| it.f32(268 + 4 * i)),
         srow: std::array::from_fn(|row| std::array::from_fn(|i| it.f32(280 + 16 * row + 4 * i))),
         analyze: None,
-        text: it.texts(&[
-            ("data_type", 4, 10),
-            ("db_name", 14, 18),
-            ("descrip", 148, 80),
-            ("aux_file", 228, 24),
-            ("intent_name", 328, 16),
-        ]),
+        text: it.texts(text_places(Format::Nifti1)),
     }
 }
 
@@ -157,12 +191,7 @@ fn nifti2(it: &Fields<'_>, layout: Layout) -> Header {
         qoffset: std::array::from_fn(|i| it.f64(376 + 8 * i)),
         srow: std::array::from_fn(|row| std::array::from_fn(|i| it.f64(400 + 32 * row + 8 * i))),
         analyze: None,
-        text: it.texts(&[
-            ("descrip", 240, 80),
-            ("aux_file", 320, 24),
-            ("intent_name", 508, 16),
-            ("unused_str", 525, 15),
-        ]),
+        text: it.texts(text_places(Format::Nifti2)),
     }
 }
 
@@ -204,18 +233,7 @@ fn analyze(it: &Fields<'_>) -> Option<Header> {
             orient: it.take::<1>(252)[0],
             origin: std::array::from_fn(|i| it.i16(253 + 2 * i)),
         }),
-        text: it.texts(&[
-            ("data_type", 4, 10),
-            ("db_name", 14, 18),
-            ("descrip", 148, 80),
-            ("aux_file", 228, 24),
-            ("originator", 253, 10),
-            ("generated", 263, 10),
-            ("scannum", 273, 10),
-            ("patient_id", 283, 10),
-            ("exp_date", 293, 10),
-            ("exp_time", 303, 10),
-        ]),
+        text: it.texts(text_places(Format::Analyze75)),
     })
 }
 
@@ -261,7 +279,7 @@ impl Fields<'_> {
     }
 
     /// Those of the fields (name, offset, length) that hold text, be it behind a zero byte.
-    fn texts(&self, fields: &[(&'static str, usize, usize)]) -> Vec<&'static str> {
+    fn texts(&self, fields: &[TextPlace]) -> Vec<&'static str> {
         let is_text = |byte: &u8| *byte > b' ' && *byte != 0x7F;
         let holds_text = |name: &str, at: usize, length: usize| {
             let field = self.bytes.get(at..at + length).unwrap_or_default();
