@@ -13,6 +13,8 @@ use super::{Layout, Role, StoredFile, codes};
 
 /// This much more than the header accounts for is inflated, to tell that something follows.
 const SLACK: u64 = 1 << 20;
+/// And no more than this, whatever the header says. The largest volumes in use have some gigabytes.
+const MAX_INFLATED: u64 = 64 << 30;
 const BUFFER: usize = 64 * 1024;
 
 /// The files, and what was found about the voxels in them.
@@ -107,10 +109,13 @@ impl Stored {
                 }
                 Err(error) => return Err(error),
             }
-            if length > limit {
-                self.problems.push(format!(
-                    "The {what} inflates to more than {limit} bytes, which its header does not account for."
-                ));
+            if length > limit.min(MAX_INFLATED) {
+                self.problems.push(match limit < MAX_INFLATED {
+                    true => format!(
+                        "The {what} inflates to more than {limit} bytes, which its header does not account for."
+                    ),
+                    false => format!("The {what} inflates to more than {MAX_INFLATED} bytes; the rest was not read."),
+                });
                 return Ok(length);
             }
         }

@@ -146,6 +146,10 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Series, Unsuitable> {
     for (index, path) in rest.iter().enumerate() {
         let next = read_one(path, index + 1)?;
         differences(&series, &next)?;
+        // What holds for some only is not said, and so the order of the files does not matter.
+        let common =
+            |name: &String, value: &mut serde_json::Value| next.sidecar.get(name) == Some(value);
+        series.sidecar.retain(common);
         series.files.extend(next.files);
         series.frames.extend(next.frames);
         for uid in next.uids {

@@ -155,7 +155,7 @@ fn decoded(given: Result<Vec<u8>, String>, size: usize) -> Result<Vec<u8>, Write
 }
 
 /// Reads from an even byte on, since words of big endian files may begin in the frame before.
-fn read_native(
+pub(super) fn read_native(
     file: &mut File,
     offset: u64,
     start: u64,

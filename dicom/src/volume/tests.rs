@@ -105,6 +105,32 @@ fn every_uncompressed_syntax_gives_the_same_bytes() {
 }
 
 #[test]
+fn the_order_of_files_does_not_matter() {
+    let slices = Slices::axial_ct();
+    let folder = tempfile::tempdir().unwrap();
+    let current = |slice: usize| {
+        let text = (100 + slice).to_string();
+        let it = slices
+            .slice(slice)
+            .text(tags::X_RAY_TUBE_CURRENT, VR::IS, &text);
+        it.part10(Syntax::Explicit)
+    };
+    let mut files = store(folder.path(), &[current(0), current(1), current(2)]);
+    let made = |files: &[PathBuf]| {
+        let plan = plan(files).unwrap();
+        let mut bytes = Vec::new();
+        plan.write(&mut bytes, &mut native_only).unwrap();
+        (bytes, plan.sidecar(), plan.source_instance_uids)
+    };
+    let first = made(&files);
+    assert!(first.1.contains("MagneticFieldStrength") && !first.1.contains("XRayTubeCurrent"));
+    for _ in 0..2 {
+        files.rotate_left(1);
+        assert!(made(&files) == first);
+    }
+}
+
+#[test]
 fn numbers_are_kept_with_their_sign_and_without_other_bits() {
     for (signed, stored, datatype) in [
         (true, 12, 4),
@@ -237,6 +263,20 @@ fn pixels_of_eight_bits_and_colours() {
     }
     let yellow = grey(0, VR::OB).text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "PALETTE COLOR");
     assert!(refusal(&[yellow.part10(Syntax::Explicit)]).contains("neither grey nor RGB"));
+}
+
+#[test]
+fn words_of_big_endian_files_may_begin_in_the_frame_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pixels");
+    // Three frames of three bytes, in words: 0 1 2, 3 4 5, 6 7 8.
+    fs::write(&path, [99, 1, 0, 3, 2, 5, 4, 7, 6, 0, 8]).unwrap();
+    let mut file = File::open(&path).unwrap();
+    for (frame, expected) in [[0, 1, 2], [3, 4, 5], [6, 7, 8]].iter().enumerate() {
+        let start = 3 * frame as u64;
+        let bytes = pixels::read_native(&mut file, 1, start, 3, frames::Swap::Words).unwrap();
+        assert_eq!(bytes, expected);
+    }
 }
 
 #[test]

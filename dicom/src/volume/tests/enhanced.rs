@@ -1,5 +1,7 @@
 //! Several frames in a file: enhanced objects, and mosaics.
 
+use std::io::Write;
+
 use dicom_core::value::PrimitiveValue;
 
 use super::dcm2niix::{compare, compare_files};
@@ -157,6 +159,37 @@ fn an_enhanced_object_in_time() {
     };
     assert_eq!(plan.fourth, Some(expected));
     compare(&[file], 0.0);
+}
+
+/// The same file with its data set deflated.
+fn deflated(file: &[u8]) -> Vec<u8> {
+    let native = b"1.2.840.10008.1.2.1\0";
+    let at = file
+        .windows(native.len())
+        .position(|it| it == native)
+        .unwrap();
+    // Group 0008 begins the data set.
+    let data = file
+        .windows(6)
+        .position(|it| it == b"\x08\0\x08\0CS")
+        .unwrap();
+    let mut head = file[..at - 2].to_vec();
+    head.extend([22, 0]);
+    head.extend(b"1.2.840.10008.1.2.1.99");
+    head.extend(&file[at + native.len()..data]);
+    let mut packed = flate2::write::DeflateEncoder::new(head, flate2::Compression::fast());
+    packed.write_all(&file[data..]).unwrap();
+    packed.finish().unwrap()
+}
+
+#[test]
+fn frames_of_a_deflated_object_are_found_in_any_order() {
+    let slices = Slices::oblique();
+    let file = deflated(&enhanced(&slices, 5, 1, |group, _| group));
+    let folder = tempfile::tempdir().unwrap();
+    // They stand in it from the last to the first.
+    let (_, volume) = convert(&folder, &store(folder.path(), &[file]));
+    assert_voxels(&slices, 5, &volume, (1.0, 0.0));
 }
 
 #[test]
