@@ -11,6 +11,7 @@ pub mod instance;
 pub mod manifest;
 pub mod measurements;
 pub mod moment;
+pub mod nifti;
 pub mod part10;
 pub mod phantoms;
 pub mod quality;
@@ -21,6 +22,7 @@ pub mod specimens;
 mod tests;
 mod text;
 mod uid;
+pub mod volume;
 pub mod walk;
 mod write;
 
