@@ -5,6 +5,7 @@
 //! uses the dicom-rs crates, except the imaging source for the network protocol of DICOM.
 
 mod bytes;
+pub mod deidentify;
 pub mod instance;
 pub mod manifest;
 pub mod moment;

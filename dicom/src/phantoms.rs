@@ -19,6 +19,7 @@ use super::uid::Uid;
 use super::write::Builder;
 
 mod head;
+pub mod identities;
 mod liver;
 mod noise;
 mod report;

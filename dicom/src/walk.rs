@@ -86,6 +86,8 @@ pub struct Part10 {
     pub data: DataSet,
     /// Transfer syntax of the data set, (0002,0010).
     pub transfer_syntax_uid: String,
+    /// The byte of the file at which the data set begins.
+    pub data_offset: u64,
 }
 
 /// The kept elements of a data set or of a sequence item, in the order of the file.
@@ -215,7 +217,7 @@ pub fn numbers(vr: VR, bytes: &[u8]) -> Vec<f64> {
 }
 
 /// How many bytes of a value change places in big endian files.
-const fn unit(vr: VR) -> usize {
+pub(crate) const fn unit(vr: VR) -> usize {
     match vr {
         VR::US | VR::SS | VR::OW | VR::AT => 2,
         VR::UL | VR::SL | VR::FL | VR::OL | VR::OF => 4,
@@ -254,6 +256,7 @@ fn part10(source: Source<'_>, keep: Keep<'_>) -> Result<Part10, WalkError> {
     };
     walk.magic()?;
     let meta = walk.file_meta()?;
+    let data_offset = walk.source.position();
     let transfer_syntax_uid = meta
         .ascii(TRANSFER_SYNTAX_UID)
         .filter(|uid| !uid.is_empty())
@@ -283,6 +286,7 @@ fn part10(source: Source<'_>, keep: Keep<'_>) -> Result<Part10, WalkError> {
         meta,
         data,
         transfer_syntax_uid,
+        data_offset,
     })
 }
 

@@ -1,0 +1,10 @@
+//! De-identification measured on planted identities, and on files made to get through.
+
+mod score;
+mod single;
+
+use super::*;
+
+fn key() -> Key {
+    Key::new(&[7; 32]).unwrap()
+}
