@@ -19,9 +19,11 @@ mod profile;
 mod pseudonym;
 mod rewrite;
 mod table;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod uids;
+mod unknown;
 mod value;
 mod verdict;
 
@@ -198,6 +200,7 @@ fn rewritten(
         rewriting: &rewriting,
         characters: &characters,
         big_endian: old.transfer_syntax_uid == EXPLICIT_VR_BIG_ENDIAN,
+        pixel_bytes: (old.data.number(tags::BITS_ALLOCATED).unwrap_or_default() / 8.0) as usize,
         transfer_syntax,
         blanking,
     };

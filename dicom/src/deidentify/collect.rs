@@ -8,6 +8,7 @@ use super::content;
 use super::identity::Identity;
 use super::profile::Options;
 use super::rewrite::{characters_of, is_graphics, is_words};
+use super::unknown;
 use super::verdict::verdict;
 use crate::text::CharacterSet;
 use crate::walk::{DataSet, Value};
@@ -30,7 +31,12 @@ impl Collecting<'_> {
         let own = characters_of(data);
         let characters = own.as_ref().unwrap_or(characters);
         for (tag, vr, value) in data.elements() {
-            if let Value::Items(items) = value {
+            let unknown = unknown::items(tag, vr, value);
+            let items = match value {
+                Value::Items(items) => Some(items.as_slice()),
+                _ => unknown.as_deref(),
+            };
+            if let Some(items) = items {
                 for item in items {
                     let content =
                         (tag == tags::CONTENT_SEQUENCE).then(|| content::Item::of(item, false));

@@ -19,7 +19,8 @@ const GENERIC: &str = "
     section service services south southern specialist state station street surgery system test
     trust unit university universitat universitatsklinikum west women chest head neck brain abdomen
     pelvis spine breast knee hand foot lung liver thorax none unknown other removed anonymous
-    physician doctor nurse operator technician technologist";
+    physician doctor nurse operator technician technologist name text here info number exam example
+    modality ct mr us pt nm cr dr dx mg xa rf rt ob sc sr ot ax cor sag";
 
 /// What must not be left in any text.
 #[derive(Debug, Default)]
@@ -102,8 +103,13 @@ impl Identity {
         }
     }
 
-    /// The text without any of these words.
+    /// The text without any of these words. Words of two letters stay: as names they are rare, and as
+    /// abbreviations they are everywhere.
     pub(super) fn without(&self, text: &str) -> String {
+        self.without_words(text, 3)
+    }
+
+    fn without_words(&self, text: &str, shortest: usize) -> String {
         let mut kept = text.to_owned();
         for phrase in &self.phrases {
             kept = without_phrase(&kept, phrase);
@@ -115,7 +121,7 @@ impl Identity {
                 word.push(c);
                 continue;
             }
-            if !self.names(&word) {
+            if !self.names(&word, shortest) {
                 out.push_str(&word);
             }
             word.clear();
@@ -132,7 +138,7 @@ impl Identity {
     /// somebody is known, a telephone number or an address of the Internet.
     pub(super) fn cleaned(&self, text: &str) -> String {
         // First what a whole number or sentence looks like, before words are taken out of it.
-        self.without(&patterns::without_identifiers(text))
+        self.without_words(&patterns::without_identifiers(text), 2)
     }
 
     /// Whether raw bytes hold one of the words, in ASCII.
@@ -141,12 +147,14 @@ impl Identity {
         self.without(&text) != text
     }
 
-    fn names(&self, word: &str) -> bool {
+    fn names(&self, word: &str, shortest: usize) -> bool {
         if word.is_empty() {
             return false;
         }
         let folded = fold(word);
-        if self.words.contains(&folded) {
+        if self.words.contains(&folded)
+            && (folded.chars().count() >= shortest || !folded.is_ascii())
+        {
             return true;
         }
         // "SmithJohn", "PAT4711A", and scripts that put nothing between words.

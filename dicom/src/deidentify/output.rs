@@ -21,6 +21,7 @@ const UNDEFINED: u32 = u32::MAX;
 const MAX_TEXT: u64 = 64 * 1024 * 1024;
 const MAX_FRAGMENT: u64 = 1 << 30;
 
+const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
 const ITEM: Tag = Tag(0xFFFE, 0xE000);
 const ITEM_END: Tag = Tag(0xFFFE, 0xE00D);
 const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
@@ -32,6 +33,8 @@ pub(super) struct Writer<'a, 'b, W> {
     pub(super) rewriting: &'a Rewriting<'a>,
     pub(super) characters: &'a CharacterSet,
     pub(super) big_endian: bool,
+    /// Bytes of a sample.
+    pub(super) pixel_bytes: usize,
     pub(super) transfer_syntax: &'a str,
     pub(super) blanking: Option<Blanking>,
 }
@@ -93,7 +96,12 @@ impl<W: Write> Writer<'_, '_, W> {
     }
 
     fn copied(&mut self, tag: Tag, vr: VR, apart: Apart) -> Result<(), Refused> {
-        let unit = if self.big_endian { unit(vr) } else { 1 };
+        let unit = match self.big_endian {
+            // Samples of more than a word are turned around as a whole.
+            true if tag == PIXEL_DATA && vr == VR::OW => unit(vr).max(self.pixel_bytes),
+            true => unit(vr),
+            false => 1,
+        };
         let length = u32::try_from(apart.length + apart.length % 2);
         let length = length.map_err(|_| Refused::attribute(tag, "a value of more than 4 GiB"))?;
         // A short length does not hold it: then the standard wants UN (PS3.5 section 6.2.2).

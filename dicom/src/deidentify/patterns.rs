@@ -236,19 +236,19 @@ fn is_month(word: &str) -> bool {
 /// A telephone number or number of an insurance in groups: "+49 30 123 4567", "(030) 1234 567".
 fn spaced_number(words: &[&str]) -> usize {
     let group = |word: &&&str| {
+        let word = word.trim_end_matches([',', ';', '.']);
         !word.is_empty()
             && word
                 .bytes()
-                .all(|byte| byte.is_ascii_digit() || b"-/()+,;.".contains(&byte))
+                .all(|byte| byte.is_ascii_digit() || b"-/()+".contains(&byte))
     };
     let groups: Vec<&str> = words.iter().take_while(group).copied().collect();
     let digits: usize = groups
         .iter()
         .map(|word| word.bytes().filter(u8::is_ascii_digit).count())
         .sum();
-    let dialled = groups
-        .first()
-        .is_some_and(|first| first.starts_with(['+', '(', '0']) && first.len() > 1);
+    let first = groups.first();
+    let dialled = first.is_some_and(|first| first.starts_with(['+', '(', '0']) && first.len() > 1);
     if dialled && groups.len() >= 2 && digits >= 7 {
         groups.len()
     } else {
@@ -295,6 +295,7 @@ mod tests {
             "0.9765625",
             "Software VB17 1.2.3",
             "Dr",
+            "10 rows of (255,0,0), 10 rows of (0,255,128)",
             "2 nodules, 12 mm and 8 mm",
             "may be normal",
             "patient in prone position",

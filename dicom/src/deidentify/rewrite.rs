@@ -13,7 +13,7 @@ use super::pseudonym::Pseudonyms;
 use super::table::Action;
 use super::value::{capped_age, dummy, is_numeric, shifted};
 use super::verdict::{Verdict, is_empty, verdict};
-use super::{Refused, uids};
+use super::{Refused, terms, uids, unknown};
 use crate::text::CharacterSet;
 use crate::walk::{DataSet, Value};
 
@@ -39,6 +39,8 @@ pub(super) struct Place<'a> {
     pub(super) dummies: bool,
     /// Inside the content of a structured report.
     pub(super) content: Option<content::Item>,
+    /// A code of a scheme that everybody uses.
+    coded: bool,
     /// An item that names a character set of its own.
     foreign: bool,
     depth: usize,
@@ -51,6 +53,7 @@ impl<'a> Place<'a> {
             characters,
             dummies: false,
             content: None,
+            coded: false,
             foreign: false,
             depth: 0,
         }
@@ -76,6 +79,7 @@ impl Rewriting<'_> {
         let own = characters_of(data);
         let place = Place {
             characters: own.as_ref().unwrap_or(place.characters),
+            coded: is_public_code(data),
             foreign: place.foreign || (own.is_some() && place.depth > 0),
             ..place
         };
@@ -89,7 +93,10 @@ impl Rewriting<'_> {
             let element = match (tag.group() % 2, is_graphics(tag)) {
                 (1, _) => self.private(tag, vr, value, &creators, place)?,
                 (_, true) => self.removed(),
-                _ => self.standard(tag, vr, value, place)?,
+                _ => match unknown::items(tag, vr, value) {
+                    Some(items) => self.standard(tag, VR::SQ, &Value::Items(items), place)?,
+                    None => self.standard(tag, vr, value, place)?,
+                },
             };
             elements.extend(element);
         }
@@ -240,7 +247,10 @@ impl Rewriting<'_> {
             }
             VR::DA | VR::DT if clean => return Ok(Some(self.dates(tag, vr, &text()))),
             VR::AS => capped_age(&text()).unwrap_or_default().into_bytes(),
-            VR::DS | VR::IS if is_numeric(bytes) => bytes.to_vec(),
+            VR::DS | VR::IS | VR::TM if is_numeric(bytes) => bytes.to_vec(),
+            _ if terms::is_term(tag, vr, bytes) || (place.coded && terms::is_code(tag)) => {
+                bytes.to_vec()
+            }
             _ if is_words(vr) || matches!(vr, VR::DS | VR::IS | VR::DA | VR::DT | VR::TM) => {
                 let scrub = if clean && vr != VR::TM {
                     Scrub::All
@@ -389,6 +399,12 @@ impl Rewriting<'_> {
 pub(super) fn characters_of(data: &DataSet) -> Option<CharacterSet> {
     data.get(tags::SPECIFIC_CHARACTER_SET)
         .map(|_| CharacterSet::of(data))
+}
+
+/// Whether an item is a code of a public scheme: private ones begin with 99 (PS3.16 section 8.2).
+fn is_public_code(data: &DataSet) -> bool {
+    let scheme = data.ascii(tags::CODING_SCHEME_DESIGNATOR);
+    scheme.is_some_and(|scheme| !scheme.is_empty() && !scheme.starts_with("99"))
 }
 
 /// Groups that have no place in a data set: commands, file meta information, directory records.

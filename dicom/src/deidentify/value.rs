@@ -74,11 +74,10 @@ pub(super) fn capped_age(text: &str) -> Option<String> {
     Some(format!("{number:03}{unit}"))
 }
 
-/// Numbers as text (DS, IS) hold nothing but numbers.
+/// Numbers and times as text (DS, IS, TM) hold nothing but numbers.
 pub(super) fn is_numeric(bytes: &[u8]) -> bool {
-    bytes
-        .iter()
-        .all(|byte| byte.is_ascii_digit() || b"+-.eE\\ \0".contains(byte))
+    let mut bytes = bytes.iter();
+    bytes.all(|byte| byte.is_ascii_digit() || b"+-.:eE\\ \0".contains(byte))
 }
 
 #[cfg(test)]

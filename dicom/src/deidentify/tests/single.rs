@@ -140,6 +140,24 @@ fn a_safe_private_attribute_that_names_the_patient_is_refused() {
     assert!(data.elements().all(|(tag, ..)| tag.group() % 2 == 0));
 }
 
+#[test]
+fn a_sequence_of_unknown_representation_is_read() {
+    let mut item = vec![0xFE, 0xFF, 0x00, 0xE0];
+    let id = b"\x10\0\x20\0\x0A\0\0\x004711-0815 ";
+    item.extend((id.len() as u32).to_le_bytes());
+    item.extend(id);
+    let unknown = |bytes: Vec<u8>| {
+        let bytes = dicom_core::PrimitiveValue::U8(bytes.into());
+        object().value(tags::REFERENCED_IMAGE_SEQUENCE, VR::UN, bytes)
+    };
+    let (data, report) = rewritten(unknown(item.clone()), &Profile::default()).unwrap();
+    let items = data.items(tags::REFERENCED_IMAGE_SEQUENCE);
+    assert_eq!(items[0].ascii(tags::PATIENT_ID), Some(report.patient));
+    item.truncate(20);
+    let (tag, _) = refused(unknown(item), &Profile::default());
+    assert_eq!(tag, tags::REFERENCED_IMAGE_SEQUENCE);
+}
+
 fn image(allocated: u16, rows: u16, columns: u16) -> Builder {
     let number = dicom_core::PrimitiveValue::from;
     object()
