@@ -9,7 +9,7 @@ use super::identity::Identity;
 use super::profile::Options;
 use super::rewrite::{characters_of, is_graphics, is_words};
 use super::unknown;
-use super::verdict::verdict;
+use super::verdict::{dictionary_vr, verdict};
 use crate::text::CharacterSet;
 use crate::walk::{DataSet, Value};
 
@@ -55,7 +55,10 @@ impl Collecting<'_> {
             let verdict = verdict(tag, vr, value, self.signed, self.options)?;
             let verdict = content::verdict(tag, verdict, item);
             if verdict.identifies {
-                self.value(verdict.vr, bytes, characters);
+                // A name is one, whatever VR the file gives it.
+                let is_name = dictionary_vr(tag) == Some(VR::PN);
+                let vr = if is_name { VR::PN } else { verdict.vr };
+                self.value(vr, bytes, characters);
             }
         }
         Ok(())

@@ -3,7 +3,8 @@
 //! An object says itself whom it is about: the values that the profile takes away are looked for in
 //! all the text that it leaves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::LazyLock;
 
 use super::patterns;
 
@@ -110,28 +111,42 @@ impl Identity {
     }
 
     fn without_words(&self, text: &str, shortest: usize) -> String {
-        let mut kept = text.to_owned();
-        for phrase in &self.phrases {
-            kept = without_phrase(&kept, phrase);
-        }
+        let kept = self.without_phrases(text);
         let mut out = String::with_capacity(kept.len());
-        let mut word = String::new();
-        for c in kept.chars().chain(['\0']) {
+        let mut from = 0;
+        for (at, c) in kept.char_indices().chain([(kept.len(), ' ')]) {
             if c.is_alphanumeric() {
-                word.push(c);
                 continue;
             }
-            if !self.names(&word, shortest) {
-                out.push_str(&word);
+            let word = &kept[from..at];
+            if !self.names(word, shortest) {
+                out.push_str(word);
             }
-            word.clear();
-            out.push(c);
+            let end = (at + c.len_utf8()).min(kept.len());
+            out.push_str(&kept[at..end]);
+            from = end;
         }
-        out.pop();
-        if out == text {
-            return out;
+        if out == text { out } else { tidy(&out) }
+    }
+
+    /// The text without whole values, wherever they stand between other things than letters and digits.
+    fn without_phrases(&self, text: &str) -> String {
+        let folded = Folded::of(text);
+        let mut gone: Vec<(usize, usize)> = Vec::new();
+        for phrase in &self.phrases {
+            gone.extend(folded.places(phrase));
         }
-        tidy(&out)
+        gone.sort_unstable();
+        let mut out = String::with_capacity(text.len());
+        let mut kept = 0;
+        for (start, end) in gone {
+            if start > kept {
+                out.push_str(&text[kept..start]);
+            }
+            kept = kept.max(end);
+        }
+        out.push_str(&text[kept..]);
+        out
     }
 
     /// The text without these words and without what looks like a name, a date, a number by which
@@ -192,48 +207,58 @@ fn without_umlauts(name: &str) -> Vec<String> {
 }
 
 fn is_generic(word: &str) -> bool {
-    GENERIC.split_ascii_whitespace().any(|known| known == word)
+    static WORDS: LazyLock<HashSet<&str>> =
+        LazyLock::new(|| GENERIC.split_ascii_whitespace().collect());
+    WORDS.contains(word)
 }
 
-/// Without the phrase wherever it stands between other things than letters and digits.
-fn without_phrase(text: &str, phrase: &str) -> String {
-    let folded: Vec<(usize, String)> = text
-        .char_indices()
-        .map(|(at, c)| (at, fold(c.encode_utf8(&mut [0; 4]))))
-        .collect();
-    let flat: String = folded.iter().map(|(_, c)| c.as_str()).collect();
-    if !flat.contains(phrase) {
-        return text.to_owned();
-    }
-    // The byte of `text` at which each byte of `flat` began.
-    let mut origin = Vec::with_capacity(flat.len() + 1);
-    for (at, c) in &folded {
-        origin.extend(std::iter::repeat_n(*at, c.len()));
-    }
-    origin.push(text.len());
-    let mut out = String::new();
-    let (mut kept, mut from) = (0, 0);
-    while let Some(found) = flat.get(from..).and_then(|rest| rest.find(phrase)) {
-        let (start, end) = (from + found, from + found + phrase.len());
-        let before = flat[..start].chars().next_back();
-        let after = flat[end..].chars().next();
-        let inside = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        if !inside(before) && !inside(after) && origin[start] >= kept {
-            out.push_str(&text[kept..origin[start]]);
-            kept = origin[end].max(origin[start]);
-            from = end;
-        } else {
-            from = start + flat[start..].chars().next().map_or(1, char::len_utf8);
+/// A text folded, which knows where in the text each byte comes from.
+struct Folded {
+    flat: String,
+    origin: Vec<usize>,
+}
+
+impl Folded {
+    fn of(text: &str) -> Self {
+        let mut flat = String::with_capacity(text.len());
+        let mut origin = Vec::with_capacity(text.len() + 1);
+        for (at, c) in text.char_indices() {
+            fold_into(c, &mut flat);
+            origin.resize(flat.len(), at);
         }
+        origin.push(text.len());
+        Self { flat, origin }
     }
-    out.push_str(&text[kept..]);
-    out
+
+    /// First byte and end of each place of the phrase, in the text.
+    fn places(&self, phrase: &str) -> Vec<(usize, usize)> {
+        let mut places = Vec::new();
+        let inside = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        for (start, found) in self.flat.match_indices(phrase) {
+            let end = start + found.len();
+            let before = self.flat[..start].chars().next_back();
+            let after = self.flat[end..].chars().next();
+            if !inside(before) && !inside(after) {
+                places.push((self.origin[start], self.origin[end]));
+            }
+        }
+        places
+    }
 }
 
 /// Lower case without accents, so that spellings with and without them are the same.
 pub(super) fn fold(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars().flat_map(char::to_lowercase) {
+    text.chars().for_each(|c| fold_into(c, &mut out));
+    out
+}
+
+fn fold_into(c: char, out: &mut String) {
+    if c.is_ascii() {
+        out.push(c.to_ascii_lowercase());
+        return;
+    }
+    for c in c.to_lowercase() {
         match c {
             'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' | 'ā' | 'ą' => out.push('a'),
             'ç' | 'ć' | 'č' => out.push('c'),
@@ -255,7 +280,6 @@ pub(super) fn fold(text: &str) -> String {
             c => out.push(c),
         }
     }
-    out
 }
 
 /// No double spaces, no separators that nothing is left to separate.

@@ -92,14 +92,21 @@ fn readable(tag: Tag, file_vr: VR, vr: VR, value: &Value) -> Result<(), Refused>
             "a sequence whose items cannot be read",
         ));
     }
-    let known = StandardDataDictionary.by_tag(tag).map(|entry| entry.vr());
-    let Some(VirtualVr::Exact(exact)) = known else {
+    let Some(exact) = dictionary_vr(tag) else {
         return Ok(());
     };
     if is_text(exact) && !is_text(vr) && file_vr != VR::UN && !is_empty(value) {
         return Err(Refused::attribute(tag, "text that is not written as text"));
     }
     Ok(())
+}
+
+/// The VR of the dictionary, if it does not depend on anything.
+pub(super) fn dictionary_vr(tag: Tag) -> Option<VR> {
+    match StandardDataDictionary.by_tag(tag)?.vr() {
+        VirtualVr::Exact(vr) => Some(vr),
+        _ => None,
+    }
 }
 
 pub(super) fn is_empty(value: &Value) -> bool {

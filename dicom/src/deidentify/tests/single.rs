@@ -141,6 +141,77 @@ fn a_safe_private_attribute_that_names_the_patient_is_refused() {
 }
 
 #[test]
+fn a_document_that_is_known_is_kept() {
+    let stl = "1.2.840.10008.5.1.4.1.1.104.3";
+    let document = || {
+        let bytes = dicom_core::PrimitiveValue::U8(b"solid ".to_vec().into());
+        object().text(tags::SOP_CLASS_UID, VR::UI, stl).value(
+            tags::ENCAPSULATED_DOCUMENT,
+            VR::OB,
+            bytes,
+        )
+    };
+    let none = Profile::default();
+    assert!(matches!(
+        rewritten(document(), &none),
+        Err(Refused::Closed(_))
+    ));
+    let accepting = Profile {
+        accepted_unseen: vec![stl.to_owned()],
+        ..none
+    };
+    let (data, _) = rewritten(document(), &accepting).unwrap();
+    assert_eq!(
+        data.bytes(tags::ENCAPSULATED_DOCUMENT),
+        Some(&b"solid "[..])
+    );
+}
+
+#[test]
+fn terms_stay_even_if_the_patient_is_called_so() {
+    let profile = Profile {
+        options: Options {
+            clean_descriptors: true,
+            ..Options::default()
+        },
+        ..Profile::default()
+    };
+    let code = |scheme, meaning| {
+        Builder::new()
+            .text(tags::CODE_VALUE, VR::SH, "123")
+            .text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, scheme)
+            .text(tags::CODE_MEANING, VR::LO, meaning)
+    };
+    let old = object()
+        .text(tags::PATIENT_NAME, VR::PN, "Axial^Acme")
+        .text(tags::IMAGE_TYPE, VR::CS, "ORIGINAL\\PRIMARY\\AXIAL")
+        .text(tags::CONTENT_LABEL, VR::CS, "AXIAL_2")
+        .text(tags::MANUFACTURER, VR::LO, "Acme Medical")
+        .text(tags::REFERRING_PHYSICIAN_NAME, VR::LO, "Wu Li Abendroth")
+        .text(tags::SERIES_DESCRIPTION, VR::LO, "axial Wu 5 mm")
+        .text(tags::STUDY_TIME, VR::TM, "4711")
+        .items(
+            tags::ANATOMIC_REGION_SEQUENCE,
+            [
+                code("SCT", "Axial skeleton"),
+                code("99ACME", "Axial skeleton"),
+            ],
+        );
+    let (data, _) = rewritten(old, &profile).unwrap();
+    let text = |tag| data.ascii(tag).unwrap();
+    assert_eq!(text(tags::IMAGE_TYPE), "ORIGINAL\\PRIMARY\\AXIAL");
+    assert_eq!(text(tags::CONTENT_LABEL), "2");
+    assert_eq!(text(tags::MANUFACTURER), "Acme Medical");
+    assert_eq!(text(tags::SERIES_DESCRIPTION), "5 mm");
+    let codes = data.items(tags::ANATOMIC_REGION_SEQUENCE);
+    let meanings: Vec<_> = codes
+        .iter()
+        .filter_map(|code| code.ascii(tags::CODE_MEANING))
+        .collect();
+    assert_eq!(meanings, ["Axial skeleton", "skeleton"]);
+}
+
+#[test]
 fn a_sequence_of_unknown_representation_is_read() {
     let mut item = vec![0xFE, 0xFF, 0x00, 0xE0];
     let id = b"\x10\0\x20\0\x0A\0\0\x004711-0815 ";
