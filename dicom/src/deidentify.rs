@@ -8,6 +8,7 @@
 mod collect;
 mod content;
 mod identity;
+mod kept;
 pub mod nifti;
 mod objects;
 mod origin;
@@ -15,9 +16,11 @@ mod output;
 mod patterns;
 mod pixels;
 mod plan;
+mod private;
 mod profile;
 mod pseudonym;
 mod rewrite;
+mod statement;
 mod table;
 mod terms;
 #[cfg(test)]
@@ -30,8 +33,8 @@ mod verdict;
 use std::io::{self, Write};
 use std::path::Path;
 
+use dicom_core::Tag;
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
-use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 
 use collect::Collecting;
@@ -48,11 +51,10 @@ use super::walk::{self, DataSet, Part10, WalkError};
 pub use plan::Actions;
 pub use profile::{DateShift, Options, Profile, Region, RegionRule, SafePrivate};
 pub use pseudonym::{Key, Pseudonyms, WeakKey};
+pub use statement::Report;
 
 const DEFLATED: [&str; 2] = ["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"];
 const EXPLICIT_VR_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
-/// By what and according to what: De-identification Method (0012,0063).
-const METHOD: &str = "Hilum, DICOM PS3.15 annex E 2026c";
 
 /// Why an object was not de-identified. None of the texts repeats a value of the object.
 #[derive(Debug, thiserror::Error)]
@@ -97,27 +99,6 @@ impl Refused {
     pub const fn is_a_decision(&self) -> bool {
         matches!(self, Self::Attribute { .. } | Self::Closed(_))
     }
-}
-
-/// What was done to an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// What stands for the patient, in Patient ID and Patient's Name.
-    pub patient: String,
-    /// SOP Class UID, as it was.
-    pub sop_class_uid: String,
-    /// New Study Instance UID; empty if the object has none.
-    pub study_instance_uid: String,
-    /// New Series Instance UID; empty if the object has none.
-    pub series_instance_uid: String,
-    /// New SOP Instance UID.
-    pub sop_instance_uid: String,
-    /// Transfer syntax of the new file.
-    pub transfer_syntax_uid: String,
-    /// Codes of CID 7050 that were written into the object.
-    pub codes: Vec<&'static str>,
-    /// Counts of attributes.
-    pub actions: Actions,
 }
 
 /// De-identifies a Part 10 file. What has been written when it is refused is to be thrown away. The
@@ -173,7 +154,7 @@ fn rewritten(
         done: Actions::default(),
     };
     let place = Place::top(&characters);
-    let mut elements = statement(profile, blanked);
+    let mut elements = statement::elements(profile, blanked);
     elements.extend(rewriting.data_set(&old.data, place)?);
     in_order(&mut elements);
     if blanking.is_some() {
@@ -187,7 +168,7 @@ fn rewritten(
     }
     rewriting.done.regions = blanking.as_ref().map_or(0, Blanking::regions);
     let transfer_syntax = transfer_syntax(old, &elements)?;
-    let report = report(
+    let report = statement::report(
         &elements,
         &patient,
         profile,
@@ -247,43 +228,6 @@ fn identity(
     Ok(collecting.identity)
 }
 
-/// That and how it has been de-identified (PS3.15 section E.1.1).
-fn statement(profile: &Profile, blanked: bool) -> Vec<Element> {
-    let text = Element::text;
-    let dates = match profile.options {
-        Options {
-            full_dates: true, ..
-        } => "UNMODIFIED",
-        Options {
-            modified_dates: true,
-            ..
-        } => "MODIFIED",
-        _ => "REMOVED",
-    };
-    let codes = profile.options.codes().into_iter().map(|(code, meaning)| {
-        vec![
-            text(tags::CODE_VALUE, VR::SH, code),
-            text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, "DCM"),
-            text(tags::CODE_MEANING, VR::LO, meaning),
-        ]
-    });
-    let mut elements = vec![
-        text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192"),
-        text(tags::PATIENT_IDENTITY_REMOVED, VR::CS, "YES"),
-        text(tags::DEIDENTIFICATION_METHOD, VR::LO, METHOD),
-        Element::items(tags::DEIDENTIFICATION_METHOD_CODE_SEQUENCE, codes.collect()),
-        text(
-            tags::LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED,
-            VR::CS,
-            dates,
-        ),
-    ];
-    if blanked {
-        elements.insert(0, text(tags::BURNED_IN_ANNOTATION, VR::CS, "NO"));
-    }
-    elements
-}
-
 /// Compressed pixels stay as they are; everything else is written in one way.
 fn transfer_syntax<'a>(old: &'a Part10, elements: &[Element]) -> Result<&'a str, Refused> {
     let mut values = elements.iter().map(|element| &element.value);
@@ -307,37 +251,4 @@ fn transfer_syntax<'a>(old: &'a Part10, elements: &[Element]) -> Result<&'a str,
         )),
         _ => Ok(EXPLICIT_VR_LITTLE_ENDIAN),
     }
-}
-
-fn report(
-    elements: &[Element],
-    patient: &str,
-    profile: &Profile,
-    transfer_syntax: &str,
-    actions: Actions,
-) -> Result<Report, Refused> {
-    let text = |tag| {
-        let element = elements.iter().find(|element| element.tag == tag)?;
-        match &element.value {
-            Planned::Bytes(bytes) => {
-                let text = str::from_utf8(bytes).ok()?;
-                Some(text.trim_matches([' ', '\0']).to_owned())
-            }
-            _ => None,
-        }
-    };
-    let needed = |tag| {
-        let value = text(tag).filter(|value| !value.is_empty());
-        value.ok_or_else(|| Refused::attribute(tag, "missing"))
-    };
-    Ok(Report {
-        patient: patient.to_owned(),
-        sop_class_uid: needed(tags::SOP_CLASS_UID)?,
-        study_instance_uid: text(tags::STUDY_INSTANCE_UID).unwrap_or_default(),
-        series_instance_uid: text(tags::SERIES_INSTANCE_UID).unwrap_or_default(),
-        sop_instance_uid: needed(tags::SOP_INSTANCE_UID)?,
-        transfer_syntax_uid: transfer_syntax.to_owned(),
-        codes: profile.options.codes().iter().map(|code| code.0).collect(),
-        actions,
-    })
 }

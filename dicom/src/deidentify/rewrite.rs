@@ -1,19 +1,18 @@
 //! The new data set, attribute by attribute, at all levels.
 
-use std::collections::HashMap;
-
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 
 use super::content;
 use super::identity::Identity;
 use super::plan::{Actions, Element, Planned, in_order};
+use super::private::{private_creators, used_creators};
 use super::profile::Profile;
 use super::pseudonym::Pseudonyms;
 use super::table::Action;
-use super::value::{capped_age, dummy, is_numeric, shifted};
+use super::value::dummy;
 use super::verdict::{Verdict, is_empty, verdict};
-use super::{Refused, terms, uids, unknown};
+use super::{Refused, unknown};
 use crate::text::CharacterSet;
 use crate::walk::{DataSet, Value};
 
@@ -40,7 +39,7 @@ pub(super) struct Place<'a> {
     /// Inside the content of a structured report.
     pub(super) content: Option<content::Item>,
     /// A code of a scheme that everybody uses.
-    coded: bool,
+    pub(super) coded: bool,
     /// An item that names a character set of its own.
     foreign: bool,
     depth: usize,
@@ -58,15 +57,6 @@ impl<'a> Place<'a> {
             depth: 0,
         }
     }
-}
-
-/// How much is taken out of a text.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Scrub {
-    /// The words that the object itself removes elsewhere.
-    Words,
-    /// And what looks like a name, a date or a number.
-    All,
 }
 
 impl Rewriting<'_> {
@@ -112,13 +102,8 @@ impl Rewriting<'_> {
         value: &Value,
         place: Place<'_>,
     ) -> Result<Option<Element>, Refused> {
-        if let Value::Fragments(fragments) = value {
-            let value = Planned::Fragments(fragments.clone());
-            return Ok(Some(Element { tag, vr, value }));
-        }
-        if let (tags::PIXEL_DATA, Value::Apart(apart)) = (tag, value) {
-            let value = Planned::Pixels(*apart);
-            return Ok(Some(Element { tag, vr, value }));
+        if tag == tags::PIXEL_DATA {
+            return pixel_data(vr, value, place).map(Some);
         }
         let verdict = verdict(tag, vr, value, self.signed, &self.profile.options)?;
         if matches!(tag, tags::PATIENT_NAME | tags::PATIENT_ID) && !is_empty(value) {
@@ -150,7 +135,7 @@ impl Rewriting<'_> {
         )
     }
 
-    fn acted(
+    pub(super) fn acted(
         &mut self,
         tag: Tag,
         verdict: Verdict,
@@ -228,175 +213,18 @@ impl Rewriting<'_> {
         });
         Ok(Element::items(tag, items.collect::<Result<_, _>>()?))
     }
+}
 
-    /// A value that stays, or stays in part.
-    fn kept(
-        &mut self,
-        tag: Tag,
-        vr: VR,
-        action: Action,
-        bytes: &[u8],
-        place: Place<'_>,
-    ) -> Result<Option<Element>, Refused> {
-        let clean = action == Action::Clean;
-        let text = || {
-            String::from_utf8_lossy(bytes)
-                .trim_matches([' ', '\0'])
-                .to_owned()
-        };
-        let kept = match vr {
-            VR::PN => {
-                self.done.emptied += 1;
-                return Ok(Some(empty(tag, vr)));
-            }
-            VR::DA | VR::DT if clean => return Ok(Some(self.dates(tag, vr, &text()))),
-            VR::AS => capped_age(&text()).unwrap_or_default().into_bytes(),
-            VR::DS | VR::IS | VR::TM if is_numeric(bytes) => bytes.to_vec(),
-            _ if terms::is_term(tag, vr, bytes) || (place.coded && terms::is_code(tag)) => {
-                bytes.to_vec()
-            }
-            _ if is_words(vr) || matches!(vr, VR::DS | VR::IS | VR::DA | VR::DT | VR::TM) => {
-                let scrub = if clean && vr != VR::TM {
-                    Scrub::All
-                } else {
-                    Scrub::Words
-                };
-                self.scrubbed(tag, vr, bytes, scrub, place)?.into_bytes()
-            }
-            _ => bytes.to_vec(),
-        };
-        if kept == bytes {
-            self.done.kept += 1;
-        } else {
-            self.done.cleaned += 1;
-        }
-        Ok(Some(Element::bytes(tag, vr, kept)))
-    }
-
-    fn dates(&mut self, tag: Tag, vr: VR, text: &str) -> Element {
-        let dates = text
-            .split('\\')
-            .map(|date| shifted(date, self.days).unwrap_or_default());
-        let dates: Vec<String> = dates.collect();
-        self.done.dates += 1;
-        Element::text(tag, vr, &dates.join("\\"))
-    }
-
-    fn uids(&mut self, tag: Tag, bytes: &[u8]) -> Result<Option<Element>, Refused> {
-        let text = String::from_utf8_lossy(bytes);
-        let mut changed = false;
-        let new = text.split('\\').map(|uid| {
-            let uid = uid.trim_matches([' ', '\0']);
-            if uid.is_empty() || uids::stays(tag, uid) {
-                return uid.to_owned();
-            }
-            changed = true;
-            self.pseudonyms.uid(uid)
-        });
-        let new = new.collect::<Vec<_>>().join("\\");
-        if new
-            .bytes()
-            .any(|byte| !byte.is_ascii_digit() && !b".\\".contains(&byte))
-        {
-            return Err(Refused::attribute(tag, "a UID that is none"));
-        }
-        self.done.uids += u64::from(changed);
-        self.done.kept += u64::from(!changed);
-        Ok(Some(Element::text(tag, VR::UI, &new)))
-    }
-
-    fn scrubbed(
-        &self,
-        tag: Tag,
-        vr: VR,
-        bytes: &[u8],
-        scrub: Scrub,
-        place: Place<'_>,
-    ) -> Result<String, Refused> {
-        let text = place.characters.decode(bytes);
-        let text = text.ok_or_else(|| Refused::attribute(tag, "text of another character set"))?;
-        let text = text.trim_matches('\0');
-        let clean = |text: &str| match scrub {
-            Scrub::Words => self.identity.without(text),
-            Scrub::All => self.identity.cleaned(text),
-        };
-        // A backslash parts values, except in these VRs.
-        if matches!(vr, VR::LT | VR::ST | VR::UT | VR::UR) {
-            return Ok(clean(text));
-        }
-        Ok(text.split('\\').map(clean).collect::<Vec<_>>().join("\\"))
-    }
-
-    /// A long text, when its bytes have been read.
-    pub(super) fn long_text(
-        &self,
-        tag: Tag,
-        vr: VR,
-        bytes: &[u8],
-        characters: &CharacterSet,
-    ) -> Result<Vec<u8>, Refused> {
-        if matches!(vr, VR::DS | VR::IS) && is_numeric(bytes) {
-            return Ok(bytes.to_vec());
-        }
-        let text = self.scrubbed(tag, vr, bytes, Scrub::All, Place::top(characters))?;
-        Ok(text.into_bytes())
-    }
-
-    fn private(
-        &mut self,
-        tag: Tag,
-        vr: VR,
-        value: &Value,
-        creators: &Creators,
-        place: Place<'_>,
-    ) -> Result<Option<Element>, Refused> {
-        let creator = creators.get(&(tag.group(), tag.element() >> 8));
-        let safe = creator.is_some_and(|creator| self.profile.is_safe_private(creator, tag));
-        if !safe {
-            // Creators are put back for the blocks of which something is left.
-            self.done.private_removed += u64::from(tag.element() > 0xFF);
-            return Ok(None);
-        }
-        self.done.private_kept += 1;
-        let modified = self.profile.options.modified_dates;
-        let action = match vr {
-            VR::PN => Action::Empty,
-            VR::UI => Action::NewUid,
-            VR::DA | VR::DT if self.profile.options.full_dates => Action::Keep,
-            VR::DA | VR::DT if !modified => Action::Dummy,
-            _ if is_bulk(vr) => {
-                return self.bulk(tag, vr, value).map(Some);
-            }
-            _ => Action::Clean,
-        };
-        let verdict = Verdict {
-            vr,
-            action,
-            identifies: false,
-        };
-        self.acted(tag, verdict, value, place)
-    }
-
-    /// Bytes of a private attribute that is known to be safe.
-    fn bulk(&mut self, tag: Tag, vr: VR, value: &Value) -> Result<Element, Refused> {
-        let value = match value {
-            Value::Bytes(bytes) if self.identity.is_in(bytes) => {
-                return Err(Refused::attribute(
-                    tag,
-                    "a private attribute names the patient",
-                ));
-            }
-            Value::Bytes(bytes) => Planned::Bytes(bytes.clone()),
-            Value::Apart(apart) if vr != VR::UN => Planned::Copy(*apart),
-            _ => {
-                return Err(Refused::attribute(
-                    tag,
-                    "a private attribute of unknown content",
-                ));
-            }
-        };
-        Ok(Element { tag, vr, value })
-    }
+/// Pixels of the object itself. In an item nobody has looked for text in them.
+fn pixel_data(vr: VR, value: &Value, place: Place<'_>) -> Result<Element, Refused> {
+    let tag = tags::PIXEL_DATA;
+    let value = match value {
+        _ if place.depth > 0 => return Err(Refused::attribute(tag, "an image inside an image")),
+        Value::Fragments(fragments) => Planned::Fragments(fragments.clone()),
+        Value::Apart(apart) => Planned::Pixels(*apart),
+        _ => return Err(Refused::attribute(tag, "pixels that are no pixels")),
+    };
+    Ok(Element { tag, vr, value })
 }
 
 /// The character set that a data set names for itself, if it does.
@@ -422,7 +250,7 @@ pub(super) fn is_graphics(tag: Tag) -> bool {
     matches!(tag.group() & 0xFF00, 0x5000 | 0x6000)
 }
 
-const fn is_bulk(vr: VR) -> bool {
+pub(super) const fn is_bulk(vr: VR) -> bool {
     use VR::*;
     matches!(vr, OB | OW | OF | OD | OL | OV | UN)
 }
@@ -433,38 +261,10 @@ pub(super) const fn is_words(vr: VR) -> bool {
     matches!(vr, AE | CS | LO | LT | PN | SH | ST | UC | UR | UT)
 }
 
-fn empty(tag: Tag, vr: VR) -> Element {
+pub(super) fn empty(tag: Tag, vr: VR) -> Element {
     if vr == VR::SQ {
         Element::items(tag, Vec::new())
     } else {
         Element::bytes(tag, vr, Vec::new())
     }
-}
-
-/// Private creators by group and block.
-type Creators = HashMap<(u16, u16), String>;
-
-fn private_creators(data: &DataSet) -> Creators {
-    let mut creators = Creators::new();
-    for (tag, _, value) in data.elements() {
-        let is_creator = tag.group() % 2 == 1 && (0x10..=0xFF).contains(&tag.element());
-        if let (true, Value::Bytes(name)) = (is_creator, value) {
-            let name = String::from_utf8_lossy(name);
-            let name = name.trim_matches([' ', '\0']).to_owned();
-            creators.entry((tag.group(), tag.element())).or_insert(name);
-        }
-    }
-    creators
-}
-
-fn used_creators(creators: &Creators, elements: &mut Vec<Element>) {
-    let used: Vec<_> = creators
-        .iter()
-        .filter(|((group, block), _)| {
-            let mut tags = elements.iter().map(|element| element.tag);
-            tags.any(|tag| tag.group() == *group && tag.element() >> 8 == *block)
-        })
-        .map(|((group, block), name)| Element::text(Tag(*group, *block), VR::LO, name))
-        .collect();
-    elements.extend(used);
 }

@@ -3,6 +3,8 @@
 mod score;
 mod single;
 
+use dicom_core::VR;
+
 use super::*;
 
 fn key() -> Key {

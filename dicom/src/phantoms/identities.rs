@@ -6,10 +6,12 @@
 //! date shifted, UID consistent, ...), for the profile that [`profile`] gives.
 
 mod derived;
+mod documents;
 mod images;
 mod letters;
 mod people;
 mod sheet;
+mod subject;
 mod volume;
 
 use dicom_core::Tag;

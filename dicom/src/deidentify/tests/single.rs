@@ -93,7 +93,7 @@ fn it_says_what_was_done() {
     );
     assert_eq!(
         data.ascii(tags::DEIDENTIFICATION_METHOD).as_deref(),
-        Some(METHOD)
+        Some(statement::METHOD)
     );
     let codes = data.items(tags::DEIDENTIFICATION_METHOD_CODE_SEQUENCE);
     let codes: Vec<_> = codes
@@ -138,6 +138,19 @@ fn a_safe_private_attribute_that_names_the_patient_is_refused() {
     assert_eq!((tag, name), (Tag(0x0019, 0x420C), "Private"));
     let (data, _) = rewritten(block(b"1000"), &Profile::default()).unwrap();
     assert!(data.elements().all(|(tag, ..)| tag.group() % 2 == 0));
+}
+
+#[test]
+fn pixels_elsewhere_than_in_the_image_are_refused() {
+    let pixels = || dicom_core::PrimitiveValue::U8(vec![1, 2].into());
+    let inner = Builder::new().value(tags::PIXEL_DATA, VR::OB, pixels());
+    let nested = object().items(tags::REFERENCED_IMAGE_SEQUENCE, [inner]);
+    assert_eq!(refused(nested, &Profile::default()).0, tags::PIXEL_DATA);
+    // An icon goes as a whole.
+    let inner = Builder::new().value(tags::PIXEL_DATA, VR::OB, pixels());
+    let icon = object().items(tags::ICON_IMAGE_SEQUENCE, [inner]);
+    let (data, _) = rewritten(icon, &Profile::default()).unwrap();
+    assert!(data.get(tags::ICON_IMAGE_SEQUENCE).is_none());
 }
 
 #[test]
