@@ -105,7 +105,7 @@ async fn main() -> ExitCode {
         Command::Feed(arguments) => feed::run(&arguments).await,
         Command::Remove(arguments) => remove::run(&arguments).await,
         Command::Import(arguments) => import::run(&arguments).await,
-        Command::Quarantine(arguments) => quarantine::run(&arguments),
+        Command::Quarantine(arguments) => quarantine::run(&arguments).await,
         Command::Summary(arguments) => summary::run(&arguments).await,
         Command::Export(arguments) => export::run(&arguments).await,
         Command::Media(arguments) => media::run(&arguments).await,

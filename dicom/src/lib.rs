@@ -7,6 +7,7 @@
 pub mod acquisition;
 pub mod anatomy;
 mod bytes;
+pub mod deidentify;
 pub mod instance;
 pub mod manifest;
 pub mod measurements;

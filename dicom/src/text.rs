@@ -22,6 +22,21 @@ impl CharacterSet {
         Self(set.unwrap_or(SpecificCharacterSet::ISO_IR_100))
     }
 
+    /// Whether every set that a data set names is one that can be read.
+    pub(crate) fn is_known(data: &DataSet) -> bool {
+        let names = data.ascii(tags::SPECIFIC_CHARACTER_SET).unwrap_or_default();
+        let mut names = names
+            .split('\\')
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        names.all(|name| SpecificCharacterSet::from_code(name).is_some())
+    }
+
+    /// A text with its line breaks and padding; `None` if it is not of this character set.
+    pub(crate) fn exactly(&self, bytes: &[u8]) -> Option<String> {
+        self.0.decode(&without_designations(bytes, &self.0)).ok()
+    }
+
     /// An element's text without padding; `None` if it is absent or empty.
     pub(crate) fn text(&self, data: &DataSet, tag: Tag) -> Option<String> {
         self.decode(data.bytes(tag)?)

@@ -217,7 +217,7 @@ pub fn numbers(vr: VR, bytes: &[u8]) -> Vec<f64> {
 }
 
 /// How many bytes of a value change places in big endian files.
-const fn unit(vr: VR) -> usize {
+pub(crate) const fn unit(vr: VR) -> usize {
     match vr {
         VR::US | VR::SS | VR::OW | VR::AT => 2,
         VR::UL | VR::SL | VR::FL | VR::OL | VR::OF => 4,

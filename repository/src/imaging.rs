@@ -8,6 +8,7 @@ mod cache;
 mod concepts;
 mod document_entry;
 mod findings;
+pub mod gate;
 pub mod import;
 mod index;
 mod intake;
@@ -39,6 +40,7 @@ pub use intake::Taken;
 pub use publisher::Publishing;
 
 use cache::Cache;
+use gate::Gate;
 use index::Index;
 use intake::Intake;
 
@@ -75,6 +77,8 @@ pub struct ImagingConfig {
     pub settle: Duration,
     /// Folders from which files are taken as soon as they are complete.
     pub watch: Vec<PathBuf>,
+    /// The collections into which objects come.
+    pub gate: Gate,
 }
 
 /// Metadata that a DICOM file does not say: how the department labels its studies.
@@ -129,6 +133,7 @@ impl ImagingConfig {
             department: Department::default(),
             settle: Duration::from_secs(SETTLE_SECONDS),
             watch: Vec::new(),
+            gate: Gate::default(),
         }
     }
 }
@@ -157,7 +162,7 @@ impl ImagingSource {
     pub fn open(config: ImagingConfig, audit: Audit) -> anyhow::Result<Self> {
         let index = Index::open(&config.store)?;
         let quiet = i64::try_from(config.settle.as_millis())?;
-        let intake = Intake::open(index.clone(), quiet)?;
+        let intake = Intake::open(index.clone(), config.gate.clone(), quiet)?;
         let room = Room {
             config,
             audit,
@@ -195,18 +200,7 @@ impl ImagingSource {
 
 impl Room {
     async fn take_file(&self, file: &Path, origin: &str) -> anyhow::Result<Taken> {
-        let intake = self.intake.clone();
-        let (file, origin) = (file.to_owned(), origin.to_owned());
-        let looked = tokio::task::spawn_blocking(move || {
-            let incoming = intake.begin()?;
-            let copied = std::fs::copy(&file, incoming.path());
-            copied.with_context(|| format!("{} cannot be copied", file.display()))?;
-            Intake::look(incoming, &origin)
-        });
-        match looked.await?? {
-            Ok(object) => self.intake.take(object).await,
-            Err(reason) => Ok(Taken::Refused(reason)),
-        }
+        self.intake.take_file(file, origin).await
     }
 }
 

@@ -77,7 +77,7 @@ impl Index {
     /// Adds instances to their studies, all in one transaction.
     pub(in crate::imaging) fn add(
         &self,
-        arrivals: &[Arrival],
+        arrivals: &[&Arrival],
         settling: Settling,
     ) -> anyhow::Result<Vec<Added>> {
         self.connections.write(|connection| {
