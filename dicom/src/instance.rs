@@ -283,13 +283,13 @@ fn accessions(data: &DataSet, set: &CharacterSet) -> Vec<Accession> {
 }
 
 /// An assigner's OID, if the item names one (PS3.3 section 10.14: type `ISO`).
-fn universal_entity_oid(item: &DataSet) -> Option<String> {
+pub(super) fn universal_entity_oid(item: &DataSet) -> Option<String> {
     let oid = filled(item, tags::UNIVERSAL_ENTITY_ID)?;
     let is_oid = filled(item, tags::UNIVERSAL_ENTITY_ID_TYPE).is_none_or(|kind| kind == "ISO");
     (is_oid && Uid::parse(&oid).is_ok()).then_some(oid)
 }
 
-fn concepts(items: &[DataSet], set: &CharacterSet) -> Vec<CodedConcept> {
+pub(super) fn concepts(items: &[DataSet], set: &CharacterSet) -> Vec<CodedConcept> {
     let concept = |item| {
         Some(CodedConcept {
             value: set

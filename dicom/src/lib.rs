@@ -7,10 +7,12 @@
 mod bytes;
 pub mod instance;
 pub mod manifest;
+pub mod measurements;
 pub mod moment;
 pub mod phantoms;
 mod rejection;
 pub mod scan;
+pub mod specimens;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -18,6 +18,7 @@ use super::moment::{UtcOffset, date_and_time};
 use super::uid::Uid;
 use super::write::Builder;
 
+mod content;
 mod head;
 mod liver;
 mod noise;
@@ -68,7 +69,7 @@ pub fn write(dir: &Path, seed: &str, now: SystemTime, detail: Detail) -> io::Res
     let uids = Uids(seed);
     let [first, second, head, liver] = examinations(now);
     let mut followed_up = thorax::slices(&second, uids, detail, thorax::NODULE_GROWN_MM)?;
-    followed_up.push(report::nodule(&second, uids, detail)?);
+    followed_up.push(report::measurements(&second, uids, detail)?);
     let studies = [
         (
             first,
