@@ -13,11 +13,11 @@ use xds_schemas::ebrs::RegistryError;
 use xds_schemas::imaging::{acquisition, measurement, specimen};
 use xds_schemas::metadata::DocumentEntry;
 
+use crate::db::Connection;
 use crate::db::acquisitions::{self, Acquisition, Number, Word};
 use crate::db::measurements::{self, MeasuredValue};
 use crate::db::registry_objects::{Row, split};
 use crate::db::specimens::{self, Specimen};
-use crate::db::Connection;
 use crate::failure::Failure;
 use facts::Fact;
 

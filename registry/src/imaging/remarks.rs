@@ -3,7 +3,8 @@
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::ebrim::Slot;
 use xds_schemas::ebrs::RegistryError;
-use xds_schemas::imaging::{acquisition, measurement};
+use xds_schemas::imaging::acquisition;
+use xds_schemas::imaging::measurement::{self, Measurement};
 
 /// So many places are named; more of them are counted.
 const NAMED: usize = 8;
@@ -17,9 +18,7 @@ pub(super) fn of(slots: &[Slot]) -> Option<RegistryError> {
         match rest_of(&slot.name, acquisition::SLOT) {
             Some(_) => acquisition_slot(slot, &mut problems),
             None if rest_of(&slot.name, measurement::SLOT).is_some() => {
-                if measurement::from_slots(std::slice::from_ref(slot)).is_empty() {
-                    problems.push(format!("{} is no measured value", slot.name));
-                }
+                measurement_slot(slot, &mut problems);
             }
             None => {}
         }
@@ -66,5 +65,29 @@ fn acquisition_slot(slot: &Slot, problems: &mut Vec<String>) {
             Some(_) => continue,
         };
         problems.push(format!("{name} value {place} {problem}"));
+    }
+}
+
+fn measurement_slot(slot: &Slot, problems: &mut Vec<String>) {
+    let name = &slot.name;
+    if name == measurement::LEFT_OUT {
+        return;
+    }
+    let measured = measurement::from_slots(std::slice::from_ref(slot));
+    if measured.first().is_none_or(|it| it.concept.is_none()) {
+        problems.push(format!("{name} does not say what was measured"));
+        return;
+    }
+    // A line that goes on in others is one with them.
+    let goes_on = |line: &String| {
+        line.split_once('=')
+            .is_some_and(|(it, _)| it.ends_with('+'))
+    };
+    let mut place = 1;
+    for line in slot.values.chunk_by(|_, next| goes_on(next)) {
+        if Measurement::from_values(line).is_none() {
+            problems.push(format!("{name} value {place} is not understood"));
+        }
+        place += line.len();
     }
 }

@@ -9,6 +9,7 @@ mod concurrency;
 mod consumer;
 mod door;
 mod dsub;
+mod imaging_queries;
 mod iti18;
 mod iti18_parameters;
 mod iti42;
@@ -194,6 +195,7 @@ cases! {
     iti18_parameters::statuses_that_nobody_knows,
     iti18_parameters::what_is_returned,
     iti18_parameters::values_that_cannot_be_read,
+    imaging_queries::conditions_hold_for_one_series,
     concurrency::of_many_replacements_one_succeeds,
     concurrency::readers_see_whole_submissions,
     door::every_call_is_recorded,
