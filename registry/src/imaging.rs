@@ -8,6 +8,8 @@
 pub(crate) mod facts;
 mod measured;
 mod remarks;
+#[cfg(test)]
+mod tests;
 
 use xds_schemas::ebrs::RegistryError;
 use xds_schemas::imaging::{acquisition, measurement, specimen};

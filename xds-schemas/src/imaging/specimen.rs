@@ -23,10 +23,16 @@ mod tests {
 
     #[test]
     fn a_specimen_has_two_names() {
-        let named = |id: &str| named_by(&format!("{id}^{SPECIMEN}")).map(names);
-        assert_eq!(named("S-1^^^&1.2.3&ISO"), Some(["S-1^^^&1.2.3&ISO", "S-1"]));
-        assert_eq!(named("S-1^^^"), Some(["S-1", "S-1"]));
-        assert_eq!(named_by(&format!("1.2.3^^^^{SPECIMEN_UID}")), Some("1.2.3"));
-        assert_eq!(named_by("1.2^^^^urn:ihe:iti:xds:2016:studyInstanceUID"), None);
+        let written = format!("S-1^^^&1.2.3&ISO^{SPECIMEN}");
+        let named = named_by(&written).map(names);
+        assert_eq!(named, Some(["S-1^^^&1.2.3&ISO", "S-1"]));
+        let written = format!("S-1^^^^{CONTAINER}");
+        assert_eq!(named_by(&written).map(names), Some(["S-1", "S-1"]));
+        let written = format!("1.2.3^^^^{SPECIMEN_UID}");
+        assert_eq!(named_by(&written), Some("1.2.3"));
+        assert_eq!(
+            named_by("1.2^^^^urn:ihe:iti:xds:2016:studyInstanceUID"),
+            None
+        );
     }
 }
