@@ -31,9 +31,9 @@ const MAX_KEPT_VALUE: u64 = 64 * 1024;
 /// All kept values together: a manifest of 100,000 instances stays below.
 const MAX_KEPT_TOTAL: u64 = 64 * 1024 * 1024;
 
-const IMPLICIT_VR_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2";
-const EXPLICIT_VR_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
-const DEFLATED: [&str; 2] = ["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"];
+pub(crate) const IMPLICIT_VR_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2";
+pub(crate) const EXPLICIT_VR_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
+pub(crate) const DEFLATED: [&str; 2] = ["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"];
 
 const TRANSFER_SYNTAX_UID: Tag = Tag(0x0002, 0x0010);
 const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
@@ -86,6 +86,8 @@ pub struct Part10 {
     pub data: DataSet,
     /// Transfer syntax of the data set, (0002,0010).
     pub transfer_syntax_uid: String,
+    /// Where the data set begins in the file, deflated or not.
+    pub data_set_offset: u64,
 }
 
 /// The kept elements of a data set or of a sequence item, in the order of the file.
@@ -215,7 +217,7 @@ pub fn numbers(vr: VR, bytes: &[u8]) -> Vec<f64> {
 }
 
 /// How many bytes of a value change places in big endian files.
-const fn unit(vr: VR) -> usize {
+pub(crate) const fn unit(vr: VR) -> usize {
     match vr {
         VR::US | VR::SS | VR::OW | VR::AT => 2,
         VR::UL | VR::SL | VR::FL | VR::OL | VR::OF => 4,
@@ -275,6 +277,7 @@ fn part10(source: Source<'_>, keep: Keep<'_>) -> Result<Part10, WalkError> {
             big_endian: false,
         },
     };
+    let data_set_offset = walk.source.position();
     if DEFLATED.contains(&transfer_syntax_uid.as_str()) {
         walk.source = walk.source.inflated();
     }
@@ -283,6 +286,7 @@ fn part10(source: Source<'_>, keep: Keep<'_>) -> Result<Part10, WalkError> {
         meta,
         data,
         transfer_syntax_uid,
+        data_set_offset,
     })
 }
 
