@@ -1,11 +1,14 @@
 //! What the library makes of DICOM files, for the foreign judges in `tests/interop`.
 //!
 //! `dicom json FILE...`: a line of DICOM JSON for each.
+//! `dicom transcode UID TO FILE...`: each file in that transfer syntax in the folder TO, under its
+//! number; a line for each says `ok` or why not.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use hilum_dicom::{json, walk};
+use hilum_dicom::{json, transcode, walk};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -21,6 +24,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             Ok(())
         }
-        _ => Err("dicom json FILE...".into()),
+        ["transcode", uid, folder, files @ ..] => {
+            for (number, file) in files.iter().enumerate() {
+                let mut out =
+                    BufWriter::new(File::create(Path::new(folder).join(number.to_string()))?);
+                let done = transcode::transcode(Path::new(file), uid, &mut out);
+                out.flush()?;
+                match done {
+                    Ok(()) => writeln!(io::stdout(), "ok")?,
+                    Err(error) => writeln!(io::stdout(), "{error}")?,
+                }
+            }
+            Ok(())
+        }
+        _ => Err("dicom json FILE... | transcode UID FOLDER FILE...".into()),
     }
 }

@@ -11,6 +11,7 @@ pub mod instance;
 pub mod json;
 pub mod manifest;
 pub mod moment;
+mod part10;
 pub mod phantoms;
 pub mod pixels;
 mod rejection;
@@ -18,6 +19,7 @@ pub mod scan;
 #[cfg(test)]
 mod tests;
 mod text;
+pub mod transcode;
 mod uid;
 pub mod walk;
 mod write;
