@@ -15,6 +15,7 @@ mod part10;
 pub mod phantoms;
 pub mod pixels;
 mod rejection;
+pub mod render;
 pub mod scan;
 #[cfg(test)]
 mod tests;

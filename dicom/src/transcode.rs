@@ -151,11 +151,11 @@ pub struct Decoded {
 
 impl Decoded {
     /// All samples as numbers, without the bits that are not stored.
-    pub fn values(&self) -> Vec<f64> {
+    pub fn values(&self) -> impl Iterator<Item = f64> {
         let width = usize::from(self.bits_allocated / 8);
         let shift = i32::from(self.high_bit) + 1 - i32::from(self.bits_stored);
         let unused = 64 - u32::from(self.bits_stored);
-        let number = |bytes: &[u8]| {
+        let number = move |bytes: &[u8]| {
             let mut all = [0; 8];
             all[..width].copy_from_slice(bytes);
             let bits = u64::from_le_bytes(all);
@@ -167,7 +167,7 @@ impl Decoded {
                 Sample::Unsigned => (bits >> shift << unused >> unused) as f64,
             }
         };
-        self.bytes.chunks_exact(width).map(number).collect()
+        self.bytes.chunks_exact(width).map(number)
     }
 }
 
