@@ -9,6 +9,8 @@ mod bytes;
 pub mod frames;
 pub mod instance;
 pub mod json;
+#[cfg(test)]
+mod made;
 pub mod manifest;
 pub mod moment;
 mod part10;
