@@ -6,7 +6,7 @@
 mod grouping;
 mod listing;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::panic::catch_unwind;
@@ -21,7 +21,7 @@ use super::instance::{
 };
 use super::manifest::{self, KeyObjects};
 use super::moment::UtcOffset;
-use super::rejection::Note;
+use super::rejection::{Note, Title};
 use super::uid::Uid;
 
 use grouping::Grouping;
@@ -69,6 +69,9 @@ pub struct Study {
     /// SOP Instance UIDs that rejection notes take back. None of them is in `series`.
     #[serde(default)]
     pub rejected: BTreeSet<Uid>,
+    /// Why, for those of `rejected` whose note was in the same scan: the strictest of their notes.
+    #[serde(default)]
+    pub rejected_as: BTreeMap<Uid, Title>,
 }
 
 /// The instances of a study that carry one Series Instance UID.
@@ -208,8 +211,8 @@ struct Found {
     stamp: Stamp,
     /// What it selects instances as, if it is a key object selection.
     key_objects: Option<KeyObjects>,
-    /// What it takes back, if it is a rejection note.
-    rejects: Option<Vec<(Uid, Uid)>>,
+    /// Why and what it takes back, if it is a rejection note: Study and SOP Instance UIDs.
+    rejects: Option<(Title, Vec<(Uid, Uid)>)>,
 }
 
 /// Reads the headers on a few threads; the answers are in the order of the files.
@@ -254,9 +257,8 @@ fn read_one(path: &Path) -> Header {
         let note = Note::of(&file).map_err(|error| error.to_string())?;
         found.rejects = note.map(|note| {
             let instances = note.instances();
-            instances
-                .map(|(study, it)| (study.clone(), it.clone()))
-                .collect()
+            let instances = instances.map(|(study, it)| (study.clone(), it.clone()));
+            (note.title, instances.collect())
         });
         found.key_objects = manifest::selected_as(&file);
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{Found, Series, Stamp, StoredInstance, Study};
 use crate::instance::Instance;
 use crate::manifest::KeyObjects;
+use crate::rejection::Title;
 use crate::uid::Uid;
 
 /// Instances on their way into studies.
@@ -16,8 +17,8 @@ pub(super) struct Grouping {
     studies: BTreeMap<Uid, StudyBuilder>,
     /// Where each SOP Instance UID was first seen.
     seen: HashMap<Uid, PathBuf>,
-    /// Study and SOP Instance UIDs.
-    rejected: Vec<(Uid, Uid)>,
+    /// Study and SOP Instance UIDs, and why.
+    rejected: Vec<(Uid, Uid, Title)>,
     /// Identical copies that were ignored.
     pub(super) copies: usize,
 }
@@ -53,7 +54,11 @@ impl Grouping {
         self.seen
             .insert(instance.sop_instance_uid.clone(), path.to_owned());
         match found.rejects {
-            Some(rejected) => self.rejected.extend(rejected),
+            Some((title, rejected)) => {
+                let rejected = rejected.into_iter();
+                let rejected = rejected.map(|(study, instance)| (study, instance, title));
+                self.rejected.extend(rejected);
+            }
             None => builder.add(instance, found.key_objects, path, found.stamp),
         }
         Ok(())
@@ -61,9 +66,12 @@ impl Grouping {
 
     /// The studies without what was rejected.
     pub(super) fn finished(mut self) -> Vec<Study> {
-        for (study, instance) in self.rejected {
-            if let Some(builder) = self.studies.get_mut(&study) {
-                builder.study.rejected.insert(instance);
+        for (study, instance, title) in self.rejected {
+            if let Some(StudyBuilder { study, .. }) = self.studies.get_mut(&study) {
+                let known = study.rejected_as.entry(instance.clone());
+                let known = known.or_insert(title);
+                *known = known.stricter(title);
+                study.rejected.insert(instance);
             }
         }
         let finished = |mut builder: StudyBuilder| {
@@ -85,6 +93,7 @@ impl StudyBuilder {
             orders: Vec::new(),
             series: Vec::new(),
             rejected: BTreeSet::new(),
+            rejected_as: BTreeMap::new(),
         };
         Self {
             study,
