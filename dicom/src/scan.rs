@@ -6,7 +6,7 @@
 mod grouping;
 mod listing;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -91,6 +91,9 @@ pub struct Study {
     /// SOP Instance UIDs that rejection notes take back. None of them is in `series`.
     #[serde(default)]
     pub rejected: BTreeSet<Uid>,
+    /// Why, for those of `rejected` whose note was in the same scan: the strictest of their notes.
+    #[serde(default)]
+    pub rejected_as: BTreeMap<Uid, Title>,
 }
 
 /// The instances of a study that carry one Series Instance UID.
@@ -211,6 +214,7 @@ impl Study {
             orders: Vec::new(),
             series: Vec::new(),
             rejected: BTreeSet::new(),
+            rejected_as: BTreeMap::new(),
         }
     }
 
@@ -261,6 +265,13 @@ impl Study {
     /// Its instances, series by series.
     pub fn instances(&self) -> impl Iterator<Item = &StoredInstance> {
         self.series.iter().flat_map(|series| &series.instances)
+    }
+
+    /// Notes that an instance is taken back.
+    pub fn reject(&mut self, instance: Uid, title: Title) {
+        let known = self.rejected_as.entry(instance.clone()).or_insert(title);
+        *known = known.stricter(title);
+        self.rejected.insert(instance);
     }
 
     /// Takes away what was rejected, and series of which nothing is left.
