@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use hilum_audit::Audit;
 use hilum_registry::{FeedConfig, Registry, RegistryConfig};
-use hilum_repository::imaging::{self, Department, ImagingConfig, ImagingSource};
+use hilum_repository::imaging::{self, Department, ImagingConfig, ImagingSource, Publishing};
 use hilum_repository::recipient::{self, Recipient, RecipientConfig};
 use hilum_repository::{Repository, RepositoryConfig};
 use hilum_transport::{Client, Incoming, Reply};
@@ -75,6 +75,17 @@ pub(crate) async fn open(
     if let Some(address) = config.imaging.listen {
         let wanted = imaging_config(config, &affinity_codes(config)?)?;
         let imaging = ImagingSource::open(wanted, audit.clone()).context("[imaging]")?;
+        match config.repository_url() {
+            Some(repository) => imaging.publish(Publishing {
+                codes: affinity_codes(config)?,
+                repository,
+                registry: config.registry_url(),
+                client: client.clone(),
+            }),
+            None => tracing::warn!(
+                "[imaging]: there is no [repository] url, so what is sent here is not registered"
+            ),
+        }
         rooms.push(room("imaging", address, imaging, |imaging, incoming| {
             Box::pin(async move { imaging::routes::serve(&imaging, incoming).await })
         }));

@@ -40,7 +40,7 @@ pub struct Instance {
 }
 
 /// Rows (0028,0010), Columns (0028,0011) and Number of Frames (0028,0008).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageSize {
     /// Rows of a frame.
     pub rows: u16,

@@ -16,7 +16,7 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-use super::instance::{self, Accession, Instance, Patient, SeriesFacts, StudyFacts};
+use super::instance::{self, Accession, ImageSize, Instance, Patient, SeriesFacts, StudyFacts};
 use super::moment::UtcOffset;
 use super::rejection;
 use super::uid::Uid;
@@ -87,10 +87,36 @@ pub struct StoredInstance {
     pub transfer_syntax_uid: Uid,
     /// Instance Number.
     pub number: Option<i64>,
-    /// Where the file lies, absolute.
-    pub path: PathBuf,
-    /// The file as it was when it was read.
-    pub stamp: Stamp,
+    /// Where it is.
+    pub place: Place,
+    /// Rows, Columns and Number of Frames, of an image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<ImageSize>,
+}
+
+/// Where an instance is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// In a file.
+    File {
+        /// Absolute.
+        path: PathBuf,
+        /// The file as it was when it was read.
+        stamp: Stamp,
+    },
+    /// In another archive, which is known by this name.
+    Archive(String),
+}
+
+impl Place {
+    /// The file, if it is in one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File { path, .. } => Some(path),
+            Self::Archive(_) => None,
+        }
+    }
 }
 
 /// Size and modification time of a file: enough to notice that it is no longer the file it was.
@@ -116,7 +142,61 @@ impl Stamp {
     }
 }
 
+impl Series {
+    /// The series of an instance, without any instance.
+    pub fn of(first: &Instance) -> Self {
+        Self {
+            uid: first.series_instance_uid.clone(),
+            facts: first.series.clone(),
+            instances: Vec::new(),
+        }
+    }
+}
+
 impl Study {
+    /// The study of an instance, without any instance.
+    pub fn of(first: &Instance) -> Self {
+        Self {
+            uid: first.study_instance_uid.clone(),
+            patient: first.patient.clone(),
+            facts: first.study.clone(),
+            accessions: Vec::new(),
+            series: Vec::new(),
+            rejected: BTreeSet::new(),
+        }
+    }
+
+    /// Adds an instance that is not in it. Series and instances are brought into their order by
+    /// [`sort`](Self::sort).
+    pub fn add(&mut self, instance: Instance, place: Place) -> &StoredInstance {
+        for accession in instance.accessions {
+            if !self.accessions.contains(&accession) {
+                self.accessions.push(accession);
+            }
+        }
+        let uid = instance.series_instance_uid;
+        // Instances of one series come one after the other.
+        let at = self.series.iter().rposition(|it| it.uid == uid);
+        let at = at.unwrap_or_else(|| {
+            self.series.push(Series {
+                uid,
+                facts: instance.series,
+                instances: Vec::new(),
+            });
+            self.series.len() - 1
+        });
+        let instances = &mut self.series[at].instances;
+        instances.push(StoredInstance {
+            sop_instance_uid: instance.sop_instance_uid,
+            sop_class_uid: instance.sop_class_uid,
+            transfer_syntax_uid: instance.transfer_syntax_uid,
+            number: instance.instance_number,
+            place,
+            size: instance.size,
+        });
+        &instances[instances.len() - 1]
+    }
+
     /// Its instances, series by series.
     pub fn instances(&self) -> impl Iterator<Item = &StoredInstance> {
         self.series.iter().flat_map(|series| &series.instances)
@@ -191,11 +271,14 @@ pub fn scan(roots: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> io::
 type Header = Result<Found, String>;
 
 /// What was read of a file.
-struct Found {
-    instance: Instance,
-    stamp: Stamp,
-    /// What it takes back, if it is a rejection note.
-    rejects: Option<Vec<(Uid, Uid)>>,
+#[derive(Debug)]
+pub struct Found {
+    /// What it says about itself.
+    pub instance: Instance,
+    /// The file as it was.
+    pub stamp: Stamp,
+    /// What it takes back, if it is a rejection note: Study and SOP Instance UIDs.
+    pub rejects: Option<Vec<(Uid, Uid)>>,
 }
 
 /// Reads the headers on a few threads; the answers are in the order of the files.
@@ -225,7 +308,8 @@ fn read_all(files: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> Vec<
     })
 }
 
-fn read_one(path: &Path) -> Header {
+/// Reads one file, or says in a sentence why it is no instance.
+pub fn read_one(path: &Path) -> Result<Found, String> {
     let stamp = fs::metadata(path).and_then(|metadata| Stamp::of(&metadata));
     let stamp = stamp.map_err(|error| format!("cannot be read: {error}"))?;
     let instance = instance::read(path).map_err(|error| error.to_string())?;

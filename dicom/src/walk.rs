@@ -86,6 +86,8 @@ pub struct Part10 {
     pub data: DataSet,
     /// Transfer syntax of the data set, (0002,0010).
     pub transfer_syntax_uid: String,
+    /// Where the data set begins in the file.
+    pub data_offset: u64,
 }
 
 /// The kept elements of a data set or of a sequence item, in the order of the file.
@@ -275,6 +277,7 @@ fn part10(source: Source<'_>, keep: Keep<'_>) -> Result<Part10, WalkError> {
             big_endian: false,
         },
     };
+    let data_offset = walk.source.position();
     if DEFLATED.contains(&transfer_syntax_uid.as_str()) {
         walk.source = walk.source.inflated();
     }
@@ -283,6 +286,7 @@ fn part10(source: Source<'_>, keep: Keep<'_>) -> Result<Part10, WalkError> {
         meta,
         data,
         transfer_syntax_uid,
+        data_offset,
     })
 }
 

@@ -1,22 +1,26 @@
 //! The Imaging Document Source: studies become findable by manifests, images stay where they are.
 //!
 //! [`import()`] reads folders and hands in one manifest for each study (RAD-68); [`routes`] is what
-//! the source answers (RAD-69). Between the two stands the index: one file for each study that
-//! says where its instances are. Importing and answering may happen in different processes.
+//! the source answers (RAD-69). Between the two stands the index, which says where instances are.
+//! Importing and answering may happen in different processes.
 
 mod cache;
 mod concepts;
 mod document_entry;
 pub mod import;
 mod index;
+mod intake;
 mod iti18_registry_stored_query;
 mod manifest;
+mod publish;
+mod publisher;
 mod rad68_provide_and_register_imaging_document_set;
 mod rad69_retrieve_imaging_document_set;
 pub mod routes;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use hilum_audit::Audit;
@@ -25,9 +29,13 @@ use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
 use hilum_dicom::moment::UtcOffset;
 
 pub use import::{Fate, Imported, Importing, Progress, Report, import};
+pub use index::work::Quarantined;
+pub use intake::Taken;
+pub use publisher::Publishing;
 
 use cache::Cache;
 use index::Index;
+use intake::Intake;
 
 /// LOINC.
 const LOINC: &str = "2.16.840.1.113883.6.1";
@@ -37,6 +45,9 @@ const SNOMED_CT: &str = "2.16.840.1.113883.6.96";
 /// Retrieve AE Title of manifests, unless another is given: consumers of XDS-I retrieve by RAD-69
 /// and need none, but the attribute is required.
 pub const RETRIEVE_AE_TITLE: &str = "HILUM";
+
+/// A study that was sent here is published when nothing more of it has come for so long.
+pub const SETTLE_SECONDS: u64 = 10;
 
 /// What an imaging source needs to know.
 #[derive(Debug, Clone)]
@@ -55,6 +66,8 @@ pub struct ImagingConfig {
     pub utc_offset: UtcOffset,
     /// What a DICOM file does not say.
     pub department: Department,
+    /// [`SETTLE_SECONDS`]
+    pub settle: Duration,
 }
 
 /// Metadata that a DICOM file does not say: how the department labels its studies.
@@ -107,6 +120,7 @@ impl ImagingConfig {
             retrieve_ae_title: RETRIEVE_AE_TITLE.to_owned(),
             utc_offset: UtcOffset::default(),
             department: Department::default(),
+            settle: Duration::from_secs(SETTLE_SECONDS),
         }
     }
 }
@@ -123,6 +137,7 @@ struct Room {
     config: ImagingConfig,
     audit: Audit,
     studies: Cache,
+    intake: Intake,
 }
 
 impl ImagingSource {
@@ -132,15 +147,44 @@ impl ImagingSource {
     /// # Errors
     /// If the store is no folder that can be made or listed.
     pub fn open(config: ImagingConfig, audit: Audit) -> anyhow::Result<Self> {
-        let studies = Cache::of(Index::open(&config.store)?);
+        let index = Index::open(&config.store)?;
+        let quiet = i64::try_from(config.settle.as_millis())?;
+        let intake = Intake::open(index.clone(), quiet)?;
         let room = Room {
             config,
             audit,
-            studies,
+            studies: Cache::of(index),
+            intake,
         };
         Ok(Self {
             room: Arc::new(room),
         })
+    }
+
+    /// Takes a copy of a file of DICOM. When this returns, it is safe; `origin` says for people where
+    /// it comes from.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or nothing can be kept here.
+    pub async fn take_file(&self, file: &Path, origin: &str) -> anyhow::Result<Taken> {
+        let intake = self.room.intake.clone();
+        let (file, origin) = (file.to_owned(), origin.to_owned());
+        let looked = tokio::task::spawn_blocking(move || {
+            let incoming = intake.begin()?;
+            let copied = std::fs::copy(&file, incoming.path());
+            copied.with_context(|| format!("{} cannot be copied", file.display()))?;
+            Intake::look(incoming, &origin)
+        });
+        match looked.await?? {
+            Ok(object) => self.room.intake.take(object).await,
+            Err(reason) => Ok(Taken::Refused(reason)),
+        }
+    }
+
+    /// Publishes from now on what is sent here: a manifest for each study when nothing more of it
+    /// comes. Must be called in a tokio runtime; it ends with the source.
+    pub fn publish(&self, publishing: Publishing) {
+        tokio::spawn(publisher::run(publishing, Arc::downgrade(&self.room)));
     }
 }
 

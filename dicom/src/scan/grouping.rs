@@ -1,30 +1,23 @@
 //! Instances become studies.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{Found, Series, Stamp, StoredInstance, Study};
-use crate::instance::Instance;
+use super::{Found, Place, Study};
 use crate::uid::Uid;
 
 /// Instances on their way into studies.
 #[derive(Default)]
 pub(super) struct Grouping {
-    studies: BTreeMap<Uid, StudyBuilder>,
+    studies: BTreeMap<Uid, Study>,
     /// Where each SOP Instance UID was first seen.
     seen: HashMap<Uid, PathBuf>,
     /// Study and SOP Instance UIDs.
     rejected: Vec<(Uid, Uid)>,
     /// Identical copies that were ignored.
     pub(super) copies: usize,
-}
-
-struct StudyBuilder {
-    study: Study,
-    /// Place of each series in `study.series`.
-    places: HashMap<Uid, usize>,
 }
 
 impl Grouping {
@@ -41,10 +34,10 @@ impl Grouping {
                 first.display()
             ));
         }
-        let builder = self.studies.entry(instance.study_instance_uid.clone());
-        let builder = builder.or_insert_with(|| StudyBuilder::new(&instance));
+        let study = self.studies.entry(instance.study_instance_uid.clone());
+        let study = study.or_insert_with(|| Study::of(&instance));
         // One study of two patients is a mix-up that must not be registered under either.
-        if builder.study.patient.id != instance.patient.id {
+        if study.patient.id != instance.patient.id {
             return Err(
                 "its Patient ID differs from that of the same study's other files".to_owned(),
             );
@@ -53,7 +46,11 @@ impl Grouping {
             .insert(instance.sop_instance_uid.clone(), path.to_owned());
         match found.rejects {
             Some(rejected) => self.rejected.extend(rejected),
-            None => builder.add(instance, path, found.stamp),
+            None => {
+                let path = path.to_owned();
+                let stamp = found.stamp;
+                study.add(instance, Place::File { path, stamp });
+            }
         }
         Ok(())
     }
@@ -61,61 +58,16 @@ impl Grouping {
     /// The studies without what was rejected.
     pub(super) fn finished(mut self) -> Vec<Study> {
         for (study, instance) in self.rejected {
-            if let Some(builder) = self.studies.get_mut(&study) {
-                builder.study.rejected.insert(instance);
+            if let Some(study) = self.studies.get_mut(&study) {
+                study.rejected.insert(instance);
             }
         }
-        let finished = |mut builder: StudyBuilder| {
-            builder.study.drop_rejected();
-            builder.study.sort();
-            builder.study
+        let finished = |mut study: Study| {
+            study.drop_rejected();
+            study.sort();
+            study
         };
         self.studies.into_values().map(finished).collect()
-    }
-}
-
-impl StudyBuilder {
-    fn new(first: &Instance) -> Self {
-        let study = Study {
-            uid: first.study_instance_uid.clone(),
-            patient: first.patient.clone(),
-            facts: first.study.clone(),
-            accessions: Vec::new(),
-            series: Vec::new(),
-            rejected: BTreeSet::new(),
-        };
-        Self {
-            study,
-            places: HashMap::new(),
-        }
-    }
-
-    fn add(&mut self, instance: Instance, path: &Path, stamp: Stamp) {
-        for accession in instance.accessions {
-            if !self.study.accessions.contains(&accession) {
-                self.study.accessions.push(accession);
-            }
-        }
-        let place = *self
-            .places
-            .entry(instance.series_instance_uid.clone())
-            .or_insert_with(|| {
-                let uid = instance.series_instance_uid;
-                self.study.series.push(Series {
-                    uid,
-                    facts: instance.series,
-                    instances: Vec::new(),
-                });
-                self.study.series.len() - 1
-            });
-        self.study.series[place].instances.push(StoredInstance {
-            sop_instance_uid: instance.sop_instance_uid,
-            sop_class_uid: instance.sop_class_uid,
-            transfer_syntax_uid: instance.transfer_syntax_uid,
-            number: instance.instance_number,
-            path: path.to_owned(),
-            stamp,
-        });
     }
 }
 

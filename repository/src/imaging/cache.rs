@@ -1,15 +1,12 @@
-//! The studies that were asked for lately, as long as their files in the index are the same.
+//! The studies that were asked for lately, as long as they have not changed in the index.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context;
-
-use super::index::{self, Index, Indexed};
 use hilum_dicom::Uid;
-use hilum_dicom::scan::{Series, Stamp, StoredInstance};
+use hilum_dicom::scan::{Series, StoredInstance};
+
+use super::index::{Index, Indexed};
 
 /// How many instances the cached studies may have together: some ten megabytes.
 const INSTANCES: usize = 20_000;
@@ -45,7 +42,7 @@ impl Loaded {
 #[derive(Debug)]
 pub(super) struct Cache {
     index: Index,
-    studies: Mutex<Vec<(Uid, Stamp, Arc<Loaded>)>>,
+    studies: Mutex<Vec<(Uid, Arc<Loaded>)>>,
 }
 
 impl Cache {
@@ -56,48 +53,50 @@ impl Cache {
         }
     }
 
-    /// A study, if it is in the index. Reads files: not for the threads that serve connections.
-    pub(super) fn study(&self, uid: &Uid) -> anyhow::Result<Option<Arc<Loaded>>> {
-        let path = self.index.path(uid);
-        let opened = File::open(&path).and_then(|file| {
-            let stamp = Stamp::of(&file.metadata()?)?;
-            Ok((file, stamp))
-        });
-        let (mut file, stamp) = match opened {
-            Ok(opened) => opened,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("{}", path.display())),
-        };
-        if let Some(known) = self.known(uid, stamp) {
-            return Ok(Some(known));
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(stamp.size).unwrap_or(0));
-        file.read_to_end(&mut bytes)
-            .with_context(|| format!("{}", path.display()))?;
-        let loaded = Arc::new(Loaded::of(index::read(&bytes, &path)?));
-        self.remember(uid.clone(), stamp, Arc::clone(&loaded));
-        Ok(Some(loaded))
+    /// What it is a cache of.
+    pub(super) const fn index(&self) -> &Index {
+        &self.index
     }
 
-    fn known(&self, uid: &Uid, stamp: Stamp) -> Option<Arc<Loaded>> {
+    /// A study, if it is here and not kept back. Reads files: not for the threads that serve
+    /// connections.
+    pub(super) fn study(&self, uid: &Uid) -> anyhow::Result<Option<Arc<Loaded>>> {
+        let Some(generation) = self.index.generation(uid)? else {
+            return Ok(None);
+        };
+        let loaded = match self.known(uid, generation) {
+            Some(known) => known,
+            None => {
+                let Some(indexed) = self.index.read(uid)? else {
+                    return Ok(None);
+                };
+                let loaded = Arc::new(Loaded::of(indexed));
+                self.remember(uid.clone(), Arc::clone(&loaded));
+                loaded
+            }
+        };
+        Ok(loaded.indexed.held.is_none().then_some(loaded))
+    }
+
+    fn known(&self, uid: &Uid, generation: i64) -> Option<Arc<Loaded>> {
         let mut studies = self.studies.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = studies.iter().position(|(known, ..)| known == uid)?;
+        let at = studies.iter().position(|(known, _)| known == uid)?;
         let entry = studies.remove(at);
-        if entry.1 != stamp {
+        if entry.1.indexed.generation != generation {
             return None;
         }
-        let loaded = Arc::clone(&entry.2);
+        let loaded = Arc::clone(&entry.1);
         studies.push(entry);
         Some(loaded)
     }
 
-    fn remember(&self, uid: Uid, stamp: Stamp, loaded: Arc<Loaded>) {
+    fn remember(&self, uid: Uid, loaded: Arc<Loaded>) {
         let mut studies = self.studies.lock().unwrap_or_else(PoisonError::into_inner);
-        studies.retain(|(known, ..)| *known != uid);
-        studies.push((uid, stamp, loaded));
-        let mut instances: usize = studies.iter().map(|(.., it)| it.places.len()).sum();
+        studies.retain(|(known, _)| *known != uid);
+        studies.push((uid, loaded));
+        let mut instances: usize = studies.iter().map(|(_, it)| it.places.len()).sum();
         while instances > INSTANCES && studies.len() > 1 {
-            let (.., forgotten) = studies.remove(0);
+            let (_, forgotten) = studies.remove(0);
             instances -= forgotten.places.len();
         }
     }

@@ -3,12 +3,11 @@
 //! What is to be sent is in the index before it is sent, and what was answered afterwards. So an
 //! import that is cut short anywhere is finished by the next one, without a second manifest.
 
-mod handing_in;
 mod merge;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use hilum_audit::Audit;
@@ -17,13 +16,17 @@ use xds_schemas::affinity_codes::AffinityCodes;
 use xds_schemas::ebrs::RegistryError;
 
 use super::ImagingConfig;
-use super::document_entry::{foreign_issuer, patient_id};
+use super::document_entry::foreign_issuer;
+use super::index::work::{Claimant, now};
 use super::index::{Index, Indexed};
-use super::manifest::Manifest;
+use super::publish::{self, Attempt, Settled};
 use hilum_dicom::Uid;
 use hilum_dicom::scan::{LeftOut, Scan, Study, scan};
 
-use handing_in::{hand_in, settled};
+/// How often a study that changes while it is worked on is begun anew.
+const ATTEMPTS: usize = 5;
+/// How long to wait for the node if it is publishing the same study.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What an import needs.
 #[derive(Debug, Clone, Copy)]
@@ -199,6 +202,18 @@ async fn one(
     Ok(imported)
 }
 
+/// Keeps the node from publishing a study that it has, too, meanwhile.
+async fn claim(index: &Index, study: &Uid) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while index.generation(study)?.is_some()
+        && !index.claim(study, Claimant::Import, now())?
+        && begun.elapsed() < PATIENCE
+    {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
+}
+
 /// Brings index and registry to what was found.
 async fn register(
     importing: &Importing<'_>,
@@ -207,76 +222,33 @@ async fn register(
     study: Study,
     remarks: &mut Vec<String>,
 ) -> anyhow::Result<Fate> {
-    let Some(patient) = patient_id(importing.config, &study) else {
-        let problem = "it has no Patient ID (0010,0020)";
-        return Ok(Fate::Unsuitable(problem.to_owned()));
-    };
-    let known = match known(index, &study.uid, remarks)? {
-        None => None,
-        Some(known) => match settled(importing, index, known, remarks).await? {
-            Ok(known) => known,
-            Err(no_answer) => return Ok(Fate::Unanswered(no_answer)),
-        },
-    };
-    if known
-        .as_ref()
-        .is_some_and(|it| it.patient_id != patient.to_string())
-    {
-        let problem = "its Patient ID is not that under which it was imported before";
-        return Ok(Fate::Unsuitable(problem.to_owned()));
-    }
-    let study = match &known {
-        Some(known) => merge::merged(&known.study, study, roots),
-        None => study,
-    };
-    if study.series.is_empty() {
-        return emptied(index, known, study);
-    }
-    let registered = known.as_ref().and_then(|it| it.registered.as_ref());
-    let (config, codes) = (importing.config, importing.codes);
-    let plan = Manifest::plan(config, codes, &patient, &study, registered, importing.now);
-    let plan = match plan {
-        Ok(plan) => plan,
-        // Something that the study says has no place in a manifest: that is no reason to stop.
-        Err(error) => return Ok(Fate::Unsuitable(format!("it has no manifest: {error:#}"))),
-    };
-    if let Some(current) = registered.filter(|it| it.says == plan.says) {
-        let manifest = current.sop_instance_uid.clone();
-        let current = Some(current.clone());
-        let now = Indexed::new(patient.to_string(), study, current, None);
-        // Files may lie elsewhere now, or have been written again.
-        if known.as_ref() != Some(&now) {
-            index.write(&now)?;
+    let uid = study.uid.clone();
+    claim(index, &uid).await?;
+    for _ in 0..ATTEMPTS {
+        let known = match publish::known(index, &uid, remarks)? {
+            None => None,
+            Some(known) => match publish::settled(importing, index, known, remarks).await? {
+                Settled::Known(known) => known,
+                Settled::Unanswered(why) => return Ok(Fate::Unanswered(why)),
+            },
+        };
+        let study = study.clone();
+        let found = match &known {
+            Some(known) => Indexed {
+                study: merge::merged(&known.study, study, roots),
+                ..known.clone()
+            },
+            None => Indexed::new(None, study),
+        };
+        match publish::bring(importing, index, known, found, remarks).await? {
+            Attempt::Came(fate, generation) => {
+                index.done(&uid, generation)?;
+                return Ok(fate);
+            }
+            Attempt::Changed => {}
         }
-        return Ok(Fate::Unchanged { manifest });
     }
-    hand_in(importing, index, known, &patient, study, plan, remarks).await
-}
-
-/// A study as it is in the index. What cannot be read there is as good as lost.
-fn known(index: &Index, study: &Uid, remarks: &mut Vec<String>) -> anyhow::Result<Option<Indexed>> {
-    match index.read(study) {
-        Err(damaged) if damaged.is::<serde_json::Error>() => {
-            remarks.push("its file in the index was damaged and is written again".to_owned());
-            Ok(None)
-        }
-        read => read,
-    }
-}
-
-/// All of a study was taken back: nothing of it is served any more.
-fn emptied(index: &Index, known: Option<Indexed>, study: Study) -> anyhow::Result<Fate> {
-    let mut problem = "all of its instances were rejected".to_owned();
-    if let Some(known) = known {
-        problem.push_str("; its manifest is still registered, and what it lists is not served");
-        let Indexed {
-            patient_id,
-            registered,
-            ..
-        } = known;
-        index.write(&Indexed::new(patient_id, study, registered, None))?;
-    }
-    Ok(Fate::Unsuitable(problem))
+    Ok(publish::changes())
 }
 
 /// Whether a file lies below one of these folders, or is one of these files.

@@ -1,68 +1,84 @@
-//! Where the instances of each study are: one JSON file for each study, replaced as a whole.
+//! What the imaging source has: studies, series, instances, and where they are.
 //!
-//! A file is written beside its place, made durable, and renamed, so that whoever reads sees the
-//! old or the new one, and a crash leaves either. One process at a time imports ([`Index::lock`]);
-//! any number may read.
+//! One database beside the images, which the node and its commands share. What changes together is
+//! changed in one transaction. A study has a generation, which rises with every change of what is in
+//! it: whoever worked with an older one begins anew, so nothing that arrives meanwhile is lost.
+
+mod connection;
+mod rows;
+mod schema;
+pub(super) mod work;
 
 use std::fs::{self, DirBuilder, File, TryLockError};
-use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use serde::{Deserialize, Serialize};
+use diesel::prelude::*;
+use hilum_dicom::Uid;
+use hilum_dicom::scan::Study;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::folder_of;
 use super::manifest::Manifest;
-use hilum_dicom::Uid;
-use hilum_dicom::scan::Study;
 
-/// The form of the files; raised when an older program could not read them any more.
-const VERSION: u32 = 1;
+use connection::Connections;
+use schema::studies;
 
-/// A study that was imported.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A study that is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Indexed {
-    version: u32,
-    /// Its patient in the affinity domain, as CX.
-    pub(super) patient_id: String,
+    /// [`generation`](self), of what was read; 0 if it is new.
+    pub(super) generation: i64,
+    /// Its patient in the affinity domain, as CX, if it names one.
+    pub(super) patient_id: Option<String>,
     /// Its instances and where they are.
     pub(super) study: Study,
     /// The manifest by which it can be found.
     pub(super) registered: Option<Manifest>,
     /// The manifest that was about to be handed in. It is in the index before it is sent; if it is
-    /// still there at the next import, nobody knows whether it arrived.
+    /// still there at the next attempt, nobody knows whether it arrived.
     pub(super) planned: Option<Manifest>,
+    /// Why it is kept back.
+    pub(super) held: Option<Vec<String>>,
+    /// Whether somebody has let it go all the same.
+    pub(super) released: bool,
 }
 
 impl Indexed {
-    pub(super) const fn new(
-        patient_id: String,
-        study: Study,
-        registered: Option<Manifest>,
-        planned: Option<Manifest>,
-    ) -> Self {
+    /// A study that is new here.
+    pub(super) const fn new(patient_id: Option<String>, study: Study) -> Self {
         Self {
-            version: VERSION,
+            generation: 0,
             patient_id,
             study,
-            registered,
-            planned,
+            registered: None,
+            planned: None,
+            held: None,
+            released: false,
         }
     }
 }
 
-/// The folder of the index.
+/// The index. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct Index {
     folder: PathBuf,
+    connections: Connections,
 }
 
-/// Held while studies are imported; the system gives it back if the process is killed.
+/// Held while folders are imported; the system gives it back if the process is killed.
 #[derive(Debug)]
 pub(super) struct ImportLock {
     _file: File,
 }
+
+/// What stands of a study in the index could not be understood.
+#[derive(Debug, thiserror::Error)]
+#[error("the index of study {0} is damaged; import the study again")]
+pub(super) struct Damaged(pub(super) Uid);
 
 impl Index {
     /// The index at `file:PATH`. The folder is made if it is not there.
@@ -73,20 +89,30 @@ impl Index {
         let made = private.recursive(true).mode(0o700).create(&folder);
         made.and_then(|()| fs::read_dir(&folder))
             .with_context(|| format!("{} cannot be used", folder.display()))?;
-        Ok(Self { folder })
+        let connections = Connections::open(&folder.join("index.db"))?;
+        Ok(Self {
+            folder,
+            connections,
+        })
     }
 
-    /// Whether files can be written here.
+    /// Where objects lie that were sent here.
+    pub(super) fn objects(&self) -> PathBuf {
+        self.folder.join("objects")
+    }
+
+    /// Whether it can be written.
     pub(super) fn probe(&self) -> anyhow::Result<()> {
         let file = self.folder.join(format!("probe-{}", std::process::id()));
         let written = File::create(&file).and_then(|file| file.sync_all());
         let removed = fs::remove_file(&file);
         written
             .and(removed)
-            .with_context(|| format!("{} cannot be written", self.folder.display()))
+            .with_context(|| format!("{} cannot be written", self.folder.display()))?;
+        self.connections.write(|_| Ok(()))
     }
 
-    /// Keeps others from importing at the same time.
+    /// Keeps others from importing folders at the same time.
     pub(super) fn lock(&self) -> anyhow::Result<ImportLock> {
         let path = self.folder.join("import.lock");
         let shown = path.display();
@@ -107,65 +133,180 @@ impl Index {
         }
     }
 
-    /// Where a study is or would be. A UID is digits and points: it cannot lead elsewhere.
-    pub(super) fn path(&self, study: &Uid) -> PathBuf {
-        self.folder.join(format!("{study}.json"))
+    /// The studies that are here, by UID.
+    pub(super) fn studies(&self) -> anyhow::Result<Vec<Uid>> {
+        let uids: Vec<String> = self.connections.read(|connection| {
+            let uids = studies::table.select(studies::uid).order(studies::uid);
+            Ok(uids.load(connection)?)
+        })?;
+        let parsed = uids.iter().map(|uid| Uid::parse(uid));
+        Ok(parsed.collect::<Result<_, _>>()?)
     }
 
-    /// The studies that are here.
-    pub(super) fn studies(&self) -> anyhow::Result<Vec<Uid>> {
-        let mut studies = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let name = entry?.file_name();
-            let uid = name.to_str().and_then(|name| name.strip_suffix(".json"));
-            studies.extend(uid.and_then(|uid| Uid::parse(uid).ok()));
-        }
-        studies.sort();
-        Ok(studies)
+    /// The generation of a study, if it is here.
+    pub(super) fn generation(&self, study: &Uid) -> anyhow::Result<Option<i64>> {
+        self.connections.read(|connection| {
+            let row = studies::table
+                .filter(studies::uid.eq(study.as_str()))
+                .select(studies::generation);
+            Ok(row.first(connection).optional()?)
+        })
     }
 
     /// A study, if it is here.
     pub(super) fn read(&self, study: &Uid) -> anyhow::Result<Option<Indexed>> {
-        match fs::read(self.path(study)) {
-            Ok(bytes) => read(&bytes, &self.path(study)).map(Some),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("{}", self.path(study).display())),
-        }
+        self.connections.read(|connection| read(connection, study))
     }
 
-    /// Puts a study in its place, durably.
-    pub(super) fn write(&self, indexed: &Indexed) -> anyhow::Result<()> {
-        let place = self.path(&indexed.study.uid);
-        let beside = place.with_extension("json.new");
-        let write = || -> io::Result<()> {
-            let mut file = File::create(&beside)?;
-            file.write_all(&serde_json::to_vec(indexed)?)?;
-            file.sync_all()?;
-            fs::rename(&beside, &place)?;
-            self.sync()
-        };
-        write().with_context(|| format!("{} cannot be written", place.display()))
+    /// Makes a study what this says, if nothing has changed since it was read; gives its new
+    /// generation then. A study whose rows are damaged is written anew.
+    pub(super) fn write(&self, indexed: &Indexed) -> anyhow::Result<Option<i64>> {
+        self.connections.write(|connection| {
+            let uid = indexed.study.uid.as_str();
+            let known: Option<(i64, i64)> = studies::table
+                .filter(studies::uid.eq(uid))
+                .select((studies::number, studies::generation))
+                .first(connection)
+                .optional()?;
+            let number = match known {
+                Some((_, generation)) if generation != indexed.generation => return Ok(None),
+                Some((number, _)) => number,
+                None if indexed.generation != 0 => return Ok(None),
+                None => insert(connection, &indexed.study)?,
+            };
+            rows::save(connection, number, &indexed.study)?;
+            let generation = indexed.generation + 1;
+            let json = |it: &Option<Manifest>| it.as_ref().map(to_json).transpose();
+            let held = indexed.held.as_ref().map(to_json).transpose()?;
+            diesel::update(studies::table.find(number))
+                .set((
+                    studies::generation.eq(generation),
+                    studies::domain_patient_id.eq(&indexed.patient_id),
+                    studies::registered.eq(json(&indexed.registered)?),
+                    studies::planned.eq(json(&indexed.planned)?),
+                    studies::held.eq(held),
+                    studies::released.eq(indexed.released),
+                    studies::changed.eq(milliseconds(SystemTime::now())),
+                ))
+                .execute(connection)?;
+            Ok(Some(generation))
+        })
     }
 
-    /// Forgets a study, durably.
+    /// Writes which manifest a study has and which one is about to be handed in, whatever else has
+    /// changed of it.
+    pub(super) fn set_manifests(
+        &self,
+        study: &Uid,
+        registered: Option<&Manifest>,
+        planned: Option<&Manifest>,
+    ) -> anyhow::Result<()> {
+        let registered = registered.map(to_json).transpose()?;
+        let planned = planned.map(to_json).transpose()?;
+        self.connections.write(|connection| {
+            diesel::update(studies::table.filter(studies::uid.eq(study.as_str())))
+                .set((
+                    studies::registered.eq(registered),
+                    studies::planned.eq(planned),
+                ))
+                .execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// Forgets a study, durably. Its files stay.
     pub(super) fn remove(&self, study: &Uid) -> anyhow::Result<()> {
-        let place = self.path(study);
-        fs::remove_file(&place)
-            .and_then(|()| self.sync())
-            .with_context(|| format!("{} cannot be removed", place.display()))
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        File::open(&self.folder)?.sync_all()
+        self.connections.write(|connection| {
+            let number: Option<i64> = studies::table
+                .filter(studies::uid.eq(study.as_str()))
+                .select(studies::number)
+                .first(connection)
+                .optional()?;
+            if let Some(number) = number {
+                let of_instances = schema::instances::table;
+                diesel::delete(of_instances.filter(schema::instances::study.eq(number)))
+                    .execute(connection)?;
+                let of_series = schema::series::table;
+                diesel::delete(of_series.filter(schema::series::study.eq(number)))
+                    .execute(connection)?;
+                diesel::delete(studies::table.find(number)).execute(connection)?;
+            }
+            Ok(())
+        })
     }
 }
 
-/// Reads a file of the index; `path` is for the error only.
-pub(super) fn read(bytes: &[u8], path: &Path) -> anyhow::Result<Indexed> {
-    let unreadable = || format!("{} is damaged; import the study again", path.display());
-    let indexed: Indexed = serde_json::from_slice(bytes).with_context(unreadable)?;
-    if indexed.version != VERSION {
-        bail!("{} was written by another version of Hilum", path.display());
+/// A new row for a study; the rest of it is written by who calls.
+fn insert(connection: &mut SqliteConnection, study: &Study) -> anyhow::Result<i64> {
+    let number = diesel::insert_into(studies::table)
+        .values((
+            studies::uid.eq(study.uid.as_str()),
+            studies::generation.eq(0_i64),
+            studies::changed.eq(0_i64),
+            rows::Head::of(study)?,
+        ))
+        .returning(studies::number)
+        .get_result(connection)?;
+    Ok(number)
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = studies)]
+struct StudyRow {
+    number: i64,
+    generation: i64,
+    domain_patient_id: Option<String>,
+    facts: String,
+    registered: Option<String>,
+    planned: Option<String>,
+    held: Option<String>,
+    released: bool,
+}
+
+fn read(connection: &mut SqliteConnection, study: &Uid) -> anyhow::Result<Option<Indexed>> {
+    let row: Option<StudyRow> = studies::table
+        .filter(studies::uid.eq(study.as_str()))
+        .select(StudyRow::as_select())
+        .first(connection)
+        .optional()?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let read = assemble(connection, row);
+    read.map(Some)
+        .map_err(|error| match error.downcast_ref::<serde_json::Error>() {
+            Some(_) => error.context(Damaged(study.clone())),
+            None => error,
+        })
+}
+
+fn assemble(connection: &mut SqliteConnection, row: StudyRow) -> anyhow::Result<Indexed> {
+    fn json<T: DeserializeOwned>(text: Option<String>) -> serde_json::Result<Option<T>> {
+        text.map(|text| serde_json::from_str(&text)).transpose()
     }
-    Ok(indexed)
+    Ok(Indexed {
+        generation: row.generation,
+        patient_id: row.domain_patient_id,
+        study: rows::load(connection, row.number, &row.facts)?,
+        registered: json(row.registered)?,
+        planned: json(row.planned)?,
+        held: json(row.held)?,
+        released: row.released,
+    })
+}
+
+fn to_json(it: impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string(&it)
+}
+
+/// Milliseconds since 1970.
+pub(super) fn milliseconds(at: SystemTime) -> i64 {
+    let since_1970 = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A name as it is compared: without case, and with one space where there were several.
+pub(super) fn fold(name: &str) -> String {
+    let lower = name.to_lowercase();
+    lower.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -11,6 +11,7 @@ mod recorded;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use hilum_audit::{Parties, Recorded};
@@ -34,7 +35,7 @@ use super::Room;
 use super::cache::Loaded;
 use crate::failure;
 use hilum_dicom::Uid;
-use hilum_dicom::scan::{Stamp, StoredInstance};
+use hilum_dicom::scan::{Place, Stamp, StoredInstance};
 
 use recorded::Told;
 
@@ -88,10 +89,10 @@ impl Found {
             let instance = looking.instance(study, series, asked);
             let patient = looking.patient(study);
             match instance {
-                Ok(instance) => {
+                Ok((instance, path, length)) => {
                     let class = instance.sop_class_uid.as_str();
                     found.told.given(patient, study, asked, class);
-                    found.give(asked, &instance);
+                    found.give(asked, path, length);
                 }
                 Err(error) => {
                     found.told.missing(patient, study, asked);
@@ -111,7 +112,7 @@ impl Found {
         found
     }
 
-    fn give(&mut self, asked: &DocumentRequest, instance: &StoredInstance) {
+    fn give(&mut self, asked: &DocumentRequest, path: PathBuf, length: u64) {
         let content_id = format!("instance-{}@hilum", self.parts.len() + 1);
         self.response.documents.push(DocumentResponse {
             home_community_id: asked.home_community_id.clone(),
@@ -126,9 +127,9 @@ impl Found {
             content_id,
             content_type: MIME_TYPE.to_owned(),
             source: PartSource::File {
-                path: instance.path.clone(),
+                path,
                 offset: 0,
-                length: instance.stamp.size,
+                length,
             },
         });
     }
@@ -150,7 +151,7 @@ impl<'a> Looking<'a> {
         study: &'a str,
         series: &str,
         asked: &DocumentRequest,
-    ) -> Result<StoredInstance, RegistryError> {
+    ) -> Result<(StoredInstance, PathBuf, u64), RegistryError> {
         let here = &self.room.config.repository_unique_id;
         let sop = asked.document_unique_id.as_str();
         if asked.repository_unique_id != *here {
@@ -179,15 +180,15 @@ impl<'a> Looking<'a> {
         if of_series.uid.as_str() != series {
             return Err(nothing());
         }
-        can_be_given(instance, syntaxes)
+        let (path, length) = can_be_given(instance, syntaxes)
             .map_err(|problem| refused(format!("{study}:{series}:{sop}: {problem}")))?;
-        Ok(instance.clone())
+        Ok((instance.clone(), path, length))
     }
 
     /// The patient of a study that was looked up, as CX.
     fn patient(&self, study: &str) -> Option<String> {
         let loaded = self.studies.get(study)?.as_ref().ok()?.as_ref()?;
-        Some(loaded.indexed.patient_id.clone())
+        loaded.indexed.patient_id.clone()
     }
 
     fn study(&mut self, uid: &'a str) -> Result<Option<Arc<Loaded>>, RegistryError> {
@@ -203,7 +204,8 @@ impl<'a> Looking<'a> {
     }
 }
 
-fn can_be_given(instance: &StoredInstance, syntaxes: &[String]) -> Result<(), String> {
+/// The file of an instance and its length.
+fn can_be_given(instance: &StoredInstance, syntaxes: &[String]) -> Result<(PathBuf, u64), String> {
     let stored = instance.transfer_syntax_uid.as_str();
     if syntaxes.is_empty() {
         return Err("the request names no transfer syntax".to_owned());
@@ -213,14 +215,17 @@ fn can_be_given(instance: &StoredInstance, syntaxes: &[String]) -> Result<(), St
             "it is stored in transfer syntax {stored}, which the request does not name"
         ));
     }
-    match fs::metadata(&instance.path).and_then(|metadata| Stamp::of(&metadata)) {
-        Ok(stamp) if stamp == instance.stamp => Ok(()),
+    let Place::File { path, stamp } = &instance.place else {
+        return Err("it is in an archive that cannot be asked".to_owned());
+    };
+    match fs::metadata(path).and_then(|metadata| Stamp::of(&metadata)) {
+        Ok(now) if now == *stamp => Ok((path.clone(), stamp.size)),
         Ok(_) => Err("its file has changed since it was imported; import it again".to_owned()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err("its file is not where it was when it was imported".to_owned())
         }
         Err(error) => {
-            tracing::error!(path = %instance.path.display(), %error, "an image cannot be read");
+            tracing::error!(path = %path.display(), %error, "an image cannot be read");
             Err("its file cannot be read".to_owned())
         }
     }

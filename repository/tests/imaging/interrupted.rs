@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
 use hilum_repository::imaging::{Fate, check_store};
 use xds_schemas::codes::status::AvailabilityStatus::{Approved, Deprecated};
 use xds_schemas::codes::status::ResponseStatus;
@@ -106,14 +108,23 @@ async fn a_lost_replacement_is_not_made_twice() {
     assert_eq!(one_manifest(&site, patient, 1).await, manifest);
 }
 
+/// Does something to the index behind the back of the imaging source.
+fn index(site: &Site, sql: &str) {
+    let index = site.folder.path().join("images").join("index.db");
+    let mut index = SqliteConnection::establish(&index.to_string_lossy()).unwrap();
+    index.batch_execute(sql).unwrap();
+}
+
 #[tokio::test]
 async fn an_index_that_was_lost_comes_back() {
     let site = Site::open().await;
     let phantoms = phantoms(&site.dicom());
     let (folder, patient) = (&phantoms[2].folder, phantoms[2].patient_id);
     let manifest = sent(&site.import_one(folder).await);
-    let index = site.folder.path().join("images");
-    fs::remove_file(index.join(format!("{}.json", phantoms[2].study_instance_uid))).unwrap();
+    index(
+        &site,
+        "DELETE FROM instances; DELETE FROM series; DELETE FROM studies",
+    );
     let imported = site.import_one(folder).await;
     assert_eq!(sent(&imported), manifest);
     assert_eq!(one_manifest(&site, patient, 0).await, manifest);
@@ -132,10 +143,10 @@ async fn an_index_that_was_damaged_comes_back() {
     let phantoms = phantoms(&site.dicom());
     let (folder, patient) = (&phantoms[2].folder, phantoms[2].patient_id);
     let manifest = sent(&site.import_one(folder).await);
-    let index = site.folder.path().join("images");
-    let file = index.join(format!("{}.json", phantoms[2].study_instance_uid));
-    let whole = fs::read(&file).unwrap();
-    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    index(
+        &site,
+        "UPDATE studies SET facts = substr(facts, 1, 40), generation = generation + 1",
+    );
     let found = check_store(&site.config.store).unwrap_err();
     assert!(found.to_string().contains("damaged"), "{found}");
     let images = images(folder);

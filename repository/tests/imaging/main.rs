@@ -10,4 +10,5 @@ mod interrupted;
 #[path = "../room/link.rs"]
 mod link;
 mod retrieve;
+mod sent;
 mod site;

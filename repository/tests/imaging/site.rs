@@ -52,9 +52,9 @@ pub(crate) struct Site {
     pub(crate) config: ImagingConfig,
     pub(crate) imaging: String,
     pub(crate) registry: String,
-    repository: String,
-    codes: AffinityCodes,
-    audit: Audit,
+    pub(crate) repository: String,
+    pub(crate) codes: AffinityCodes,
+    pub(crate) audit: Audit,
 }
 
 /// What came back: SOP Instance UID and SHA-256 of the file.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::below;
 use hilum_dicom::Uid;
-use hilum_dicom::scan::{Series, Stamp, StoredInstance, Study};
+use hilum_dicom::scan::{Place, Series, Stamp, StoredInstance, Study};
 
 /// What was found, with those of the known instances that are elsewhere and still as they were.
 /// What the study says of itself is what was found last. What was rejected once stays so.
@@ -18,11 +18,14 @@ pub(super) fn merged(known: &Study, found: Study, roots: &[PathBuf]) -> Study {
         .map(|it| it.sop_instance_uid.clone())
         .collect();
     let stays = |it: &&StoredInstance| {
-        let as_it_was = || {
-            let now = fs::metadata(&it.path).and_then(|metadata| Stamp::of(&metadata));
-            now.is_ok_and(|now| now == it.stamp)
+        let stays = match &it.place {
+            Place::Archive(_) => true,
+            Place::File { path, stamp } => {
+                let now = fs::metadata(path).and_then(|metadata| Stamp::of(&metadata));
+                !below(roots, path) && now.is_ok_and(|now| now == *stamp)
+            }
         };
-        !here.contains(&it.sop_instance_uid) && !below(roots, &it.path) && as_it_was()
+        stays && !here.contains(&it.sop_instance_uid)
     };
     let mut some_stay = false;
     for series in &known.series {

@@ -1,0 +1,506 @@
+//! What is to be done for studies, and by whom: arrivals, publishing, what is kept back.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::Context;
+use diesel::prelude::*;
+use hilum_dicom::Uid;
+use hilum_dicom::instance::Instance;
+use hilum_dicom::scan::{Place, Series, StoredInstance, Study};
+use serde::{Deserialize, Serialize};
+
+use super::schema::{quarantined, studies};
+use super::{Index, milliseconds, rows};
+
+/// An instance that has come to stay.
+#[derive(Debug)]
+pub(in crate::imaging) struct Arrival {
+    /// What its file says.
+    pub(in crate::imaging) instance: Instance,
+    /// What it takes back, if it is a rejection note: Study and SOP Instance UIDs.
+    pub(in crate::imaging) rejects: Option<Vec<(Uid, Uid)>>,
+    /// Where it is.
+    pub(in crate::imaging) place: Place,
+}
+
+/// What became of an arrival.
+#[derive(Debug)]
+pub(in crate::imaging) enum Added {
+    /// It is in the index.
+    New,
+    /// One of its name is in the index already, here.
+    Known(Box<StoredInstance>),
+    /// It cannot be in the study that it names.
+    Unfit(&'static str),
+}
+
+/// Something that is kept back until somebody decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantined {
+    /// Its number here.
+    pub number: i64,
+    /// Study Instance UID.
+    pub study_instance_uid: String,
+    /// Series Instance UID.
+    pub series_instance_uid: String,
+    /// SOP Instance UID.
+    pub sop_instance_uid: String,
+    /// Patient ID.
+    pub patient_id: String,
+    /// Milliseconds since 1970.
+    pub arrived: i64,
+    /// Where it came from.
+    pub origin: String,
+    /// Why it is kept back.
+    pub reasons: Vec<String>,
+    /// Its file.
+    pub path: PathBuf,
+}
+
+/// A study is somebody's for so long at most.
+const CLAIM_MILLISECONDS: i64 = 600_000;
+
+/// Who works on a study.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::imaging) enum Claimant {
+    /// The node, which publishes what was sent to it.
+    Node,
+    /// The command that imports folders, of which only one runs at a time.
+    Import,
+}
+
+impl Claimant {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Import => "import",
+        }
+    }
+}
+
+/// Studies that nobody else works on.
+#[diesel::dsl::auto_type]
+fn claimable(claimant: Claimant, now: i64) -> _ {
+    let own: &'static str = claimant.as_str();
+    studies::claimed_until
+        .le(now)
+        .or(studies::claimed_by.eq(own))
+}
+
+/// When a study that changed is to be published.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::imaging) struct Settling {
+    /// Now, in milliseconds since 1970.
+    pub(in crate::imaging) now: i64,
+    /// After so many milliseconds without another arrival.
+    pub(in crate::imaging) quiet: i64,
+}
+
+impl Index {
+    /// Adds instances to their studies, all in one transaction.
+    pub(in crate::imaging) fn add(
+        &self,
+        arrivals: &[Arrival],
+        settling: Settling,
+    ) -> anyhow::Result<Vec<Added>> {
+        self.connections.write(|connection| {
+            let uids: Vec<&str> = arrivals
+                .iter()
+                .map(|it| it.instance.sop_instance_uid.as_str())
+                .collect();
+            let known = rows::find_instances(connection, &uids)?;
+            let mut adding = Adding {
+                connection,
+                known,
+                studies: BTreeMap::new(),
+            };
+            let added: Vec<Added> = arrivals
+                .iter()
+                .map(|arrival| adding.one(arrival))
+                .collect::<Result<_, _>>()?;
+            adding.save(settling)?;
+            Ok(added)
+        })
+    }
+
+    /// Studies for which something is to be done now, those that have waited longest first.
+    pub(in crate::imaging) fn due(&self, now: i64, most: i64) -> anyhow::Result<Vec<Uid>> {
+        let uids: Vec<String> = self.connections.read(|connection| {
+            let due = studies::table
+                .filter(studies::due.le(now))
+                .filter(claimable(Claimant::Node, now))
+                .order(studies::due)
+                .limit(most)
+                .select(studies::uid);
+            Ok(due.load(connection)?)
+        })?;
+        Ok(uids.iter().filter_map(|uid| Uid::parse(uid).ok()).collect())
+    }
+
+    /// Takes a study for oneself, unless the other has it. Each works on one study at a time, so what
+    /// it claimed before was left by a process that ended.
+    pub(in crate::imaging) fn claim(
+        &self,
+        study: &Uid,
+        claimant: Claimant,
+        now: i64,
+    ) -> anyhow::Result<bool> {
+        self.connections.write(|connection| {
+            let free = studies::table
+                .filter(studies::uid.eq(study.as_str()))
+                .filter(claimable(claimant, now));
+            let claimed = diesel::update(free)
+                .set((
+                    studies::claimed_by.eq(claimant.as_str()),
+                    studies::claimed_until.eq(now + CLAIM_MILLISECONDS),
+                ))
+                .execute(connection)?;
+            Ok(claimed == 1)
+        })
+    }
+
+    /// Lets a study go. If nothing has changed since `generation`, nothing more is to be done for it.
+    pub(in crate::imaging) fn done(&self, study: &Uid, generation: i64) -> anyhow::Result<()> {
+        self.connections.write(|connection| {
+            let of_study = studies::table.filter(studies::uid.eq(study.as_str()));
+            diesel::update(of_study.filter(studies::generation.eq(generation)))
+                .set((
+                    studies::due.eq(None::<i64>),
+                    studies::attempts.eq(0),
+                    studies::trouble.eq(None::<String>),
+                ))
+                .execute(connection)?;
+            diesel::update(of_study)
+                .set(studies::claimed_until.eq(0_i64))
+                .execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// Lets a study go for which something could not be done; it is tried again at `due`.
+    pub(in crate::imaging) fn put_off(
+        &self,
+        study: &Uid,
+        trouble: &str,
+        due: Option<i64>,
+    ) -> anyhow::Result<()> {
+        self.connections.write(|connection| {
+            diesel::update(studies::table.filter(studies::uid.eq(study.as_str())))
+                .set((
+                    studies::due.eq(due),
+                    studies::attempts.eq(studies::attempts + 1),
+                    studies::trouble.eq(trouble),
+                    studies::claimed_until.eq(0_i64),
+                ))
+                .execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// How often publishing a study has failed since it changed.
+    pub(in crate::imaging) fn attempts(&self, study: &Uid) -> anyhow::Result<i32> {
+        self.connections.read(|connection| {
+            let of_study = studies::table.filter(studies::uid.eq(study.as_str()));
+            let attempts = of_study.select(studies::attempts).first(connection);
+            Ok(attempts.optional()?.unwrap_or(0))
+        })
+    }
+
+    /// Keeps something back.
+    pub(in crate::imaging) fn quarantine(
+        &self,
+        instance: &Instance,
+        origin: &str,
+        reasons: &[String],
+        path: &Path,
+        arrived: i64,
+    ) -> anyhow::Result<()> {
+        self.connections.write(|connection| {
+            let row = (
+                quarantined::study_uid.eq(instance.study_instance_uid.as_str()),
+                quarantined::series_uid.eq(instance.series_instance_uid.as_str()),
+                quarantined::uid.eq(instance.sop_instance_uid.as_str()),
+                quarantined::patient_id.eq(instance.patient.id.as_deref().unwrap_or_default()),
+                quarantined::arrived.eq(arrived),
+                quarantined::origin.eq(origin),
+                quarantined::reasons.eq(serde_json::to_string(reasons)?),
+                quarantined::path.eq(path.to_string_lossy()),
+            );
+            // The same file for the same reasons is kept back once.
+            diesel::replace_into(quarantined::table)
+                .values(row)
+                .execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// What is kept back, in the order of arrival; of one study or of all.
+    pub(in crate::imaging) fn quarantined(
+        &self,
+        study: Option<&str>,
+    ) -> anyhow::Result<Vec<Quarantined>> {
+        type Row = (
+            i64,
+            String,
+            String,
+            String,
+            String,
+            i64,
+            String,
+            String,
+            String,
+        );
+        let rows: Vec<Row> = self.connections.read(|connection| {
+            let mut all = quarantined::table.order(quarantined::number).into_boxed();
+            if let Some(study) = study {
+                all = all.filter(quarantined::study_uid.eq(study));
+            }
+            Ok(all.load(connection)?)
+        })?;
+        let one = |row: Row| {
+            Ok(Quarantined {
+                number: row.0,
+                study_instance_uid: row.1,
+                series_instance_uid: row.2,
+                sop_instance_uid: row.3,
+                patient_id: row.4,
+                arrived: row.5,
+                origin: row.6,
+                reasons: serde_json::from_str(&row.7)?,
+                path: PathBuf::from(row.8),
+            })
+        };
+        rows.into_iter().map(one).collect()
+    }
+
+    /// Whether a file is kept back, or was let go: then nobody asks again.
+    pub(in crate::imaging) fn end_quarantine(&self, number: i64) -> anyhow::Result<()> {
+        self.connections.write(|connection| {
+            diesel::delete(quarantined::table.find(number)).execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// Lets go what is kept back of a study as a whole. Says whether there was something.
+    pub(in crate::imaging) fn release(&self, study: &Uid, now: i64) -> anyhow::Result<bool> {
+        self.connections.write(|connection| {
+            let held = studies::table
+                .filter(studies::uid.eq(study.as_str()))
+                .filter(studies::held.is_not_null());
+            let released = diesel::update(held)
+                .set((
+                    studies::held.eq(None::<String>),
+                    studies::released.eq(true),
+                    studies::due.eq(now),
+                    studies::generation.eq(studies::generation + 1),
+                ))
+                .execute(connection)?;
+            Ok(released == 1)
+        })
+    }
+
+    /// The studies that are kept back as a whole, and why.
+    pub(in crate::imaging) fn held(&self) -> anyhow::Result<Vec<(String, Vec<String>)>> {
+        let rows: Vec<(String, Option<String>)> = self.connections.read(|connection| {
+            let held = studies::table.filter(studies::held.is_not_null());
+            let held = held.order(studies::number);
+            Ok(held
+                .select((studies::uid, studies::held))
+                .load(connection)?)
+        })?;
+        let one = |(uid, held): (String, Option<String>)| {
+            let reasons = serde_json::from_str(&held.unwrap_or_default())?;
+            Ok((uid, reasons))
+        };
+        rows.into_iter().map(one).collect()
+    }
+}
+
+/// Arrivals on their way into their studies. Only what they touch is read: a study may have thousands
+/// of instances, which come one by one.
+struct Adding<'c> {
+    connection: &'c mut SqliteConnection,
+    /// By SOP Instance UID: the study they are in, and what is known of them.
+    known: HashMap<String, (String, StoredInstance)>,
+    studies: BTreeMap<Uid, Growing>,
+}
+
+/// A study to which something is added.
+struct Growing {
+    number: i64,
+    /// Without its instances, and with those series that grow.
+    study: Study,
+    series: HashMap<Uid, i64>,
+    added: Vec<(i64, StoredInstance)>,
+}
+
+impl Adding<'_> {
+    fn one(&mut self, arrival: &Arrival) -> anyhow::Result<Added> {
+        let instance = &arrival.instance;
+        let uid = instance.sop_instance_uid.as_str();
+        if let Some((study, known)) = self.known.get(uid) {
+            if study != instance.study_instance_uid.as_str() {
+                return Ok(Added::Unfit(
+                    "its SOP Instance UID is that of an instance of another study",
+                ));
+            }
+            return Ok(Added::Known(Box::new(known.clone())));
+        }
+        if let Some(rejected) = &arrival.rejects {
+            self.reject(rejected)?;
+            return Ok(Added::New);
+        }
+        let growing = self.growing(instance)?;
+        if growing.study.patient.id != instance.patient.id {
+            return Ok(Added::Unfit(
+                "its Patient ID differs from that of the same study's other instances",
+            ));
+        }
+        if growing.study.rejected.contains(&instance.sop_instance_uid) {
+            return Ok(Added::Unfit("a rejection note has taken it back"));
+        }
+        let series = self.series(instance)?;
+        let of_study = &instance.study_instance_uid;
+        let growing = self
+            .studies
+            .get_mut(of_study)
+            .context("a study that grows")?;
+        let place = arrival.place.clone();
+        let stored = growing.study.add(instance.clone(), place).clone();
+        growing.added.push((series, stored.clone()));
+        self.known
+            .insert(uid.to_owned(), (of_study.to_string(), stored));
+        Ok(Added::New)
+    }
+
+    /// Takes instances back, in whatever studies they are that are here.
+    fn reject(&mut self, rejected: &[(Uid, Uid)]) -> anyhow::Result<()> {
+        self.flush()?;
+        let mut by_study: BTreeMap<&Uid, Vec<&Uid>> = BTreeMap::new();
+        for (study, instance) in rejected {
+            by_study.entry(study).or_default().push(instance);
+        }
+        for (study, instances) in by_study {
+            let Some((number, _)) = head(self.connection, study)? else {
+                continue;
+            };
+            let Some(mut indexed) = super::read(self.connection, study)? else {
+                continue;
+            };
+            indexed
+                .study
+                .rejected
+                .extend(instances.into_iter().cloned());
+            indexed.study.drop_rejected();
+            rows::save(self.connection, number, &indexed.study)?;
+            self.studies.remove(study);
+            self.growing_of(study)?;
+        }
+        Ok(())
+    }
+
+    fn growing(&mut self, instance: &Instance) -> anyhow::Result<&Growing> {
+        let uid = &instance.study_instance_uid;
+        if !self.growing_of(uid)? {
+            let study = Study::of(instance);
+            let number = super::insert(self.connection, &study)?;
+            self.studies.insert(uid.clone(), Growing::of(number, study));
+        }
+        self.studies.get(uid).context("a study that grows")
+    }
+
+    /// Whether this study is here.
+    fn growing_of(&mut self, uid: &Uid) -> anyhow::Result<bool> {
+        if self.studies.contains_key(uid) {
+            return Ok(true);
+        }
+        let Some((number, facts)) = head(self.connection, uid)? else {
+            return Ok(false);
+        };
+        let study = serde_json::from_str(&facts)?;
+        self.studies.insert(uid.clone(), Growing::of(number, study));
+        Ok(true)
+    }
+
+    /// The row of an instance's series.
+    fn series(&mut self, instance: &Instance) -> anyhow::Result<i64> {
+        let of_study = &instance.study_instance_uid;
+        let growing = self
+            .studies
+            .get_mut(of_study)
+            .context("a study that grows")?;
+        let uid = &instance.series_instance_uid;
+        if let Some(number) = growing.series.get(uid) {
+            return Ok(*number);
+        }
+        let found = rows::find_series(self.connection, growing.number, uid)?;
+        let (number, series) = match found {
+            Some(found) => found,
+            None => {
+                let series = Series::of(instance);
+                let number = rows::save_one_series(self.connection, growing.number, &series, 0)?;
+                (number, series)
+            }
+        };
+        growing.study.series.push(series);
+        growing.series.insert(uid.clone(), number);
+        Ok(number)
+    }
+
+    /// Writes what has been added until now.
+    fn flush(&mut self) -> anyhow::Result<()> {
+        for growing in self.studies.values_mut() {
+            let added = std::mem::take(&mut growing.added);
+            rows::insert_instances(self.connection, growing.number, &added)?;
+            for series in &mut growing.study.series {
+                let number = growing.series[&series.uid];
+                let more = std::mem::take(&mut series.instances).len();
+                rows::grow_series(self.connection, number, series, more)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn save(mut self, settling: Settling) -> anyhow::Result<()> {
+        self.flush()?;
+        for growing in self.studies.into_values() {
+            let mut study = growing.study;
+            study.series.clear();
+            rows::recount(self.connection, growing.number, &study)?;
+            diesel::update(studies::table.find(growing.number))
+                .set((
+                    studies::generation.eq(studies::generation + 1),
+                    studies::due.eq(settling.now + settling.quiet),
+                    studies::attempts.eq(0),
+                    studies::changed.eq(settling.now),
+                ))
+                .execute(self.connection)?;
+        }
+        Ok(())
+    }
+}
+
+impl Growing {
+    fn of(number: i64, study: Study) -> Self {
+        Self {
+            number,
+            study,
+            series: HashMap::new(),
+            added: Vec::new(),
+        }
+    }
+}
+
+fn head(connection: &mut SqliteConnection, study: &Uid) -> anyhow::Result<Option<(i64, String)>> {
+    let row = studies::table
+        .filter(studies::uid.eq(study.as_str()))
+        .select((studies::number, studies::facts));
+    Ok(row.first(connection).optional()?)
+}
+
+/// Now, in milliseconds since 1970.
+pub(in crate::imaging) fn now() -> i64 {
+    milliseconds(SystemTime::now())
+}
