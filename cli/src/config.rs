@@ -114,6 +114,9 @@ impl Config {
             *path = folder.join(&*path);
         }
         in_folder(&mut self.imaging.store, "file:", folder);
+        for path in &mut self.imaging.watch {
+            *path = folder.join(&*path);
+        }
         in_folder(&mut self.recipient.store, "file:", folder);
     }
 

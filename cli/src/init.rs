@@ -201,10 +201,6 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
             "settled_seconds",
             hilum_repository::SETTLED_SECONDS.to_string(),
         ),
-        (
-            "retrieve_ae_title",
-            hilum_repository::imaging::RETRIEVE_AE_TITLE.to_owned(),
-        ),
         ("waiting", asynchronous.waiting.to_string()),
         ("sending", asynchronous.sending.to_string()),
         ("attempts", asynchronous.attempts.to_string()),
@@ -215,7 +211,7 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
         ),
         ("limits", limits()?),
     ];
-    let values = values.into_iter().chain(subscriptions());
+    let values = values.into_iter().chain(subscriptions()).chain(imaging());
     let values: Vec<(&str, String)> = values.collect();
     let fill =
         |text: String, (name, value): &(&str, String)| text.replace(&format!("{{{name}}}"), value);
@@ -231,6 +227,15 @@ fn absolute(url: &str, scheme: &str) -> anyhow::Result<String> {
         }
         _ => Ok(url.to_owned()),
     }
+}
+
+/// The defaults of `[imaging]`.
+fn imaging() -> [(&'static str, String); 2] {
+    use hilum_repository::imaging::{RETRIEVE_AE_TITLE, SETTLE_SECONDS};
+    [
+        ("retrieve_ae_title", RETRIEVE_AE_TITLE.to_owned()),
+        ("settle_seconds", SETTLE_SECONDS.to_string()),
+    ]
 }
 
 /// The defaults of `[subscriptions]`.

@@ -15,6 +15,7 @@ mod inbox;
 mod init;
 mod log;
 mod media;
+mod quarantine;
 mod query;
 mod refusal;
 mod remove;
@@ -65,6 +66,8 @@ enum Command {
     Remove(remove::Arguments),
     /// Make folders of DICOM files findable (RAD-68)
     Import(import::Arguments),
+    /// Look at what did not pass at the door of the imaging source, and decide
+    Quarantine(quarantine::Arguments),
     /// Register a patient's imaging summary, which is made when it is retrieved (ITI-61)
     Summary(summary::Arguments),
     /// Write documents on a medium (ITI-32)
@@ -102,6 +105,7 @@ async fn main() -> ExitCode {
         Command::Feed(arguments) => feed::run(&arguments).await,
         Command::Remove(arguments) => remove::run(&arguments).await,
         Command::Import(arguments) => import::run(&arguments).await,
+        Command::Quarantine(arguments) => quarantine::run(&arguments),
         Command::Summary(arguments) => summary::run(&arguments).await,
         Command::Export(arguments) => export::run(&arguments).await,
         Command::Media(arguments) => media::run(&arguments).await,

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use hilum_audit::Audit;
@@ -86,6 +87,7 @@ pub(crate) async fn open(
                 "[imaging]: there is no [repository] url, so what is sent here is not registered"
             ),
         }
+        imaging.watch();
         rooms.push(room("imaging", address, imaging, |imaging, incoming| {
             Box::pin(async move { imaging::routes::serve(&imaging, incoming).await })
         }));
@@ -235,6 +237,10 @@ pub(crate) fn imaging_config(
     }
     wanted.utc_offset = config.imaging.utc_offset.unwrap_or_default();
     wanted.department = department(codes);
+    if let Some(seconds) = config.imaging.settle_seconds {
+        wanted.settle = Duration::from_secs(seconds.into());
+    }
+    wanted.watch.clone_from(&config.imaging.watch);
     Ok(wanted)
 }
 

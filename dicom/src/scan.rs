@@ -236,6 +236,14 @@ impl Study {
     }
 }
 
+/// The files below a folder, by name. What cannot be listed is left out.
+pub fn files_below(root: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut listing = Listing::default();
+    listing.root(root)?;
+    listing.files.sort();
+    Ok(listing.files)
+}
+
 /// Scans folders and single files. `progress` is told after every file how many of how many are
 /// read. Fails only if one of them itself cannot be listed.
 pub fn scan(roots: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> io::Result<Scan> {

@@ -14,9 +14,11 @@ mod iti18_registry_stored_query;
 mod manifest;
 mod publish;
 mod publisher;
+pub mod quarantine;
 mod rad68_provide_and_register_imaging_document_set;
 mod rad69_retrieve_imaging_document_set;
 pub mod routes;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,7 +31,7 @@ use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
 use hilum_dicom::moment::UtcOffset;
 
 pub use import::{Fate, Imported, Importing, Progress, Report, import};
-pub use index::work::Quarantined;
+pub use index::kept_back::Quarantined;
 pub use intake::Taken;
 pub use publisher::Publishing;
 
@@ -68,6 +70,8 @@ pub struct ImagingConfig {
     pub department: Department,
     /// [`SETTLE_SECONDS`]
     pub settle: Duration,
+    /// Folders from which files are taken as soon as they are complete.
+    pub watch: Vec<PathBuf>,
 }
 
 /// Metadata that a DICOM file does not say: how the department labels its studies.
@@ -121,6 +125,7 @@ impl ImagingConfig {
             utc_offset: UtcOffset::default(),
             department: Department::default(),
             settle: Duration::from_secs(SETTLE_SECONDS),
+            watch: Vec::new(),
         }
     }
 }
@@ -167,7 +172,27 @@ impl ImagingSource {
     /// # Errors
     /// If the file cannot be read, or nothing can be kept here.
     pub async fn take_file(&self, file: &Path, origin: &str) -> anyhow::Result<Taken> {
-        let intake = self.room.intake.clone();
+        self.room.take_file(file, origin).await
+    }
+
+    /// Publishes from now on what is sent here: a manifest for each study when nothing more of it
+    /// comes. Must be called in a tokio runtime; it ends with the source.
+    pub fn publish(&self, publishing: Publishing) {
+        tokio::spawn(publisher::run(publishing, Arc::downgrade(&self.room)));
+    }
+
+    /// Takes files from the watched folders from now on. Must be called in a tokio runtime; it ends
+    /// with the source.
+    pub fn watch(&self) {
+        for folder in &self.room.config.watch {
+            tokio::spawn(watch::run(folder.clone(), Arc::downgrade(&self.room)));
+        }
+    }
+}
+
+impl Room {
+    async fn take_file(&self, file: &Path, origin: &str) -> anyhow::Result<Taken> {
+        let intake = self.intake.clone();
         let (file, origin) = (file.to_owned(), origin.to_owned());
         let looked = tokio::task::spawn_blocking(move || {
             let incoming = intake.begin()?;
@@ -176,15 +201,9 @@ impl ImagingSource {
             Intake::look(incoming, &origin)
         });
         match looked.await?? {
-            Ok(object) => self.room.intake.take(object).await,
+            Ok(object) => self.intake.take(object).await,
             Err(reason) => Ok(Taken::Refused(reason)),
         }
-    }
-
-    /// Publishes from now on what is sent here: a manifest for each study when nothing more of it
-    /// comes. Must be called in a tokio runtime; it ends with the source.
-    pub fn publish(&self, publishing: Publishing) {
-        tokio::spawn(publisher::run(publishing, Arc::downgrade(&self.room)));
     }
 }
 

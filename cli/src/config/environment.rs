@@ -59,7 +59,7 @@ pub(super) fn apply(
 }
 
 /// Keys outside of `[limits]` that are numbers.
-const NUMBERS: [&str; 10] = [
+const NUMBERS: [&str; 11] = [
     "segment_bytes",
     "max_results",
     "connections",
@@ -70,9 +70,17 @@ const NUMBERS: [&str; 10] = [
     "attempts",
     "pause_seconds",
     "max_submissions",
+    "settle_seconds",
 ];
 /// Keys that are lists, whose items stand behind commas.
-const LISTS: [&str; 5] = ["trust", "reply_to", "recipients", "store_trust", "notify"];
+const LISTS: [&str; 6] = [
+    "trust",
+    "reply_to",
+    "recipients",
+    "store_trust",
+    "notify",
+    "watch",
+];
 
 /// Variables are text; a few keys are numbers or lists.
 fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {

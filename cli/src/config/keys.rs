@@ -75,6 +75,8 @@ pub(super) const SECTIONS: [(&str, &[&str]); 12] = [
             "store",
             "retrieve_ae_title",
             "utc_offset",
+            "settle_seconds",
+            "watch",
         ],
     ),
     (

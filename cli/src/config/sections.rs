@@ -164,6 +164,11 @@ pub(crate) struct ImagingSection {
     pub(crate) retrieve_ae_title: Option<String>,
     /// Local time of studies that do not say how far from UTC they are.
     pub(crate) utc_offset: Option<UtcOffset>,
+    /// Seconds without another object after which a study that was sent is published.
+    pub(crate) settle_seconds: Option<u32>,
+    /// Folders from which files are taken.
+    #[serde(default)]
+    pub(crate) watch: Vec<PathBuf>,
 }
 
 /// The Document Recipient.

@@ -92,7 +92,10 @@ CREATE TABLE quarantined (
     -- JSON: sentences.
     reasons TEXT NOT NULL,
     -- The file.
-    path TEXT NOT NULL UNIQUE
+    path TEXT NOT NULL UNIQUE,
+    -- Whether somebody has let it go: it is not kept back again.
+    released BOOLEAN NOT NULL DEFAULT FALSE
 );
 
 CREATE INDEX quarantined_by_study ON quarantined (study_uid);
+CREATE INDEX quarantined_by_uid ON quarantined (uid);

@@ -228,7 +228,7 @@ async fn register(
         let known = match publish::known(index, &uid, remarks)? {
             None => None,
             Some(known) => match publish::settled(importing, index, known, remarks).await? {
-                Settled::Known(known) => known,
+                Settled::Known(known) => known.map(|known| *known),
                 Settled::Unanswered(why) => return Ok(Fate::Unanswered(why)),
             },
         };

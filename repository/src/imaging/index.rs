@@ -5,6 +5,7 @@
 //! it: whoever worked with an older one begins anew, so nothing that arrives meanwhile is lost.
 
 mod connection;
+pub(super) mod kept_back;
 mod names;
 mod rows;
 mod schema;

@@ -52,7 +52,7 @@ pub(super) struct Object {
 #[derive(Debug, Clone)]
 pub(super) struct Intake {
     objects: Objects,
-    queue: SyncSender<(Object, oneshot::Sender<anyhow::Result<Taken>>)>,
+    queue: SyncSender<Waiting>,
     /// Rung when there is something to publish.
     pub(super) arrived: Arc<Notify>,
 }
@@ -104,11 +104,12 @@ impl Intake {
     /// Takes an object. When this returns, it is safe.
     pub(super) async fn take(&self, object: Object) -> anyhow::Result<Taken> {
         let (answer, answered) = oneshot::channel();
-        let queue = self.queue.clone();
+        let (queue, object) = (self.queue.clone(), Box::new(object));
         // The queue is short: who brings more than it holds waits.
-        tokio::task::spawn_blocking(move || queue.send((object, answer)))
+        tokio::task::spawn_blocking(move || queue.send((object, answer)).is_ok())
             .await?
-            .map_err(|_| anyhow!("the intake is closed"))?;
+            .then_some(())
+            .context("the intake is closed")?;
         answered.await.context("the intake has lost an object")?
     }
 }
@@ -121,7 +122,7 @@ struct Entering {
     arrived: Arc<Notify>,
 }
 
-type Waiting = (Object, oneshot::Sender<anyhow::Result<Taken>>);
+type Waiting = (Box<Object>, oneshot::Sender<anyhow::Result<Taken>>);
 
 impl Entering {
     fn run(&self, waiting: &Receiver<Waiting>) {
@@ -132,7 +133,8 @@ impl Entering {
             {
                 batch.push(next);
             }
-            let (objects, answers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+            let unboxed = batch.into_iter().map(|(object, answer)| (*object, answer));
+            let (objects, answers): (Vec<_>, Vec<_>) = unboxed.unzip();
             match self.enter(objects) {
                 Ok(taken) => {
                     self.arrived.notify_one();

@@ -40,7 +40,7 @@ pub(super) async fn publish(
             return Ok(None);
         };
         let known = match settled(importing, index, known, remarks).await? {
-            Settled::Known(Some(known)) => known,
+            Settled::Known(Some(known)) => *known,
             Settled::Known(None) => return Ok(None),
             Settled::Unanswered(why) => return Ok(Some((Fate::Unanswered(why), 0))),
         };
@@ -150,7 +150,7 @@ fn emptied(index: &Index, known: Option<&Indexed>, now: &Indexed) -> anyhow::Res
 /// What became of a manifest that was planned earlier.
 pub(super) enum Settled {
     /// The study as it is in the index now; one that was never registered is not.
-    Known(Option<Indexed>),
+    Known(Option<Box<Indexed>>),
     /// Nobody answered.
     Unanswered(String),
 }
@@ -163,7 +163,7 @@ pub(super) async fn settled(
     remarks: &mut Vec<String>,
 ) -> anyhow::Result<Settled> {
     let Some(plan) = known.planned.take() else {
-        return Ok(Settled::Known(Some(known)));
+        return Ok(Settled::Known(Some(Box::new(known))));
     };
     let arrived = match importing.registry {
         Some(registry) => match iti18::send(importing, registry, &plan).await? {
@@ -191,7 +191,7 @@ pub(super) async fn settled(
         return Ok(Settled::Known(None));
     }
     index.set_manifests(&known.study.uid, known.registered.as_ref(), None)?;
-    Ok(Settled::Known(Some(known)))
+    Ok(Settled::Known(Some(Box::new(known))))
 }
 
 /// Hands the planned manifest in, with the plan in the index before and the answer after.

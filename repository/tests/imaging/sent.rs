@@ -158,3 +158,30 @@ async fn what_was_acknowledged_is_published_after_a_restart() {
     // What is due is due as it was told when it came, which is in ten seconds.
     assert_eq!(manifests(&site, phantom.patient_id, 1).await, 1);
 }
+
+#[tokio::test]
+async fn a_watched_folder_is_emptied_into_studies() {
+    let site = Site::open().await;
+    let phantom = phantoms(&site.dicom()).remove(2);
+    let watched = site.folder.path().join("watched");
+    fs::create_dir_all(watched.join("below")).unwrap();
+    fs::write(watched.join("letter.txt"), "no image").unwrap();
+    fs::write(watched.join("unfinished.part"), "no image yet").unwrap();
+    for file in files(&phantom.folder) {
+        fs::rename(&file, watched.join("below").join(file.file_name().unwrap())).unwrap();
+    }
+    let config = ImagingConfig {
+        settle: Duration::from_millis(300),
+        watch: vec![watched.clone()],
+        ..site.config.clone()
+    };
+    let source = ImagingSource::open(config, site.audit.clone()).unwrap();
+    source.publish(publishing(&site));
+    source.watch();
+    assert_eq!(manifests(&site, phantom.patient_id, 1).await, 1);
+    assert!(files(&watched.join("below")).is_empty());
+    let refused = fs::read_to_string(watched.join("refused").join("letter.txt.why.txt"));
+    assert!(refused.unwrap().contains("not a DICOM file"));
+    assert!(watched.join("refused").join("letter.txt").exists());
+    assert!(watched.join("unfinished.part").exists());
+}

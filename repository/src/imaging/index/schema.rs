@@ -69,6 +69,7 @@ diesel::table! {
         origin -> Text,
         reasons -> Text,
         path -> Text,
+        released -> Bool,
     }
 }
 

@@ -1,7 +1,6 @@
 //! What is to be done for studies, and by whom: arrivals, publishing, what is kept back.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::Context;
@@ -9,9 +8,8 @@ use diesel::prelude::*;
 use hilum_dicom::Uid;
 use hilum_dicom::instance::Instance;
 use hilum_dicom::scan::{Place, Series, StoredInstance, Study};
-use serde::{Deserialize, Serialize};
 
-use super::schema::{quarantined, studies};
+use super::schema::studies;
 use super::{Index, milliseconds, rows};
 
 /// An instance that has come to stay.
@@ -34,29 +32,6 @@ pub(in crate::imaging) enum Added {
     Known(Box<StoredInstance>),
     /// It cannot be in the study that it names.
     Unfit(&'static str),
-}
-
-/// Something that is kept back until somebody decides.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quarantined {
-    /// Its number here.
-    pub number: i64,
-    /// Study Instance UID.
-    pub study_instance_uid: String,
-    /// Series Instance UID.
-    pub series_instance_uid: String,
-    /// SOP Instance UID.
-    pub sop_instance_uid: String,
-    /// Patient ID.
-    pub patient_id: String,
-    /// Milliseconds since 1970.
-    pub arrived: i64,
-    /// Where it came from.
-    pub origin: String,
-    /// Why it is kept back.
-    pub reasons: Vec<String>,
-    /// Its file.
-    pub path: PathBuf,
 }
 
 /// A study is somebody's for so long at most.
@@ -206,115 +181,6 @@ impl Index {
             let attempts = of_study.select(studies::attempts).first(connection);
             Ok(attempts.optional()?.unwrap_or(0))
         })
-    }
-
-    /// Keeps something back.
-    pub(in crate::imaging) fn quarantine(
-        &self,
-        instance: &Instance,
-        origin: &str,
-        reasons: &[String],
-        path: &Path,
-        arrived: i64,
-    ) -> anyhow::Result<()> {
-        self.connections.write(|connection| {
-            let row = (
-                quarantined::study_uid.eq(instance.study_instance_uid.as_str()),
-                quarantined::series_uid.eq(instance.series_instance_uid.as_str()),
-                quarantined::uid.eq(instance.sop_instance_uid.as_str()),
-                quarantined::patient_id.eq(instance.patient.id.as_deref().unwrap_or_default()),
-                quarantined::arrived.eq(arrived),
-                quarantined::origin.eq(origin),
-                quarantined::reasons.eq(serde_json::to_string(reasons)?),
-                quarantined::path.eq(path.to_string_lossy()),
-            );
-            // The same file for the same reasons is kept back once.
-            diesel::replace_into(quarantined::table)
-                .values(row)
-                .execute(connection)?;
-            Ok(())
-        })
-    }
-
-    /// What is kept back, in the order of arrival; of one study or of all.
-    pub(in crate::imaging) fn quarantined(
-        &self,
-        study: Option<&str>,
-    ) -> anyhow::Result<Vec<Quarantined>> {
-        type Row = (
-            i64,
-            String,
-            String,
-            String,
-            String,
-            i64,
-            String,
-            String,
-            String,
-        );
-        let rows: Vec<Row> = self.connections.read(|connection| {
-            let mut all = quarantined::table.order(quarantined::number).into_boxed();
-            if let Some(study) = study {
-                all = all.filter(quarantined::study_uid.eq(study));
-            }
-            Ok(all.load(connection)?)
-        })?;
-        let one = |row: Row| {
-            Ok(Quarantined {
-                number: row.0,
-                study_instance_uid: row.1,
-                series_instance_uid: row.2,
-                sop_instance_uid: row.3,
-                patient_id: row.4,
-                arrived: row.5,
-                origin: row.6,
-                reasons: serde_json::from_str(&row.7)?,
-                path: PathBuf::from(row.8),
-            })
-        };
-        rows.into_iter().map(one).collect()
-    }
-
-    /// Whether a file is kept back, or was let go: then nobody asks again.
-    pub(in crate::imaging) fn end_quarantine(&self, number: i64) -> anyhow::Result<()> {
-        self.connections.write(|connection| {
-            diesel::delete(quarantined::table.find(number)).execute(connection)?;
-            Ok(())
-        })
-    }
-
-    /// Lets go what is kept back of a study as a whole. Says whether there was something.
-    pub(in crate::imaging) fn release(&self, study: &Uid, now: i64) -> anyhow::Result<bool> {
-        self.connections.write(|connection| {
-            let held = studies::table
-                .filter(studies::uid.eq(study.as_str()))
-                .filter(studies::held.is_not_null());
-            let released = diesel::update(held)
-                .set((
-                    studies::held.eq(None::<String>),
-                    studies::released.eq(true),
-                    studies::due.eq(now),
-                    studies::generation.eq(studies::generation + 1),
-                ))
-                .execute(connection)?;
-            Ok(released == 1)
-        })
-    }
-
-    /// The studies that are kept back as a whole, and why.
-    pub(in crate::imaging) fn held(&self) -> anyhow::Result<Vec<(String, Vec<String>)>> {
-        let rows: Vec<(String, Option<String>)> = self.connections.read(|connection| {
-            let held = studies::table.filter(studies::held.is_not_null());
-            let held = held.order(studies::number);
-            Ok(held
-                .select((studies::uid, studies::held))
-                .load(connection)?)
-        })?;
-        let one = |(uid, held): (String, Option<String>)| {
-            let reasons = serde_json::from_str(&held.unwrap_or_default())?;
-            Ok((uid, reasons))
-        };
-        rows.into_iter().map(one).collect()
     }
 }
 

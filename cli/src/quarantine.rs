@@ -1,0 +1,164 @@
+//! `hilum quarantine`: what did not pass at the door of the imaging source, in the hands of a person.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use hilum_repository::imaging::Quarantined;
+use hilum_repository::imaging::quarantine::{HeldStudy, Quarantine};
+use serde_json::json;
+
+use crate::client::Node;
+use crate::terminal::{Table, printable, say, say_json};
+
+const NOTES: &str = "\
+Objects are released and discarded by their numbers, studies that are kept back as a whole by their
+Study Instance UIDs. What is released is published by the node, or by the next import.
+
+Examples:
+  hilum quarantine list
+  hilum quarantine release 7 1.2.840.99.5
+  hilum quarantine discard 8";
+
+#[derive(Debug, Args)]
+#[command(after_help = NOTES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List what is kept back, and why
+    #[command(after_help = "Example: hilum quarantine list --study 1.2.840.99.5")]
+    List(List),
+    /// Let objects and studies go, whatever the rules say
+    #[command(after_help = "Example: hilum quarantine release 7")]
+    Release(Chosen),
+    /// Remove objects for good
+    #[command(after_help = "Example: hilum quarantine discard 7")]
+    Discard(Chosen),
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// The node whose imaging source it is
+    #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
+    config: PathBuf,
+    /// The outcome as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct List {
+    /// Only of this study
+    #[arg(long, value_name = "UID")]
+    study: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Chosen {
+    /// Numbers of objects, Study Instance UIDs of studies
+    #[arg(required = true, value_name = "WHICH")]
+    which: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    match &arguments.command {
+        Command::List(arguments) => list(arguments),
+        Command::Release(arguments) => release(arguments),
+        Command::Discard(arguments) => discard(arguments),
+    }
+}
+
+fn open(common: &Common) -> anyhow::Result<Quarantine> {
+    let node = Node::open(&common.config)?;
+    Quarantine::open(&node.config.imaging_store())
+}
+
+fn list(arguments: &List) -> anyhow::Result<()> {
+    let quarantine = open(&arguments.common)?;
+    let objects = quarantine.objects(arguments.study.as_deref())?;
+    let mut studies = quarantine.studies()?;
+    if let Some(study) = &arguments.study {
+        studies.retain(|it| it.study_instance_uid == *study);
+    }
+    if arguments.common.json {
+        let study = |study: &HeldStudy| {
+            json!({
+                "studyInstanceUID": study.study_instance_uid,
+                "reasons": study.reasons,
+            })
+        };
+        let studies: Vec<_> = studies.iter().map(study).collect();
+        let objects: Vec<_> = objects.iter().map(object).collect();
+        return say_json(&json!({ "studies": studies, "objects": objects }));
+    }
+    let mut table = Table::new(&["WHICH", "STUDY", "FROM", "WHY"]);
+    for study in &studies {
+        let uid = study.study_instance_uid.clone();
+        let why = printable(&study.reasons.join("; "));
+        table.row(vec![uid.clone(), uid, String::new(), why]);
+    }
+    for object in &objects {
+        table.row(vec![
+            object.number.to_string(),
+            object.study_instance_uid.clone(),
+            printable(&object.origin),
+            printable(&object.reasons.join("; ")),
+        ]);
+    }
+    Ok(say(&table.text())?)
+}
+
+fn object(object: &Quarantined) -> serde_json::Value {
+    json!({
+        "number": object.number,
+        "studyInstanceUID": object.study_instance_uid,
+        "seriesInstanceUID": object.series_instance_uid,
+        "sopInstanceUID": object.sop_instance_uid,
+        "patientId": object.patient_id,
+        "arrived": object.arrived,
+        "origin": object.origin,
+        "reasons": object.reasons,
+        "file": object.path,
+    })
+}
+
+fn release(arguments: &Chosen) -> anyhow::Result<()> {
+    let quarantine = open(&arguments.common)?;
+    for which in &arguments.which {
+        match which.parse() {
+            Ok(number) => {
+                quarantine.release_object(number)?;
+            }
+            Err(_) => quarantine.release_study(which)?,
+        }
+        told(&arguments.common, which, "released")?;
+    }
+    Ok(())
+}
+
+fn discard(arguments: &Chosen) -> anyhow::Result<()> {
+    let quarantine = open(&arguments.common)?;
+    for which in &arguments.which {
+        let number = which.parse().map_err(|_| {
+            let problem = format!("{which} is no number of an object");
+            crate::status::Usage(problem)
+        })?;
+        quarantine.discard_object(number)?;
+        told(&arguments.common, which, "discarded")?;
+    }
+    Ok(())
+}
+
+fn told(common: &Common, which: &str, what: &str) -> anyhow::Result<()> {
+    match common.json {
+        true => say_json(&json!({ what: which })),
+        false => Ok(say(&format!("{what} {which}\n"))?),
+    }
+}

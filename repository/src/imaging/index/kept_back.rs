@@ -1,0 +1,191 @@
+//! What is kept back: single objects, and studies as a whole.
+
+use std::path::{Path, PathBuf};
+
+use diesel::prelude::*;
+use hilum_dicom::Uid;
+use hilum_dicom::instance::Instance;
+use serde::{Deserialize, Serialize};
+
+use super::Index;
+use super::schema::{quarantined, studies};
+
+/// Something that is kept back until somebody decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantined {
+    /// Its number here.
+    pub number: i64,
+    /// Study Instance UID.
+    pub study_instance_uid: String,
+    /// Series Instance UID.
+    pub series_instance_uid: String,
+    /// SOP Instance UID.
+    pub sop_instance_uid: String,
+    /// Patient ID.
+    pub patient_id: String,
+    /// Milliseconds since 1970.
+    pub arrived: i64,
+    /// Where it came from.
+    pub origin: String,
+    /// Why it is kept back.
+    pub reasons: Vec<String>,
+    /// Its file.
+    pub path: PathBuf,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = quarantined)]
+struct Row {
+    number: i64,
+    study_uid: String,
+    series_uid: String,
+    uid: String,
+    patient_id: String,
+    arrived: i64,
+    origin: String,
+    reasons: String,
+    path: String,
+}
+
+impl TryFrom<Row> for Quarantined {
+    type Error = anyhow::Error;
+
+    fn try_from(row: Row) -> anyhow::Result<Self> {
+        Ok(Self {
+            number: row.number,
+            study_instance_uid: row.study_uid,
+            series_instance_uid: row.series_uid,
+            sop_instance_uid: row.uid,
+            patient_id: row.patient_id,
+            arrived: row.arrived,
+            origin: row.origin,
+            reasons: serde_json::from_str(&row.reasons)?,
+            path: PathBuf::from(row.path),
+        })
+    }
+}
+
+impl Index {
+    /// Keeps something back.
+    pub(in crate::imaging) fn quarantine(
+        &self,
+        instance: &Instance,
+        origin: &str,
+        reasons: &[String],
+        path: &Path,
+        arrived: i64,
+    ) -> anyhow::Result<()> {
+        self.connections.write(|connection| {
+            let row = (
+                quarantined::study_uid.eq(instance.study_instance_uid.as_str()),
+                quarantined::series_uid.eq(instance.series_instance_uid.as_str()),
+                quarantined::uid.eq(instance.sop_instance_uid.as_str()),
+                quarantined::patient_id.eq(instance.patient.id.as_deref().unwrap_or_default()),
+                quarantined::arrived.eq(arrived),
+                quarantined::origin.eq(origin),
+                quarantined::reasons.eq(serde_json::to_string(reasons)?),
+                quarantined::path.eq(path.to_string_lossy()),
+            );
+            // The same file for the same reasons is kept back once.
+            diesel::replace_into(quarantined::table)
+                .values(row)
+                .execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// What is kept back, in the order of arrival; of one study or of all.
+    pub(in crate::imaging) fn quarantined(
+        &self,
+        study: Option<&str>,
+    ) -> anyhow::Result<Vec<Quarantined>> {
+        let rows: Vec<Row> = self.connections.read(|connection| {
+            let mut all = quarantined::table
+                .filter(quarantined::released.eq(false))
+                .order(quarantined::number)
+                .select(Row::as_select())
+                .into_boxed();
+            if let Some(study) = study {
+                all = all.filter(quarantined::study_uid.eq(study));
+            }
+            Ok(all.load(connection)?)
+        })?;
+        rows.into_iter().map(Quarantined::try_from).collect()
+    }
+
+    /// What is kept back under this number.
+    pub(in crate::imaging) fn quarantined_as(
+        &self,
+        number: i64,
+    ) -> anyhow::Result<Option<Quarantined>> {
+        let row: Option<Row> = self.connections.read(|connection| {
+            let row = quarantined::table.find(number);
+            let row = row.filter(quarantined::released.eq(false));
+            Ok(row.select(Row::as_select()).first(connection).optional()?)
+        })?;
+        row.map(Quarantined::try_from).transpose()
+    }
+
+    /// Whether somebody has let an object of this name go.
+    pub(in crate::imaging) fn was_released(&self, uid: &Uid) -> anyhow::Result<bool> {
+        self.connections.read(|connection| {
+            let released = quarantined::table
+                .filter(quarantined::uid.eq(uid.as_str()))
+                .filter(quarantined::released.eq(true));
+            Ok(diesel::select(diesel::dsl::exists(released)).get_result(connection)?)
+        })
+    }
+
+    /// Ends the quarantine of an object; if it was released, its name is remembered.
+    pub(in crate::imaging) fn end_quarantine(
+        &self,
+        number: i64,
+        released: bool,
+    ) -> anyhow::Result<()> {
+        self.connections.write(|connection| {
+            let row = quarantined::table.find(number);
+            match released {
+                true => {
+                    let released = quarantined::released.eq(true);
+                    diesel::update(row).set(released).execute(connection)?
+                }
+                false => diesel::delete(row).execute(connection)?,
+            };
+            Ok(())
+        })
+    }
+
+    /// Lets go what is kept back of a study as a whole. Says whether there was something.
+    pub(in crate::imaging) fn release(&self, study: &Uid, now: i64) -> anyhow::Result<bool> {
+        self.connections.write(|connection| {
+            let held = studies::table
+                .filter(studies::uid.eq(study.as_str()))
+                .filter(studies::held.is_not_null());
+            let released = diesel::update(held)
+                .set((
+                    studies::held.eq(None::<String>),
+                    studies::released.eq(true),
+                    studies::due.eq(now),
+                    studies::generation.eq(studies::generation + 1),
+                ))
+                .execute(connection)?;
+            Ok(released == 1)
+        })
+    }
+
+    /// The studies that are kept back as a whole, and why.
+    pub(in crate::imaging) fn held(&self) -> anyhow::Result<Vec<(String, Vec<String>)>> {
+        let rows: Vec<(String, Option<String>)> = self.connections.read(|connection| {
+            let held = studies::table.filter(studies::held.is_not_null());
+            let held = held.order(studies::number);
+            Ok(held
+                .select((studies::uid, studies::held))
+                .load(connection)?)
+        })?;
+        let one = |(uid, held): (String, Option<String>)| {
+            let reasons = serde_json::from_str(&held.unwrap_or_default())?;
+            Ok((uid, reasons))
+        };
+        rows.into_iter().map(one).collect()
+    }
+}

@@ -1,0 +1,132 @@
+//! What is kept back, and what somebody decides about it.
+//!
+//! An object that did not pass is kept as it came; a study that did not pass as a whole is in the
+//! index and neither published nor served. Nothing is lost: either can be released, and single
+//! objects can be discarded.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use hilum_dicom::Uid;
+use hilum_dicom::scan::{self, Place};
+
+use super::index::Index;
+use super::index::kept_back::Quarantined;
+use super::index::work::{Added, Arrival, Settling, now};
+
+/// The quarantine of an imaging source. It may be looked into while the node runs.
+#[derive(Debug)]
+pub struct Quarantine {
+    index: Index,
+}
+
+/// A study that is kept back as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldStudy {
+    /// Study Instance UID.
+    pub study_instance_uid: String,
+    /// Why.
+    pub reasons: Vec<String>,
+}
+
+impl Quarantine {
+    /// The quarantine of the store at `file:PATH`.
+    ///
+    /// # Errors
+    /// If the store cannot be opened.
+    pub fn open(store: &str) -> anyhow::Result<Self> {
+        let index = Index::open(store)?;
+        Ok(Self { index })
+    }
+
+    /// The objects that are kept back, of one study or of all, in the order of arrival.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    pub fn objects(&self, study: Option<&str>) -> anyhow::Result<Vec<Quarantined>> {
+        self.index.quarantined(study)
+    }
+
+    /// The studies that are kept back as a whole.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    pub fn studies(&self) -> anyhow::Result<Vec<HeldStudy>> {
+        let held = self.index.held()?.into_iter();
+        let study = |(study_instance_uid, reasons)| HeldStudy {
+            study_instance_uid,
+            reasons,
+        };
+        Ok(held.map(study).collect())
+    }
+
+    /// Lets an object go into its study, whatever the rules say. The node publishes it then.
+    ///
+    /// # Errors
+    /// If there is none of this number, or it cannot be in its study.
+    pub fn release_object(&self, number: i64) -> anyhow::Result<Quarantined> {
+        let kept = self.object(number)?;
+        let found = scan::read_one(&kept.path);
+        let found = found.map_err(|reason| anyhow::anyhow!("its file: {reason}"))?;
+        let arrival = Arrival {
+            place: Place::File {
+                path: kept.path.clone(),
+                stamp: found.stamp,
+            },
+            rejects: found.rejects,
+            instance: found.instance,
+        };
+        let settling = Settling {
+            now: now(),
+            quiet: 0,
+        };
+        let added = self.index.add(&[arrival], settling)?;
+        match added.into_iter().next().context("nothing was added")? {
+            Added::New => {}
+            Added::Known(_) => bail!("another object of its SOP Instance UID is here; discard it"),
+            Added::Unfit(problem) => bail!("{problem}"),
+        }
+        self.index.end_quarantine(number, true)?;
+        Ok(kept)
+    }
+
+    /// Lets a study go that is kept back as a whole. The node publishes it then.
+    ///
+    /// # Errors
+    /// If it is not kept back.
+    pub fn release_study(&self, study: &str) -> anyhow::Result<()> {
+        let uid = Uid::parse(study)?;
+        match self.index.release(&uid, now())? {
+            true => Ok(()),
+            false => bail!("study {study} is not kept back"),
+        }
+    }
+
+    /// Forgets an object. Its file is removed if it was sent here; one in a folder that was imported
+    /// stays.
+    ///
+    /// # Errors
+    /// If there is none of this number, or its file cannot be removed.
+    pub fn discard_object(&self, number: i64) -> anyhow::Result<Quarantined> {
+        let kept = self.object(number)?;
+        if kept.path.starts_with(self.index.objects()) {
+            remove(&kept.path)?;
+        }
+        self.index.end_quarantine(number, false)?;
+        Ok(kept)
+    }
+
+    fn object(&self, number: i64) -> anyhow::Result<Quarantined> {
+        let kept = self.index.quarantined_as(number)?;
+        kept.with_context(|| format!("nothing is kept back under number {number}"))
+    }
+}
+
+fn remove(file: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{} cannot be removed", file.display()))
+        }
+        _ => Ok(()),
+    }
+}
