@@ -4,11 +4,15 @@
 //! It reads and writes bytes and files; it knows no network, no registry and no index. Nothing else
 //! uses the dicom-rs crates, except the imaging source for the network protocol of DICOM.
 
+pub mod bulk;
 mod bytes;
+pub mod frames;
 pub mod instance;
+pub mod json;
 pub mod manifest;
 pub mod moment;
 pub mod phantoms;
+pub mod pixels;
 mod rejection;
 pub mod scan;
 #[cfg(test)]
