@@ -9,7 +9,9 @@ use std::time::Duration;
 use anyhow::Context;
 use hilum_audit::Audit;
 use hilum_registry::{FeedConfig, Registry, RegistryConfig};
-use hilum_repository::imaging::{self, Department, ImagingConfig, ImagingSource, Publishing};
+use hilum_repository::imaging::{
+    self, Department, ImagingConfig, ImagingSource, Publishing, dicomweb,
+};
 use hilum_repository::recipient::{self, Recipient, RecipientConfig};
 use hilum_repository::{Repository, RepositoryConfig};
 use hilum_transport::{Client, Incoming, Reply};
@@ -114,7 +116,7 @@ fn room<R: Clone + Send + Sync + 'static>(
 ) -> Room {
     // DICOMweb, and WADO-URI beside it.
     let rest: &[_] = match name {
-        "imaging" => &["dicom-web", "wado"],
+        "imaging" => &[dicomweb::DICOM_WEB, dicomweb::WADO],
         _ => &[],
     };
     Room {
@@ -241,6 +243,7 @@ pub(crate) fn imaging_config(
         wanted.settle = Duration::from_secs(seconds.into());
     }
     wanted.watch.clone_from(&config.imaging.watch);
+    wanted.cors_origins.clone_from(&config.imaging.cors_origins);
     Ok(wanted)
 }
 

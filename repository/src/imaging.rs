@@ -6,12 +6,14 @@
 
 mod cache;
 mod concepts;
+pub mod dicomweb;
 mod document_entry;
 pub mod import;
 mod index;
 mod intake;
 mod iti18_registry_stored_query;
 mod manifest;
+mod place;
 mod publish;
 mod publisher;
 pub mod quarantine;
@@ -70,6 +72,8 @@ pub struct ImagingConfig {
     pub department: Department,
     /// [`SETTLE_SECONDS`]
     pub settle: Duration,
+    /// Origins such as `https://viewer.example` whose scripts may ask in browsers.
+    pub cors_origins: Vec<String>,
     /// Folders from which files are taken as soon as they are complete.
     pub watch: Vec<PathBuf>,
 }
@@ -125,6 +129,7 @@ impl ImagingConfig {
             utc_offset: UtcOffset::default(),
             department: Department::default(),
             settle: Duration::from_secs(SETTLE_SECONDS),
+            cors_origins: Vec::new(),
             watch: Vec::new(),
         }
     }

@@ -77,6 +77,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 12] = [
             "utc_offset",
             "settle_seconds",
             "watch",
+            "cors_origins",
         ],
     ),
     (
