@@ -7,7 +7,6 @@
 mod attributes;
 mod value;
 
-
 use std::fmt::Write;
 
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry, VirtualVr};

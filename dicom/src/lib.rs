@@ -11,13 +11,16 @@ pub mod instance;
 pub mod json;
 pub mod manifest;
 pub mod moment;
+mod part10;
 pub mod phantoms;
 pub mod pixels;
 mod rejection;
+pub mod render;
 pub mod scan;
 #[cfg(test)]
 mod tests;
 mod text;
+pub mod transcode;
 mod uid;
 pub mod walk;
 mod write;

@@ -19,6 +19,7 @@ use dicom_core::{Tag, VR};
 
 use super::bytes::Source;
 
+pub(crate) use header::has_long_form;
 use header::{Encoding, Header};
 
 /// Sequences may be nested this deep; the deepest standard template needs about ten.
