@@ -4,6 +4,7 @@
 
 mod browsers;
 mod query;
+mod rendered;
 mod retrieve;
 mod site;
 mod store;

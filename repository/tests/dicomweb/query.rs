@@ -337,7 +337,10 @@ async fn what_was_asked_is_recorded_before_it_is_answered() {
     let site = Site::open().await;
     site.get("/dicom-web/studies?PatientName=Doe*", JSON).await;
     site.get("/dicom-web/studies?StudyDate=x", JSON).await;
-    assert_eq!(site.records(), ["RAD-129 110112 0 ", "110132 110113 4 "]);
+    assert_eq!(
+        site.records(),
+        ["RAD-129 Query 0 ", "110132 Security Alert 4 "]
+    );
     let query = base64("/dicom-web/studies?PatientName=Doe*");
     let message = &site.messages()[0];
     assert!(message.contains(&query), "{message}");

@@ -77,7 +77,7 @@ async fn a_study_a_series_and_an_instance_come_as_they_are() {
     assert_eq!(one.status, 200);
     assert!(one.body == files[0].bytes);
     let patient = files[0].instance.patient.id.clone().unwrap();
-    let expected = format!("RAD-107 110104 0 {patient}^^^&1.2.3.7&ISO");
+    let expected = format!("RAD-107 DICOM Instances Transferred 0 {patient}^^^&1.2.3.7&ISO");
     assert_eq!(site.records(), vec![expected; 4]);
     let message = &site.messages()[0];
     let classes: BTreeMap<_, usize> = files.iter().fold(BTreeMap::new(), |mut all, file| {
@@ -119,7 +119,9 @@ async fn what_is_not_here_is_told_and_recorded() {
         );
     }
     assert!(
-        site.records().iter().all(|it| it == "RAD-107 110104 8 "),
+        site.records()
+            .iter()
+            .all(|it| it == "RAD-107 DICOM Instances Transferred 8 "),
         "{:?}",
         site.records()
     );
@@ -158,8 +160,14 @@ async fn a_missing_file_does_not_keep_the_others_back() {
     let (status, parts) = site.parts(&files[0].study_url(), &any).await;
     assert_eq!((status, parts.len()), (206, files.len() - 1));
     let records = site.records();
-    assert!(records[0].starts_with("RAD-107 110104 0 "), "{records:?}");
-    assert!(records[1].starts_with("RAD-107 110104 8 "), "{records:?}");
+    assert!(
+        records[0].starts_with("RAD-107 DICOM Instances Transferred 0 "),
+        "{records:?}"
+    );
+    assert!(
+        records[1].starts_with("RAD-107 DICOM Instances Transferred 8 "),
+        "{records:?}"
+    );
     let answer = site.get(&files[0].url(), "*/*").await;
     assert_eq!(answer.status, 404);
     assert!(

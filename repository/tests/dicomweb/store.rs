@@ -48,8 +48,8 @@ async fn what_is_stored_is_found_and_given_as_it_was() {
     assert_eq!(
         site.records()[..2],
         [
-            "RAD-108 110102 0 ".to_owned(),
-            format!("RAD-108 110104 0 {patient}^^^&1.2.3.7&ISO")
+            "RAD-108 Begin Transferring DICOM Instances 0 ".to_owned(),
+            format!("RAD-108 DICOM Instances Transferred 0 {patient}^^^&1.2.3.7&ISO")
         ]
     );
     // Once more: it is there already, which is as good.
@@ -89,7 +89,9 @@ async fn each_instance_has_its_own_fate() {
     assert_eq!(found.as_array().unwrap().len(), 1);
     let records = site.records();
     assert!(
-        records.iter().any(|it| it.starts_with("RAD-108 110104 8 ")),
+        records
+            .iter()
+            .any(|it| it.starts_with("RAD-108 DICOM Instances Transferred 8 ")),
         "{records:?}"
     );
 
@@ -162,7 +164,7 @@ async fn what_is_no_multipart_request_is_refused() {
     assert!(
         site.records()
             .iter()
-            .all(|it| it.starts_with("110132 110113 "))
+            .all(|it| it.starts_with("110132 Security Alert "))
     );
 }
 
@@ -228,7 +230,7 @@ async fn many_parts_are_stored_in_one_request() {
     let begun = site
         .records()
         .iter()
-        .filter(|it| it.starts_with("RAD-108 110102"))
+        .filter(|it| it.starts_with("RAD-108 Begin Transferring DICOM Instances"))
         .count();
     assert_eq!(begun, 4);
 }

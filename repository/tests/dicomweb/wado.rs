@@ -31,7 +31,7 @@ async fn an_instance_comes_as_it_is() {
     assert!(
         site.records()
             .iter()
-            .all(|it| it.starts_with("RAD-55 110104 0 "))
+            .all(|it| it.starts_with("RAD-55 DICOM Instances Transferred 0 "))
     );
 }
 
@@ -62,6 +62,6 @@ async fn what_is_unknown_mismatched_or_empty_is_refused() {
     let missing = site
         .records()
         .into_iter()
-        .filter(|it| it == "RAD-55 110104 8 ");
+        .filter(|it| it == "RAD-55 DICOM Instances Transferred 8 ");
     assert_eq!(missing.count(), 3);
 }

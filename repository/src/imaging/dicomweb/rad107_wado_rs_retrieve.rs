@@ -31,6 +31,7 @@ use super::rad129::DICOM_JSON;
 use super::refused::Refused;
 use crate::imaging::Room;
 use crate::imaging::cache::Loaded;
+use crate::imaging::document_entry::patient_id;
 use crate::imaging::place::file_of;
 
 pub(super) use conversion::given_in;
@@ -127,7 +128,7 @@ impl Given {
         }
         Self {
             reply,
-            patient: found.loaded.indexed.patient_id.clone(),
+            patient: found.patient.clone(),
             classes,
             missing: found.wanted - count,
         }
@@ -136,8 +137,10 @@ impl Given {
 
 /// The instances that are asked for, as far as they are there.
 pub(super) struct Found {
-    pub(super) loaded: Arc<Loaded>,
+    loaded: Arc<Loaded>,
     pub(super) instances: Vec<Instance>,
+    /// Whose they are, as CX.
+    patient: Option<String>,
     /// How many there should be.
     wanted: usize,
     /// Why one of the others cannot be given.
@@ -175,8 +178,14 @@ impl Found {
             Refused::new(404, format!("there is no such {what} here"))
         };
         let loaded = room.studies.study(&target.study)?.ok_or_else(nothing)?;
+        // A study that is not published yet has a patient too.
+        let patient = loaded.indexed.patient_id.clone().or_else(|| {
+            let patient = patient_id(&room.config, &loaded.indexed.study);
+            patient.map(|patient| patient.to_string())
+        });
         let mut found = Self {
             loaded: Arc::clone(&loaded),
+            patient,
             instances: Vec::new(),
             wanted: 0,
             problem: None,

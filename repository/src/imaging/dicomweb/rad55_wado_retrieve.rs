@@ -89,7 +89,7 @@ fn image(asked: &Asked, found: Found, media: &str) -> Result<Given, Refused> {
     let [frame] = frame.as_slice() else {
         return Err(Refused::new(400, "frameNumber: it is one number"));
     };
-    let rendering = Rendering::of_wado(asked, media)?;
+    let rendering = Rendering::of_wado(asked, instance, media)?;
     let reply = rad107::render(instance, *frame, &rendering)?;
     Ok(Given::of(&found, &found.instances, reply))
 }
