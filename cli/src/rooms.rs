@@ -9,7 +9,9 @@ use std::time::Duration;
 use anyhow::Context;
 use hilum_audit::Audit;
 use hilum_registry::{FeedConfig, Registry, RegistryConfig};
-use hilum_repository::imaging::{self, Department, ImagingConfig, ImagingSource, Publishing};
+use hilum_repository::imaging::{
+    self, Department, ImagingConfig, ImagingSource, Publishing, dicomweb,
+};
 use hilum_repository::recipient::{self, Recipient, RecipientConfig};
 use hilum_repository::{Repository, RepositoryConfig};
 use hilum_transport::{Client, Incoming, Reply};
@@ -28,6 +30,8 @@ type Answer = Pin<Box<dyn Future<Output = Reply> + Send>>;
 pub(crate) struct Room {
     /// How it is called, which is its path too.
     pub(crate) name: &'static str,
+    /// First segments of its paths that are not asked with SOAP.
+    pub(crate) rest: &'static [&'static str],
     /// Where it listens.
     pub(crate) address: SocketAddr,
     /// Answers what comes.
@@ -37,7 +41,7 @@ pub(crate) struct Room {
 impl Room {
     /// Whether this room serves paths that begin so.
     pub(crate) fn serves(&self, first_segment: &str) -> bool {
-        self.name == first_segment
+        self.name == first_segment || self.rest.contains(&first_segment)
     }
 }
 
@@ -110,8 +114,14 @@ fn room<R: Clone + Send + Sync + 'static>(
     room: R,
     serve: fn(R, Incoming) -> Answer,
 ) -> Room {
+    // DICOMweb, and WADO-URI beside it.
+    let rest: &[_] = match name {
+        "imaging" => &[dicomweb::DICOM_WEB, dicomweb::WADO],
+        _ => &[],
+    };
     Room {
         name,
+        rest,
         address,
         answer: Arc::new(move |incoming| serve(room.clone(), incoming)),
     }
@@ -233,6 +243,7 @@ pub(crate) fn imaging_config(
         wanted.settle = Duration::from_secs(seconds.into());
     }
     wanted.watch.clone_from(&config.imaging.watch);
+    wanted.cors_origins.clone_from(&config.imaging.cors_origins);
     Ok(wanted)
 }
 

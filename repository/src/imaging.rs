@@ -6,6 +6,7 @@
 
 mod cache;
 mod concepts;
+pub mod dicomweb;
 mod document_entry;
 mod findings;
 pub mod gate;
@@ -15,6 +16,7 @@ mod intake;
 mod iti18_registry_stored_query;
 mod iti57_update_document_set;
 mod manifest;
+mod place;
 mod publish;
 mod publisher;
 pub mod quarantine;
@@ -75,6 +77,8 @@ pub struct ImagingConfig {
     pub department: Department,
     /// [`SETTLE_SECONDS`]
     pub settle: Duration,
+    /// Origins such as `https://viewer.example` whose scripts may ask in browsers.
+    pub cors_origins: Vec<String>,
     /// Folders from which files are taken as soon as they are complete.
     pub watch: Vec<PathBuf>,
     /// The collections into which objects come.
@@ -132,6 +136,7 @@ impl ImagingConfig {
             utc_offset: UtcOffset::default(),
             department: Department::default(),
             settle: Duration::from_secs(SETTLE_SECONDS),
+            cors_origins: Vec::new(),
             watch: Vec::new(),
             gate: Gate::default(),
         }

@@ -73,13 +73,14 @@ const NUMBERS: [&str; 11] = [
     "settle_seconds",
 ];
 /// Keys that are lists, whose items stand behind commas.
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 7] = [
     "trust",
     "reply_to",
     "recipients",
     "store_trust",
     "notify",
     "watch",
+    "cors_origins",
 ];
 
 /// Variables are text; a few keys are numbers or lists.

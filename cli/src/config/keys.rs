@@ -77,6 +77,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 12] = [
             "utc_offset",
             "settle_seconds",
             "watch",
+            "cors_origins",
         ],
     ),
     (
@@ -121,6 +122,9 @@ pub(super) const SECTIONS: [(&str, &[&str]); 12] = [
             "attachments",
             "attachment_bytes",
             "early_bytes",
+            "parts",
+            "part_bytes",
+            "body_bytes",
             "part_header_bytes",
             "handshake_seconds",
             "idle_seconds",

@@ -9,8 +9,6 @@
 mod recorded;
 
 use std::collections::HashMap;
-use std::fs;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -33,9 +31,10 @@ use xds_schemas::xml::{ToXml, Writer};
 
 use super::Room;
 use super::cache::Loaded;
+use super::place::file_of;
 use crate::failure;
 use hilum_dicom::Uid;
-use hilum_dicom::scan::{Place, Stamp, StoredInstance};
+use hilum_dicom::scan::StoredInstance;
 
 use recorded::Told;
 
@@ -215,20 +214,7 @@ fn can_be_given(instance: &StoredInstance, syntaxes: &[String]) -> Result<(PathB
             "it is stored in transfer syntax {stored}, which the request does not name"
         ));
     }
-    let Place::File { path, stamp } = &instance.place else {
-        return Err("it is in an archive that cannot be asked".to_owned());
-    };
-    match fs::metadata(path).and_then(|metadata| Stamp::of(&metadata)) {
-        Ok(now) if now == *stamp => Ok((path.clone(), stamp.size)),
-        Ok(_) => Err("its file has changed since it was imported; import it again".to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err("its file is not where it was when it was imported".to_owned())
-        }
-        Err(error) => {
-            tracing::error!(path = %path.display(), %error, "an image cannot be read");
-            Err("its file cannot be read".to_owned())
-        }
-    }
+    file_of(instance)
 }
 
 fn refused(context: String) -> RegistryError {
