@@ -17,6 +17,9 @@ use super::text::CharacterSet;
 use super::uid::{BadUid, Uid};
 use super::walk::{self, DataSet, Part10, WalkError};
 
+/// Study Instance UID, for those who look for nothing else.
+pub const STUDY_INSTANCE_UID: Tag = tags::STUDY_INSTANCE_UID;
+
 /// One instance of a study, without its pixels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Instance {

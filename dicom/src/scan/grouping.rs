@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{Found, Place, Study};
+use super::{Found, Place, Study, Title};
 use crate::uid::Uid;
 
 /// Instances on their way into studies.

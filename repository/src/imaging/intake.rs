@@ -14,9 +14,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use anyhow::{Context, anyhow};
-use hilum_dicom::Uid;
 use hilum_dicom::scan::{self, Found, Place, Stamp, StoredInstance};
 use hilum_dicom::walk::{self, Part10};
+use hilum_dicom::{Uid, instance};
 use tokio::sync::{Notify, oneshot};
 
 use super::gate::{Collection, Gate, Unchanged};
@@ -49,6 +49,8 @@ pub(super) struct Object {
     pub(super) found: Found,
     file: Incoming,
     origin: String,
+    /// The Study Instance UID with which it came, before it was de-identified.
+    pub(super) sent_as: String,
     /// Why it did not pass; nothing if it did.
     kept_back: Vec<String>,
 }
@@ -127,8 +129,10 @@ impl Intake {
             Err(error) => return Ok(Err(error.to_string())),
         };
         let collection = self.gate.collection(origin, &walked);
+        let study = walked.data.ascii(instance::STUDY_INSTANCE_UID);
+        let sent_as = study.unwrap_or_default();
         let Some(deidentification) = collection.and_then(|it| it.deidentify.as_ref()) else {
-            return self.judged(file, origin, &walked, collection, rules);
+            return self.judged((file, sent_as), origin, &walked, collection, rules);
         };
         let made = self.begin()?;
         match deidentification.file(file.path(), made.path()) {
@@ -146,20 +150,21 @@ impl Intake {
                 return Ok(Ok(Object {
                     found,
                     file,
+                    sent_as,
                     origin: origin.to_owned(),
                     kept_back: vec![reason],
                 }));
             }
         }
         match walk::whole_file(made.path()) {
-            Ok(walked) => self.judged(made, origin, &walked, collection, rules),
+            Ok(walked) => self.judged((made, sent_as), origin, &walked, collection, rules),
             Err(error) => Err(error).context("what was made of an object cannot be read"),
         }
     }
 
     fn judged(
         &self,
-        file: Incoming,
+        (file, sent_as): (Incoming, String),
         origin: &str,
         walked: &Part10,
         collection: Option<&Collection>,
@@ -178,6 +183,7 @@ impl Intake {
         Ok(Ok(Object {
             found,
             file,
+            sent_as,
             origin: origin.to_owned(),
             kept_back,
         }))
@@ -344,6 +350,7 @@ impl Entering {
                 file,
                 origin,
                 kept_back,
+                sent_as: _,
             } = object;
             let instance = found.instance;
             let study = instance.study_instance_uid.as_str();
