@@ -38,6 +38,8 @@ const CAPTURES: [&str; 10] = [
     "1.2.840.10008.5.1.4.1.1.3",
     "1.2.840.10008.5.1.4.1.1.6",
 ];
+/// Modalities whose images show the patient's name as a rule, or the patient.
+const LABELLED: [&str; 6] = ["US", "IVUS", "BDUS", "ES", "XC", "OT"];
 /// Whole values of Image Type (0008,0008) by which modalities mark screens.
 const SCREENS: [&str; 6] = [
     "SCREEN SAVE",
@@ -119,7 +121,7 @@ fn text_in_pixels(data: &DataSet, profile: &Profile) -> Option<(Tag, &'static st
         }
     }
     let class = text(tags::SOP_CLASS_UID);
-    if CAPTURES.contains(&class.as_str()) || text(tags::MODALITY) == "US" {
+    if CAPTURES.contains(&class.as_str()) || LABELLED.contains(&text(tags::MODALITY).as_str()) {
         return Some((
             tags::SOP_CLASS_UID,
             "such images show text, and no rule says where",

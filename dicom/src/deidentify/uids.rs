@@ -40,6 +40,31 @@ const INSTANCES: [Tag; 3] = [
 
 /// Whether a UID is kept as it is.
 pub(super) fn stays(tag: Tag, uid: &str) -> bool {
-    let well_known = WELL_KNOWN.iter().any(|root| uid.starts_with(root));
+    // Well-known instances (palettes, push models) are all below this one.
+    let roots = match tag {
+        tags::REFERENCED_SOP_INSTANCE_UID => &WELL_KNOWN[..1],
+        _ => &WELL_KNOWN[..],
+    };
+    let well_known = roots.iter().any(|root| uid.starts_with(root));
     CLASSES.contains(&tag) || (well_known && !INSTANCES.contains(&tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_names_no_instance_stays() {
+        let class = "1.2.840.10008.5.1.4.1.1.2";
+        assert!(stays(tags::SOP_CLASS_UID, "1.3.12.2.1107.5.9.1"));
+        assert!(stays(tags::UID, class));
+        assert!(stays(tags::FRAME_OF_REFERENCE_UID, "1.2.840.10008.1.4.1.1"));
+        assert!(stays(
+            tags::REFERENCED_SOP_INSTANCE_UID,
+            "1.2.840.10008.1.5.1"
+        ));
+        assert!(!stays(tags::REFERENCED_SOP_INSTANCE_UID, class));
+        assert!(!stays(tags::SOP_INSTANCE_UID, "1.2.840.10008.1.5.1"));
+        assert!(!stays(tags::UID, "1.3.12.2.1107.5.9.1"));
+    }
 }

@@ -524,6 +524,57 @@ fn implicit_and_big_endian_files_say_the_same() {
     }
 }
 
+/// Text attributes of the standard as the dictionary knows them.
+fn text_attributes() -> Vec<(Tag, VR)> {
+    let print = [
+        0x2000, 0x2010, 0x2020, 0x2030, 0x2040, 0x2050, 0x2100, 0x2110, 0x2200,
+    ];
+    let others = [
+        0x0400, 0x3002, 0x3004, 0x3006, 0x3008, 0x300A, 0x300C, 0x300E, 0x3010, 0x4008,
+    ];
+    let groups = (0x0008..=0x0100_u16).step_by(2).chain(print).chain(others);
+    let mut attributes = Vec::new();
+    for group in groups {
+        for element in 1..=0xFFFF_u16 {
+            let tag = Tag(group, element);
+            let known = verdict::dictionary_vr(tag).filter(|vr| verdict::is_text(*vr));
+            attributes.extend(known.map(|vr| (tag, vr)));
+        }
+    }
+    // What a device or the standard says is kept, whoever the patient is; a name as UID is refused.
+    attributes.retain(|(tag, vr)| {
+        let kept = terms::is_term(*tag, VR::LO, b"") || *tag == tags::SPECIFIC_CHARACTER_SET;
+        *vr != VR::UI && !kept
+    });
+    attributes
+}
+
+#[test]
+fn no_text_attribute_of_the_standard_lets_a_name_through() {
+    let attributes = text_attributes();
+    assert!(attributes.len() > 1_500, "{}", attributes.len());
+    let planted = |some: &[(Tag, VR)], profile: &Profile| {
+        let old = some.iter().fold(object(), |object, (tag, vr)| {
+            object.text(*tag, *vr, "x Abendroth Anna 4711-0815")
+        });
+        // The identity itself, whatever has just been planted in its place.
+        let old = old.with(object());
+        bytes(&old.part10().unwrap(), profile, &key())
+    };
+    let cleaning = crate::phantoms::identities::profile();
+    for profile in [&Profile::default(), &cleaning] {
+        for some in attributes.chunks(60) {
+            let (new, _) = planted(some, profile).unwrap();
+            let left = |name: &&&str| new.windows(name.len()).any(|it| it == name.as_bytes());
+            assert_eq!(
+                ["Abendroth", "4711-0815", "Anna"].iter().find(left),
+                None,
+                "{some:?}"
+            );
+        }
+    }
+}
+
 mod hostile {
     use proptest::prelude::*;
 
