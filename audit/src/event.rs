@@ -5,6 +5,7 @@
 //! and from the moment at which it is recorded.
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-20.html>
 
+mod dimse;
 mod exchange;
 mod happenings;
 mod message;

@@ -6,6 +6,7 @@
 
 mod cache;
 mod concepts;
+pub mod dimse;
 mod document_entry;
 pub mod import;
 mod index;
