@@ -97,6 +97,7 @@ fn fate(fate: &Fate) -> (&'static str, Option<&str>) {
         Fate::Registered { manifest } => ("Registered", Some(manifest.as_str())),
         Fate::Replaced { manifest, .. } => ("Replaced", Some(manifest.as_str())),
         Fate::Unchanged { manifest } => ("Unchanged", Some(manifest.as_str())),
+        Fate::Withdrawn { manifest } => ("Withdrawn", Some(manifest.as_str())),
         Fate::Unsuitable(_) => ("Unsuitable", None),
         Fate::Refused(_) => ("Refused", None),
         Fate::Unanswered(_) => ("Unanswered", None),
@@ -159,7 +160,10 @@ fn remarks(study: &Imported) -> Vec<String> {
             };
             remarks.push(refused.to_string());
         }
-        Fate::Registered { .. } | Fate::Replaced { .. } | Fate::Unchanged { .. } => {}
+        Fate::Registered { .. }
+        | Fate::Replaced { .. }
+        | Fate::Withdrawn { .. }
+        | Fate::Unchanged { .. } => {}
     }
     remarks
 }
@@ -181,7 +185,7 @@ fn json(report: &Report) -> Value {
             Fate::Replaced { replaced, .. } => json["replaced"] = json!(replaced),
             Fate::Unsuitable(why) | Fate::Unanswered(why) => json["reason"] = json!(why),
             Fate::Refused(errors) => json["errors"] = refusal::json(errors),
-            Fate::Registered { .. } | Fate::Unchanged { .. } => {}
+            Fate::Registered { .. } | Fate::Withdrawn { .. } | Fate::Unchanged { .. } => {}
         }
         json
     };

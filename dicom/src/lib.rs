@@ -11,15 +11,18 @@ pub mod instance;
 pub mod manifest;
 pub mod measurements;
 pub mod moment;
+pub mod nifti;
 pub mod part10;
 pub mod phantoms;
-mod rejection;
+pub mod quality;
+pub mod rejection;
 pub mod scan;
 pub mod specimens;
 #[cfg(test)]
 mod tests;
 mod text;
 mod uid;
+pub mod volume;
 pub mod walk;
 mod write;
 

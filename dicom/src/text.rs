@@ -24,7 +24,12 @@ impl CharacterSet {
 
     /// An element's text without padding; `None` if it is absent or empty.
     pub(crate) fn text(&self, data: &DataSet, tag: Tag) -> Option<String> {
-        let bytes = without_designations(data.bytes(tag)?, &self.0);
+        self.decode(data.bytes(tag)?)
+    }
+
+    /// The text of an element's bytes without padding; `None` if it is empty.
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Option<String> {
+        let bytes = without_designations(bytes, &self.0);
         let text = match self.0.decode(&bytes) {
             Ok(text) => text,
             Err(_) => String::from_utf8_lossy(&bytes).into_owned(),

@@ -15,6 +15,9 @@ const MAX_ELEMENTS: u32 = 256;
 /// Values of an element that are stepped over; matrices have nine.
 const MAX_VALUES: u32 = 256;
 
+/// Its place in the private block.
+pub(super) const ELEMENT: u8 = 0x10;
+
 /// Names of its elements, and what they say.
 const ELEMENTS: [(&str, &str); 5] = [
     ("B_value", "diffusionBValue"),
@@ -26,7 +29,7 @@ const ELEMENTS: [(&str, &str); 5] = [
 
 /// Whether this private element is the header of an image.
 pub(super) fn is_header(creator: &str, group: u16, element: u8) -> bool {
-    (creator, group, element) == ("SIEMENS CSA HEADER", 0x0029, 0x10)
+    (creator, group, element) == ("SIEMENS CSA HEADER", 0x0029, ELEMENT)
 }
 
 /// Adds what the header says. What is garbled ends the reading.

@@ -9,6 +9,10 @@ use super::elements::Element;
 use super::{Acquired, csa, reading};
 use crate::walk::{DataSet, Value};
 
+/// Blocks that are read: a file that reserves more is not a device's, and each element is compared
+/// with all of them.
+const MAX_BLOCKS: usize = 32;
+
 /// An element of a private block.
 struct Private {
     creator: &'static str,
@@ -126,8 +130,14 @@ pub(super) fn add(acquired: &mut Acquired, data: &DataSet) {
             && (0x10..=0xFF).contains(&tag.element())
             && let Ok(name) = std::str::from_utf8(name)
         {
-            blocks.push((tag.group(), tag.element(), name.trim_matches([' ', '\0'])));
+            let name = name.trim_matches([' ', '\0']);
+            if is_known(tag.group(), name) && blocks.len() < MAX_BLOCKS {
+                blocks.push((tag.group(), tag.element(), name));
+            }
         }
+    }
+    if blocks.is_empty() {
+        return;
     }
     for (tag, vr, value) in data.elements() {
         let Value::Bytes(bytes) = value else {
@@ -150,6 +160,11 @@ pub(super) fn add(acquired: &mut Acquired, data: &DataSet) {
             }
         }
     }
+}
+
+fn is_known(group: u16, creator: &str) -> bool {
+    let known = |it: &Private| it.group == group && it.creator == creator;
+    PRIVATE.iter().any(known) || csa::is_header(creator, group, csa::ELEMENT)
 }
 
 fn creator<'a>(blocks: &[(u16, u16, &'a str)], tag: Tag) -> Option<&'a str> {
@@ -218,4 +233,21 @@ fn component(numbers: &[f64]) -> &'static str {
     index
         .and_then(|index| components.get(index))
         .map_or("", |it| *it)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_element_says_a_parameter_of_its_kind() {
+        for (at, it) in PRIVATE.iter().enumerate() {
+            let parameter = parameter(it.keyword).unwrap();
+            let text = matches!(it.rule, Text | GeComponent);
+            assert_eq!(text, parameter.kind == Kind::Text, "{}", it.keyword);
+            let place = (it.creator, it.group, it.element);
+            let known = |other: &Private| (other.creator, other.group, other.element) == place;
+            assert!(!PRIVATE[..at].iter().any(known), "{place:?}");
+        }
+    }
 }

@@ -50,7 +50,7 @@ impl Reading {
                 continue;
             }
             if let Some(element) = elements::element(tag) {
-                self.element(element, data, (tag, vr, value));
+                self.element(element, (tag, vr, value));
             }
             if let Value::Items(items) = value
                 && depth < MAX_DEPTH
@@ -64,7 +64,7 @@ impl Reading {
         }
     }
 
-    fn element(&mut self, element: Element, data: &DataSet, (tag, vr, value): (Tag, VR, &Value)) {
+    fn element(&mut self, element: Element, (tag, vr, value): (Tag, VR, &Value)) {
         let parameter = element.parameter;
         match (parameter.kind, value) {
             (Kind::Number(_), Value::Bytes(bytes)) if vr != VR::AS => {
@@ -72,7 +72,7 @@ impl Reading {
                     number_of(&mut self.said, element, number);
                 }
             }
-            (Kind::Text, Value::Bytes(bytes)) => self.text(parameter, data, (tag, vr, bytes)),
+            (Kind::Text, Value::Bytes(bytes)) => self.text(parameter, (tag, vr, bytes)),
             (Kind::Code, Value::Items(items)) => {
                 for item in items.iter().take(MAX_VALUES) {
                     self.concept(parameter, item);
@@ -86,12 +86,11 @@ impl Reading {
         }
     }
 
-    fn text(&mut self, parameter: &'static Parameter, data: &DataSet, at: (Tag, VR, &[u8])) {
-        let (tag, vr, bytes) = at;
-        // Most text is ASCII in every character set, and need not be looked up again.
+    fn text(&mut self, parameter: &'static Parameter, (tag, vr, bytes): (Tag, VR, &[u8])) {
+        // Most text is ASCII in every character set.
         let text = match std::str::from_utf8(bytes) {
             Ok(text) if text.is_ascii() && !bytes.contains(&0x1B) => Some(text.to_owned()),
-            _ => self.set.text(data, tag),
+            _ => self.set.decode(bytes),
         };
         let text = text.unwrap_or_default();
         let one = matches!(vr, VR::ST | VR::LT | VR::UT) || tag == tags::PATIENT_ORIENTATION;

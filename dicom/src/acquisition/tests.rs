@@ -230,120 +230,105 @@ fn functional_groups_of_enhanced_objects() {
     assert_eq!(of("EchoTrainLength", &said).len(), 1);
 }
 
+/// A private element, as its manufacturer writes it, and what it says.
+fn assert_private(
+    (creator, group, element): (&str, u16, u16),
+    vr: VR,
+    value: impl Into<PrimitiveValue>,
+    expected: &[&str],
+) {
+    let said = said(private(creator, (group, element), vr, value));
+    assert_eq!(said, expected, "{creator} {group:04X},{element:02X}");
+}
+
 #[test]
-fn private_elements_by_creator() {
-    for (instance, expected) in [
-        (
-            private("SIEMENS MR HEADER", (0x0019, 0x0C), VR::IS, "1000"),
-            "diffusionBValue=1000 s/mm2",
-        ),
-        // Implicit VR knows no private VR.
-        (
-            private("SIEMENS MR HEADER", (0x0019, 0x0A), VR::UN, vec![48_u8, 0]),
-            "sliceCount=48",
-        ),
-        (
-            private("SIEMENS MR HEADER", (0x0051, 0x11), VR::LO, "p2"),
-            "ParallelReductionFactorInPlane=2",
-        ),
-        (
-            private("SIEMENS CT VA0  COAD", (0x0019, 0xB0), VR::DS, "22.8"),
-            "TableFeedPerRotation=22.8 mm",
-        ),
-        (
-            private(
-                "GEMS_PARM_01",
-                (0x0043, 0x39),
-                VR::IS,
-                "1000000800\\8\\0\\0",
-            ),
-            "diffusionBValue=800 s/mm2",
-        ),
-        (
-            private("GEMS_PARM_01", (0x0043, 0x39), VR::IS, "700\\8\\0\\0"),
-            "diffusionBValue=700 s/mm2",
-        ),
-        (
-            private("GEMS_PARM_01", (0x0043, 0x27), VR::SH, "1.375:1"),
-            "SpiralPitchFactor=1.375",
-        ),
-        (
-            private(
-                "GEMS_PARM_01",
-                (0x0043, 0x2C),
-                VR::SS,
-                PrimitiveValue::from(684_i16),
-            ),
-            "echoSpacing=0.684 ms",
-        ),
-        (
-            private(
-                "GEMS_PARM_01",
-                (0x0043, 0x2F),
-                VR::SS,
-                PrimitiveValue::from(1_i16),
-            ),
-            "ComplexImageComponent=PHASE",
-        ),
-        (
-            private("GEMS_PARM_01", (0x0043, 0x83), VR::DS, "0.5\\1"),
-            "ParallelReductionFactorInPlane=2",
-        ),
-        (
-            private(
-                "GEMS_ACQU_01",
-                (0x0019, 0x5A),
-                VR::FL,
-                PrimitiveValue::from(201_000_000_f32),
-            ),
-            "AcquisitionDuration=201 s",
-        ),
-        (
-            private("GEMS_ACQU_01", (0x0019, 0x27), VR::DS, "500"),
-            "RevolutionTime=0.5 s",
-        ),
-        (
-            private(
-                "Philips Imaging DD 001",
-                (0x2001, 0x03),
-                VR::FL,
-                PrimitiveValue::from(600_f32),
-            ),
-            "diffusionBValue=600 s/mm2",
-        ),
-        (
-            private("ELSCINT1", (0x00E1, 0x21), VR::DS, "512.25"),
-            "doseLengthProduct=512.25 mGy.cm",
-        ),
-        (
-            private(
-                "TOSHIBA_MEC_CT3",
-                (0x7005, 0x40),
-                VR::FD,
-                PrimitiveValue::from(98.5_f64),
-            ),
-            "doseLengthProduct=98.5 mGy.cm",
-        ),
-        (
-            private(
-                "Image Private Header",
-                (0x0065, 0x09),
-                VR::FD,
-                PrimitiveValue::from(50_f64),
-            ),
-            "diffusionBValue=50 s/mm2",
-        ),
-    ] {
-        assert_eq!(said(instance), [expected]);
-    }
-    // Another creator has other elements at the same place; so has another block.
-    assert!(said(private("SOMEBODY", (0x0019, 0x0C), VR::IS, "1000")).is_empty());
+fn private_elements_of_siemens() {
+    let mr = "SIEMENS MR HEADER";
+    let b = &["diffusionBValue=1000 s/mm2"];
+    assert_private((mr, 0x0019, 0x0C), VR::IS, "1000", b);
+    // Implicit VR knows no private VR.
+    assert_private(
+        (mr, 0x0019, 0x0A),
+        VR::UN,
+        vec![48_u8, 0],
+        &["sliceCount=48"],
+    );
+    assert_private((mr, 0x0019, 0x0A), VR::US, 1_u16, &[]);
+    let twofold = &["ParallelReductionFactorInPlane=2"];
+    assert_private((mr, 0x0051, 0x11), VR::LO, "p2", twofold);
+    assert_private((mr, 0x0051, 0x11), VR::LO, "p2*3", &[]);
+    let feed = &["TableFeedPerRotation=22.8 mm"];
+    assert_private(("SIEMENS CT VA0  COAD", 0x0019, 0xB0), VR::DS, "22.8", feed);
+}
+
+#[test]
+fn private_elements_of_ge() {
+    let (parm, acqu) = ("GEMS_PARM_01", "GEMS_ACQU_01");
+    let b = &["diffusionBValue=800 s/mm2"];
+    assert_private((parm, 0x0043, 0x39), VR::IS, "1000000800\\8\\0\\0", b);
+    assert_private((parm, 0x0043, 0x39), VR::IS, "800\\8\\0\\0", b);
+    let pitch = &["SpiralPitchFactor=1.375"];
+    assert_private((parm, 0x0043, 0x27), VR::SH, "1.375:1", pitch);
+    let spacing = &["echoSpacing=0.684 ms"];
+    assert_private(
+        (parm, 0x0043, 0x2C),
+        VR::SS,
+        PrimitiveValue::from(684_i16),
+        spacing,
+    );
+    let phase = &["ComplexImageComponent=PHASE"];
+    assert_private(
+        (parm, 0x0043, 0x2F),
+        VR::SS,
+        PrimitiveValue::from(1_i16),
+        phase,
+    );
+    assert_private(
+        (parm, 0x0043, 0x2F),
+        VR::SS,
+        PrimitiveValue::from(9_i16),
+        &[],
+    );
+    let twofold = &["ParallelReductionFactorInPlane=2"];
+    assert_private((parm, 0x0043, 0x83), VR::DS, "0.5\\1", twofold);
+    assert_private((parm, 0x0043, 0x83), VR::DS, "0\\1", &[]);
+    let duration = &["AcquisitionDuration=201 s"];
+    assert_private((acqu, 0x0019, 0x5A), VR::FL, 201_000_000_f32, duration);
+    assert_private(
+        (acqu, 0x0019, 0x27),
+        VR::DS,
+        "500",
+        &["RevolutionTime=0.5 s"],
+    );
+    assert_private(
+        (acqu, 0x0019, 0x27),
+        VR::DS,
+        "0.5",
+        &["RevolutionTime=0.5 s"],
+    );
+}
+
+#[test]
+fn private_elements_of_others() {
+    let b = &["diffusionBValue=600 s/mm2"];
+    assert_private(("Philips Imaging DD 001", 0x2001, 0x03), VR::FL, 600_f32, b);
+    let bytes = 600_f32.to_le_bytes().to_vec();
+    assert_private(("Philips Imaging DD 001", 0x2001, 0x03), VR::UN, bytes, b);
+    assert_private(("Image Private Header", 0x0065, 0x09), VR::FD, 600_f64, b);
+    let dlp = &["doseLengthProduct=512.25 mGy.cm"];
+    assert_private(("ELSCINT1", 0x00E1, 0x21), VR::DS, "512.25", dlp);
+    assert_private(("TOSHIBA_MEC_CT3", 0x7005, 0x40), VR::FD, 512.25_f64, dlp);
+    // Canon's other pitch is in widths of a row, and no pitch of the standard.
+    assert_private(("TOSHIBA_MEC_CT3", 0x7005, 0x23), VR::DS, "53.0", &[]);
+}
+
+#[test]
+fn private_elements_are_their_creators() {
+    assert_private(("SOMEBODY", 0x0019, 0x0C), VR::IS, "1000", &[]);
     let other_block = private("SIEMENS MR HEADER", (0x0019, 0x0D), VR::CS, "NONE")
         .text(Tag(0x0019, 0x0011), VR::LO, "SOMEBODY")
         .text(Tag(0x0019, 0x110C), VR::IS, "1000");
     assert_eq!(said(other_block), ["DiffusionDirectionality=NONE"]);
-    // Canon's other pitch is in widths of a row, and no pitch of the standard.
-    assert!(said(private("TOSHIBA_MEC_CT3", (0x7005, 0x23), VR::DS, "53.0")).is_empty());
 }
 
 #[test]
@@ -569,6 +554,34 @@ fn text_in_other_character_sets() {
     assert!(bytes.windows(4).any(|it| it == b"h\xE4de"));
     let said = lines(&read(&walk::whole(&bytes).unwrap()));
     assert_eq!(of("ProtocolName", &said), ["Sch\u{e4}del"]);
+}
+
+/// Whatever a file repeats, reading it takes time in proportion to its length.
+#[test]
+fn a_file_of_repetitions_is_read_in_time() {
+    let element = |tag: (u16, u16), vr: &[u8; 2], value: &[u8]| {
+        let length = value.len() as u16;
+        let (group, element) = (tag.0.to_le_bytes(), tag.1.to_le_bytes());
+        [&group[..], &element, vr, &length.to_le_bytes(), value].concat()
+    };
+    let mut bytes = Builder::new()
+        .text(tags::SOP_CLASS_UID, VR::UI, "1.2")
+        .part10()
+        .unwrap();
+    for n in 0..100_000_u32 {
+        let block = 0x10 + (n % 0xF0) as u16;
+        bytes.extend(element((0x0019, block), b"LO", b"GEMS_ACQU_01"));
+        bytes.extend(element((0x0019, block << 8 | 0x27), b"DS", b"0.5 "));
+    }
+    for _ in 0..200_000 {
+        bytes.extend(element((0x0018, 0x1030), b"LO", b"T\xE4st"));
+    }
+    let file = walk::whole(&bytes).unwrap();
+    let start = std::time::Instant::now();
+    let said = lines(&read(&file));
+    assert!(start.elapsed().as_secs() < 20);
+    assert_eq!(of("RevolutionTime", &said), ["0.5 s"]);
+    assert_eq!(of("ProtocolName", &said), ["T\u{e4}st"]);
 }
 
 /// A slice at a place, with a current of its own and a text.

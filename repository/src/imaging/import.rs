@@ -117,6 +117,11 @@ pub enum Fate {
         /// The manifest's uniqueId.
         manifest: Uid,
     },
+    /// Nothing is left of it, so its manifest was deprecated.
+    Withdrawn {
+        /// The manifest's uniqueId.
+        manifest: Uid,
+    },
     /// It cannot be registered as it is; nothing was sent.
     Unsuitable(String),
     /// The repository refused its manifest.

@@ -30,7 +30,7 @@ use connection::Connections;
 use schema::studies;
 
 /// A study that is here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Indexed {
     /// [`generation`](self), of what was read; 0 if it is new.
     pub(super) generation: i64,

@@ -97,9 +97,10 @@ async fn one(publishing: &Publishing, room: &Arc<Room>, study: &Uid) -> anyhow::
         }
     };
     match fate {
-        Fate::Registered { .. } | Fate::Replaced { .. } | Fate::Unchanged { .. } => {
-            index.done(study, generation)
-        }
+        Fate::Registered { .. }
+        | Fate::Replaced { .. }
+        | Fate::Withdrawn { .. }
+        | Fate::Unchanged { .. } => index.done(study, generation),
         // Nothing that time alone mends.
         Fate::Unsuitable(why) => {
             tracing::warn!(%study, why, "a study is not published");

@@ -35,11 +35,13 @@ pub(super) fn merged(known: &Study, found: Study, roots: &[PathBuf]) -> Study {
         }
         some_stay = true;
         match study.series.iter_mut().find(|it| it.uid == series.uid) {
-            Some(found) => found.instances.extend(staying),
+            Some(found) => {
+                found.acquired.add(&series.acquired);
+                found.instances.extend(staying);
+            }
             None => study.series.push(Series {
-                uid: series.uid.clone(),
-                facts: series.facts.clone(),
                 instances: staying,
+                ..series.clone()
             }),
         }
     }

@@ -47,6 +47,21 @@ fn each_parameter_stands_once_in_the_tables() {
 }
 
 #[test]
+fn the_documentation_names_each_parameter_with_its_unit() {
+    let text = include_str!("../../../../docs/imaging-metadata.md");
+    for it in parameters() {
+        let unit = match it.kind {
+            Kind::Number("1") => "",
+            Kind::Number(unit) => &format!("`{unit}`"),
+            Kind::Text => "text",
+            Kind::Code => "code",
+        };
+        let row = format!("| `{}` | {unit} | {} |", it.keyword, it.means);
+        assert!(text.lines().any(|line| line == row), "{row}");
+    }
+}
+
+#[test]
 fn what_is_the_same_in_most_series_is_said_once() {
     let head = Value::Code(Code::new("69536005", SNOMED_CT, "Head"));
     let given = [
