@@ -7,6 +7,7 @@
 mod cache;
 mod concepts;
 pub mod dicomweb;
+pub mod dimse;
 mod document_entry;
 mod findings;
 pub mod gate;
