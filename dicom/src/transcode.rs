@@ -7,6 +7,7 @@
 mod codec;
 mod jpeg;
 mod jpeg2000;
+mod jpeg_ls;
 mod rle;
 mod syntax;
 #[cfg(test)]

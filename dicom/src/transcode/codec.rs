@@ -6,7 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::syntax::Syntax;
-use super::{jpeg, jpeg2000, rle};
+use super::{jpeg, jpeg_ls, jpeg2000, rle};
 use crate::pixels::{ImagePixel, Sample};
 
 /// A bit stream that cannot be decoded, or pixels that a codec does not take.
@@ -28,6 +28,7 @@ pub(super) fn decode(
         Syntax::Native(_) | Syntax::Deflated => by_pixel(image, frame),
         Syntax::Rle => rle::decode(image, frame),
         Syntax::JpegLossy | Syntax::JpegLossless => jpeg::decode(image, frame),
+        Syntax::JpegLs => jpeg_ls::decode(image, frame),
         Syntax::Jpeg2000 => jpeg2000::decode(image, frame),
     })?;
     let bits = image.bits_allocated.max(8);
