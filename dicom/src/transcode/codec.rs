@@ -48,14 +48,23 @@ pub(super) fn decode(
 
 /// Encodes samples by pixel, little endian, as one frame.
 pub(super) fn encode(syntax: Syntax, image: &ImagePixel, bytes: &[u8]) -> Result<Vec<u8>, Broken> {
-    if image.bits_allocated == 1 || image.sample == Sample::Float {
-        return Err(Broken("such pixels are not compressed"));
-    }
+    compressible(syntax, image)?;
     guarded(|| match syntax {
         Syntax::Rle => rle::encode(image, bytes),
         Syntax::JpegLossless => jpeg::lossless::encode(image, bytes),
         _ => Err(Broken("not a way in which we compress")),
     })
+}
+
+/// Whether pixels of this kind are encoded.
+pub(super) fn compressible(syntax: Syntax, image: &ImagePixel) -> Result<(), Broken> {
+    match image.bits_allocated {
+        _ if image.sample == Sample::Float => Err(Broken("floats are not compressed")),
+        1 => Err(Broken("one bit a pixel is not compressed")),
+        8 | 16 => Ok(()),
+        32 if syntax == Syntax::Rle && image.samples <= 3 => Ok(()),
+        _ => Err(Broken("so many bits a pixel are not compressed")),
+    }
 }
 
 /// What panics is broken.

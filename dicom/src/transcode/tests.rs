@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
 
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
 use proptest::prelude::*;
 
 use super::codec::Broken;
@@ -10,6 +12,7 @@ use super::*;
 use crate::json;
 use crate::made::{self, Image, native, stored};
 use crate::phantoms::{self, Detail};
+use crate::pixels::Sample;
 
 /// Everything that is written.
 fn targets() -> impl Iterator<Item = &'static str> {
@@ -312,6 +315,66 @@ fn the_example_of_the_jpeg_ls_standard() {
         0, 0, 90, 74, 68, 50, 43, 205, 64, 145, 145, 145, 100, 145, 145, 145,
     ];
     assert_eq!(decoded(&file)[0].bytes, wanted);
+}
+
+#[test]
+fn nothing_is_written_of_what_cannot_be_transcoded() {
+    let image = Image {
+        allocated: 1,
+        stored: 1,
+        ..Image::GREY
+    };
+    let bits = native(made::EXPLICIT, image, &[0; 2]);
+    let broken = made::encapsulated(made::RLE, Image::GREY.elements(), &[], &[&[0; 70]]);
+    for (file, to) in [(bits, made::RLE), (broken, made::EXPLICIT)] {
+        let mut out = Vec::new();
+        let refused = transcode(&stored(&file).path, to, &mut out);
+        assert!(matches!(refused, Err(TranscodeError::Codec { .. })));
+        assert!(out.is_empty());
+    }
+}
+
+/// An icon in an item is decoded with the image around it.
+#[test]
+fn images_within_items_are_decoded_too() {
+    let pixels = |image: Image, byte: u8| {
+        let bytes = vec![byte; image.bytes()];
+        let rle = transcoded(&native(made::EXPLICIT, image, &bytes), made::RLE).unwrap();
+        let rle = stored(&rle);
+        let frames = Frames::of(&rle.path, &rle.file).unwrap();
+        frames.read(&rle.path, &rle.file, 1).unwrap()
+    };
+    let icon = Image {
+        rows: 1,
+        columns: 2,
+        allocated: 8,
+        stored: 8,
+        ..Image::GREY
+    };
+    let item = made::encapsulated(made::RLE, icon.elements(), &[], &[&pixels(icon, 9)]);
+    let item = &item[128 + 4 + 8 + 20..];
+    let item = [
+        &[0xFE, 0xFF, 0x00, 0xE0],
+        &(item.len() as u32).to_le_bytes()[..],
+        item,
+    ]
+    .concat();
+    let mut elements = Image::GREY.elements();
+    elements.push((tags::ICON_IMAGE_SEQUENCE, VR::SQ, item));
+    let file = made::encapsulated(made::RLE, elements, &[], &[&pixels(Image::GREY, 3)]);
+    let explicit = stored(&transcoded(&file, made::EXPLICIT).unwrap());
+    let frames = Frames::of(&explicit.path, &explicit.file).unwrap();
+    assert_eq!(
+        frames.read(&explicit.path, &explicit.file, 1).unwrap(),
+        [3; 12]
+    );
+    let item = &explicit.file.data.items(tags::ICON_IMAGE_SEQUENCE)[0];
+    let frames = Frames::within(&explicit.path, &explicit.file, item).unwrap();
+    assert!(!frames.encapsulated());
+    assert_eq!(
+        frames.read(&explicit.path, &explicit.file, 1).unwrap(),
+        [9, 9]
+    );
 }
 
 #[test]
