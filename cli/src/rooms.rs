@@ -45,15 +45,23 @@ impl Room {
     }
 }
 
-/// Opens every room that the configuration enables. They ask each other with `client`. Gives back
-/// the registry too, if there is one, because feeds lead into it.
+/// What is open.
+pub(crate) struct Opened {
+    pub(crate) rooms: Vec<Room>,
+    /// Feeds lead into it.
+    pub(crate) registry: Option<Registry>,
+    /// What is sent by DICOM's own protocol leads into it.
+    pub(crate) imaging: Option<ImagingSource>,
+}
+
+/// Opens every room that the configuration enables. They ask each other with `client`.
 pub(crate) async fn open(
     config: &Config,
     audit: &Audit,
     client: &Client,
-) -> anyhow::Result<(Vec<Room>, Option<Registry>)> {
+) -> anyhow::Result<Opened> {
     let mut rooms = Vec::new();
-    let mut fed = None;
+    let (mut fed, mut filled) = (None, None);
     if let Some(address) = config.registry.listen {
         let registry = registry(config, audit).await.context("[registry]")?;
         registry.notify_with(client.clone());
@@ -90,6 +98,7 @@ pub(crate) async fn open(
             ),
         }
         imaging.watch();
+        filled = Some(imaging.clone());
         rooms.push(room("imaging", address, imaging, |imaging, incoming| {
             Box::pin(async move { imaging::routes::serve(&imaging, incoming).await })
         }));
@@ -105,7 +114,11 @@ pub(crate) async fn open(
             },
         ));
     }
-    Ok((rooms, fed))
+    Ok(Opened {
+        rooms,
+        registry: fed,
+        imaging: filled,
+    })
 }
 
 fn room<R: Clone + Send + Sync + 'static>(

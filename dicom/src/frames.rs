@@ -4,6 +4,9 @@
 //! cut into fragments, and which of them belong to a frame is told by a table of offsets, by their
 //! number, or only by what they begin with (PS3.5 section A.4).
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Read};
 use std::path::Path;
 

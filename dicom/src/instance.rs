@@ -8,12 +8,20 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use serde::{Deserialize, Serialize};
 
+use super::acquisition::{self, Acquired};
+use super::manifest::{self, KeyObjects};
+use super::measurements::{self, Measured};
+use super::quality::InstanceFacts;
+use super::specimens::{self, Specimen};
 use super::text::CharacterSet;
 use super::uid::{BadUid, Uid};
 use super::walk::{self, DataSet, Part10, WalkError};
 
+/// Study Instance UID, for those who look for nothing else.
+pub const STUDY_INSTANCE_UID: Tag = tags::STUDY_INSTANCE_UID;
+
 /// One instance of a study, without its pixels.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Instance {
     /// SOP Class UID (0008,0016).
     pub sop_class_uid: Uid,
@@ -37,6 +45,20 @@ pub struct Instance {
     pub series: SeriesFacts,
     /// Accession numbers: the study's, and those of the requests that the series answers.
     pub accessions: Vec<Accession>,
+    /// How it was made.
+    pub acquired: Acquired,
+    /// What was measured, if it is an object that says so.
+    pub measured: Option<Measured>,
+    /// The specimens that it shows.
+    pub specimens: Vec<Specimen>,
+    /// The collection into which it came, if the door knows one.
+    pub collection: Option<String>,
+    /// What rules for a whole study need of it.
+    pub judged: Option<InstanceFacts>,
+    /// Orders that the requests named.
+    pub orders: Vec<Order>,
+    /// As what it selects its instances, if it is a key object selection.
+    pub key_objects: Option<KeyObjects>,
 }
 
 /// Rows (0028,0010), Columns (0028,0011) and Number of Frames (0028,0008).
@@ -99,6 +121,12 @@ pub struct SeriesFacts {
     pub number: Option<i64>,
     /// Series Description (0008,103E).
     pub description: Option<String>,
+    /// Series Date (0008,0021).
+    #[serde(default)]
+    pub date: Option<String>,
+    /// Series Time (0008,0031).
+    #[serde(default)]
+    pub time: Option<String>,
     /// Body Part Examined (0018,0015).
     pub body_part: Option<String>,
     /// Anatomic Region Sequence (0008,2218).
@@ -112,6 +140,17 @@ pub struct Accession {
     pub number: String,
     /// Universal Entity ID of its issuer, (0008,0051) > (0040,0032), if that is an OID.
     pub issuer_oid: Option<String>,
+}
+
+/// An order for imaging, as the party that placed it numbers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Placer Order Number / Imaging Service Request (0040,2016).
+    pub number: String,
+    /// Universal Entity ID of the placer, (0040,0026) > (0040,0032), if that is an OID.
+    pub issuer_oid: Option<String>,
+    /// The accession number under which the department filled it.
+    pub accession_number: Option<String>,
 }
 
 /// A code with its scheme and what it means.
@@ -139,59 +178,17 @@ pub enum InstanceError {
     Uid(&'static str, BadUid),
 }
 
-/// What is kept of a file.
-const KEEP: [Tag; 38] = [
-    tags::SPECIFIC_CHARACTER_SET,
-    tags::SOP_CLASS_UID,
-    tags::SOP_INSTANCE_UID,
-    tags::STUDY_DATE,
-    tags::STUDY_TIME,
-    tags::ACCESSION_NUMBER,
-    tags::ISSUER_OF_ACCESSION_NUMBER_SEQUENCE,
-    tags::MODALITY,
-    tags::INSTITUTION_NAME,
-    tags::REFERRING_PHYSICIAN_NAME,
-    tags::CODE_VALUE,
-    tags::CODING_SCHEME_DESIGNATOR,
-    tags::CODE_MEANING,
-    tags::LONG_CODE_VALUE,
-    tags::TIMEZONE_OFFSET_FROM_UTC,
-    tags::STUDY_DESCRIPTION,
-    tags::PROCEDURE_CODE_SEQUENCE,
-    tags::SERIES_DESCRIPTION,
-    tags::ANATOMIC_REGION_SEQUENCE,
-    tags::PATIENT_NAME,
-    tags::PATIENT_ID,
-    tags::ISSUER_OF_PATIENT_ID,
-    tags::ISSUER_OF_PATIENT_ID_QUALIFIERS_SEQUENCE,
-    tags::PATIENT_BIRTH_DATE,
-    tags::PATIENT_SEX,
-    tags::BODY_PART_EXAMINED,
-    tags::STUDY_INSTANCE_UID,
-    tags::SERIES_INSTANCE_UID,
-    tags::STUDY_ID,
-    tags::SERIES_NUMBER,
-    tags::INSTANCE_NUMBER,
-    tags::NUMBER_OF_FRAMES,
-    tags::ROWS,
-    tags::COLUMNS,
-    tags::UNIVERSAL_ENTITY_ID,
-    tags::UNIVERSAL_ENTITY_ID_TYPE,
-    tags::REQUEST_ATTRIBUTES_SEQUENCE,
-    tags::REFERENCED_REQUEST_SEQUENCE,
-];
-
 /// Reads a file's header.
 pub fn read(path: &Path) -> Result<Instance, InstanceError> {
-    of(&walk::file(path, &KEEP)?)
+    of(&walk::whole_file(path)?)
 }
 
 /// As [`read`], for a file in memory.
 pub fn read_bytes(bytes: &[u8]) -> Result<Instance, InstanceError> {
-    of(&walk::bytes(bytes, &KEEP)?)
+    of(&walk::whole(bytes)?)
 }
 
-/// What a file that was walked says.
+/// What a file says of which everything was kept.
 pub fn of(file: &Part10) -> Result<Instance, InstanceError> {
     let data = &file.data;
     let set = CharacterSet::of(data);
@@ -209,7 +206,20 @@ pub fn of(file: &Part10) -> Result<Instance, InstanceError> {
         study: study_facts(data, &set),
         series: series_facts(data, &set),
         accessions: accessions(data, &set),
+        acquired: acquisition::read(file),
+        measured: measurements::read(file),
+        specimens: specimens::read(file),
+        collection: None,
+        judged: None,
+        orders: orders(data, &set),
+        key_objects: selection(file),
     })
+}
+
+/// As what a key object selection selects its instances.
+fn selection(file: &Part10) -> Option<KeyObjects> {
+    let class = file.data.ascii(tags::SOP_CLASS_UID)?;
+    (class == manifest::SOP_CLASS_UID).then(|| manifest::selected_as(file))?
 }
 
 pub(super) fn uid(data: &DataSet, tag: Tag, name: &'static str) -> Result<Uid, InstanceError> {
@@ -254,17 +264,24 @@ fn series_facts(data: &DataSet, set: &CharacterSet) -> SeriesFacts {
         modality: filled(data, tags::MODALITY),
         number: integer(data, tags::SERIES_NUMBER),
         description: set.text(data, tags::SERIES_DESCRIPTION),
+        date: filled(data, tags::SERIES_DATE),
+        time: filled(data, tags::SERIES_TIME),
         body_part: filled(data, tags::BODY_PART_EXAMINED),
         anatomic_regions: concepts(data.items(tags::ANATOMIC_REGION_SEQUENCE), set),
     }
 }
 
-/// The study's accession number, then those of the requests, each once.
-fn accessions(data: &DataSet, set: &CharacterSet) -> Vec<Accession> {
+/// Where requests are named: by the study, by the series' attributes, by documents.
+fn requests(data: &DataSet) -> impl Iterator<Item = &DataSet> {
     let requests = data.items(tags::REQUEST_ATTRIBUTES_SEQUENCE).iter();
     let documents = data.items(tags::REFERENCED_REQUEST_SEQUENCE).iter();
+    std::iter::once(data).chain(requests).chain(documents)
+}
+
+/// The study's accession number, then those of the requests, each once.
+fn accessions(data: &DataSet, set: &CharacterSet) -> Vec<Accession> {
     let mut found = Vec::new();
-    for place in std::iter::once(data).chain(requests).chain(documents) {
+    for place in requests(data) {
         let Some(number) = set.text(place, tags::ACCESSION_NUMBER) else {
             continue;
         };
@@ -282,14 +299,34 @@ fn accessions(data: &DataSet, set: &CharacterSet) -> Vec<Accession> {
     found
 }
 
+fn orders(data: &DataSet, set: &CharacterSet) -> Vec<Order> {
+    let mut found = Vec::new();
+    for place in requests(data) {
+        let number = tags::PLACER_ORDER_NUMBER_IMAGING_SERVICE_REQUEST;
+        let Some(number) = set.text(place, number) else {
+            continue;
+        };
+        let issuer = place.items(tags::ORDER_PLACER_IDENTIFIER_SEQUENCE).first();
+        let order = Order {
+            number,
+            issuer_oid: issuer.and_then(universal_entity_oid),
+            accession_number: set.text(place, tags::ACCESSION_NUMBER),
+        };
+        if !found.contains(&order) {
+            found.push(order);
+        }
+    }
+    found
+}
+
 /// An assigner's OID, if the item names one (PS3.3 section 10.14: type `ISO`).
-fn universal_entity_oid(item: &DataSet) -> Option<String> {
+pub(super) fn universal_entity_oid(item: &DataSet) -> Option<String> {
     let oid = filled(item, tags::UNIVERSAL_ENTITY_ID)?;
     let is_oid = filled(item, tags::UNIVERSAL_ENTITY_ID_TYPE).is_none_or(|kind| kind == "ISO");
     (is_oid && Uid::parse(&oid).is_ok()).then_some(oid)
 }
 
-fn concepts(items: &[DataSet], set: &CharacterSet) -> Vec<CodedConcept> {
+pub(super) fn concepts(items: &[DataSet], set: &CharacterSet) -> Vec<CodedConcept> {
     let concept = |item| {
         Some(CodedConcept {
             value: set

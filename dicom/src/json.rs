@@ -5,6 +5,8 @@
 //! <https://dicom.nema.org/medical/dicom/current/output/html/part18.html#chapter_F>
 
 mod attributes;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::fmt::Write;

@@ -1,4 +1,5 @@
-//! Writing a file that was walked in another transfer syntax. Values that were not kept are copied
+//! Part 10 files as they are written (PS3.10 section 7): the beginning of one for a data set that comes
+//! without, and a file that was walked in another transfer syntax. Values that were not kept are copied
 //! from the file, so that memory holds the header and a piece of a value.
 
 use std::collections::BTreeMap;
@@ -134,6 +135,33 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// What a file says before its data set: preamble and file meta information. The same arguments always
+/// give the same bytes, so an object that is sent twice becomes the same file.
+pub fn beginning(sop_class: &str, sop_instance: &str, transfer_syntax: &str) -> Vec<u8> {
+    let text = |vr, text: &str| (vr, text.as_bytes().to_vec());
+    let meta = [
+        (tags::FILE_META_INFORMATION_VERSION, (VR::OB, vec![0, 1])),
+        (tags::MEDIA_STORAGE_SOP_CLASS_UID, text(VR::UI, sop_class)),
+        (
+            tags::MEDIA_STORAGE_SOP_INSTANCE_UID,
+            text(VR::UI, sop_instance),
+        ),
+        (tags::TRANSFER_SYNTAX_UID, text(VR::UI, transfer_syntax)),
+        (
+            tags::IMPLEMENTATION_CLASS_UID,
+            text(VR::UI, IMPLEMENTATION_CLASS_UID),
+        ),
+        (
+            tags::IMPLEMENTATION_VERSION_NAME,
+            text(VR::SH, IMPLEMENTATION_VERSION_NAME),
+        ),
+    ];
+    let mut file = Vec::with_capacity(512);
+    // Memory takes what is written.
+    let _ = head(&mut file, &BTreeMap::from(meta));
+    file
+}
+
 /// Values have even lengths (PS3.5 section 7.1.1).
 fn padding(vr: VR) -> &'static [u8; 1] {
     match vr {
@@ -176,13 +204,18 @@ pub(crate) fn file_meta(out: &mut dyn Write, file: &Part10, to: &str) -> io::Res
         tags::IMPLEMENTATION_VERSION_NAME,
         (VR::SH, IMPLEMENTATION_VERSION_NAME.as_bytes().to_vec()),
     );
+    head(out, &changed)
+}
+
+/// Preamble, mark and these elements of group 0002.
+fn head(out: &mut dyn Write, meta: &BTreeMap<Tag, (VR, Vec<u8>)>) -> io::Result<()> {
     let encoding = Encoding {
         explicit: true,
         big_endian: false,
     };
     let mut group = Vec::new();
     let mut writer = Writer::new(&mut group, encoding);
-    for (tag, (vr, bytes)) in &changed {
+    for (tag, (vr, bytes)) in meta {
         writer.element(*tag, *vr, bytes)?;
     }
     let length = u32::try_from(group.len()).map_err(io::Error::other)?;
@@ -244,5 +277,22 @@ pub(crate) fn written_vr(file: &Part10, tag: Tag, vr: VR, signed: bool) -> VR {
         known(tag, vr, true, signed)
     } else {
         vr
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::walk;
+
+    #[test]
+    fn it_can_be_read() {
+        let mut file = beginning("1.2.840.10008.5.1.4.1.1.2", "2.25.1", "1.2.840.10008.1.2.1");
+        let length = file.len() as u64;
+        file.extend([8, 0, 0x60, 0, b'C', b'S', 2, 0, b'C', b'T']);
+        let read = walk::whole(&file).unwrap();
+        assert_eq!(read.transfer_syntax_uid, "1.2.840.10008.1.2.1");
+        assert_eq!(read.data_offset, length);
+        assert_eq!(read.data.elements().count(), 1);
     }
 }

@@ -18,7 +18,9 @@ use super::moment::{UtcOffset, date_and_time};
 use super::uid::Uid;
 use super::write::Builder;
 
+pub(crate) mod content;
 mod head;
+pub mod identities;
 mod liver;
 mod noise;
 mod report;
@@ -68,7 +70,7 @@ pub fn write(dir: &Path, seed: &str, now: SystemTime, detail: Detail) -> io::Res
     let uids = Uids(seed);
     let [first, second, head, liver] = examinations(now);
     let mut followed_up = thorax::slices(&second, uids, detail, thorax::NODULE_GROWN_MM)?;
-    followed_up.push(report::nodule(&second, uids, detail)?);
+    followed_up.push(report::measurements(&second, uids, detail)?);
     let studies = [
         (
             first,

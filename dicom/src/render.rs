@@ -8,6 +8,8 @@ mod colour;
 mod grey;
 mod lut;
 mod scale;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::str::FromStr;

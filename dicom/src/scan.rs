@@ -6,20 +6,28 @@
 mod grouping;
 mod listing;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-use super::instance::{self, Accession, ImageSize, Instance, Patient, SeriesFacts, StudyFacts};
+use super::acquisition::Acquired;
+use super::instance::{
+    self, Accession, ImageSize, Instance, Order, Patient, SeriesFacts, StudyFacts,
+};
+use super::manifest::KeyObjects;
+use super::measurements::Measured;
 use super::moment::UtcOffset;
-use super::rejection;
+use super::quality::InstanceFacts;
+use super::rejection::{Note, Title};
+use super::specimens::Specimen;
 use super::uid::Uid;
+use super::walk::{self, Part10};
 
 use grouping::Grouping;
 use listing::Listing;
@@ -36,7 +44,24 @@ pub struct Scan {
     pub left_out: Vec<LeftOut>,
     /// What is worth saying and no failure, such as a DICOMDIR that was not needed.
     pub notes: Vec<String>,
+    /// Files that did not pass.
+    pub kept_back: Vec<KeptBack>,
 }
+
+/// An instance that did not pass.
+#[derive(Debug)]
+pub struct KeptBack {
+    /// The file.
+    pub path: PathBuf,
+    /// What it says about itself.
+    pub instance: Instance,
+    /// Why: sentences for a person.
+    pub reasons: Vec<String>,
+}
+
+/// Looks at a file that was walked whole, may note something in what is known of it, and says why it
+/// does not pass; nothing if it passes.
+pub type Inspect<'a> = dyn Fn(&Part10, &mut Instance) -> Vec<String> + Sync + 'a;
 
 /// A file that is in no study, and why.
 #[derive(Debug)]
@@ -48,7 +73,7 @@ pub struct LeftOut {
 }
 
 /// The instances that carry one Study Instance UID.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Study {
     /// Study Instance UID.
     pub uid: Uid,
@@ -58,26 +83,35 @@ pub struct Study {
     pub facts: StudyFacts,
     /// Every accession number in it.
     pub accessions: Vec<Accession>,
+    /// Every order in it.
+    #[serde(default)]
+    pub orders: Vec<Order>,
     /// By series number, then UID.
     pub series: Vec<Series>,
     /// SOP Instance UIDs that rejection notes take back. None of them is in `series`.
     #[serde(default)]
     pub rejected: BTreeSet<Uid>,
+    /// Why, for those of `rejected` whose note was in the same scan: the strictest of their notes.
+    #[serde(default)]
+    pub rejected_as: BTreeMap<Uid, Title>,
 }
 
 /// The instances of a study that carry one Series Instance UID.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Series {
     /// Series Instance UID.
     pub uid: Uid,
     /// The series, as its first instance has it.
     pub facts: SeriesFacts,
+    /// How it was made, as all its instances say.
+    #[serde(default, skip_serializing_if = "Acquired::is_empty")]
+    pub acquired: Acquired,
     /// By instance number, then UID.
     pub instances: Vec<StoredInstance>,
 }
 
 /// An instance and the file that holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredInstance {
     /// SOP Instance UID.
     pub sop_instance_uid: Uid,
@@ -92,6 +126,21 @@ pub struct StoredInstance {
     /// Rows, Columns and Number of Frames, of an image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<ImageSize>,
+    /// What a key object selection selects its instances as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_objects: Option<KeyObjects>,
+    /// What was measured, if it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
+    /// The specimens that it shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub specimens: Vec<Specimen>,
+    /// The collection into which it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collection: Option<String>,
+    /// What rules for the whole study need of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Box<InstanceFacts>>,
 }
 
 /// Where an instance is.
@@ -148,6 +197,7 @@ impl Series {
         Self {
             uid: first.series_instance_uid.clone(),
             facts: first.series.clone(),
+            acquired: Acquired::default(),
             instances: Vec::new(),
         }
     }
@@ -161,8 +211,10 @@ impl Study {
             patient: first.patient.clone(),
             facts: first.study.clone(),
             accessions: Vec::new(),
+            orders: Vec::new(),
             series: Vec::new(),
             rejected: BTreeSet::new(),
+            rejected_as: BTreeMap::new(),
         }
     }
 
@@ -174,6 +226,11 @@ impl Study {
                 self.accessions.push(accession);
             }
         }
+        for order in instance.orders {
+            if !self.orders.contains(&order) {
+                self.orders.push(order);
+            }
+        }
         let uid = instance.series_instance_uid;
         // Instances of one series come one after the other.
         let at = self.series.iter().rposition(|it| it.uid == uid);
@@ -181,11 +238,14 @@ impl Study {
             self.series.push(Series {
                 uid,
                 facts: instance.series,
+                acquired: Acquired::default(),
                 instances: Vec::new(),
             });
             self.series.len() - 1
         });
-        let instances = &mut self.series[at].instances;
+        let series = &mut self.series[at];
+        series.acquired.add(&instance.acquired);
+        let instances = &mut series.instances;
         instances.push(StoredInstance {
             sop_instance_uid: instance.sop_instance_uid,
             sop_class_uid: instance.sop_class_uid,
@@ -193,6 +253,11 @@ impl Study {
             number: instance.instance_number,
             place,
             size: instance.size,
+            key_objects: instance.key_objects,
+            measured: instance.measured,
+            specimens: instance.specimens,
+            collection: instance.collection,
+            judged: instance.judged.map(Box::new),
         });
         &instances[instances.len() - 1]
     }
@@ -200,6 +265,13 @@ impl Study {
     /// Its instances, series by series.
     pub fn instances(&self) -> impl Iterator<Item = &StoredInstance> {
         self.series.iter().flat_map(|series| &series.instances)
+    }
+
+    /// Notes that an instance is taken back.
+    pub fn reject(&mut self, instance: Uid, title: Title) {
+        let known = self.rejected_as.entry(instance.clone()).or_insert(title);
+        *known = known.stricter(title);
+        self.rejected.insert(instance);
     }
 
     /// Takes away what was rejected, and series of which nothing is left.
@@ -247,13 +319,22 @@ pub fn files_below(root: &Path) -> io::Result<Vec<PathBuf>> {
 /// Scans folders and single files. `progress` is told after every file how many of how many are
 /// read. Fails only if one of them itself cannot be listed.
 pub fn scan(roots: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> io::Result<Scan> {
+    scan_and_inspect(roots, &|_, _| Vec::new(), progress)
+}
+
+/// As [`scan()`], with somebody who looks at every instance.
+pub fn scan_and_inspect(
+    roots: &[PathBuf],
+    inspect: &Inspect<'_>,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> io::Result<Scan> {
     let mut listing = Listing::default();
     for root in roots {
         listing.root(root)?;
     }
     listing.files.sort();
     listing.files.dedup();
-    let found = read_all(&listing.files, progress);
+    let found = read_all(&listing.files, inspect, progress);
     let mut scan = Scan {
         left_out: listing.left_out,
         notes: listing.notes,
@@ -261,6 +342,19 @@ pub fn scan(roots: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> io::
     };
     let mut grouping = Grouping::default();
     for (path, found) in listing.files.into_iter().zip(found) {
+        let found = match found {
+            Ok((found, reasons)) if reasons.is_empty() => Ok(found),
+            Ok((found, reasons)) => {
+                let instance = found.instance;
+                scan.kept_back.push(KeptBack {
+                    path,
+                    instance,
+                    reasons,
+                });
+                continue;
+            }
+            Err(reason) => Err(reason),
+        };
         if let Err(reason) = found.and_then(|found| grouping.add(found, &path)) {
             scan.left_out.push(LeftOut { path, reason });
         }
@@ -276,7 +370,8 @@ pub fn scan(roots: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> io::
     Ok(scan)
 }
 
-type Header = Result<Found, String>;
+/// What a file says, and why it does not pass.
+type Header = Result<(Found, Vec<String>), String>;
 
 /// What was read of a file.
 #[derive(Debug)]
@@ -285,19 +380,23 @@ pub struct Found {
     pub instance: Instance,
     /// The file as it was.
     pub stamp: Stamp,
-    /// What it takes back, if it is a rejection note: Study and SOP Instance UIDs.
-    pub rejects: Option<Vec<(Uid, Uid)>>,
+    /// What it takes back, if it is a rejection note.
+    pub rejects: Option<TakenBack>,
 }
 
 /// Reads the headers on a few threads; the answers are in the order of the files.
-fn read_all(files: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> Vec<Header> {
+fn read_all(
+    files: &[PathBuf],
+    inspect: &Inspect<'_>,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Vec<Header> {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(MAX_THREADS));
     let share = files.len().div_ceil(threads).max(1);
     let done = AtomicUsize::new(0);
     let read_share = |share: &[PathBuf]| -> Vec<Header> {
         let one = |path: &PathBuf| {
             // A file that makes a library fail is a bad file like others.
-            let found = catch_unwind(|| read_one(path))
+            let found = catch_unwind(AssertUnwindSafe(|| inspected(path, inspect)))
                 .unwrap_or_else(|_| Err("reading it failed unexpectedly".to_owned()));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, files.len());
             found
@@ -316,12 +415,43 @@ fn read_all(files: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> Vec<
     })
 }
 
-/// Reads one file, or says in a sentence why it is no instance.
-pub fn read_one(path: &Path) -> Result<Found, String> {
+fn inspected(path: &Path, inspect: &Inspect<'_>) -> Header {
     let stamp = fs::metadata(path).and_then(|metadata| Stamp::of(&metadata));
     let stamp = stamp.map_err(|error| format!("cannot be read: {error}"))?;
-    let instance = instance::read(path).map_err(|error| error.to_string())?;
-    let rejects = rejection::rejected(path, &instance).map_err(|error| error.to_string())?;
+    let file = walk::whole_file(path).map_err(|error| error.to_string())?;
+    let mut found = found(&file, stamp)?;
+    let reasons = inspect(&file, &mut found.instance);
+    Ok((found, reasons))
+}
+
+/// What a rejection note takes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenBack {
+    /// Why.
+    pub title: Title,
+    /// Study and SOP Instance UIDs.
+    pub instances: Vec<(Uid, Uid)>,
+}
+
+/// Reads one file, or says in a sentence why it is no instance.
+pub fn read_one(path: &Path) -> Result<Found, String> {
+    inspected(path, &|_, _| Vec::new()).map(|(found, _)| found)
+}
+
+/// What a file that was walked whole says.
+pub fn found(file: &Part10, stamp: Stamp) -> Result<Found, String> {
+    let instance = instance::of(file).map_err(|error| error.to_string())?;
+    let note = match instance.key_objects {
+        Some(_) => Note::of(file).map_err(|error| error.to_string())?,
+        None => None,
+    };
+    let rejects = note.map(|note| TakenBack {
+        title: note.title,
+        instances: note
+            .instances()
+            .map(|(study, it)| (study.clone(), it.clone()))
+            .collect(),
+    });
     Ok(Found {
         instance,
         stamp,

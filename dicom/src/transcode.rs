@@ -9,6 +9,8 @@ mod jpeg;
 mod jpeg2000;
 mod rle;
 mod syntax;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -7,11 +7,15 @@
 mod cache;
 mod concepts;
 pub mod dicomweb;
+pub mod dimse;
 mod document_entry;
+mod findings;
+pub mod gate;
 pub mod import;
 mod index;
 mod intake;
 mod iti18_registry_stored_query;
+mod iti57_update_document_set;
 mod manifest;
 mod place;
 mod publish;
@@ -19,6 +23,7 @@ mod publisher;
 pub mod quarantine;
 mod rad68_provide_and_register_imaging_document_set;
 mod rad69_retrieve_imaging_document_set;
+pub mod removal;
 pub mod routes;
 mod watch;
 
@@ -38,6 +43,7 @@ pub use intake::Taken;
 pub use publisher::Publishing;
 
 use cache::Cache;
+use gate::Gate;
 use index::Index;
 use intake::Intake;
 
@@ -79,6 +85,8 @@ pub struct ImagingConfig {
     pub cors_origins: Vec<String>,
     /// Folders from which files are taken as soon as they are complete.
     pub watch: Vec<PathBuf>,
+    /// The collections into which objects come.
+    pub gate: Gate,
 }
 
 /// Metadata that a DICOM file does not say: how the department labels its studies.
@@ -135,6 +143,7 @@ impl ImagingConfig {
             web_url: None,
             cors_origins: Vec::new(),
             watch: Vec::new(),
+            gate: Gate::default(),
         }
     }
 }
@@ -163,7 +172,7 @@ impl ImagingSource {
     pub fn open(config: ImagingConfig, audit: Audit) -> anyhow::Result<Self> {
         let index = Index::open(&config.store)?;
         let quiet = i64::try_from(config.settle.as_millis())?;
-        let intake = Intake::open(index.clone(), quiet)?;
+        let intake = Intake::open(index.clone(), config.gate.clone(), quiet)?;
         let room = Room {
             config,
             audit,
@@ -201,18 +210,7 @@ impl ImagingSource {
 
 impl Room {
     async fn take_file(&self, file: &Path, origin: &str) -> anyhow::Result<Taken> {
-        let intake = self.intake.clone();
-        let (file, origin) = (file.to_owned(), origin.to_owned());
-        let looked = tokio::task::spawn_blocking(move || {
-            let incoming = intake.begin()?;
-            let copied = std::fs::copy(&file, incoming.path());
-            copied.with_context(|| format!("{} cannot be copied", file.display()))?;
-            Intake::look(incoming, &origin)
-        });
-        match looked.await?? {
-            Ok(object) => self.intake.take(object).await,
-            Err(reason) => Ok(Taken::Refused(reason)),
-        }
+        self.intake.take_file(file, origin).await
     }
 }
 

@@ -21,6 +21,7 @@ mod pool;
 pub mod reply;
 pub mod rest;
 pub mod serve;
+pub mod streams;
 mod target;
 mod wire;
 

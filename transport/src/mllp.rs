@@ -8,23 +8,18 @@ mod connection;
 mod frame;
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use openssl::ssl::SslAcceptor;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
+use tokio::net::TcpListener;
 use xds_schemas::soap::Fault;
 
-use hilum_security::{Caller, Permission, iti19_authenticate_node as iti19};
+use hilum_security::{Caller, Permission};
 
 use crate::call::Refusal;
 use crate::limits::Limits;
-use crate::patient::Patient;
-use crate::serve::{ACCEPT_PAUSE, Unshaken, handshake};
+use crate::streams;
 
 pub use connection::Connection;
 use frame::{Frames, Next};
@@ -79,11 +74,9 @@ impl Message {
 
 /// What all connections of one listener share.
 struct Door<R> {
-    tls: Option<SslAcceptor>,
     limits: Limits,
     routes: R,
     endpoint: String,
-    stopping: watch::Receiver<bool>,
 }
 
 /// Serves connections until `stop`, then lets messages that have come be answered within
@@ -106,98 +99,38 @@ where
     let scheme = if tls.is_some() { "mllps" } else { "mllp" };
     let address = listener.local_addr();
     let endpoint = address.map_or_else(|_| "unknown".to_owned(), |it| it.to_string());
-    let connections = Arc::new(Semaphore::new(limits.connections));
-    let (most, drain) = (limits.connections, limits.drain());
-    let (stopped, stopping) = watch::channel(false);
+    let most = limits.connections;
     let door = Arc::new(Door {
-        tls,
-        limits,
+        limits: limits.clone(),
         routes,
         endpoint: format!("{scheme}://{endpoint}"),
-        stopping,
     });
-    let mut stop = std::pin::pin!(stop);
-    loop {
-        let accepted = async {
-            let permit = Arc::clone(&connections).acquire_owned().await;
-            (permit, listener.accept().await)
-        };
-        let (permit, accepted) = tokio::select! {
-            () = &mut stop => break,
-            accepted = accepted => accepted,
-        };
-        match accepted {
-            Ok((stream, address)) => {
-                let door = Arc::clone(&door);
-                tokio::spawn(async move {
-                    connection(&door, stream, address).await;
-                    drop(permit);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+    let handle = move |incoming| {
+        let door = Arc::clone(&door);
+        async move {
+            match incoming {
+                streams::Incoming::Connection(connection) => talk(&door, connection).await,
+                streams::Incoming::Refused(refusal) => {
+                    drop((door.routes)(Incoming::Refused(refusal)).await);
+                }
             }
         }
-    }
-    drop(listener);
-    stopped.send_replace(true);
-    // When every permit is back, no connection is left.
-    let all = u32::try_from(most).unwrap_or(u32::MAX);
-    timeout(drain, connections.acquire_many(all)).await.is_ok()
-}
-
-async fn connection<R, F>(door: &Arc<Door<R>>, stream: TcpStream, address: SocketAddr)
-where
-    R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
-    F: Future<Output = Option<Bytes>> + Send + 'static,
-{
-    let mut caller = Caller::unknown(address);
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection was closed at once");
-        return;
-    }
-    let Some(acceptor) = &door.tls else {
-        return talk(door, stream, caller).await;
     };
-    match handshake(acceptor, stream, door.limits.handshake()).await {
-        Ok(stream) => match iti19::peer(stream.ssl()) {
-            Ok(node) => {
-                caller.node = node;
-                talk(door, stream, caller).await;
-            }
-            Err(error) => {
-                let reason = format!("the certificate is garbled: {error}");
-                refuse_connection(door, caller, &reason).await;
-            }
-        },
-        Err(Unshaken::Gone) => tracing::debug!(%address, "gone before the TLS handshake"),
-        Err(Unshaken::Refused(reason)) => refuse_connection(door, caller, &reason).await,
-    }
-}
-
-/// Lets the room record that a node could not be authenticated.
-async fn refuse_connection<R, F>(door: &Arc<Door<R>>, caller: Caller, reason: &str)
-where
-    R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
-    F: Future<Output = Option<Bytes>> + Send + 'static,
-{
-    tracing::info!(address = %caller.address, reason, "a connection was refused");
-    let fault = Fault::not_permitted(format!("the node was not authenticated: {reason}"));
-    let refusal = Refusal::connection(caller, fault);
-    drop((door.routes)(Incoming::Refused(refusal)).await);
+    streams::serve(listener, tls, limits, most, handle, stop).await
 }
 
 /// Answers the messages of one connection, one after the other.
-async fn talk<R, F, S>(door: &Arc<Door<R>>, stream: S, caller: Caller)
+async fn talk<R, F>(door: &Arc<Door<R>>, connection: streams::Connection)
 where
     R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
     F: Future<Output = Option<Bytes>> + Send + 'static,
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let stream = Patient::new(stream, door.limits.progress());
+    let streams::Connection {
+        stream,
+        caller,
+        mut stopping,
+    } = connection;
     let mut frames = Frames::new(stream, &door.limits, door.limits.idle());
-    let mut stopping = door.stopping.clone();
     loop {
         let stopped = async { drop(stopping.wait_for(|stopping| *stopping).await) };
         let next = tokio::select! {

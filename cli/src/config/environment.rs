@@ -59,7 +59,7 @@ pub(super) fn apply(
 }
 
 /// Keys outside of `[limits]` that are numbers.
-const NUMBERS: [&str; 11] = [
+const NUMBERS: [&str; 12] = [
     "segment_bytes",
     "max_results",
     "connections",
@@ -71,9 +71,10 @@ const NUMBERS: [&str; 11] = [
     "pause_seconds",
     "max_submissions",
     "settle_seconds",
+    "associations",
 ];
 /// Keys that are lists, whose items stand behind commas.
-const LISTS: [&str; 7] = [
+const LISTS: [&str; 8] = [
     "trust",
     "reply_to",
     "recipients",
@@ -81,6 +82,7 @@ const LISTS: [&str; 7] = [
     "notify",
     "watch",
     "cors_origins",
+    "callers",
 ];
 
 /// Variables are text; a few keys are numbers or lists.
@@ -102,7 +104,7 @@ fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {
         let items = items.map(|item| Value::String(item.to_owned()));
         return Ok(Value::Array(items.collect()));
     }
-    if key == "limited_metadata" {
+    if ["limited_metadata", "any_called"].contains(&key) {
         let flag = value.trim().parse::<bool>();
         return flag
             .map(Value::Boolean)

@@ -1,27 +1,42 @@
-//! A structured report of the follow-up CT: the nodule and how large it is.
+//! A structured report of the follow-up CT: how large the nodule is, and how dense the liver.
 //!
-//! Comprehensive SR with the Imaging Measurement Report template (PS3.16 TID 1500).
+//! Comprehensive SR with the Imaging Measurement Report template (PS3.16 TID 1500). The nodule is
+//! as large as it was drawn; the liver's attenuation is measured in the picture.
 
 use std::io;
 
 use dicom_core::{PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 
-use super::thorax::{NODULE, NODULE_GROWN_MM, stack};
+use super::content::{coded, container, item, named, number, template};
+use super::stack::{Point, Stack};
+use super::thorax::{LIVER_BELOW, NODULE, NODULE_GROWN_MM, hounsfield, stack};
 use super::{Detail, Examination, SeriesWords, Uids};
 use crate::write::Builder;
 
-type Code = (&'static str, &'static str, &'static str);
+/// Radius of the circle in which the liver is measured.
+const LIVER_RADIUS_MM: f64 = 20.0;
 
-/// Writes the report on the grown nodule in the CT of `exam`.
-pub(super) fn nodule(exam: &Examination, uids: Uids<'_>, detail: Detail) -> io::Result<Vec<u8>> {
+/// Writes the report on the CT of `exam`, in which the nodule has grown.
+pub(super) fn measurements(
+    exam: &Examination,
+    uids: Uids<'_>,
+    detail: Detail,
+) -> io::Result<Vec<u8>> {
     let words = SeriesWords {
         modality: "SR",
         number: "9",
-        description: "Nodule measurement",
+        description: "Measurements",
         model: "Phantom report",
     };
-    let image = MeasuredImage::of(exam, uids, detail);
+    let stack = stack(detail);
+    let nodule = MeasuredImage::at(NODULE, NODULE_GROWN_MM, &stack, exam, uids);
+    let liver = MeasuredImage::at(LIVER_BELOW, LIVER_RADIUS_MM, &stack, exam, uids);
+    let groups = vec![
+        nodule_measurements(uids, &nodule),
+        liver_measurements(uids, &liver, attenuation(&liver, &stack)),
+    ];
+    let images = [&nodule, &liver];
     let file = exam
         .common(uids, uids::COMPREHENSIVE_SR_STORAGE, &words, 1)
         .items(tags::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE, [])
@@ -30,7 +45,7 @@ pub(super) fn nodule(exam: &Examination, uids: Uids<'_>, detail: Detail) -> io::
         .items(tags::PERFORMED_PROCEDURE_CODE_SEQUENCE, [])
         .items(
             tags::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE,
-            [evidence(exam, uids, &image)],
+            [evidence(exam, uids, images)],
         )
         .text(tags::VALUE_TYPE, VR::CS, "CONTAINER")
         .code(
@@ -39,22 +54,31 @@ pub(super) fn nodule(exam: &Examination, uids: Uids<'_>, detail: Detail) -> io::
         )
         .text(tags::CONTINUITY_OF_CONTENT, VR::CS, "SEPARATE")
         .items(tags::CONTENT_TEMPLATE_SEQUENCE, [template("1500")])
-        .items(tags::CONTENT_SEQUENCE, content(exam, uids, &image));
+        .items(tags::CONTENT_SEQUENCE, content(exam, images, groups));
     file.part10().map_err(io::Error::other)
 }
 
-/// The slice through the middle of the nodule, and where it lies in it.
+/// The slice in which something was measured, and where.
 struct MeasuredImage {
     uid: String,
+    slice: u16,
     /// Column and row, as SR counts them: the first pixel's corner is 0.
     centre: (f32, f32),
     radius: f32,
+    /// The same in millimetres from the middle of the image.
+    circle: ([f64; 2], f64),
 }
 
 impl MeasuredImage {
-    fn of(exam: &Examination, uids: Uids<'_>, detail: Detail) -> Self {
-        let stack = stack(detail);
-        let distance = |slice: &u16| (stack.z(*slice) - NODULE[2]).abs();
+    /// The slice that is nearest to a place in the patient.
+    fn at(
+        place: [f64; 3],
+        radius_mm: f64,
+        stack: &Stack,
+        exam: &Examination,
+        uids: Uids<'_>,
+    ) -> Self {
+        let distance = |slice: &u16| (stack.z(*slice) - place[2]).abs();
         let slice = (0..stack.slices)
             .min_by(|a, b| distance(a).total_cmp(&distance(b)))
             .unwrap_or_default();
@@ -63,9 +87,16 @@ impl MeasuredImage {
             uid: exam
                 .instance_uid(uids, "CT", usize::from(slice) + 1)
                 .to_string(),
-            centre: (pixel(NODULE[0]), pixel(NODULE[1])),
-            radius: (NODULE_GROWN_MM / stack.pixel_mm()) as f32,
+            slice,
+            centre: (pixel(place[0]), pixel(place[1])),
+            radius: (radius_mm / stack.pixel_mm()) as f32,
+            circle: ([place[0], place[1]], radius_mm),
         }
+    }
+
+    /// An item that refers to it.
+    fn item(&self, relationship: &str) -> Builder {
+        item(relationship, "IMAGE").items(tags::REFERENCED_SOP_SEQUENCE, [self.reference()])
     }
 
     fn reference(&self) -> Builder {
@@ -79,9 +110,12 @@ impl MeasuredImage {
     }
 }
 
-fn evidence(exam: &Examination, uids: Uids<'_>, image: &MeasuredImage) -> Builder {
+fn evidence(exam: &Examination, uids: Uids<'_>, images: [&MeasuredImage; 2]) -> Builder {
     let series = Builder::new()
-        .items(tags::REFERENCED_SOP_SEQUENCE, [image.reference()])
+        .items(
+            tags::REFERENCED_SOP_SEQUENCE,
+            images.map(MeasuredImage::reference),
+        )
         .text(
             tags::SERIES_INSTANCE_UID,
             VR::UI,
@@ -96,12 +130,14 @@ fn evidence(exam: &Examination, uids: Uids<'_>, image: &MeasuredImage) -> Builde
         )
 }
 
-fn content(exam: &Examination, uids: Uids<'_>, image: &MeasuredImage) -> [Builder; 6] {
-    let library_image =
-        item("CONTAINS", "IMAGE").items(tags::REFERENCED_SOP_SEQUENCE, [image.reference()]);
+fn content(
+    exam: &Examination,
+    images: [&MeasuredImage; 2],
+    measurements: Vec<Builder>,
+) -> [Builder; 6] {
     let group = container(
         ("126200", "DCM", "Image Library Group"),
-        vec![library_image],
+        images.map(|image| image.item("CONTAINS")).into(),
     );
     [
         coded(
@@ -126,34 +162,25 @@ fn content(exam: &Examination, uids: Uids<'_>, image: &MeasuredImage) -> [Builde
             exam.procedure,
         ),
         container(("111028", "DCM", "Image Library"), vec![group]),
-        container(
-            ("126010", "DCM", "Imaging Measurements"),
-            vec![measurements(uids, image)],
-        ),
+        container(("126010", "DCM", "Imaging Measurements"), measurements),
     ]
 }
 
 /// One tracked finding with its measurements (TID 1501).
-fn measurements(uids: Uids<'_>, image: &MeasuredImage) -> Builder {
+fn nodule_measurements(uids: Uids<'_>, image: &MeasuredImage) -> Builder {
     let volume = 4.0 / 3.0 * std::f64::consts::PI * NODULE_GROWN_MM.powi(3);
     let diameter = number(
         ("103339001", "SCT", "Long Axis"),
         2.0 * NODULE_GROWN_MM,
         ("mm", "UCUM", "millimeter"),
     );
-    let items = vec![
-        named(
-            "HAS OBS CONTEXT",
-            "TEXT",
-            ("112039", "DCM", "Tracking Identifier"),
-        )
-        .text(tags::TEXT_VALUE, VR::UT, "Nodule 1"),
-        named(
-            "HAS OBS CONTEXT",
-            "UIDREF",
-            ("112040", "DCM", "Tracking Unique Identifier"),
-        )
-        .text(tags::UID, VR::UI, uids.of("nodule-1").as_str()),
+    let right = coded(
+        "HAS CONCEPT MOD",
+        ("272741003", "SCT", "Laterality"),
+        ("24028007", "SCT", "Right"),
+    );
+    let mut items = tracked(uids, "Nodule 1", "nodule-1");
+    items.extend([
         coded(
             "CONTAINS",
             ("121071", "DCM", "Finding"),
@@ -163,62 +190,114 @@ fn measurements(uids: Uids<'_>, image: &MeasuredImage) -> Builder {
             "HAS CONCEPT MOD",
             ("363698007", "SCT", "Finding Site"),
             ("45653009", "SCT", "Upper lobe of lung"),
-        ),
+        )
+        .items(tags::CONTENT_SEQUENCE, [right]),
         diameter.items(tags::CONTENT_SEQUENCE, [long_axis(image)]),
         number(
             ("118565006", "SCT", "Volume"),
             volume.round(),
             ("mm3", "UCUM", "cubic millimeter"),
         ),
-    ];
+        coded(
+            "CONTAINS",
+            ("129737002", "SCT", "Radiographic lesion margin"),
+            ("129742005", "SCT", "Spiculated lesion"),
+        ),
+    ]);
     container(("125007", "DCM", "Measurement Group"), items)
         .items(tags::CONTENT_TEMPLATE_SEQUENCE, [template("1501")])
+}
+
+/// What was measured in a circle in one slice (TID 1410).
+fn liver_measurements(
+    uids: Uids<'_>,
+    image: &MeasuredImage,
+    (mean, deviation): (f64, f64),
+) -> Builder {
+    let derived = |value: f64, how| {
+        let value = (value * 10.0).round() / 10.0;
+        let unit = ("[hnsf'U]", "UCUM", "Hounsfield unit");
+        let derivation = coded("HAS CONCEPT MOD", ("121401", "DCM", "Derivation"), how);
+        number(("112031", "DCM", "Attenuation Coefficient"), value, unit)
+            .items(tags::CONTENT_SEQUENCE, [derivation])
+    };
+    let program = |name, text: &str| {
+        named("HAS CONCEPT MOD", "TEXT", name).text(tags::TEXT_VALUE, VR::UT, text)
+    };
+    let mut items = tracked(uids, "Liver", "liver-region");
+    items.extend([
+        coded(
+            "CONTAINS",
+            ("121071", "DCM", "Finding"),
+            ("10200004", "SCT", "Liver"),
+        ),
+        coded(
+            "HAS CONCEPT MOD",
+            ("363698007", "SCT", "Finding Site"),
+            ("10200004", "SCT", "Liver"),
+        ),
+        circle(image),
+        program(("111001", "DCM", "Algorithm Name"), "Phantom region"),
+        program(
+            ("111003", "DCM", "Algorithm Version"),
+            env!("CARGO_PKG_VERSION"),
+        ),
+        derived(mean, ("373098007", "SCT", "Mean")),
+        derived(deviation, ("386136009", "SCT", "Standard Deviation")),
+    ]);
+    container(("125007", "DCM", "Measurement Group"), items)
+        .items(tags::CONTENT_TEMPLATE_SEQUENCE, [template("1410")])
+}
+
+/// By which a finding is known again.
+fn tracked(uids: Uids<'_>, identifier: &str, key: &str) -> Vec<Builder> {
+    let (name, unique) = (
+        ("112039", "DCM", "Tracking Identifier"),
+        ("112040", "DCM", "Tracking Unique Identifier"),
+    );
+    vec![
+        named("HAS OBS CONTEXT", "TEXT", name).text(tags::TEXT_VALUE, VR::UT, identifier),
+        named("HAS OBS CONTEXT", "UIDREF", unique).text(tags::UID, VR::UI, uids.of(key).as_str()),
+    ]
+}
+
+/// Mean and standard deviation of the pixels whose centres lie in the circle, in Hounsfield units.
+fn attenuation(image: &MeasuredImage, stack: &Stack) -> (f64, f64) {
+    let ([x, y], radius) = image.circle;
+    let value = |at: Point| match (at.x - x).hypot(at.y - y) <= radius {
+        // As they are stored, in whole numbers.
+        true => Some(hounsfield(at, NODULE_GROWN_MM).round()),
+        false => None,
+    };
+    let inside: Vec<f64> = stack.points(image.slice).filter_map(value).collect();
+    let count = inside.len() as f64;
+    let mean = inside.iter().sum::<f64>() / count;
+    let square = |value: &f64| (value - mean).powi(2);
+    let variance = inside.iter().map(square).sum::<f64>() / count;
+    (mean, variance.sqrt())
 }
 
 /// From where to where the diameter was measured, and in which image.
 fn long_axis(image: &MeasuredImage) -> Builder {
     let ((x, y), r) = (image.centre, image.radius);
-    let selected =
-        item("SELECTED FROM", "IMAGE").items(tags::REFERENCED_SOP_SEQUENCE, [image.reference()]);
-    item("INFERRED FROM", "SCOORD")
+    let shape = item("INFERRED FROM", "SCOORD");
+    drawn(shape, "POLYLINE", [x - r, y, x + r, y], image)
+}
+
+/// The circle in which something was measured: its centre, and a point on it.
+fn circle(image: &MeasuredImage) -> Builder {
+    let ((x, y), r) = (image.centre, image.radius);
+    let shape = named("CONTAINS", "SCOORD", ("111030", "DCM", "Image Region"));
+    drawn(shape, "CIRCLE", [x, y, x + r, y], image)
+}
+
+fn drawn(shape: Builder, graphic: &str, points: [f32; 4], image: &MeasuredImage) -> Builder {
+    shape
         .value(
             tags::GRAPHIC_DATA,
             VR::FL,
-            PrimitiveValue::F32([x - r, y, x + r, y].into_iter().collect()),
+            PrimitiveValue::F32(points.into_iter().collect()),
         )
-        .text(tags::GRAPHIC_TYPE, VR::CS, "POLYLINE")
-        .items(tags::CONTENT_SEQUENCE, [selected])
-}
-
-fn item(relationship: &str, value_type: &str) -> Builder {
-    Builder::new()
-        .text(tags::RELATIONSHIP_TYPE, VR::CS, relationship)
-        .text(tags::VALUE_TYPE, VR::CS, value_type)
-}
-
-fn named(relationship: &str, value_type: &str, name: Code) -> Builder {
-    item(relationship, value_type).code(tags::CONCEPT_NAME_CODE_SEQUENCE, name)
-}
-
-fn coded(relationship: &str, name: Code, code: Code) -> Builder {
-    named(relationship, "CODE", name).code(tags::CONCEPT_CODE_SEQUENCE, code)
-}
-
-fn container(name: Code, items: Vec<Builder>) -> Builder {
-    named("CONTAINS", "CONTAINER", name)
-        .text(tags::CONTINUITY_OF_CONTENT, VR::CS, "SEPARATE")
-        .items(tags::CONTENT_SEQUENCE, items)
-}
-
-fn number(name: Code, value: f64, unit: Code) -> Builder {
-    let measured = Builder::new()
-        .code(tags::MEASUREMENT_UNITS_CODE_SEQUENCE, unit)
-        .text(tags::NUMERIC_VALUE, VR::DS, &value.to_string());
-    named("CONTAINS", "NUM", name).items(tags::MEASURED_VALUE_SEQUENCE, [measured])
-}
-
-fn template(identifier: &str) -> Builder {
-    Builder::new()
-        .text(tags::MAPPING_RESOURCE, VR::CS, "DCMR")
-        .text(tags::TEMPLATE_IDENTIFIER, VR::CS, identifier)
+        .text(tags::GRAPHIC_TYPE, VR::CS, graphic)
+        .items(tags::CONTENT_SEQUENCE, [image.item("SELECTED FROM")])
 }

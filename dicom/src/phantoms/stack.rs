@@ -35,19 +35,21 @@ impl Stack {
 
     /// The slice's values, row by row from the front left corner (the patient's right).
     pub(super) fn draw(&self, slice: u16, value: impl Fn(Point) -> f64) -> Vec<u16> {
+        let stored = |at| value(at).clamp(0.0, 4095.0).round() as u16;
+        self.points(slice).map(stored).collect()
+    }
+
+    /// The centres of the slice's pixels in the same order.
+    pub(super) fn points(&self, slice: u16) -> impl Iterator<Item = Point> {
         let (origin, step, z) = (self.origin(), self.pixel_mm(), self.z(slice));
-        let mut values = Vec::with_capacity(usize::from(self.pixels) * usize::from(self.pixels));
-        for row in 0..self.pixels {
-            for column in 0..self.pixels {
-                let at = Point {
-                    x: origin + f64::from(column) * step,
-                    y: origin + f64::from(row) * step,
-                    z,
-                };
-                values.push(value(at).clamp(0.0, 4095.0).round() as u16);
-            }
-        }
-        values
+        let (rows, columns) = (self.pixels, self.pixels);
+        (0..rows).flat_map(move |row| {
+            (0..columns).map(move |column| Point {
+                x: origin + f64::from(column) * step,
+                y: origin + f64::from(row) * step,
+                z,
+            })
+        })
     }
 
     pub(super) fn plane(&self, uids: Uids<'_>, examination: &Examination, slice: u16) -> Builder {

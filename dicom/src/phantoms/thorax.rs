@@ -18,6 +18,9 @@ pub(super) const NODULE_GROWN_MM: f64 = 8.0;
 /// Where it lies: in the upper lobe of the right lung.
 pub(super) const NODULE: [f64; 3] = [-78.0, -12.0, 33.0];
 
+/// A place well inside the liver, near the lowest slices.
+pub(super) const LIVER_BELOW: [f64; 3] = [-75.0, 4.0, -105.0];
+
 const AIR: f64 = -1000.0;
 const LUNG: f64 = -860.0;
 const FAT: f64 = -95.0;
@@ -57,7 +60,7 @@ pub(super) fn slices(
         model: "Phantom CT",
     };
     let slice = |slice: u16| {
-        let draw = |at: Point| tissue(at, nodule_mm) - INTERCEPT + grain(at, nodule_mm);
+        let draw = |at: Point| hounsfield(at, nodule_mm) - INTERCEPT;
         let file = exam
             .common(uids, uids::CT_IMAGE_STORAGE, &words, usize::from(slice) + 1)
             .with(exam.image("CHEST", "ORIGINAL\\PRIMARY\\AXIAL"))
@@ -79,6 +82,11 @@ fn ct_image() -> Builder {
         .text(tags::RESCALE_INTERCEPT, VR::DS, &INTERCEPT.to_string())
         .text(tags::RESCALE_SLOPE, VR::DS, "1")
         .text(tags::RESCALE_TYPE, VR::LO, "HU")
+}
+
+/// What the machine measures at a place.
+pub(super) fn hounsfield(at: Point, nodule_mm: f64) -> f64 {
+    tissue(at, nodule_mm) + grain(at, nodule_mm)
 }
 
 fn grain(at: Point, nodule_mm: f64) -> f64 {

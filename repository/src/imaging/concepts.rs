@@ -4,6 +4,7 @@ use xds_schemas::affinity_codes::{AffinityCodes, CodeKind};
 use xds_schemas::metadata::Code;
 
 use super::{LOINC, SNOMED_CT};
+use hilum_dicom::anatomy;
 use hilum_dicom::instance::CodedConcept;
 use hilum_dicom::scan::{Series, Study};
 
@@ -67,54 +68,23 @@ const MODALITIES: [(&str, &str); 51] = [
     ("XC", "External-camera Photography"),
 ];
 
-/// Anatomic regions: SNOMED CT code, its code in SNOMED RT, which older devices use, Body Part
-/// Examined (PS3.16 annex L), and what it means.
-#[rustfmt::skip]
-const REGIONS: [(&str, &str, &str, &str); 30] = [
-    ("38266002", "T-D0010", "WHOLEBODY", "Entire body"),
-    ("69536005", "T-D1100", "HEAD", "Head"),
-    ("89546000", "T-11100", "SKULL", "Skull"),
-    ("12738006", "T-A0100", "BRAIN", "Brain"),
-    ("45048000", "T-D1600", "NECK", "Neck"),
-    ("774007", "T-D1000", "HEADNECK", "Head and Neck"),
-    ("51185008", "T-D3000", "CHEST", "Chest"),
-    ("39607008", "T-28000", "LUNG", "Lung"),
-    ("80891009", "T-32000", "HEART", "Heart"),
-    ("76752008", "T-04000", "BREAST", "Breast"),
-    ("113345001", "T-D4000", "ABDOMEN", "Abdomen"),
-    ("10200004", "T-62000", "LIVER", "Liver"),
-    ("64033007", "T-71000", "KIDNEY", "Kidney"),
-    ("12921003", "T-D6000", "PELVIS", "Pelvis"),
-    ("41216001", "T-92000", "PROSTATE", "Prostate"),
-    ("421060004", "T-D04FF", "SPINE", "Spine"),
-    ("122494005", "T-11501", "CSPINE", "Cervical spine"),
-    ("122495006", "T-11502", "TSPINE", "Thoracic spine"),
-    ("122496007", "T-11503", "LSPINE", "Lumbar spine"),
-    ("66019005", "T-D0300", "EXTREMITY", "Extremity"),
-    ("53120007", "T-D8000", "ARM", "Upper limb"),
-    ("16982005", "T-D2220", "SHOULDER", "Shoulder"),
-    ("74670003", "T-15460", "WRIST", "Wrist joint"),
-    ("85562004", "T-D8700", "HAND", "Hand"),
-    ("61685007", "T-D9000", "LEG", "Lower limb"),
-    ("29836001", "T-D2500", "HIP", "Hip"),
-    ("72696002", "T-D9200", "KNEE", "Knee"),
-    ("70258002", "T-15750", "ANKLE", "Ankle joint"),
-    ("56459004", "T-D9700", "FOOT", "Foot"),
-    ("113257007", "T-30000", "", "Cardiovascular system"),
-];
-
 /// `eventCodeList` of a study: its acquisition modalities, then its anatomic regions, each once.
 /// What the affinity domain has no code for is left out, since the list is optional and a
-/// registry refuses foreign codes.
+/// registry refuses foreign codes; of a region it may have the code of any edition of PS3.16.
 pub(super) fn event_codes(study: &Study, domain: &AffinityCodes) -> Vec<Code> {
     let modalities = study.series.iter().filter_map(modality);
     let regions = study.series.iter().flat_map(regions);
+    of_domain(modalities.chain(regions), domain)
+}
+
+fn of_domain(found: impl Iterator<Item = Code>, domain: &AffinityCodes) -> Vec<Code> {
     let mut codes: Vec<Code> = Vec::new();
-    for code in modalities.chain(regions) {
-        let allowed = domain.allows(CodeKind::EventCode, &code.code, &code.scheme);
-        if allowed && !codes.iter().any(|known| known.means(&code)) {
-            codes.push(code);
-        }
+    for code in found {
+        let allowed = |code: &Code| domain.allows(CodeKind::EventCode, &code.code, &code.scheme);
+        let region = anatomy::by_snomed_ct(&code.code).filter(|_| code.scheme == SNOMED_CT);
+        let editions = region.into_iter().flat_map(anatomy::Region::codes);
+        let code = std::iter::once(code).chain(editions).find(allowed);
+        codes.extend(code.filter(|code| !codes.iter().any(|known| known.means(code))));
     }
     codes
 }
@@ -147,10 +117,9 @@ fn regions(series: &Series) -> Vec<Code> {
         .body_part
         .as_deref()
         .filter(|_| coded.is_empty());
-    let of_word = word.and_then(|word| REGIONS.iter().find(|(_, _, known, _)| *known == word));
-    let region =
-        |(code, _, _, meaning): &(&str, &str, &str, &str)| Code::new(*code, SNOMED_CT, *meaning);
-    coded.into_iter().chain(of_word.map(region)).collect()
+    let of_word = word.and_then(anatomy::by_word);
+    let of_word = of_word.map(anatomy::Region::code);
+    coded.into_iter().chain(of_word).collect()
 }
 
 /// A coded concept of DICOM, whose scheme has a short name (PS3.16 Table 8-1), with the OID that
@@ -163,10 +132,7 @@ fn code(concept: &CodedConcept) -> Option<Code> {
         "RADLEX" => "2.16.840.1.113883.6.256",
         // The regions are what old devices still write in SNOMED RT.
         "SRT" | "SNM3" | "99SDM" => {
-            let (code, _, _, meaning) = REGIONS
-                .iter()
-                .find(|(_, old, _, _)| *old == concept.value)?;
-            return Some(Code::new(*code, SNOMED_CT, *meaning));
+            return anatomy::by_snomed_rt(&concept.value).map(anatomy::Region::code);
         }
         _ => return None,
     };
@@ -187,7 +153,7 @@ mod tests {
 
     #[test]
     fn schemes_become_oids() {
-        let chest = code(&concept("51185008", "SCT")).unwrap();
+        let chest = code(&concept("816094009", "SCT")).unwrap();
         let old = code(&concept("T-D3000", "SRT")).unwrap();
         assert!(chest.means(&old));
         assert_eq!(old.display.first(), Some("Chest"));
@@ -201,13 +167,25 @@ mod tests {
         for (at, (code, _)) in MODALITIES.iter().enumerate() {
             assert!(MODALITIES[..at].iter().all(|(other, _)| other != code));
         }
-        for (at, (sct, srt, word, _)) in REGIONS.iter().enumerate() {
-            let others = &REGIONS[..at];
-            assert!(
-                others
-                    .iter()
-                    .all(|it| it.0 != *sct && it.1 != *srt && it.2 != *word)
-            );
+    }
+
+    #[test]
+    fn a_region_is_said_in_the_edition_of_the_domain() {
+        let one = |code: &str| {
+            format!(
+                r#"<Codes><CodeType name="eventCodeList"
+                    classScheme="urn:uuid:2c6b8cb7-8b2a-4051-b291-b1ae6a575ef4">
+                    <Code code="{code}" codingScheme="{SNOMED_CT}"/></CodeType></Codes>"#
+            )
+        };
+        for code in ["51185008", "816094009"] {
+            let domain = AffinityCodes::parse(&one(code)).unwrap();
+            let chest = anatomy::by_word("CHEST").unwrap().codes();
+            let found = of_domain(chest, &domain);
+            assert_eq!(found.len(), 1);
+            assert_eq!(found[0].code, code);
+            let head = anatomy::by_word("HEAD").unwrap().codes();
+            assert!(of_domain(head, &domain).is_empty());
         }
     }
 }

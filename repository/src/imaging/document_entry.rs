@@ -8,17 +8,18 @@ use xds_schemas::ebrim::InternationalString;
 use xds_schemas::metadata::hl7;
 use xds_schemas::metadata::patient_id::id_type;
 use xds_schemas::metadata::{
-    AssociationType, Author, Code, DocumentEntry, EntryUuid, PatientId, ReferenceId, Submission,
-    SubmissionSet, Timestamp, UniqueId,
+    AssociationType, Author, Code, DocumentEntry, EntryUuid, Extra, PatientId, ReferenceId,
+    Submission, SubmissionSet, Timestamp, UniqueId,
 };
 use xds_schemas::rad68_provide_and_register_imaging_document_set as rad68;
 
 use super::ImagingConfig;
-use super::concepts;
 use super::manifest::Manifest;
+use super::{concepts, findings};
 use hilum_dicom::instance::{Accession, Patient};
 use hilum_dicom::moment::{UtcOffset, date_and_time, point_in_time};
 use hilum_dicom::scan::Study;
+use hilum_dicom::specimens;
 
 /// The patient of a study in the affinity domain: its Patient ID (0010,0020), taken as one of the
 /// domain's authority. `None` if the study names nobody.
@@ -76,6 +77,10 @@ pub(super) fn document_entry(
     document: &[u8],
 ) -> DocumentEntry {
     let department = &config.department;
+    let extra = Extra {
+        slots: findings::slots(study),
+        ..Extra::default()
+    };
     let source_patient = source_patient_id(config, &study.patient, patient);
     let time = study_time(study, config.utc_offset);
     DocumentEntry {
@@ -106,6 +111,7 @@ pub(super) fn document_entry(
         source_patient_info: source_patient_info(&study.patient, &source_patient),
         source_patient_id: Some(source_patient),
         reference_ids: reference_ids(study),
+        extra,
         // A study is a point in time as far as its files tell: nothing says when it ended.
         service_stop_time: time.clone(),
         service_start_time: time,
@@ -203,7 +209,10 @@ fn reference_ids(study: &Study) -> Vec<ReferenceId> {
     };
     let study_uid = ReferenceId::study(study.uid.as_str());
     let accessions = study.accessions.iter().map(accession);
-    std::iter::once(study_uid).chain(accessions).collect()
+    let specimens = study.instances().flat_map(|it| &it.specimens);
+    let specimens = specimens::reference_ids(specimens).into_iter();
+    let all = std::iter::once(study_uid).chain(accessions);
+    all.chain(specimens).collect()
 }
 
 /// Study Date and Time in UTC, as precisely as they are known: a date alone stays as it is.
@@ -218,7 +227,7 @@ fn study_time(study: &Study, usual: UtcOffset) -> Option<Timestamp> {
     utc(point_in_time(date, Some(time), offset)?)
 }
 
-fn utc(at: SystemTime) -> Option<Timestamp> {
+pub(super) fn utc(at: SystemTime) -> Option<Timestamp> {
     let (date, time) = date_and_time(at, UtcOffset::default());
     Timestamp::parse(&format!("{date}{time}")).ok()
 }

@@ -40,6 +40,9 @@ pub(super) struct Manifest {
     pub(super) replaces: Option<String>,
     /// A digest of all that it and its metadata say, names and times aside.
     pub(super) says: String,
+    /// Whether it was deprecated, because nothing is left of what it lists.
+    #[serde(default)]
+    pub(super) withdrawn: bool,
 }
 
 impl Manifest {
@@ -64,8 +67,12 @@ impl Manifest {
             entry_uuid: uuid("entry").urn().to_string(),
             submission_set_uid: Uid::from_uuid(uuid("submission set")),
             made: since_1970.as_secs(),
-            replaces: previous.map(|it| it.entry_uuid.clone()),
+            // What is deprecated cannot be replaced (ITI TF-2 3.42.4.1.3.5).
+            replaces: previous
+                .filter(|it| !it.withdrawn)
+                .map(|it| it.entry_uuid.clone()),
             says,
+            withdrawn: false,
         })
     }
 
@@ -105,6 +112,7 @@ impl Manifest {
             made: 0,
             replaces: None,
             says: String::new(),
+            withdrawn: false,
         }
     }
 

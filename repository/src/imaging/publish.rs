@@ -11,6 +11,7 @@ use super::document_entry::patient_id;
 use super::import::{Fate, Importing};
 use super::index::{Damaged, Index, Indexed};
 use super::iti18_registry_stored_query::{self as iti18, Known};
+use super::iti57_update_document_set as iti57;
 use super::manifest::Manifest;
 use super::rad68_provide_and_register_imaging_document_set::{self as rad68, Handover};
 use hilum_dicom::Uid;
@@ -96,8 +97,17 @@ pub(super) async fn bring(
         return Ok(unsuitable(problem));
     }
     now.patient_id = Some(patient.to_string());
+    let judged = importing.config.gate.judge(&now.study);
+    remarks.extend(judged.remarks);
+    let kept_back = (!judged.kept_back.is_empty() && !now.released).then_some(judged.kept_back);
+    if now.held != kept_back {
+        now.held.clone_from(&kept_back);
+    }
+    if let Some(reasons) = kept_back {
+        return held(index, known.as_ref(), now, reasons);
+    }
     if now.study.series.is_empty() {
-        return emptied(index, known.as_ref(), &now);
+        return emptied(importing, index, known.as_ref(), now).await;
     }
     let registered = known.as_ref().and_then(|it| it.registered.as_ref());
     let (config, codes) = (importing.config, importing.codes);
@@ -114,7 +124,7 @@ pub(super) async fn bring(
         // Something that the study says has no place in a manifest: that is no reason to stop.
         Err(error) => return Ok(unsuitable(&format!("it has no manifest: {error:#}"))),
     };
-    if let Some(current) = registered.filter(|it| it.says == plan.says) {
+    if let Some(current) = registered.filter(|it| it.says == plan.says && !it.withdrawn) {
         let manifest = current.sop_instance_uid.clone();
         now.registered = Some(current.clone());
         now.planned = None;
@@ -131,20 +141,77 @@ pub(super) async fn bring(
     hand_in(importing, index, known, now, remarks).await
 }
 
-/// All of a study was taken back: nothing of it is served any more.
-fn emptied(index: &Index, known: Option<&Indexed>, now: &Indexed) -> anyhow::Result<Attempt> {
-    let mut problem = "all of its instances were rejected".to_owned();
-    let mut generation = now.generation;
-    if let Some(known) = known {
-        problem.push_str("; its manifest is still registered, and what it lists is not served");
-        if known != now {
-            match index.write(now)? {
-                Some(written) => generation = written,
-                None => return Ok(Attempt::Changed),
-            }
+/// It does not pass as a whole: it stays in the index, and is neither published nor served.
+fn held(
+    index: &Index,
+    known: Option<&Indexed>,
+    mut now: Indexed,
+    reasons: Vec<String>,
+) -> anyhow::Result<Attempt> {
+    if known != Some(&now) {
+        match index.write(&now)? {
+            Some(written) => now.generation = written,
+            None => return Ok(Attempt::Changed),
         }
     }
-    Ok(Attempt::Came(Fate::Unsuitable(problem), generation))
+    Ok(Attempt::Came(Fate::KeptBack(reasons), now.generation))
+}
+
+/// All of a study was taken back: nothing of it is served any more, and its manifest is withdrawn.
+async fn emptied(
+    importing: &Importing<'_>,
+    index: &Index,
+    known: Option<&Indexed>,
+    mut now: Indexed,
+) -> anyhow::Result<Attempt> {
+    let nothing = "all of its instances were rejected";
+    let Some(known) = known else {
+        let fate = Fate::Unsuitable(nothing.to_owned());
+        return Ok(Attempt::Came(fate, now.generation));
+    };
+    if *known != now {
+        match index.write(&now)? {
+            Some(written) => now.generation = written,
+            None => return Ok(Attempt::Changed),
+        }
+    }
+    let fate = match now.registered {
+        Some(mut manifest) if !manifest.withdrawn => {
+            if let Err(why) = withdrawn(importing, &manifest, &now.patient_id).await? {
+                return Ok(Attempt::Came(Fate::Unanswered(why), now.generation));
+            }
+            manifest.withdrawn = true;
+            index.set_manifests(&now.study.uid, Some(&manifest), None)?;
+            Fate::Withdrawn {
+                manifest: manifest.sop_instance_uid,
+            }
+        }
+        Some(manifest) => Fate::Unchanged {
+            manifest: manifest.sop_instance_uid,
+        },
+        None => Fate::Unsuitable(nothing.to_owned()),
+    };
+    Ok(Attempt::Came(fate, now.generation))
+}
+
+/// Has the registry deprecate a manifest. The inner error says why it did not.
+async fn withdrawn(
+    importing: &Importing<'_>,
+    manifest: &Manifest,
+    patient: &Option<String>,
+) -> anyhow::Result<Result<(), String>> {
+    let (Some(registry), Some(patient)) = (importing.registry, patient) else {
+        let why = "its manifest cannot be withdrawn, because there is no registry to ask";
+        return Ok(Err(why.to_owned()));
+    };
+    let current = match iti18::current(importing, registry, manifest).await? {
+        Ok(Some(current)) => current,
+        // It is not in force any more.
+        Ok(None) => return Ok(Ok(())),
+        Err(why) => return Ok(Err(why)),
+    };
+    let patient = PatientId::parse(patient).map_err(anyhow::Error::msg)?;
+    iti57::withdraw(importing, registry, &patient, manifest, &current).await
 }
 
 /// What became of a manifest that was planned earlier.

@@ -97,7 +97,12 @@ async fn one(publishing: &Publishing, room: &Arc<Room>, study: &Uid) -> anyhow::
         }
     };
     match fate {
-        Fate::Registered { .. } | Fate::Replaced { .. } | Fate::Unchanged { .. } => {
+        Fate::Registered { .. }
+        | Fate::Replaced { .. }
+        | Fate::Withdrawn { .. }
+        | Fate::Unchanged { .. } => index.done(study, generation),
+        Fate::KeptBack(reasons) => {
+            tracing::warn!(%study, reasons = reasons.join("; "), "a study is kept back");
             index.done(study, generation)
         }
         // Nothing that time alone mends.

@@ -262,8 +262,12 @@ async fn what_a_rejection_note_lists_is_not_served_any_more() {
     );
     reject(folder, usize::MAX, "note of all");
     let imported = site.import_one(folder).await;
-    assert!(matches!(imported.fate, Fate::Unsuitable(_)), "{imported:?}");
+    let Fate::Withdrawn { .. } = &imported.fate else {
+        panic!("{imported:?}");
+    };
     let (response, got) = site.retrieve(&asked).await;
     assert_eq!((response.status, got.len()), (ResponseStatus::Failure, 0));
-    assert_eq!(site.manifests(patient, Approved).await.len(), 1);
+    assert!(site.manifests(patient, Approved).await.is_empty());
+    let again = site.import_one(folder).await;
+    assert!(matches!(again.fate, Fate::Unchanged { .. }), "{again:?}");
 }

@@ -2,28 +2,21 @@
 
 use bytes::Bytes;
 use http::Uri;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 use hilum_security::iti19_authenticate_node::ClientTls;
 
 use super::frame::{Frames, Next};
-use crate::client::{ClientError, secure};
+use crate::client::ClientError;
 use crate::limits::Limits;
-use crate::patient::Patient;
+use crate::streams::{self, Duplex};
 
 /// The port that HL7 over MLLP is registered for with IANA.
 const DEFAULT_PORT: u16 = 2575;
 
-/// What a connection is underneath.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
-
 /// A connection to a receiver of messages, on which one follows the other.
 pub struct Connection<'l> {
     url: String,
-    frames: Frames<'l, Patient<Box<dyn Stream>>>,
+    frames: Frames<'l, Box<dyn Duplex>>,
     limits: &'l Limits,
 }
 
@@ -38,23 +31,12 @@ impl<'l> Connection<'l> {
         limits: &'l Limits,
     ) -> Result<Self, ClientError> {
         let (is_secure, host, port) = target(url)?;
-        let connected = async {
-            let stream = TcpStream::connect((host.as_str(), port)).await;
-            let stream = stream.map_err(|error| error.to_string())?;
-            let nodelay = stream.set_nodelay(true);
-            nodelay.map_err(|error| error.to_string())?;
-            let stream: Box<dyn Stream> = match is_secure {
-                true => Box::new(secure(tls, &host, stream).await?),
-                false => Box::new(stream),
-            };
-            Ok(stream)
+        let secured = tls.filter(|_| is_secure);
+        let stream = match (is_secure, secured) {
+            (true, None) => Err("no certificates are configured for TLS".to_owned()),
+            _ => streams::connect(&host, port, secured, limits).await,
         };
-        let limit = limits.connect();
-        let too_long = || format!("no connection within {} seconds", limit.as_secs());
-        let connected = timeout(limit, connected).await;
-        let stream = connected.unwrap_or_else(|_| Err(too_long()));
         let stream = stream.map_err(|reason| unreachable(url, reason, false))?;
-        let stream = Patient::new(stream, limits.progress());
         Ok(Self {
             url: url.to_owned(),
             frames: Frames::new(stream, limits, limits.answer()),

@@ -1,12 +1,27 @@
 //! Acquisition parameters: how a series was made, in stated units.
 //!
-//! One slot says what holds for every series of the document, and one slot for each series what is
+//! One slot says what holds for the series of the document, and one slot for each series what is
 //! different there. So a question can ask for several parameters of the same series.
+//!
+//! ```text
+//! urn:hilum:acquisition:2026             Modality=CT
+//!                                        KVP=120 kV
+//!                                        bodyPart=816094009^Chest^2.16.840.1.113883.6.96
+//! urn:hilum:acquisition:2026:1.2.3.4     SliceThickness=1.25 mm
+//!                                        ConvolutionKernel=Br40d
+//! ```
+
+mod parameters;
+mod slots;
+mod value;
 
 use std::collections::BTreeMap;
 
-use crate::ebrim::Slot;
 use crate::metadata::Code;
+
+pub use parameters::{parameter, parameters};
+pub use slots::{from_slots, to_slots};
+pub use value::CUT;
 
 /// The slot of what holds for all series; with `:` and a Series Instance UID, the slot of a series.
 pub const SLOT: &str = "urn:hilum:acquisition:2026";
@@ -40,34 +55,20 @@ pub enum Value {
     Number(f64),
     /// Text.
     Text(String),
-    /// A code.
+    /// A code with one display name.
     Code(Code),
 }
 
 /// The parameters of a series: by keyword, the values that occur in it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SeriesParameters {
-    /// Series Instance UID.
+    /// Series Instance UID. Empty if the document says what holds for its series, but not which
+    /// they are.
     pub series_instance_uid: String,
-    /// By keyword.
+    /// By keyword. Of numbers that take too many values, the smallest and the largest; of texts
+    /// that do, some and [`CUT`].
     pub values: BTreeMap<&'static str, Vec<Value>>,
 }
 
-/// The parameter with this keyword.
-pub fn parameter(keyword: &str) -> Option<&'static Parameter> {
-    let _ = keyword;
-    None
-}
-
-/// The slots that say this.
-pub fn to_slots(series: &[SeriesParameters]) -> Vec<Slot> {
-    let _ = series;
-    Vec::new()
-}
-
-/// What the slots of a document entry say. Parameters and values that are not understood are left
-/// out.
-pub fn from_slots(slots: &[Slot]) -> Vec<SeriesParameters> {
-    let _ = slots;
-    Vec::new()
-}
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ const ESCAPES: [(char, &str); 5] = [
 ];
 
 /// Undoes the escapes of the five delimiters; no others are allowed.
-pub(super) fn unescape(text: &str) -> Result<Cow<'_, str>, String> {
+pub(crate) fn unescape(text: &str) -> Result<Cow<'_, str>, String> {
     if !text.contains('\\') {
         return Ok(Cow::Borrowed(text));
     }

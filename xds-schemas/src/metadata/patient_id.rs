@@ -79,7 +79,7 @@ pub struct ReferenceId {
     pub id_type: String,
 }
 
-/// Identifier types of the framework (ITI TF-3 Table 4.2.3.1.7-2, CXi.5).
+/// Identifier types of the framework (ITI TF-3 Table 4.2.3.1.7-2, CXi.5), and ours.
 pub mod id_type {
     /// The uniqueId of a document.
     pub const UNIQUE_ID: &str = "urn:ihe:iti:xds:2013:uniqueId";
@@ -95,6 +95,12 @@ pub mod id_type {
     pub const ENCOUNTER: &str = "urn:ihe:iti:xds:2015:encounterId";
     /// A DICOM study.
     pub const STUDY_INSTANCE_UID: &str = "urn:ihe:iti:xds:2016:studyInstanceUID";
+    /// A specimen, by the identifier that a laboratory gave it. Ours: the framework has none.
+    pub const SPECIMEN: &str = "urn:hilum:xds:2026:specimen";
+    /// A specimen, by its Specimen UID of DICOM. Ours.
+    pub const SPECIMEN_UID: &str = "urn:hilum:xds:2026:specimenUID";
+    /// What a specimen is in: a slide, a block. Ours.
+    pub const CONTAINER: &str = "urn:hilum:xds:2026:container";
 }
 
 impl ReferenceId {
@@ -113,6 +119,32 @@ impl ReferenceId {
             id: number.into(),
             authority: Some(format!("&{oid}&ISO")),
             id_type: id_type::ACCESSION.to_owned(),
+        }
+    }
+
+    /// The specimen `identifier` of the authority `oid`, if one is known.
+    pub fn specimen(identifier: impl Into<String>, oid: Option<&str>) -> Self {
+        Self {
+            id: identifier.into(),
+            authority: oid.map(|oid| format!("&{oid}&ISO")),
+            id_type: id_type::SPECIMEN.to_owned(),
+        }
+    }
+
+    /// The specimen with this Specimen UID.
+    pub fn specimen_uid(uid: impl Into<String>) -> Self {
+        Self {
+            id: uid.into(),
+            authority: None,
+            id_type: id_type::SPECIMEN_UID.to_owned(),
+        }
+    }
+
+    /// The container `identifier` of the authority `oid`, if one is known.
+    pub fn container(identifier: impl Into<String>, oid: Option<&str>) -> Self {
+        Self {
+            id_type: id_type::CONTAINER.to_owned(),
+            ..Self::specimen(identifier, oid)
         }
     }
 

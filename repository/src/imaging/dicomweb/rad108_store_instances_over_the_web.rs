@@ -22,7 +22,6 @@ use super::asked::Asked;
 use super::rad129::DICOM_JSON;
 use super::refused::Refused;
 use crate::imaging::Room;
-use crate::imaging::intake::Intake;
 
 use outcome::{Fate, Stored, Told};
 use receiving::Received;
@@ -143,8 +142,8 @@ impl Storing {
 
     /// Looks at an object, and lets it go its way if it may.
     async fn take(&self, received: Received) -> Stored {
-        let origin = self.origin.clone();
-        let looked = spawn_blocking(move || Intake::look(received.finish()?, &origin));
+        let (intake, origin) = (self.room.intake.clone(), self.origin.clone());
+        let looked = spawn_blocking(move || intake.look(received.finish()?, &origin));
         let object = match looked.await {
             Ok(Ok(Ok(object))) => object,
             Ok(Ok(Err(reason))) => return Stored::unreadable(&reason),
@@ -153,7 +152,8 @@ impl Storing {
         };
         let stored = Stored::of(&object.found.instance);
         let of_study = &object.found.instance.study_instance_uid;
-        if self.study.as_ref().is_some_and(|study| study != of_study) {
+        let asked = self.study.as_ref().map(Uid::as_str);
+        if asked.is_some_and(|study| study != object.sent_as) {
             return stored.ended(Fate::OtherStudy);
         }
         if let Err(error) = self.begin(of_study).await {

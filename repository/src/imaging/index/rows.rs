@@ -235,6 +235,7 @@ fn without_instances(one: &Series) -> serde_json::Result<String> {
     serde_json::to_string(&Series {
         uid: one.uid.clone(),
         facts: one.facts.clone(),
+        acquired: one.acquired.clone(),
         instances: Vec::new(),
     })
 }

@@ -7,7 +7,7 @@ use anyhow::Context;
 use diesel::prelude::*;
 use hilum_dicom::Uid;
 use hilum_dicom::instance::Instance;
-use hilum_dicom::scan::{Place, Series, StoredInstance, Study};
+use hilum_dicom::scan::{Place, Series, StoredInstance, Study, TakenBack};
 
 use super::schema::studies;
 use super::{Index, milliseconds, rows};
@@ -17,8 +17,8 @@ use super::{Index, milliseconds, rows};
 pub(in crate::imaging) struct Arrival {
     /// What its file says.
     pub(in crate::imaging) instance: Instance,
-    /// What it takes back, if it is a rejection note: Study and SOP Instance UIDs.
-    pub(in crate::imaging) rejects: Option<Vec<(Uid, Uid)>>,
+    /// What it takes back, if it is a rejection note.
+    pub(in crate::imaging) rejects: Option<TakenBack>,
     /// Where it is.
     pub(in crate::imaging) place: Place,
 }
@@ -77,7 +77,7 @@ impl Index {
     /// Adds instances to their studies, all in one transaction.
     pub(in crate::imaging) fn add(
         &self,
-        arrivals: &[Arrival],
+        arrivals: &[&Arrival],
         settling: Settling,
     ) -> anyhow::Result<Vec<Added>> {
         self.connections.write(|connection| {
@@ -242,10 +242,10 @@ impl Adding<'_> {
     }
 
     /// Takes instances back, in whatever studies they are that are here.
-    fn reject(&mut self, rejected: &[(Uid, Uid)]) -> anyhow::Result<()> {
+    fn reject(&mut self, rejected: &TakenBack) -> anyhow::Result<()> {
         self.flush()?;
         let mut by_study: BTreeMap<&Uid, Vec<&Uid>> = BTreeMap::new();
-        for (study, instance) in rejected {
+        for (study, instance) in &rejected.instances {
             by_study.entry(study).or_default().push(instance);
         }
         for (study, instances) in by_study {
@@ -255,11 +255,19 @@ impl Adding<'_> {
             let Some(mut indexed) = super::read(self.connection, study)? else {
                 continue;
             };
-            indexed
-                .study
-                .rejected
-                .extend(instances.into_iter().cloned());
-            indexed.study.drop_rejected();
+            let study_of_note = &mut indexed.study;
+            let before = (
+                study_of_note.rejected.clone(),
+                study_of_note.rejected_as.clone(),
+            );
+            for instance in instances {
+                study_of_note.reject(instance.clone(), rejected.title);
+            }
+            study_of_note.drop_rejected();
+            if rejected.title.effect().may_return {
+                // If it is sent again, it is new.
+                (study_of_note.rejected, study_of_note.rejected_as) = before;
+            }
             rows::save(self.connection, number, &indexed.study)?;
             self.studies.remove(study);
             self.growing_of(study)?;

@@ -1,0 +1,171 @@
+//! Connections that speak neither HTTP nor MLLP: accepted, with mutual TLS if there is any, and handed
+//! on as streams of bytes. The other end connects with [`connect`].
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use openssl::ssl::SslAcceptor;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+use xds_schemas::soap::Fault;
+
+use hilum_security::Caller;
+use hilum_security::iti19_authenticate_node::{self as iti19, ClientTls};
+
+use crate::call::Refusal;
+use crate::client::secure;
+use crate::limits::Limits;
+use crate::patient::Patient;
+use crate::serve::{ACCEPT_PAUSE, Unshaken, handshake};
+
+/// What a connection is underneath.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
+
+/// What comes to who serves.
+pub enum Incoming {
+    /// A connection.
+    Connection(Connection),
+    /// A node that was not authenticated: to be recorded.
+    Refused(Refusal),
+}
+
+/// A connection that was accepted.
+pub struct Connection {
+    /// Its bytes. Writing that makes no progress for too long fails.
+    pub stream: Box<dyn Duplex>,
+    /// Who is at the other end.
+    pub caller: Caller,
+    /// Becomes true when what is not begun yet shall not begin.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// Serves connections until `stop`, then waits for them within [`Limits::drain_seconds`]. Says whether
+/// all of them ended. At most `most` connections are open at one time; others wait.
+pub async fn serve<H, F>(
+    listener: TcpListener,
+    tls: Option<SslAcceptor>,
+    limits: Limits,
+    most: usize,
+    handle: H,
+    stop: impl Future<Output = ()>,
+) -> bool
+where
+    H: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let connections = Arc::new(Semaphore::new(most));
+    let (stopped, stopping) = watch::channel(false);
+    let tls = Arc::new(tls);
+    let drain = limits.drain();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = async {
+            let permit = Arc::clone(&connections).acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            () = &mut stop => break,
+            accepted = accepted => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                let (tls, limits, stopping) = (Arc::clone(&tls), limits.clone(), stopping.clone());
+                let handle = handle.clone();
+                tokio::spawn(async move {
+                    if let Some(incoming) =
+                        accept(stream, address, (*tls).as_ref(), &limits, stopping).await
+                    {
+                        handle(incoming).await;
+                    }
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    stopped.send_replace(true);
+    // When every permit is back, no connection is left.
+    let all = u32::try_from(most).unwrap_or(u32::MAX);
+    timeout(drain, connections.acquire_many(all)).await.is_ok()
+}
+
+async fn accept(
+    stream: TcpStream,
+    address: SocketAddr,
+    tls: Option<&SslAcceptor>,
+    limits: &Limits,
+    stopping: watch::Receiver<bool>,
+) -> Option<Incoming> {
+    let mut caller = Caller::unknown(address);
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection was closed at once");
+        return None;
+    }
+    let Some(acceptor) = tls else {
+        let stream = Box::new(Patient::new(stream, limits.progress()));
+        return Some(Incoming::Connection(Connection {
+            stream,
+            caller,
+            stopping,
+        }));
+    };
+    let reason = match handshake(acceptor, stream, limits.handshake()).await {
+        Ok(stream) => match iti19::peer(stream.ssl()) {
+            Ok(node) => {
+                caller.node = node;
+                let stream = Box::new(Patient::new(stream, limits.progress()));
+                return Some(Incoming::Connection(Connection {
+                    stream,
+                    caller,
+                    stopping,
+                }));
+            }
+            Err(error) => format!("the certificate is garbled: {error}"),
+        },
+        Err(Unshaken::Gone) => {
+            tracing::debug!(%address, "gone before the TLS handshake");
+            return None;
+        }
+        Err(Unshaken::Refused(reason)) => reason,
+    };
+    tracing::info!(%address, reason, "a connection was refused");
+    let fault = Fault::not_permitted(format!("the node was not authenticated: {reason}"));
+    Some(Incoming::Refused(Refusal::connection(caller, fault)))
+}
+
+/// Connects to a host and port, with TLS if `tls` is given.
+///
+/// # Errors
+/// Says in a sentence why nobody is reached there in time.
+pub async fn connect(
+    host: &str,
+    port: u16,
+    tls: Option<&ClientTls>,
+    limits: &Limits,
+) -> Result<Box<dyn Duplex>, String> {
+    let connected = async {
+        let stream = TcpStream::connect((host, port)).await;
+        let stream = stream.map_err(|error| error.to_string())?;
+        let nodelay = stream.set_nodelay(true);
+        nodelay.map_err(|error| error.to_string())?;
+        let progress = limits.progress();
+        let stream: Box<dyn Duplex> = match tls {
+            Some(_) => Box::new(Patient::new(secure(tls, host, stream).await?, progress)),
+            None => Box::new(Patient::new(stream, progress)),
+        };
+        Ok(stream)
+    };
+    let limit = limits.connect();
+    let too_long = || format!("no connection within {} seconds", limit.as_secs());
+    timeout(limit, connected)
+        .await
+        .unwrap_or_else(|_| Err(too_long()))
+}
