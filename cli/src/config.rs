@@ -291,6 +291,15 @@ impl Config {
         self.registry.url.as_deref()
     }
 
+    /// How others reach DICOMweb, if it is said how they reach the imaging source: beside SOAP.
+    pub(crate) fn web_known_as(&self) -> Option<String> {
+        let base = self.imaging.url.as_deref()?.strip_suffix("/imaging")?;
+        Some(format!(
+            "{base}/{}",
+            hilum_repository::imaging::dicomweb::DICOM_WEB
+        ))
+    }
+
     /// Where patients are announced with HL7 v2.
     pub(crate) fn feed_url(&self) -> Option<String> {
         let scheme = if self.tls.is_some() { "mllps" } else { "mllp" };

@@ -78,6 +78,9 @@ pub struct ImagingConfig {
     pub department: Department,
     /// [`SETTLE_SECONDS`]
     pub settle: Duration,
+    /// What stands before `/studies` in addresses that are given to others, such as
+    /// `https://images.example/dicom-web`; what they have asked, if there is none.
+    pub web_url: Option<String>,
     /// Origins such as `https://viewer.example` whose scripts may ask in browsers.
     pub cors_origins: Vec<String>,
     /// Folders from which files are taken as soon as they are complete.
@@ -137,6 +140,7 @@ impl ImagingConfig {
             utc_offset: UtcOffset::default(),
             department: Department::default(),
             settle: Duration::from_secs(SETTLE_SECONDS),
+            web_url: None,
             cors_origins: Vec::new(),
             watch: Vec::new(),
             gate: Gate::default(),

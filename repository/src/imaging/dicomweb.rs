@@ -67,7 +67,7 @@ async fn answer(room: &Arc<Room>, request: Request) -> Result<Recorded<Reply>, R
     let path = match segments.as_slice() {
         [WADO] if reads => {
             let request = request.permitted(Permission::Retrieve)?;
-            return rad55::answer(room, Asked::of(&request)?).await;
+            return rad55::answer(room, Asked::of(room, &request)?).await;
         }
         [WADO] => return Err(Refused::method("GET, HEAD")),
         [DICOM_WEB, path @ ..] => path,
@@ -78,11 +78,11 @@ async fn answer(room: &Arc<Room>, request: Request) -> Result<Recorded<Reply>, R
         (Ask::Search(scope), "GET" | "HEAD") => {
             let request = request.permitted(Permission::Query)?;
             let query = format!("{}?{}", request.request().path(), request.request().query());
-            rad129::answer(room, Asked::of(&request)?, scope, query).await
+            rad129::answer(room, Asked::of(room, &request)?, scope, query).await
         }
         (Ask::Retrieve(target, what), "GET" | "HEAD") => {
             let request = request.permitted(Permission::Retrieve)?;
-            rad107::answer(room, Asked::of(&request)?, target, what).await
+            rad107::answer(room, Asked::of(room, &request)?, target, what).await
         }
         (Ask::Search(scope), "POST") if scope.is_all_studies() => {
             let request = request.permitted(Permission::Provide)?;

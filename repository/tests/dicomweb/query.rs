@@ -367,3 +367,14 @@ async fn json_is_compressed_for_who_can_read_it() {
         .await;
     assert_eq!(refused.body, plain.body);
 }
+
+#[tokio::test]
+async fn addresses_are_those_that_the_operator_gives() {
+    let mut site = Site::open().await;
+    let files = site.one_study().await;
+    site.known_as("https://images.example/dicom-web").await;
+    let found = found(&site, "/studies").await;
+    let study = &files[0].instance.study_instance_uid;
+    let url = format!("https://images.example/dicom-web/studies/{study}");
+    assert_eq!(text(&found[0], "00081190"), url);
+}

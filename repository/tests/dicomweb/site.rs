@@ -28,6 +28,7 @@ pub(crate) struct Site {
     pub(crate) client: Client,
     /// What stands before the paths.
     pub(crate) server: String,
+    config: ImagingConfig,
 }
 
 /// What was answered.
@@ -116,25 +117,32 @@ impl Site {
             host: "localhost".to_owned(),
             segment_bytes: 1 << 24,
         };
-        let source = ImagingSource::open(config, Audit::open(audit).unwrap()).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = format!("http://{}", listener.local_addr().unwrap());
-        let room = source.clone();
-        let routes = move |incoming| {
-            let room = room.clone();
-            async move { hilum_repository::imaging::routes::serve(&room, incoming).await }
-        };
-        let rest = Rest::under([dicomweb::DICOM_WEB, dicomweb::WADO]);
-        let (nobody, forever) = (Replies::nobody(), std::future::pending());
-        tokio::spawn(hilum_transport::serve_with(
-            listener, None, limits, nobody, rest, routes, forever,
-        ));
+        let source = ImagingSource::open(config.clone(), Audit::open(audit).unwrap()).unwrap();
+        let server = serve(source.clone(), limits).await;
         Self {
             folder,
             source,
             client: Client::new(None, Limits::default()),
             server,
+            config,
         }
+    }
+
+    /// Opens the source again, under another address.
+    pub(crate) async fn known_as(&mut self, url: &str) {
+        let config = ImagingConfig {
+            web_url: Some(url.to_owned()),
+            ..self.config.clone()
+        };
+        let audit = AuditConfig {
+            spool: self.folder.path().join("audit of another"),
+            source_id: "test".to_owned(),
+            enterprise_site: None,
+            host: "localhost".to_owned(),
+            segment_bytes: 1 << 24,
+        };
+        self.source = ImagingSource::open(config, Audit::open(audit).unwrap()).unwrap();
+        self.server = serve(self.source.clone(), Limits::default()).await;
     }
 
     /// The files of four studies of three patients, which are not here yet.
@@ -255,6 +263,22 @@ impl Site {
             .map(|record| message(record.unwrap().message))
             .collect()
     }
+}
+
+/// Opens the source to the public, and gives what stands before the paths.
+async fn serve(source: ImagingSource, limits: Limits) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = format!("http://{}", listener.local_addr().unwrap());
+    let routes = move |incoming| {
+        let source = source.clone();
+        async move { hilum_repository::imaging::routes::serve(&source, incoming).await }
+    };
+    let rest = Rest::under([dicomweb::DICOM_WEB, dicomweb::WADO]);
+    let (nobody, forever) = (Replies::nobody(), std::future::pending());
+    tokio::spawn(hilum_transport::serve_with(
+        listener, None, limits, nobody, rest, routes, forever,
+    ));
+    server
 }
 
 async fn taken(mut parts: hilum_transport::Parts) -> Result<Vec<Part>, Trouble> {

@@ -140,6 +140,11 @@ async fn what_is_no_multipart_request_is_refused() {
             400,
         ),
         ("multipart/related; boundary=b", "no boundary", 400),
+        (
+            &format!("multipart/related; boundary={}", "b".repeat(201)),
+            "",
+            400,
+        ),
     ] {
         let request = format!(
             "POST /dicom-web/studies HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\

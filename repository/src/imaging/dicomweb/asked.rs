@@ -6,6 +6,7 @@ use hilum_transport::{PermittedRequest, Reply};
 
 use super::DICOM_WEB;
 use super::refused::Refused;
+use crate::imaging::Room;
 
 /// Who asks, and how the answer may look.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(request: &PermittedRequest) -> Result<Self, Refused> {
+    pub(super) fn of(room: &Room, request: &PermittedRequest) -> Result<Self, Refused> {
         let request = request.request();
         let mut parameters = request.parameters()?;
         // What the URL says counts more than the header, which browsers write (PS3.18 8.3.3.1).
@@ -49,7 +50,10 @@ impl Asked {
         });
         Ok(Self {
             parties: Parties::answered(request.caller(), request.endpoint()),
-            base: format!("{}/{DICOM_WEB}", request.origin()),
+            base: match &room.config.web_url {
+                Some(url) => url.trim_end_matches('/').to_owned(),
+                None => format!("{}/{DICOM_WEB}", request.origin()),
+            },
             parameters,
             accept,
             range: request.header("range"),

@@ -36,7 +36,7 @@ pub(super) async fn answer(
     request: PermittedRequest,
     study: Option<Uid>,
 ) -> Result<Recorded<Reply>, Refused> {
-    let asked = Asked::of(&request)?;
+    let asked = Asked::of(room, &request)?;
     asked.takes_json()?;
     let content_type = request.content_type()?;
     let kind = content_type
