@@ -295,6 +295,14 @@ async fn end(shared: &Shared, commitment: &Commitment, answer: &Command) -> anyh
 
 /// Answers what could not be answered on the same association, until the provider is gone.
 pub(super) async fn run(shared: Weak<Shared>) {
+    if let Some(here) = shared.upgrade() {
+        let index = here.index();
+        let due = spawn_blocking(move || index.all_commitments_due(now())).await;
+        if let Err(error) = due.map_err(anyhow::Error::from).flatten() {
+            // Then each is answered when its pause is over.
+            tracing::error!(error = format!("{error:#}"), "the index fails");
+        }
+    }
     loop {
         let Some(here) = shared.upgrade() else {
             return;
