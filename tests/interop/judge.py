@@ -6,6 +6,7 @@ import traceback
 from pathlib import Path
 
 import dicom_files
+import dimse
 import hl7_messages
 import media
 import nifti
@@ -18,6 +19,7 @@ JUDGES = (
     + hl7_messages.JUDGES
     + media.JUDGES
     + dicom_files.JUDGES
+    + dimse.JUDGES
     + nifti.JUDGES
     + soap_messages.VALIDATIONS
     + hl7_messages.VALIDATIONS

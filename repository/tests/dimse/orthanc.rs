@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use dicom_dictionary_std::tags;
+use hilum_dicom::instance::Instance;
 use hilum_dicom::walk;
 use hilum_repository::imaging::dimse::requestor::{Identifier, Level, Model, Wanted, to_send};
 use hilum_repository::imaging::dimse::{DimseConfig, Peer, RequestorError};
@@ -106,95 +107,101 @@ impl Drop for Orthanc {
     }
 }
 
+/// An Orthanc with all phantoms, what they are, and a node that it knows.
+async fn archive(folder: &Path) -> Option<(Orthanc, Node, Vec<PathBuf>)> {
+    let node = Node::open(&folder.join("node")).await;
+    let orthanc = Orthanc::start(folder, node.port).await?;
+    let dicom = folder.join("dicom");
+    let studies = phantoms(&dicom);
+    orthanc.fill(&dicom).await;
+    Some((orthanc, node, studies))
+}
+
+/// The first instance of a study.
+fn first(study: &Path) -> Instance {
+    let (_, file) = objects(study).pop_first().unwrap();
+    hilum_dicom::instance::read(&file).unwrap()
+}
+
 #[tokio::test]
 async fn as_the_archive_that_is_asked() {
     let here = folder();
-    let node = Node::open(&here.path().join("node")).await;
-    let Some(orthanc) = Orthanc::start(here.path(), node.port).await else {
+    let Some((orthanc, node, studies)) = archive(here.path()).await else {
         return;
     };
-    let dicom = here.path().join("dicom");
-    let studies = phantoms(&dicom);
-    orthanc.fill(&dicom).await;
-    let sent = objects(&dicom);
-    let first = sent
-        .values()
-        .find(|file| file.starts_with(&studies[0]))
-        .unwrap();
-    let first = hilum_dicom::instance::read(first).unwrap();
-
-    let wanted = [Wanted::Find(Model::Study), Wanted::Move(Model::Study)];
-    let mut requested = requestor("HILUM")
-        .associate(&orthanc.peer, &wanted)
-        .await
-        .unwrap();
+    let wanted = [Wanted::Find(Model::Study), Wanted::Find(Model::Patient)];
+    let requested = requestor("HILUM").associate(&orthanc.peer, &wanted).await;
+    let mut requested = requested.unwrap();
     let all = Identifier::at(Level::Study)
         .returned(tags::STUDY_INSTANCE_UID)
         .returned(tags::PATIENT_ID)
         .returned(tags::PATIENT_NAME)
         .returned(tags::NUMBER_OF_STUDY_RELATED_INSTANCES);
-    let found = requested.find(Model::Study, &all, 100).await.unwrap();
-    assert_eq!((found.data_sets.len(), found.more), (4, false));
-    let of_patient = all
-        .clone()
-        .key(tags::PATIENT_ID, first.patient.id.as_deref().unwrap());
-    let found = requested
-        .find(Model::Study, &of_patient, 100)
-        .await
-        .unwrap();
-    let uids = found.data_sets.iter();
-    let uids: Vec<String> = uids
-        .map(|it| it.ascii(tags::STUDY_INSTANCE_UID).unwrap())
-        .collect();
+    let mut find = async |model, identifier: &Identifier, most| {
+        let found = requested.find(model, identifier, most).await.unwrap();
+        (found.data_sets, found.more)
+    };
+    let (found, more) = find(Model::Study, &all, 100).await;
+    assert_eq!((found.len(), more), (4, false));
+    let first = first(&studies[0]);
+    let patient = first.patient.id.as_deref().unwrap();
+    let of_patient = all.clone().key(tags::PATIENT_ID, patient);
+    let (found, _) = find(Model::Study, &of_patient, 100).await;
+    let uids = found.iter().map(|it| it.ascii(tags::STUDY_INSTANCE_UID));
+    let uids: Vec<String> = uids.map(Option::unwrap).collect();
     assert_eq!(uids.len(), 2);
     assert!(uids.contains(&first.study_instance_uid.to_string()));
-    // More than are wanted.
-    let found = requested.find(Model::Study, &all, 3).await.unwrap();
-    assert_eq!((found.data_sets.len(), found.more), (3, true));
-    let none = all.key(tags::PATIENT_ID, "NOBODY");
-    let found = requested.find(Model::Study, &none, 3).await.unwrap();
-    assert!(found.data_sets.is_empty() && !found.more);
+    let (found, more) = find(Model::Study, &all, 3).await;
+    assert_eq!((found.len(), more), (3, true));
+    let patients = Identifier::at(Level::Patient).returned(tags::PATIENT_ID);
+    let (found, more) = find(Model::Patient, &patients, 100).await;
+    assert_eq!((found.len(), more), (3, false));
+    let nobody = all.key(tags::PATIENT_ID, "NOBODY");
+    let (found, more) = find(Model::Study, &nobody, 3).await;
+    assert!(found.is_empty() && !more);
+    requested.release().await.unwrap();
+    assert!(node.stop().await);
+}
 
-    // A study is moved to the node.
-    let study = first.study_instance_uid.as_str();
-    let one = Identifier::at(Level::Study).key(tags::STUDY_INSTANCE_UID, study);
+#[tokio::test]
+async fn as_the_archive_that_moves() {
+    let here = folder();
+    let Some((orthanc, node, studies)) = archive(here.path()).await else {
+        return;
+    };
+    let wanted = [Wanted::Move(Model::Study)];
+    let requested = requestor("HILUM").associate(&orthanc.peer, &wanted).await;
+    let mut requested = requested.unwrap();
+    let study = first(&studies[0]).study_instance_uid;
+    let one = Identifier::at(Level::Study).key(tags::STUDY_INSTANCE_UID, study.as_str());
     let moved = requested
         .move_to("HILUM", Model::Study, &one)
         .await
         .unwrap();
-    let mut of_study = sent.clone();
-    of_study.retain(|_, file| file.starts_with(&studies[0]));
-    assert_eq!(
-        (usize::from(moved.completed), moved.failed),
-        (of_study.len(), 0)
-    );
-    let mut there = node.objects();
-    assert_same(&there, &of_study);
+    let of_study = objects(&studies[0]);
+    let counts = (usize::from(moved.completed), moved.failed);
+    assert_eq!(counts, (of_study.len(), 0));
+    assert_same(&node.objects(), &of_study);
     let unknown = requested.move_to("ELSEWHERE", Model::Study, &one).await;
-    assert!(
-        matches!(unknown, Err(RequestorError::Refused { .. })),
-        "{unknown:?}"
-    );
-    // A single instance of another one.
-    let mr = sent
-        .values()
-        .find(|file| file.starts_with(&studies[2]))
-        .unwrap();
-    let mr = hilum_dicom::instance::read(mr).unwrap();
-    let requested = requestor("HILUM").associate(&orthanc.peer, &wanted).await;
+    let Err(RequestorError::Refused { operation, .. }) = unknown else {
+        panic!("{unknown:?}");
+    };
+    assert_eq!(operation, "C-MOVE");
+    requested.release().await.unwrap();
+    // A single instance of another study.
+    let mr = first(&studies[2]);
     let one = Identifier::at(Level::Image)
         .key(tags::STUDY_INSTANCE_UID, mr.study_instance_uid.as_str())
         .key(tags::SERIES_INSTANCE_UID, mr.series_instance_uid.as_str())
         .key(tags::SOP_INSTANCE_UID, mr.sop_instance_uid.as_str());
-    let mut requested = requested.unwrap();
+    let requested = requestor("HILUM").associate(&orthanc.peer, &wanted).await;
     let moved = requested
+        .unwrap()
         .move_to("HILUM", Model::Study, &one)
-        .await
-        .unwrap();
+        .await;
+    let moved = moved.unwrap();
     assert_eq!((moved.completed, moved.failed), (1, 0));
-    there = node.objects();
-    assert_eq!(there.len(), of_study.len() + 1);
-    requested.release().await.unwrap();
+    assert_eq!(node.objects().len(), of_study.len() + 1);
     assert!(node.stop().await);
 }
 
