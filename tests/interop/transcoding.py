@@ -164,6 +164,7 @@ def main(program):
             for line, names in refused.items():
                 print(f"  refused: {line}: {', '.join(names)}")
         print(f"{wrong} wrong")
+        return len(known), wrong
 
 
 if __name__ == "__main__":
