@@ -5,6 +5,7 @@
 //! and from the moment at which it is recorded.
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-20.html>
 
+mod dicomweb;
 mod exchange;
 mod happenings;
 mod message;
@@ -17,6 +18,7 @@ mod tests;
 
 use xds_schemas::codes::status::ResponseStatus;
 
+pub use dicomweb::ImagesRetrieved;
 pub use exchange::{InboxUse, Medium};
 pub use happenings::{Document, Query, Study, SubmissionSet, Transaction};
 pub use message::Source;

@@ -28,6 +28,8 @@ type Answer = Pin<Box<dyn Future<Output = Reply> + Send>>;
 pub(crate) struct Room {
     /// How it is called, which is its path too.
     pub(crate) name: &'static str,
+    /// First segments of its paths that are not asked with SOAP.
+    pub(crate) rest: &'static [&'static str],
     /// Where it listens.
     pub(crate) address: SocketAddr,
     /// Answers what comes.
@@ -37,7 +39,7 @@ pub(crate) struct Room {
 impl Room {
     /// Whether this room serves paths that begin so.
     pub(crate) fn serves(&self, first_segment: &str) -> bool {
-        self.name == first_segment
+        self.name == first_segment || self.rest.contains(&first_segment)
     }
 }
 
@@ -110,8 +112,14 @@ fn room<R: Clone + Send + Sync + 'static>(
     room: R,
     serve: fn(R, Incoming) -> Answer,
 ) -> Room {
+    // DICOMweb, and WADO-URI beside it.
+    let rest: &[_] = match name {
+        "imaging" => &["dicom-web", "wado"],
+        _ => &[],
+    };
     Room {
         name,
+        rest,
         address,
         answer: Arc::new(move |incoming| serve(room.clone(), incoming)),
     }

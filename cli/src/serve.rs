@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use hilum_audit::{Audit, Event};
 use hilum_security::iti19_authenticate_node as iti19;
-use hilum_transport::{Incoming, Replies, Reply, mllp};
+use hilum_transport::{Incoming, Replies, Reply, Rest, mllp};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -100,6 +100,7 @@ impl Running {
                 .iter()
                 .any(|room| room.name == "registry" && room.address == address);
             let house = House::of(&rooms, address, &audit);
+            let rest = house.rest();
             let routes = move |incoming| {
                 let house = Arc::clone(&house);
                 async move { house.answer(incoming).await }
@@ -108,8 +109,9 @@ impl Running {
             let stop = listeners.stopped();
             let replies = Replies::new(&config.asynchronous, client.clone());
             let (tls, limits) = (tls.clone(), config.limits.clone());
-            let serving = hilum_transport::serve_with(listener, tls, limits, replies, routes, stop);
-            listeners.running.spawn(serving);
+            listeners.running.spawn(hilum_transport::serve_with(
+                listener, tls, limits, replies, rest, routes, stop,
+            ));
         }
         Ok(Self {
             lines,
@@ -195,11 +197,16 @@ impl House {
         })
     }
 
+    fn rest(&self) -> Rest {
+        Rest::under(self.rooms.iter().flat_map(|room| room.rest).copied())
+    }
+
     async fn answer(&self, incoming: Incoming) -> Reply {
         let path = match &incoming {
             Incoming::Call(call) => call.path(),
             Incoming::Get(get) if get.path == "/healthz" => return plain(200, "ok\n"),
             Incoming::Get(get) => &get.path,
+            Incoming::Request(request) => request.path(),
             Incoming::Refused(refusal) => {
                 let audit = &self.audit;
                 return audit.refuse(Event::from(refusal), refusal.reply()).await;

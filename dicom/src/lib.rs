@@ -6,13 +6,17 @@
 
 pub mod acquisition;
 pub mod anatomy;
+pub mod bulk;
 mod bytes;
+pub mod frames;
 pub mod instance;
+pub mod json;
 pub mod manifest;
 pub mod measurements;
 pub mod moment;
 pub mod part10;
 pub mod phantoms;
+pub mod pixels;
 mod rejection;
 pub mod scan;
 pub mod specimens;

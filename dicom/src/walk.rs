@@ -31,9 +31,9 @@ const MAX_KEPT_VALUE: u64 = 64 * 1024;
 /// All kept values together: a manifest of 100,000 instances stays below.
 const MAX_KEPT_TOTAL: u64 = 64 * 1024 * 1024;
 
-const IMPLICIT_VR_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2";
-const EXPLICIT_VR_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
-const DEFLATED: [&str; 2] = ["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"];
+pub(crate) const IMPLICIT_VR_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2";
+pub(crate) const EXPLICIT_VR_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
+pub(crate) const DEFLATED: [&str; 2] = ["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"];
 
 const TRANSFER_SYNTAX_UID: Tag = Tag(0x0002, 0x0010);
 const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
@@ -217,7 +217,7 @@ pub fn numbers(vr: VR, bytes: &[u8]) -> Vec<f64> {
 }
 
 /// How many bytes of a value change places in big endian files.
-const fn unit(vr: VR) -> usize {
+pub(crate) const fn unit(vr: VR) -> usize {
     match vr {
         VR::US | VR::SS | VR::OW | VR::AT => 2,
         VR::UL | VR::SL | VR::FL | VR::OL | VR::OF => 4,

@@ -51,6 +51,7 @@ pub async fn serve(registry: &Registry, incoming: Incoming) -> Reply {
     match incoming {
         Incoming::Get(get) if get.path.ends_with(listing::PATH) => list(registry, &get).await,
         Incoming::Get(get) => describe(&get),
+        Incoming::Request(_) => Reply::description(None),
         Incoming::Refused(refusal) => audit.refuse(Event::from(&refusal), refusal.reply()).await,
         Incoming::Call(call) => {
             let caller = call.caller().clone();

@@ -21,6 +21,7 @@ pub async fn serve(repository: &Repository, incoming: Incoming) -> Reply {
     let audit = &repository.room.audit;
     match incoming {
         Incoming::Get(get) => describe(&get),
+        Incoming::Request(_) => Reply::description(None),
         Incoming::Refused(refusal) => audit.refuse(Event::from(&refusal), refusal.reply()).await,
         Incoming::Call(call) => {
             let caller = call.caller().clone();

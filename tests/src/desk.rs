@@ -81,6 +81,8 @@ async fn take(correlation: Correlation, incoming: Incoming) -> Reply {
             received.unwrap_or_else(|fault| Reply::fault(&fault))
         }
         Incoming::Refused(refusal) => refusal.reply(),
-        Incoming::Get(_) => Reply::plain(404, "text/plain", "nothing here\n"),
+        Incoming::Get(_) | Incoming::Request(_) => {
+            Reply::plain(404, "text/plain", "nothing here\n")
+        }
     }
 }

@@ -52,35 +52,25 @@ pub(crate) enum Source {
 }
 
 impl Piece {
-    fn length(&self) -> u64 {
-        match self {
-            Self::Stream {
-                stream,
-                base64: false,
-            } => stream.length(),
-            Self::Stream {
-                stream,
-                base64: true,
-            } => stream.length().div_ceil(3) * 4,
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File {
-                length,
-                base64: false,
-                ..
-            } => *length,
-            Self::File {
-                length,
-                base64: true,
-                ..
-            } => length.div_ceil(3) * 4,
-        }
+    /// How long it is where it is sent, if that is known.
+    fn length(&self) -> Option<u64> {
+        let (length, base64) = match self {
+            Self::Stream { stream, base64 } => (stream.length()?, *base64),
+            Self::Bytes(bytes) => (bytes.len() as u64, false),
+            Self::File { length, base64, .. } => (*length, *base64),
+        };
+        Some(match base64 {
+            true => length.div_ceil(3) * 4,
+            false => length,
+        })
     }
 }
 
-/// A body of known length.
+/// A body, usually of known length.
 pub(crate) struct Body {
     pieces: VecDeque<Piece>,
-    remaining: u64,
+    /// Nothing if one of its pieces is of unknown length.
+    remaining: Option<u64>,
     reading: Option<JoinHandle<io::Result<Chunk>>>,
     coming: Option<Coming>,
     /// How many pieces the connection has taken.
@@ -91,7 +81,7 @@ impl Body {
     pub(crate) fn of(pieces: impl IntoIterator<Item = Piece>) -> Self {
         let pieces: VecDeque<_> = pieces
             .into_iter()
-            .filter(|piece| piece.length() > 0)
+            .filter(|piece| piece.length() != Some(0))
             .collect();
         let remaining = pieces.iter().map(Piece::length).sum();
         Self {
@@ -113,7 +103,8 @@ impl Body {
     }
 
     fn give(&mut self, bytes: Bytes) -> Frame<Bytes> {
-        self.remaining = self.remaining.saturating_sub(bytes.len() as u64);
+        let given = bytes.len() as u64;
+        self.remaining = self.remaining.map(|left| left.saturating_sub(given));
         self.taken.fetch_add(1, Ordering::Relaxed);
         Frame::data(bytes)
     }
@@ -125,23 +116,29 @@ impl Body {
         };
         let chunk = ready!(coming.chunks.poll_recv(context));
         let chunk = match chunk {
-            Some(Ok(chunk)) if chunk.len() as u64 <= coming.remaining => Ok(chunk),
-            Some(Ok(_)) => Err(io::Error::other("more came than was announced")),
+            Some(Ok(chunk)) => {
+                let given = chunk.len() as u64;
+                let left = coming.remaining.map(|left| left.checked_sub(given));
+                match left {
+                    Some(None) => Err(io::Error::other("more came than was announced")),
+                    left => {
+                        coming.remaining = left.flatten();
+                        Ok(chunk)
+                    }
+                }
+            }
             Some(Err(error)) => Err(error),
-            None if coming.remaining == 0 => {
+            None if coming.remaining.is_none_or(|left| left == 0) => {
                 self.coming = None;
                 return Poll::Ready(None);
             }
             None => Err(io::ErrorKind::UnexpectedEof.into()),
         };
         Poll::Ready(Some(match chunk {
-            Ok(chunk) => {
-                coming.remaining -= chunk.len() as u64;
-                Ok(match coming.base64 {
-                    true => STANDARD.encode(&chunk).into(),
-                    false => chunk,
-                })
-            }
+            Ok(chunk) => Ok(match coming.base64 {
+                true => STANDARD.encode(&chunk).into(),
+                false => chunk,
+            }),
             Err(error) => {
                 tracing::error!(%error, "content that is being sent does not come");
                 Err(error)
@@ -224,18 +221,23 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.remaining == 0
+        match self.remaining {
+            Some(remaining) => remaining == 0,
+            None => self.pieces.is_empty() && self.reading.is_none() && self.coming.is_none(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.remaining)
+        self.remaining
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
 /// A piece that comes from elsewhere.
 struct Coming {
     chunks: mpsc::Receiver<io::Result<Bytes>>,
-    remaining: u64,
+    /// Nothing if nobody said how long it is.
+    remaining: Option<u64>,
     base64: bool,
 }
 

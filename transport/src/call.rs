@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use hyper::body::Incoming as HttpBody;
 use tokio::sync::oneshot;
 use xds_schemas::mtom::ContentType;
@@ -15,6 +15,7 @@ use crate::asynchronous::{Accepted, Replies, Wanted};
 use crate::limits::Limits;
 use crate::mtom_stream::{self, Attachments};
 use crate::reply::{Asked, Reply};
+use crate::rest::{Request, Rest};
 use crate::wire::{Trouble, Wire};
 
 /// What comes to a room.
@@ -24,6 +25,8 @@ pub enum Incoming {
     Call(Call),
     /// A plain HTTP request.
     Get(Get),
+    /// A request at a path that is not asked with SOAP: see [`Rest`].
+    Request(Request),
     /// Something that was refused here already and is handed over to be recorded. Answer it with
     /// [`Refusal::reply`].
     Refused(Refusal),
@@ -52,6 +55,8 @@ pub struct Refusal {
     /// Why.
     pub fault: Fault,
     status: StatusCode,
+    /// Whether whoever was refused does not speak SOAP.
+    plain: bool,
 }
 
 /// What was refused.
@@ -75,10 +80,12 @@ impl Refusal {
             what: Refused::Connection,
             fault,
             status: StatusCode::FORBIDDEN,
+            plain: false,
         }
     }
 
-    pub(crate) fn lost(caller: Caller) -> Self {
+    /// A call was lost. If it was a plain one, so is the answer.
+    pub(crate) fn lost(caller: Caller, plain: bool) -> Self {
         let fault = Fault::receiver("the call was lost by an internal error");
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         Self {
@@ -86,6 +93,7 @@ impl Refusal {
             what: Refused::Lost,
             fault,
             status,
+            plain,
         }
     }
 
@@ -96,6 +104,7 @@ impl Refusal {
             what: Refused::Answer,
             fault: Fault::receiver(format!("an answer was not delivered: {reason}")),
             status: StatusCode::INTERNAL_SERVER_ERROR,
+            plain: false,
         }
     }
 
@@ -106,6 +115,7 @@ impl Refusal {
             what: Refused::Message,
             fault,
             status: StatusCode::BAD_REQUEST,
+            plain: false,
         }
     }
 
@@ -116,11 +126,16 @@ impl Refusal {
             what: Refused::Message,
             fault,
             status,
+            plain: false,
         }
     }
 
     /// The answer to what was refused. If that is a connection or an answer, it goes nowhere.
     pub fn reply(&self) -> Reply {
+        if self.plain {
+            let text = format!("{}\n", self.fault.reason);
+            return Reply::plain(self.status.as_u16(), "text/plain; charset=utf-8", text);
+        }
         Reply::fault_with_status(&self.fault, self.status)
     }
 }
@@ -224,10 +239,10 @@ pub(crate) struct Received {
 
 /// Takes a request as far as a room needs it to decide.
 pub(crate) async fn receive(
-    request: Request<HttpBody>,
+    request: http::Request<HttpBody>,
     mut caller: Caller,
     scheme: &str,
-    limits: &Limits,
+    (limits, rest): (&Limits, &Rest),
     replies: &Replies,
 ) -> Received {
     let (head, body) = request.into_parts();
@@ -235,7 +250,10 @@ pub(crate) async fn receive(
     let path = head.uri.path().to_owned();
     let mut asked = Asked::default();
     let mut accepted = None;
-    let incoming = if matches!(head.method, Method::GET | Method::HEAD) {
+    let incoming = if rest.has(&path) {
+        let caller = caller.clone();
+        Incoming::Request(Request::of(&head, body, caller, endpoint, limits))
+    } else if matches!(head.method, Method::GET | Method::HEAD) {
         Incoming::Get(Get {
             caller: caller.clone(),
             path,

@@ -35,7 +35,7 @@ use crate::reply::{Message, Part, new_message_id};
 use crate::target::Target;
 use crate::wire::{Trouble, Wire};
 
-pub use plain::{HttpAnswer, HttpRequest};
+pub use plain::{HttpAnswer, HttpRequest, HttpStream};
 
 /// Why there is no answer.
 #[derive(Debug, Error)]

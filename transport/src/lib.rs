@@ -1,9 +1,9 @@
-//! The door: SOAP over HTTP with mutual TLS, MTOM streams, and HL7 v2 over MLLP.
+//! The door: SOAP over HTTP with mutual TLS, MTOM streams, HTTP without SOAP, and HL7 v2 over MLLP.
 //!
 //! It knows no transaction by name. [`serve`](serve::serve) takes connections and turns each
 //! request into an [`Incoming`], which a room answers with a [`Reply`]. A [`Call`] shows who asks
 //! for what; it can only be read when it is permitted, and its attachments stay on the wire until
-//! the room takes them. [`Client`] is the other end. Answers that are wanted elsewhere are sent by
+//! the room takes them. So it is with a [`Request`], which is not SOAP. [`Client`] is the other end. Answers that are wanted elsewhere are sent by
 //! [`asynchronous`] and received by [`correlation`]. Every resource a peer can use has a limit, and
 //! all of them are in [`Limits`] and [`Asynchronous`].
 
@@ -15,9 +15,11 @@ pub mod correlation;
 pub mod limits;
 pub mod mllp;
 pub mod mtom_stream;
+pub mod parts;
 mod patient;
 mod pool;
 pub mod reply;
+pub mod rest;
 pub mod serve;
 pub mod streams;
 mod target;
@@ -25,10 +27,13 @@ mod wire;
 
 pub use asynchronous::{Asynchronous, Replies};
 pub use call::{Call, Get, Incoming, Permitted, Refusal, Refused};
-pub use client::{Answer, Client, ClientError, HttpAnswer, HttpRequest};
+pub use client::{Answer, Client, ClientError, HttpAnswer, HttpRequest, HttpStream};
 pub use correlation::Correlation;
 pub use limits::Limits;
 pub use mtom_stream::{Attachment, Attachments};
-pub use reply::{Part, PartSource, Reply, Stream};
+pub use parts::{IncomingPart, Parts};
+pub use reply::{Part, PartSource, RelatedPart, Reply, Stream};
+pub use rest::{PermittedRequest, Request, Rest};
 pub use serve::{serve, serve_with};
 pub use target::Origin;
+pub use wire::Trouble;

@@ -19,6 +19,12 @@ pub const ATTACHMENTS: usize = 100_000;
 pub const ATTACHMENT_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 /// Bytes of attachments that came before the envelope and must be kept meanwhile.
 pub const EARLY_BYTES: u64 = 1024 * 1024 * 1024;
+/// Parts of a multipart body that is not SOAP. One request may hand in a whole study.
+pub const PARTS: usize = 100_000;
+/// Bytes of one of them: 64 GiB, as for an attachment.
+pub const PART_BYTES: u64 = ATTACHMENT_BYTES;
+/// Bytes of a body that is not SOAP, all parts together: 1 TiB.
+pub const BODY_BYTES: u64 = 1024 * 1024 * 1024 * 1024;
 /// Bytes of the headers of one part of a multipart message.
 pub const PART_HEADER_BYTES: usize = 16 * 1024;
 /// Seconds for a TLS handshake.
@@ -60,6 +66,12 @@ pub struct Limits {
     pub attachment_bytes: u64,
     /// [`EARLY_BYTES`]
     pub early_bytes: u64,
+    /// [`PARTS`]
+    pub parts: usize,
+    /// [`PART_BYTES`]
+    pub part_bytes: u64,
+    /// [`BODY_BYTES`]
+    pub body_bytes: u64,
     /// [`PART_HEADER_BYTES`]
     pub part_header_bytes: usize,
     /// [`HANDSHAKE_SECONDS`]
@@ -92,6 +104,9 @@ impl Default for Limits {
             attachments: ATTACHMENTS,
             attachment_bytes: ATTACHMENT_BYTES,
             early_bytes: EARLY_BYTES,
+            parts: PARTS,
+            part_bytes: PART_BYTES,
+            body_bytes: BODY_BYTES,
             part_header_bytes: PART_HEADER_BYTES,
             handshake_seconds: HANDSHAKE_SECONDS,
             idle_seconds: IDLE_SECONDS,

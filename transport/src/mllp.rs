@@ -159,7 +159,7 @@ where
             bytes,
         };
         let Ok(answer) = in_task(door, Incoming::Message(message)).await else {
-            let lost = Incoming::Refused(Refusal::lost(caller));
+            let lost = Incoming::Refused(Refusal::lost(caller, false));
             drop(in_task(door, lost).await);
             return;
         };

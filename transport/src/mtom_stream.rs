@@ -7,20 +7,16 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use bytes::{Buf, Bytes};
-use xds_schemas::mtom::{ContentType, Found, PartHeaders, Scanner, content_id};
+use bytes::Bytes;
+use xds_schemas::mtom::{ContentType, PartHeaders, Scanner, content_id};
 use xds_schemas::soap::Fault;
 
 use crate::limits::Limits;
+use crate::parts::{Event, PartStream, Parts};
 use crate::wire::{Gathered, Trouble, Wire};
 
 /// Bytes of an attachment before the envelope that are read at once.
 const EARLY_CHUNK: u64 = 64 * 1024;
-/// Bytes of the names and media types of all parts of one message, which are kept until its end:
-/// enough for a hundred thousand instances with names of 300 characters.
-const NAMES_BYTES: usize = 32 * 1024 * 1024;
-/// What may stand behind the last part.
-const EPILOGUE_BYTES: usize = 64 * 1024;
 
 /// The attachments of a message, in the order in which they come.
 ///
@@ -29,12 +25,8 @@ const EPILOGUE_BYTES: usize = 64 * 1024;
 pub struct Attachments {
     /// Those that came before the envelope.
     early: VecDeque<Early>,
-    stream: Option<Box<PartStream>>,
+    parts: Parts,
     seen: HashSet<String>,
-    in_part: bool,
-    /// Bytes of the current attachment so far.
-    bytes: u64,
-    limit: u64,
 }
 
 impl Attachments {
@@ -42,11 +34,8 @@ impl Attachments {
     pub fn none() -> Self {
         Self {
             early: VecDeque::new(),
-            stream: None,
+            parts: Parts::none(),
             seen: HashSet::new(),
-            in_part: false,
-            bytes: 0,
-            limit: 0,
         }
     }
 
@@ -62,64 +51,23 @@ impl Attachments {
             self.remember(&headers)?;
             return Ok(Some(Attachment::new(headers, Content::Early(file, rest))));
         }
-        while self.in_part {
-            self.data().await?;
-        }
-        let Some(stream) = self.stream.as_mut() else {
+        let headers = self.parts.headers().await;
+        let Some(headers) = headers.map_err(|trouble| trouble.fault)? else {
             return Ok(None);
         };
-        match stream.event().await.map_err(|trouble| trouble.fault)? {
-            Event::Part(headers) => {
-                self.remember(&headers)?;
-                self.in_part = true;
-                self.bytes = 0;
-                Ok(Some(Attachment::new(headers, Content::Wire(self))))
-            }
-            Event::Data(_) | Event::PartEnd | Event::End => {
-                self.stream = None;
-                Ok(None)
-            }
-        }
+        self.remember(&headers)?;
+        Ok(Some(Attachment::new(headers, Content::Wire(self))))
     }
 
     fn remember(&mut self, headers: &PartHeaders) -> Result<(), Fault> {
         match &headers.content_id {
             Some(id) if !self.seen.insert(id.clone()) => {
-                self.stream = None;
+                self.parts.give_up();
                 Err(Fault::sender(
                     "two parts of the message have the same Content-ID",
                 ))
             }
             _ => Ok(()),
-        }
-    }
-
-    async fn data(&mut self) -> Result<Option<Bytes>, Fault> {
-        let Some(stream) = self.stream.as_mut().filter(|_| self.in_part) else {
-            return Ok(None);
-        };
-        match stream.event().await {
-            Ok(Event::Data(bytes)) => {
-                self.bytes += bytes.len() as u64;
-                if self.bytes > self.limit {
-                    self.in_part = false;
-                    self.stream = None;
-                    return Err(Fault::sender(format!(
-                        "an attachment is longer than {} bytes",
-                        self.limit
-                    )));
-                }
-                Ok(Some(bytes))
-            }
-            Ok(Event::Part(_) | Event::PartEnd | Event::End) => {
-                self.in_part = false;
-                Ok(None)
-            }
-            Err(trouble) => {
-                self.in_part = false;
-                self.stream = None;
-                Err(trouble.fault)
-            }
         }
     }
 }
@@ -166,7 +114,10 @@ impl<'a> Attachment<'a> {
     /// The next bytes, or `None` at the end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
         match &mut self.content {
-            Content::Wire(attachments) => attachments.data().await,
+            Content::Wire(attachments) => {
+                let data = attachments.parts.data().await;
+                data.map_err(|trouble| trouble.fault)
+            }
             Content::Early(file, rest) => {
                 let wanted = EARLY_CHUNK.min(rest.end - rest.start);
                 if wanted == 0 {
@@ -221,6 +172,14 @@ impl Aside {
         })
     }
 
+    /// Puts the rest of the current part aside.
+    async fn take(&mut self, stream: &mut PartStream) -> Result<(), Trouble> {
+        while let Event::Data(bytes) = stream.event().await? {
+            self.add(bytes).await?;
+        }
+        Ok(())
+    }
+
     async fn add(&mut self, bytes: Bytes) -> Result<(), Trouble> {
         let from = self.length;
         self.length += bytes.len() as u64;
@@ -244,17 +203,14 @@ pub(crate) async fn receive(
     let scanner = Scanner::new(content_type, limits.scan())?;
     let start = content_type.parameter("start").map(content_id);
     let mut stream = PartStream::new(wire, scanner);
-    let mut attachments = Attachments {
-        limit: limits.attachment_bytes,
-        ..Attachments::none()
-    };
+    let mut attachments = Attachments::none();
     let mut aside: Option<Aside> = None;
     loop {
         match stream.event().await? {
             Event::Part(headers) if start.is_none() || headers.content_id == start => {
                 let root = stream.collect(limits.root_bytes).await?;
                 attachments.seen.extend(headers.content_id);
-                attachments.stream = Some(Box::new(stream));
+                attachments.parts = Parts::rest_of(stream, limits.attachment_bytes);
                 return Ok((root, attachments));
             }
             Event::Part(headers) => {
@@ -263,7 +219,7 @@ pub(crate) async fn receive(
                     None => aside.insert(Aside::new(limits.early_bytes).await?),
                 };
                 let from = aside.length;
-                stream.put(aside).await?;
+                aside.take(&mut stream).await?;
                 attachments.early.push_back(Early {
                     headers,
                     file: Arc::clone(&aside.file),
@@ -277,112 +233,6 @@ pub(crate) async fn receive(
                 ));
             }
         }
-    }
-}
-
-/// What comes next on the wire.
-enum Event {
-    Part(PartHeaders),
-    Data(Bytes),
-    PartEnd,
-    End,
-}
-
-/// The parts as they come.
-struct PartStream {
-    wire: Wire,
-    scanner: Scanner,
-    chunk: Bytes,
-    delimiter: Bytes,
-    /// Bytes of names and media types so far.
-    names: usize,
-}
-
-impl PartStream {
-    fn new(wire: Wire, scanner: Scanner) -> Self {
-        let delimiter = Bytes::copy_from_slice(scanner.delimiter());
-        Self {
-            wire,
-            scanner,
-            chunk: Bytes::new(),
-            delimiter,
-            names: 0,
-        }
-    }
-
-    /// Counts what is kept of a part's headers.
-    fn count(&mut self, headers: &PartHeaders) -> Result<(), Trouble> {
-        let kept = [&headers.content_id, &headers.content_type];
-        self.names += kept.into_iter().flatten().map(String::len).sum::<usize>();
-        match self.names > NAMES_BYTES {
-            true => Err(Trouble::too_large(
-                "the headers of the parts are too long together",
-            )),
-            false => Ok(()),
-        }
-    }
-
-    async fn event(&mut self) -> Result<Event, Trouble> {
-        loop {
-            let (used, found) = self.scanner.step(&self.chunk)?;
-            let event = match found {
-                Found::Nothing => match self.wire.frame().await? {
-                    Some(chunk) => {
-                        self.chunk = chunk;
-                        continue;
-                    }
-                    None => {
-                        self.scanner.finish()?;
-                        return Ok(Event::End);
-                    }
-                },
-                Found::Part(headers) => {
-                    self.count(&headers)?;
-                    Event::Part(headers)
-                }
-                Found::Data(range) => Event::Data(self.chunk.slice(range)),
-                Found::Withheld(range) => Event::Data(self.delimiter.slice(range)),
-                Found::PartEnd => Event::PartEnd,
-                Found::End => {
-                    self.finish().await?;
-                    return Ok(Event::End);
-                }
-            };
-            self.chunk.advance(used);
-            return Ok(event);
-        }
-    }
-
-    /// Goes on to the end of the message, so that the connection can carry another one.
-    async fn finish(&mut self) -> Result<(), Trouble> {
-        let mut epilogue = self.chunk.len();
-        self.chunk.clear();
-        while let Some(bytes) = self.wire.frame().await? {
-            epilogue += bytes.len();
-            if epilogue > EPILOGUE_BYTES {
-                return Err(Trouble::too_large(
-                    "too much follows the last part of the message",
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes the rest of the current part into memory.
-    async fn collect(&mut self, limit: usize) -> Result<Bytes, Trouble> {
-        let mut gathered = Gathered::new(limit);
-        while let Event::Data(bytes) = self.event().await? {
-            gathered.add(bytes)?;
-        }
-        Ok(gathered.finish())
-    }
-
-    /// Puts the rest of the current part aside.
-    async fn put(&mut self, aside: &mut Aside) -> Result<(), Trouble> {
-        while let Event::Data(bytes) = self.event().await? {
-            aside.add(bytes).await?;
-        }
-        Ok(())
     }
 }
 

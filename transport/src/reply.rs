@@ -4,15 +4,11 @@
 //! here. A call that came as MTOM is answered as MTOM; one that came without is answered without,
 //! and its attachments stand in the envelope in base64.
 
-use std::fs::File;
-use std::io;
-use std::path::PathBuf;
+mod related;
+mod source;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
-use tokio::sync::mpsc;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use uuid::Uuid;
 use xds_schemas::mtom;
 use xds_schemas::soap::{self, Fault, FaultCode, Header};
@@ -20,113 +16,17 @@ use xds_schemas::transaction::Transaction;
 use xds_schemas::wsa::EndpointReference;
 use xds_schemas::xml::{ToXml, Writer};
 
-use crate::body::{Body, Piece, Source};
+use crate::body::{Body, Piece};
 
-/// An attachment that is to be sent. The body refers to it with
-/// [`write_include`](mtom::write_include).
-#[derive(Debug)]
-pub struct Part {
-    /// Names it within its message.
-    pub content_id: String,
-    /// Media type.
-    pub content_type: String,
-    /// Where the content is.
-    pub source: PartSource,
-}
-
-/// Where the content of an attachment is.
-#[derive(Debug)]
-pub enum PartSource {
-    /// In memory.
-    Bytes(Bytes),
-    /// In a file, which is read while it is sent and must not change meanwhile.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Where the content begins.
-        offset: u64,
-        /// How long it is.
-        length: u64,
-    },
-    /// In a file that is open already: it comes even if its name is gone when its turn comes.
-    Open {
-        /// The file, which stands where the content begins.
-        file: File,
-        /// How long it is.
-        length: u64,
-    },
-    /// Somewhere else, from where it comes in chunks when its turn has come.
-    Stream(Stream),
-}
-
-/// Content that comes in chunks, each but the last a multiple of three bytes long, so that they can
-/// be written in base64 one by one.
-pub struct Stream {
-    length: u64,
-    open: Box<dyn FnOnce() -> mpsc::Receiver<io::Result<Bytes>> + Send + Sync>,
-}
-
-impl Stream {
-    /// Content of this length. `open` is called in a tokio runtime when the content is about to be
-    /// sent; what it gives ends after the last chunk.
-    pub fn new(
-        length: u64,
-        open: impl FnOnce() -> mpsc::Receiver<io::Result<Bytes>> + Send + Sync + 'static,
-    ) -> Self {
-        let open = Box::new(open);
-        Self { length, open }
-    }
-
-    pub(crate) const fn length(&self) -> u64 {
-        self.length
-    }
-
-    pub(crate) fn open(self) -> mpsc::Receiver<io::Result<Bytes>> {
-        (self.open)()
-    }
-}
-
-impl std::fmt::Debug for Stream {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Stream")
-            .field("length", &self.length)
-            .finish_non_exhaustive()
-    }
-}
-
-impl PartSource {
-    fn plain(self) -> Piece {
-        self.piece(false)
-    }
-
-    fn base64(self) -> Piece {
-        self.piece(true)
-    }
-
-    fn piece(self, base64: bool) -> Piece {
-        let (file, length) = match self {
-            Self::Bytes(bytes) if base64 => return Piece::Bytes(STANDARD.encode(&bytes).into()),
-            Self::Bytes(bytes) => return Piece::Bytes(bytes),
-            Self::Stream(stream) => return Piece::Stream { stream, base64 },
-            Self::File {
-                path,
-                offset,
-                length,
-            } => (Source::At { path, offset }, length),
-            Self::Open { file, length } => (Source::Open(file), length),
-        };
-        Piece::File {
-            file,
-            length,
-            base64,
-        }
-    }
-}
+pub use related::RelatedPart;
+pub(crate) use related::related;
+pub use source::{Part, PartSource, Stream};
 
 /// What a room answers.
 #[derive(Debug)]
 pub struct Reply {
     status: StatusCode,
+    headers: HeaderMap,
     content: Content,
 }
 
@@ -141,7 +41,7 @@ enum Content {
     Fault(Box<Fault>),
     Plain {
         content_type: HeaderValue,
-        bytes: Bytes,
+        pieces: Vec<Piece>,
     },
     Nothing,
 }
@@ -167,8 +67,13 @@ impl Reply {
             body,
             parts,
         };
+        Self::with(StatusCode::OK, content)
+    }
+
+    fn with(status: StatusCode, content: Content) -> Self {
         Self {
-            status: StatusCode::OK,
+            status,
+            headers: HeaderMap::new(),
             content,
         }
     }
@@ -187,19 +92,18 @@ impl Reply {
 
     /// A fault for which HTTP has a status of its own.
     pub(crate) fn fault_with_status(fault: &Fault, status: StatusCode) -> Self {
-        Self {
-            status,
-            content: Content::Fault(Box::new(fault.clone())),
-        }
+        Self::with(status, Content::Fault(Box::new(fault.clone())))
     }
 
     /// A message was taken that has no answer, or whose answer is not this: HTTP status 202 with
     /// nothing in it.
-    pub const fn accepted() -> Self {
-        Self {
-            status: StatusCode::ACCEPTED,
-            content: Content::Nothing,
-        }
+    pub fn accepted() -> Self {
+        Self::with(StatusCode::ACCEPTED, Content::Nothing)
+    }
+
+    /// Only a status.
+    pub fn empty(status: u16) -> Self {
+        Self::with(known_status(status), Content::Nothing)
     }
 
     /// Whether this is a fault.
@@ -210,15 +114,42 @@ impl Reply {
     /// Something that is not SOAP, like a WSDL. A status or media type that HTTP cannot carry
     /// becomes 500 or `application/octet-stream`.
     pub fn plain(status: u16, content_type: &str, bytes: impl Into<Bytes>) -> Self {
+        Self::content(status, content_type, PartSource::Bytes(bytes.into()))
+    }
+
+    /// The same from anywhere. If nobody knows how long it is, it is sent in chunks.
+    pub fn content(status: u16, content_type: &str, source: PartSource) -> Self {
+        Self::pieces(status, content_type, vec![source.plain()])
+    }
+
+    /// Many things of the media type `kind` in one answer: `multipart/related` (RFC 2387).
+    pub fn related(status: u16, kind: &str, parts: Vec<RelatedPart>) -> Self {
+        let (content_type, pieces) = related(kind, parts);
+        Self::pieces(status, &content_type, pieces)
+    }
+
+    fn pieces(status: u16, content_type: &str, pieces: Vec<Piece>) -> Self {
         let content_type = HeaderValue::from_str(content_type)
             .unwrap_or(HeaderValue::from_static("application/octet-stream"));
-        Self {
-            status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-            content: Content::Plain {
-                content_type,
-                bytes: bytes.into(),
-            },
+        let content = Content::Plain {
+            content_type,
+            pieces,
+        };
+        Self::with(known_status(status), content)
+    }
+
+    /// With one more header. What HTTP cannot carry is left out.
+    #[must_use]
+    pub fn and_header(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.append(HeaderName::from_static(name), value);
         }
+        self
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status.as_u16()
     }
 
     /// The description of a service, such as its WSDL, or 404 if there is none of that name.
@@ -239,10 +170,10 @@ impl Reply {
         let body = match self.content {
             Content::Plain {
                 content_type: kind,
-                bytes,
+                pieces,
             } => {
                 content_type = Some(kind);
-                Body::bytes(bytes)
+                Body::of(pieces)
             }
             Content::Nothing => Body::bytes(Bytes::new()),
             Content::Fault(fault) => {
@@ -265,11 +196,14 @@ impl Reply {
         };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
         if let Some(content_type) = content_type {
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, content_type);
         }
-        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+        if self.status == StatusCode::METHOD_NOT_ALLOWED
+            && !response.headers().contains_key(header::ALLOW)
+        {
             let allowed = HeaderValue::from_static("GET, HEAD, POST");
             response.headers_mut().insert(header::ALLOW, allowed);
         }
@@ -422,6 +356,11 @@ fn fault_content_type(fault: &Fault) -> HeaderValue {
 /// What we put into a header is ASCII without control characters, or it is left out.
 fn header_value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("application/soap+xml"))
+}
+
+/// What HTTP has no status for is our mistake.
+fn known_status(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// A name for a message that nobody else uses.

@@ -30,6 +30,7 @@ use crate::call::{self, Incoming, Received, Refusal};
 use crate::limits::Limits;
 use crate::patient::Patient;
 use crate::reply::{Asked, Reply};
+use crate::rest::Rest;
 
 /// How long to wait when the system has no connection to give: it is out of descriptors.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -41,6 +42,7 @@ struct Door<R> {
     tls: Option<SslAcceptor>,
     limits: Limits,
     replies: Replies,
+    rest: Rest,
     routes: R,
 }
 
@@ -61,16 +63,18 @@ where
     R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
     F: Future<Output = Reply> + Send + 'static,
 {
-    serve_with(listener, tls, limits, Replies::nobody(), routes, stop).await
+    let (nobody, nothing) = (Replies::nobody(), Rest::nothing());
+    serve_with(listener, tls, limits, nobody, nothing, routes, stop).await
 }
 
 /// The same, but answers may go elsewhere too, to whom `replies` sends them. Those that wait when
-/// `stop` comes are sent within the same time.
+/// `stop` comes are sent within the same time. What stands under `rest` is not asked with SOAP.
 pub async fn serve_with<R, F>(
     listener: TcpListener,
     tls: Option<SslAcceptor>,
     limits: Limits,
     replies: Replies,
+    rest: Rest,
     routes: R,
     stop: impl Future<Output = ()>,
 ) -> bool
@@ -84,6 +88,7 @@ where
         tls,
         limits,
         replies,
+        rest,
         routes,
     });
     let graceful = GracefulShutdown::new();
@@ -244,7 +249,7 @@ where
     R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
     F: Future<Output = Reply> + Send + 'static,
 {
-    let (limits, replies) = (&door.limits, &door.replies);
+    let (limits, replies) = ((&door.limits, &door.rest), &door.replies);
     let received = call::receive(request, caller, scheme, limits, replies).await;
     let Received {
         incoming,
@@ -260,7 +265,7 @@ where
             let (door, origin) = (Arc::clone(door), (asked.clone(), caller.clone()));
             let task = asynchronously(door, finished, accepted, origin);
             let task = tokio::spawn(task).await;
-            task.unwrap_or_else(|_| Refusal::lost(caller).reply())
+            task.unwrap_or_else(|_| Refusal::lost(caller, false).reply())
         }
     };
     Ok(reply.into_response(&asked))
@@ -272,10 +277,11 @@ where
     R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
     F: Future<Output = Reply> + Send + 'static,
 {
+    let plain = matches!(incoming, Incoming::Request(_));
     match in_task(&door, incoming).await {
         Some(reply) => reply,
         None => {
-            let lost = Refusal::lost(caller);
+            let lost = Refusal::lost(caller, plain);
             let reply = lost.reply();
             in_task(&door, Incoming::Refused(lost))
                 .await

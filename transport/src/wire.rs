@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use thiserror::Error;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use xds_schemas::mtom::MtomError;
@@ -21,14 +22,20 @@ const UNWANTED_BYTES: u64 = 16 * 1024 * 1024;
 const UNWANTED_TIME: Duration = Duration::from_secs(5);
 
 /// Why a message could not be taken.
-#[derive(Debug)]
-pub(crate) struct Trouble {
+#[derive(Debug, Clone, Error)]
+#[error("{}", fault.reason)]
+pub struct Trouble {
     /// What HTTP calls it.
     pub(crate) status: StatusCode,
     pub(crate) fault: Fault,
 }
 
 impl Trouble {
+    /// What HTTP calls it.
+    pub fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
     pub(crate) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
         Self {
             status,
@@ -70,6 +77,8 @@ pub(crate) struct Wire {
     /// How long we have waited since the count began, and what came meanwhile.
     waited: Duration,
     received: u64,
+    /// How many bytes may still come.
+    left: u64,
     /// Goes when the end was seen or nobody wants more.
     ended: Option<oneshot::Sender<()>>,
 }
@@ -84,6 +93,7 @@ impl Wire {
             minimum: limits.progress_bytes,
             waited: Duration::ZERO,
             received: 0,
+            left: u64::MAX,
             ended: None,
         }
     }
@@ -93,6 +103,12 @@ impl Wire {
         let (ended, taken) = oneshot::channel();
         self.ended = Some(ended);
         taken
+    }
+
+    /// At most so many bytes may come.
+    pub(crate) const fn limited(mut self, bytes: u64) -> Self {
+        self.left = bytes;
+        self
     }
 
     pub(crate) const fn expecting_continue(mut self, expects_continue: bool) -> Self {
@@ -117,6 +133,10 @@ impl Wire {
                         continue;
                     };
                     self.received += bytes.len() as u64;
+                    let Some(left) = self.left.checked_sub(bytes.len() as u64) else {
+                        return Err(Trouble::too_large("the body is too long"));
+                    };
+                    self.left = left;
                     if self.waited >= self.window {
                         self.judge_progress()?;
                     }
@@ -170,6 +190,12 @@ impl Wire {
     fn abandon(&mut self) {
         self.body = None;
         self.lease = None;
+    }
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Wire").finish_non_exhaustive()
     }
 }
 

@@ -88,7 +88,7 @@ impl ContentType {
         }
     }
 
-    /// The value of a parameter.
+    /// The value of a parameter, whose name is given in lower case.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters
             .iter()
@@ -168,13 +168,15 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8(decoded).unwrap_or_else(|_| text.to_owned())
 }
 
-/// The headers of one part, as far as MTOM uses them.
+/// The headers of one part, as far as they are used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PartHeaders {
     /// `Content-ID`, in the form of [`content_id`].
     pub content_id: Option<String>,
     /// `Content-Type`, as it was sent.
     pub content_type: Option<String>,
+    /// `Content-Location`, as it was sent: what MTOM has no use for, but others name parts by.
+    pub content_location: Option<String>,
 }
 
 impl PartHeaders {
@@ -191,6 +193,8 @@ impl PartHeaders {
                 headers.content_id = Some(content_id(value));
             } else if name.eq_ignore_ascii_case("content-type") {
                 headers.content_type = Some(value.to_owned());
+            } else if name.eq_ignore_ascii_case("content-location") {
+                headers.content_location = Some(value.to_owned());
             } else if name.eq_ignore_ascii_case("content-transfer-encoding")
                 && !["binary", "8bit", "7bit"]
                     .iter()
@@ -530,6 +534,18 @@ pub fn part_opening(boundary: &str, id: &str, content_type: &str) -> String {
     opening.push_str("\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <");
     push_header_value(&mut opening, id);
     opening.push_str(">\r\n\r\n");
+    opening
+}
+
+/// The same for a part that nothing refers to by name.
+pub fn related_opening(boundary: &str, content_type: &str, location: Option<&str>) -> String {
+    let mut opening = format!("\r\n--{boundary}\r\nContent-Type: ");
+    push_header_value(&mut opening, content_type);
+    if let Some(location) = location {
+        opening.push_str("\r\nContent-Location: ");
+        push_header_value(&mut opening, location);
+    }
+    opening.push_str("\r\n\r\n");
     opening
 }
 

@@ -6,13 +6,12 @@ use hilum_security::Caller;
 use hilum_transport::{Refusal, Refused};
 use xds_schemas::soap::{Fault, FaultCode};
 
+use crate::event::dicomweb::ImagesRetrieved;
 use crate::event::message::{Coded, Message, Object, Participant};
 use crate::event::parties::{Direction, Parties, caller_participant};
 use crate::event::{Event, Outcome};
 
 const APPLICATION_ACTIVITY: Coded = Coded::dcm("110100", "Application Activity");
-const INSTANCES_ACCESSED: Coded = Coded::dcm("110103", "DICOM Instances Accessed");
-const INSTANCES_TRANSFERRED: Coded = Coded::dcm("110104", "DICOM Instances Transferred");
 pub(super) const EXPORT: Coded = Coded::dcm("110106", "Export");
 pub(super) const IMPORT: Coded = Coded::dcm("110107", "Import");
 pub(super) const PATIENT_RECORD: Coded = Coded::dcm("110110", "Patient Record");
@@ -27,7 +26,6 @@ const APPLICATION: Coded = Coded::dcm("110150", "Application");
 
 const PATIENT_NUMBER: Coded = Coded::rfc3881("2", "Patient Number");
 pub(super) const REPORT_NUMBER: Coded = Coded::rfc3881("9", "Report Number");
-const STUDY_INSTANCE_UID: Coded = Coded::dcm("110180", "Study Instance UID");
 const NODE_ID: Coded = Coded::dcm("110182", "Node ID");
 const OBJECT_REF: Coded = Coded {
     code: "urn:ihe:iti:2017:ObjectRef",
@@ -267,26 +265,8 @@ impl Event {
         studies: &[Study],
         outcome: &Outcome,
     ) -> Self {
-        let (id, action) = if parties.asked {
-            (INSTANCES_ACCESSED, "C")
-        } else {
-            (INSTANCES_TRANSFERRED, "R")
-        };
-        let mut objects: Vec<Object> = of_patient.map(patient).into_iter().collect();
-        objects.extend(studies.iter().map(|study| {
-            let mut object = object("3", &study.instance_uid, STUDY_INSTANCE_UID);
-            let repository = study.repository_unique_id.clone();
-            object.details.extend(repository.map(|id| (REPOSITORY, id)));
-            let home = study.home_community_id.clone();
-            object
-                .details
-                .extend(home.map(|home| (HOME_OF_DOCUMENT, home)));
-            object.sop_classes.clone_from(&study.sop_classes);
-            object
-        }));
-        let code = Coded::ihe("RAD-69", "Retrieve Imaging Document Set");
-        let participants = parties.participants(Direction::ToInitiator);
-        happened(id, action, code, outcome, participants, objects)
+        let how = ImagesRetrieved::DocumentSet;
+        Self::images_retrieved(how, parties, of_patient, studies, outcome)
     }
 
     /// A room opened.

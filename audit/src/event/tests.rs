@@ -149,6 +149,19 @@ fn all() -> Vec<Event> {
             &[study()],
             success,
         ));
+        all.push(Event::images_stored(
+            &parties,
+            Some(PATIENT),
+            &[study()],
+            partial,
+        ));
+        all.push(Event::storing_begun(&parties, None, &study()));
+        all.push(Event::images_queried(
+            &parties,
+            "/studies",
+            "/studies?PatientName=<&",
+            success,
+        ));
         for feed in [
             PatientFeed::PatientIdentityFeed,
             PatientFeed::PatientIdentityFeedHl7v3,
@@ -366,6 +379,28 @@ fn events_and_actions_of_both_sides() {
     let images = |parties| of(Event::imaging_retrieved(parties, None, &[study()], ok));
     assert_eq!(images(&there), "RAD-69 DICOM Instances Accessed C");
     assert_eq!(images(&here), "RAD-69 DICOM Instances Transferred R");
+    let over_the_web =
+        |parties, how| of(Event::images_retrieved(how, parties, None, &[study()], ok));
+    let (wado, wado_rs) = (ImagesRetrieved::Wado, ImagesRetrieved::WadoRs);
+    assert_eq!(
+        over_the_web(&there, wado),
+        "RAD-55 DICOM Instances Accessed C"
+    );
+    assert_eq!(
+        over_the_web(&here, wado_rs),
+        "RAD-107 DICOM Instances Transferred R"
+    );
+    let stored = |parties| of(Event::images_stored(parties, None, &[study()], ok));
+    assert_eq!(stored(&there), "RAD-108 DICOM Instances Transferred R");
+    assert_eq!(stored(&here), "RAD-108 DICOM Instances Transferred C");
+    assert_eq!(
+        of(Event::storing_begun(&here, None, &study())),
+        "RAD-108 Begin Transferring DICOM Instances E"
+    );
+    assert_eq!(
+        of(Event::images_queried(&here, "/studies", "/studies?", ok)),
+        "RAD-129 Query E"
+    );
     assert_eq!(
         of(Event::application_started("x")),
         "110120 Application Activity E"

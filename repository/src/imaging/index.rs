@@ -6,8 +6,10 @@
 
 mod connection;
 pub(super) mod kept_back;
+mod names;
 mod rows;
 mod schema;
+pub(super) mod search;
 pub(super) mod work;
 
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -304,10 +306,4 @@ fn to_json(it: impl Serialize) -> serde_json::Result<String> {
 pub(super) fn milliseconds(at: SystemTime) -> i64 {
     let since_1970 = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// A name as it is compared: without case, and with one space where there were several.
-pub(super) fn fold(name: &str) -> String {
-    let lower = name.to_lowercase();
-    lower.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -17,6 +17,7 @@ pub async fn serve(source: &ImagingSource, incoming: Incoming) -> Reply {
     let audit = &source.room.audit;
     match incoming {
         Incoming::Get(get) => describe(&get),
+        Incoming::Request(_) => Reply::description(None),
         Incoming::Refused(refusal) => audit.refuse(Event::from(&refusal), refusal.reply()).await,
         Incoming::Call(call) => {
             let caller = call.caller().clone();

@@ -21,6 +21,7 @@ pub async fn serve(recipient: &Recipient, incoming: Incoming) -> Reply {
     let room = &recipient.room;
     match incoming {
         Incoming::Get(get) => describe(&get),
+        Incoming::Request(_) => Reply::description(None),
         Incoming::Refused(refusal) => {
             let alert = Event::from(&refusal);
             room.audit.refuse(alert, refusal.reply()).await

@@ -35,7 +35,7 @@ impl Desk {
                         Err(fault) => Reply::fault(&fault),
                     },
                     Incoming::Refused(refusal) => refusal.reply(),
-                    Incoming::Get(_) => Reply::plain(404, "text/plain", ""),
+                    Incoming::Get(_) | Incoming::Request(_) => Reply::plain(404, "text/plain", ""),
                 }
             }
         };

@@ -12,7 +12,7 @@ use crate::site::{Echo, Fetch, Site, Words};
 pub(crate) static MEMORY: Mutex<()> = Mutex::const_new(());
 
 /// Resident memory of this process, in KiB.
-fn resident() -> u64 {
+pub(crate) fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status
         .lines()

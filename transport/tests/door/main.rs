@@ -10,5 +10,6 @@ mod mllp;
 mod mtom;
 mod one_way;
 mod refusals;
+mod rest;
 mod site;
 mod tls;

@@ -9,7 +9,7 @@ use hilum_security::development_ca::Identity;
 use hilum_security::iti19_authenticate_node::{self as iti19, TlsFiles};
 use hilum_security::{Caller, Permission};
 use hilum_transport::{
-    Asynchronous, Call, Client, Incoming, Limits, Part, PartSource, Refused, Replies, Reply,
+    Asynchronous, Call, Client, Incoming, Limits, Part, PartSource, Refused, Replies, Reply, Rest,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -175,7 +175,8 @@ impl Site {
         let routes = move |incoming| routes(Arc::clone(&room), incoming);
         let served = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
-            hilum_transport::serve_with(listener, tls, limits, replies, routes, stopped).await
+            let rest = Rest::under(["rest", "other"]);
+            hilum_transport::serve_with(listener, tls, limits, replies, rest, routes, stopped).await
         });
         Self {
             address,
@@ -260,6 +261,10 @@ async fn routes(log: Arc<Mutex<Log>>, incoming: Incoming) -> Reply {
             "text/plain",
             format!("{} {:?}", get.endpoint, get.query),
         ),
+        Incoming::Request(request) => {
+            log.lock().unwrap().callers.push(request.caller().clone());
+            crate::rest::answer(request).await
+        }
         Incoming::Refused(refusal) => {
             let refused = (refusal.what, refusal.fault.to_string());
             log.lock().unwrap().refused.push(refused);

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use hilum_dicom::Uid;
 use hilum_dicom::scan::{Series, StoredInstance, Study};
 
-use super::fold;
+use super::names::fold;
 use super::schema::{instances, series, studies};
 
 /// Rows that are written at once: far fewer values than SQLite takes.

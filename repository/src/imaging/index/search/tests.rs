@@ -1,0 +1,353 @@
+//! What the database finds is what one would find by looking at everything.
+
+use hilum_dicom::Uid;
+use hilum_dicom::acquisition::Acquired;
+use hilum_dicom::instance::{Patient, SeriesFacts, StudyFacts};
+use hilum_dicom::scan::{Place, Stamp};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::super::Indexed;
+use super::*;
+
+fn uid(text: String) -> Uid {
+    Uid::parse(&text).unwrap()
+}
+
+fn instance(name: String, number: i64) -> StoredInstance {
+    StoredInstance {
+        sop_instance_uid: uid(name),
+        sop_class_uid: uid(format!("1.2.840.10008.5.1.4.1.1.{}", number % 3)),
+        transfer_syntax_uid: uid("1.2.840.10008.1.2.1".to_owned()),
+        number: (number > 0).then_some(number),
+        place: Place::File {
+            path: "/x".into(),
+            stamp: Stamp {
+                size: 1,
+                modified: 1,
+            },
+        },
+        size: None,
+        measured: None,
+        specimens: Vec::new(),
+    }
+}
+
+const NAMES: [&str; 6] = [
+    "Müller^Jörg",
+    "MULLER^JORG^A",
+    "Smith^Ann [x]",
+    "Yamada^Tarou=山田^太郎",
+    "O'Hara-Smith^Ann",
+    "",
+];
+
+fn study(at: usize) -> Study {
+    let text = |it: &str| (!it.is_empty()).then(|| it.to_owned());
+    let modalities = [
+        vec!["CT"],
+        vec!["CT", "SR"],
+        vec!["MR"],
+        vec!["C"],
+        vec![""],
+    ];
+    let series = modalities[at % 5]
+        .iter()
+        .enumerate()
+        .map(|(number, modality)| Series {
+            uid: uid(format!("1.2.{at}.{number}")),
+            facts: SeriesFacts {
+                modality: text(modality),
+                number: i64::try_from(number).ok(),
+                description: text(["Thorax", "Head [1]", ""][at % 3]),
+                body_part: text(["CHEST", ""][at % 2]),
+                ..SeriesFacts::default()
+            },
+            acquired: Acquired::default(),
+            instances: (0..at % 4 + 1)
+                .map(|it| instance(format!("1.2.{at}.{number}.{it}"), it as i64))
+                .collect(),
+        });
+    Study {
+        uid: uid(format!("1.2.{at}")),
+        patient: Patient {
+            id: text(["P1", "P2", "p1", "P[1]", ""][at % 5]),
+            name: text(NAMES[at % NAMES.len()]),
+            birth_date: text(["19700101", "19800229", ""][at % 3]),
+            sex: text(["F", "M", ""][at % 3]),
+            ..Patient::default()
+        },
+        facts: StudyFacts {
+            date: text(["20260101", "20260215", "", "20251231"][at % 4]),
+            time: text(["101500", "10", "235959.9", ""][at % 4]),
+            accession_number: text(["A1", "A2", ""][at % 3]),
+            institution: text(["Clinic", ""][at % 2]),
+            ..StudyFacts::default()
+        },
+        accessions: Vec::new(),
+        series: series.collect(),
+        rejected: Default::default(),
+    }
+}
+
+/// An index of so many studies, of which the last is kept back.
+fn index(count: usize) -> (TempDir, Index) {
+    let folder = tempfile::tempdir().unwrap();
+    let index = Index::open(&format!("file:{}", folder.path().display())).unwrap();
+    for at in 0..=count {
+        let indexed = Indexed {
+            held: (at == count).then(Vec::new),
+            ..Indexed::new(None, study(at))
+        };
+        index.write(&indexed).unwrap().unwrap();
+    }
+    (folder, index)
+}
+
+/// Everything that is there, as it should be found.
+fn everything(count: usize, level: Level) -> Vec<Hit> {
+    let mut all = Vec::new();
+    for at in 0..count {
+        let mut whole = study(at);
+        let series = std::mem::take(&mut whole.series);
+        let mut modalities: Vec<&str> = Vec::new();
+        for one in &series {
+            modalities.extend(one.facts.modality.as_deref());
+        }
+        let modalities = match modalities.is_empty() {
+            true => String::new(),
+            false => format!("|{}|", modalities.join("|")),
+        };
+        let found = Arc::new(StudyFound {
+            study: whole,
+            modalities,
+            series_count: series.len() as i32,
+            instance_count: series.iter().map(|it| it.instances.len()).sum::<usize>() as i32,
+        });
+        if level == Level::Study {
+            all.push(Hit {
+                study: Arc::clone(&found),
+                series: None,
+                instance: None,
+            });
+        }
+        for mut one in series {
+            let instances = std::mem::take(&mut one.instances);
+            let of_series = Arc::new(SeriesFound {
+                series: one,
+                instance_count: instances.len() as i32,
+            });
+            let hit = |instance| Hit {
+                study: Arc::clone(&found),
+                series: Some(Arc::clone(&of_series)),
+                instance,
+            };
+            match level {
+                Level::Study => {}
+                Level::Series => all.push(hit(None)),
+                Level::Instance => all.extend(instances.into_iter().map(|it| hit(Some(it)))),
+            }
+        }
+    }
+    all
+}
+
+fn name(hit: &Hit) -> String {
+    match (&hit.series, &hit.instance) {
+        (_, Some(instance)) => instance.sop_instance_uid.to_string(),
+        (Some(series), None) => series.series.uid.to_string(),
+        (None, None) => hit.study.study.uid.to_string(),
+    }
+}
+
+/// One by one, what the question asks for.
+fn by_hand(count: usize, search: &Search) -> (Vec<String>, bool) {
+    let nothing_told = Narrowed {
+        conditions: String::new(),
+        values: Vec::new(),
+        undecided: search.keys.iter().collect(),
+    };
+    let all = everything(count, search.level);
+    let fit: Vec<String> = all
+        .iter()
+        .filter(|it| nothing_told.takes(it))
+        .map(name)
+        .collect();
+    let more = fit.len() > search.offset + search.limit;
+    let page = fit.into_iter().skip(search.offset).take(search.limit);
+    (page.collect(), more)
+}
+
+fn key() -> impl Strategy<Value = (Attribute, Matching)> {
+    use Attribute as A;
+    let one = |attribute: Attribute, values: &'static [&'static str]| {
+        (Just(attribute), proptest::sample::select(values)).boxed()
+    };
+    let keys = proptest::strategy::Union::new([
+        one(
+            A::PatientName,
+            &[
+                "müller*",
+                "MULLER^JORG",
+                "*ann*",
+                "smith^ann [x]",
+                "山田*",
+                "?*",
+            ],
+        ),
+        one(
+            A::PatientId,
+            &["P1", "P*", "P1\\P2", "P[1]", "P[*", "*1*", "??"],
+        ),
+        one(A::PatientSex, &["F", "F,M", "?"]),
+        one(A::PatientBirthDate, &["19700101", "19750101-", "-19750101"]),
+        one(
+            A::StudyDate,
+            &["20260101", "20260101-20260228", "-20251231", "20270101-"],
+        ),
+        one(A::StudyTime, &["10", "1000-1100", "-12", "235959.9"]),
+        one(A::AccessionNumber, &["A1", "A?", "A1\\A2", "B*"]),
+        one(
+            A::ModalitiesInStudy,
+            &["CT", "CT,MR", "C*", "C", "S?", "[C]"],
+        ),
+        one(A::InstitutionName, &["Clinic", "C*", "clinic"]),
+        one(
+            A::StudyInstanceUid,
+            &["1.2.3", "1.2.3,1.2.4,1.2.999", "1.2.3.0"],
+        ),
+    ]);
+    (keys, any::<bool>()).prop_map(|((attribute, value), fuzzy)| {
+        let matching = Matching::of(attribute.kind(), value, fuzzy).unwrap();
+        (attribute, matching)
+    })
+}
+
+/// Enough for more than one page of those that are looked at one by one.
+const STUDIES: usize = 40;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn the_database_finds_what_there_is_to_find(
+        keys in proptest::collection::vec(key(), 0..3),
+        level in proptest::sample::select(&[Level::Study, Level::Series, Level::Instance][..]),
+        offset in 0..20_usize,
+        limit in 1..30_usize,
+    ) {
+        thread_local! {
+            static HERE: (TempDir, Index) = index(STUDIES);
+        }
+        let search = Search { level, keys, offset, limit };
+        let found = HERE.with(|(_, index)| index.search(&search).unwrap());
+        let (expected, more) = by_hand(STUDIES, &search);
+        let names: Vec<String> = found.hits.iter().map(name).collect();
+        prop_assert_eq!(names, expected, "{:?}", search);
+        prop_assert_eq!(found.more, more, "{:?}", search);
+    }
+}
+
+fn found(index: &Index, level: Level, keys: &[(Attribute, &str)]) -> Vec<String> {
+    let keys = keys.iter().map(|(attribute, value)| {
+        let matching = Matching::of(attribute.kind(), value, false).unwrap();
+        (*attribute, matching)
+    });
+    let search = Search {
+        level,
+        keys: keys.collect(),
+        offset: 0,
+        limit: 1000,
+    };
+    let hits = index.search(&search).unwrap().hits;
+    hits.iter().map(name).collect()
+}
+
+#[test]
+fn series_and_instances_are_found_by_what_they_are() {
+    let (_folder, index) = index(6);
+    let of_study = (Attribute::StudyInstanceUid, "1.2.1");
+    assert_eq!(
+        found(
+            &index,
+            Level::Series,
+            &[of_study, (Attribute::Modality, "SR")]
+        ),
+        ["1.2.1.1"]
+    );
+    assert_eq!(
+        found(
+            &index,
+            Level::Series,
+            &[of_study, (Attribute::SeriesNumber, "0")]
+        ),
+        ["1.2.1.0"]
+    );
+    assert_eq!(
+        found(
+            &index,
+            Level::Series,
+            &[
+                (Attribute::BodyPartExamined, "CHEST"),
+                (Attribute::Modality, "CT")
+            ]
+        ),
+        ["1.2.0.0"]
+    );
+    let number = (Attribute::InstanceNumber, "1");
+    assert_eq!(
+        found(
+            &index,
+            Level::Instance,
+            &[(Attribute::SeriesInstanceUid, "1.2.1.1"), number]
+        ),
+        ["1.2.1.1.1"]
+    );
+    let class = (Attribute::SopClassUid, "1.2.840.10008.5.1.4.1.1.2");
+    assert_eq!(
+        found(&index, Level::Instance, &[class]),
+        ["1.2.2.0.2", "1.2.3.0.2"]
+    );
+    assert_eq!(
+        found(
+            &index,
+            Level::Instance,
+            &[(Attribute::SopInstanceUid, "1.2.3.0.3")]
+        ),
+        ["1.2.3.0.3"]
+    );
+    // The last is kept back.
+    assert!(
+        found(
+            &index,
+            Level::Study,
+            &[(Attribute::StudyInstanceUid, "1.2.6")]
+        )
+        .is_empty()
+    );
+    assert!(
+        found(
+            &index,
+            Level::Instance,
+            &[(Attribute::StudyInstanceUid, "1.2.6")]
+        )
+        .is_empty()
+    );
+}
+
+#[test]
+fn a_long_list_of_uids_is_still_a_list() {
+    let (_folder, index) = index(3);
+    let many: Vec<String> = (0..5000).map(|at| format!("1.2.{at}")).collect();
+    let search = Search {
+        level: Level::Study,
+        keys: vec![(Attribute::StudyInstanceUid, Matching::OneOf(many))],
+        offset: 1,
+        limit: 10,
+    };
+    let hits = index.search(&search).unwrap().hits;
+    assert_eq!(
+        hits.iter().map(name).collect::<Vec<_>>(),
+        ["1.2.1", "1.2.2"]
+    );
+}
