@@ -17,7 +17,7 @@ pub mod moment;
 pub mod part10;
 pub mod phantoms;
 pub mod pixels;
-mod rejection;
+pub mod rejection;
 pub mod scan;
 pub mod specimens;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use dicom_dictionary_std::tags;
 use super::instance::{Instance, InstanceError};
 use super::manifest::{self, SOP_CLASS_UID};
 use super::uid::Uid;
-use super::walk;
+use super::walk::{self, Part10};
 
 /// Titles of rejection notes (PS3.16 CID 7011): rejected for quality reasons, for reasons of the
 /// patient's safety, incorrect worklist entry, retention period expired.
@@ -36,14 +36,26 @@ pub(super) fn rejected(
     if instance.sop_class_uid.as_str() != SOP_CLASS_UID {
         return Ok(None);
     }
-    let file = walk::file(path, &KEEP)?;
+    taken_back(&walk::file(path, &KEEP)?, instance)
+}
+
+/// As [`rejected`], of what was read elsewhere.
+///
+/// # Errors
+/// If what it refers to has no names.
+pub fn taken_back(
+    file: &Part10,
+    instance: &Instance,
+) -> Result<Option<Vec<(Uid, Uid)>>, InstanceError> {
     let title = file.data.items(tags::CONCEPT_NAME_CODE_SEQUENCE).first();
     let title = title.and_then(|title| title.ascii(tags::CODE_VALUE));
-    if !title.is_some_and(|title| TITLES.contains(&title.as_str())) {
+    let is_note = instance.sop_class_uid.as_str() == SOP_CLASS_UID
+        && title.is_some_and(|title| TITLES.contains(&title.as_str()));
+    if !is_note {
         return Ok(None);
     }
     let mut rejected = Vec::new();
-    for series in manifest::references_of(&file)? {
+    for series in manifest::references_of(file)? {
         let study = series.study_instance_uid;
         let instances = series.instances.into_iter();
         rejected.extend(instances.map(|(_, instance)| (study.clone(), instance)));
