@@ -6,6 +6,7 @@
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-20.html>
 
 mod dicomweb;
+mod dimse;
 mod exchange;
 mod happenings;
 mod message;

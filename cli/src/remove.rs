@@ -4,6 +4,7 @@
 
 mod documents;
 mod metadata;
+mod study;
 
 use std::path::PathBuf;
 
@@ -30,15 +31,19 @@ If a removal was cut short, say it again: what is gone already is not missed.
 Examples:
   hilum remove 2.25.1
   hilum remove 2.25.1 2.25.2 --metadata-only
-  hilum remove 2.25.1 --documents-only";
+  hilum remove 2.25.1 --documents-only
+  hilum remove --study 1.2.840.99.5";
 
 /// The command line.
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
 pub(crate) struct Arguments {
     /// uniqueIds of documents
-    #[arg(value_name = "UNIQUE_ID", required = true)]
+    #[arg(value_name = "UNIQUE_ID", required_unless_present = "study")]
     unique_ids: Vec<String>,
+    /// Study Instance UIDs of studies of the node's imaging source, which go with their manifests
+    #[arg(long, value_name = "UID", conflicts_with_all = ["unique_ids", "repository", "metadata_only", "documents_only"])]
+    study: Vec<String>,
     /// The node whose registry and repository are asked
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
@@ -70,6 +75,9 @@ struct Removal {
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let node = Node::open(&arguments.config)?;
     let ledger = node.ledger()?;
+    if !arguments.study.is_empty() {
+        return studies(arguments, &node, &ledger).await;
+    }
     let mut ids: Vec<&str> = arguments.unique_ids.iter().map(String::as_str).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -100,7 +108,11 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return Err(error);
     }
     let errors = removals.into_iter().flat_map(|removal| removal.errors);
-    let errors: Vec<RegistryError> = errors.collect();
+    complete(errors.collect())
+}
+
+/// Whether everything was removed.
+fn complete(errors: Vec<RegistryError>) -> anyhow::Result<()> {
     match errors.is_empty() {
         true => Ok(()),
         false => Err(Refused {
@@ -109,6 +121,34 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         .into()),
     }
+}
+
+/// Removes studies of the imaging source.
+async fn studies(arguments: &Arguments, node: &Node, ledger: &Audit) -> anyhow::Result<()> {
+    let mut removals = Vec::new();
+    let mut broken = None;
+    for uid in &arguments.study {
+        match study::remove(node, ledger, uid).await {
+            Ok(removal) => removals.push(removal),
+            Err(error) => {
+                broken = Some(error);
+                break;
+            }
+        }
+    }
+    if arguments.json {
+        let shown: Vec<_> = removals.iter().map(study::StudyRemoval::json).collect();
+        say_json(&json!(shown))?;
+    } else {
+        let mut table = Table::new(&["STUDY", "METADATA", "REMOVED"]);
+        removals.iter().for_each(|it| table.row(it.row()));
+        say(&table.text())?;
+    }
+    if let Some(error) = broken {
+        return Err(error);
+    }
+    let errors = removals.into_iter().flat_map(|it| it.errors);
+    complete(errors.collect())
 }
 
 /// Removes one document. The repository is asked only when the registry has forgotten it.

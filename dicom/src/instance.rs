@@ -9,6 +9,7 @@ use dicom_dictionary_std::tags;
 use serde::{Deserialize, Serialize};
 
 use super::acquisition::{self, Acquired};
+use super::manifest::{self, KeyObjects};
 use super::measurements::{self, Measured};
 use super::specimens::{self, Specimen};
 use super::text::CharacterSet;
@@ -46,6 +47,10 @@ pub struct Instance {
     pub measured: Option<Measured>,
     /// The specimens that it shows.
     pub specimens: Vec<Specimen>,
+    /// Orders that the requests named.
+    pub orders: Vec<Order>,
+    /// As what it selects its instances, if it is a key object selection.
+    pub key_objects: Option<KeyObjects>,
 }
 
 /// Rows (0028,0010), Columns (0028,0011) and Number of Frames (0028,0008).
@@ -108,6 +113,12 @@ pub struct SeriesFacts {
     pub number: Option<i64>,
     /// Series Description (0008,103E).
     pub description: Option<String>,
+    /// Series Date (0008,0021).
+    #[serde(default)]
+    pub date: Option<String>,
+    /// Series Time (0008,0031).
+    #[serde(default)]
+    pub time: Option<String>,
     /// Body Part Examined (0018,0015).
     pub body_part: Option<String>,
     /// Anatomic Region Sequence (0008,2218).
@@ -121,6 +132,17 @@ pub struct Accession {
     pub number: String,
     /// Universal Entity ID of its issuer, (0008,0051) > (0040,0032), if that is an OID.
     pub issuer_oid: Option<String>,
+}
+
+/// An order for imaging, as the party that placed it numbers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Placer Order Number / Imaging Service Request (0040,2016).
+    pub number: String,
+    /// Universal Entity ID of the placer, (0040,0026) > (0040,0032), if that is an OID.
+    pub issuer_oid: Option<String>,
+    /// The accession number under which the department filled it.
+    pub accession_number: Option<String>,
 }
 
 /// A code with its scheme and what it means.
@@ -179,7 +201,15 @@ pub fn of(file: &Part10) -> Result<Instance, InstanceError> {
         acquired: acquisition::read(file),
         measured: measurements::read(file),
         specimens: specimens::read(file),
+        orders: orders(data, &set),
+        key_objects: selection(file),
     })
+}
+
+/// As what a key object selection selects its instances.
+fn selection(file: &Part10) -> Option<KeyObjects> {
+    let class = file.data.ascii(tags::SOP_CLASS_UID)?;
+    (class == manifest::SOP_CLASS_UID).then(|| manifest::selected_as(file))?
 }
 
 pub(super) fn uid(data: &DataSet, tag: Tag, name: &'static str) -> Result<Uid, InstanceError> {
@@ -224,17 +254,24 @@ fn series_facts(data: &DataSet, set: &CharacterSet) -> SeriesFacts {
         modality: filled(data, tags::MODALITY),
         number: integer(data, tags::SERIES_NUMBER),
         description: set.text(data, tags::SERIES_DESCRIPTION),
+        date: filled(data, tags::SERIES_DATE),
+        time: filled(data, tags::SERIES_TIME),
         body_part: filled(data, tags::BODY_PART_EXAMINED),
         anatomic_regions: concepts(data.items(tags::ANATOMIC_REGION_SEQUENCE), set),
     }
 }
 
-/// The study's accession number, then those of the requests, each once.
-fn accessions(data: &DataSet, set: &CharacterSet) -> Vec<Accession> {
+/// Where requests are named: by the study, by the series' attributes, by documents.
+fn requests(data: &DataSet) -> impl Iterator<Item = &DataSet> {
     let requests = data.items(tags::REQUEST_ATTRIBUTES_SEQUENCE).iter();
     let documents = data.items(tags::REFERENCED_REQUEST_SEQUENCE).iter();
+    std::iter::once(data).chain(requests).chain(documents)
+}
+
+/// The study's accession number, then those of the requests, each once.
+fn accessions(data: &DataSet, set: &CharacterSet) -> Vec<Accession> {
     let mut found = Vec::new();
-    for place in std::iter::once(data).chain(requests).chain(documents) {
+    for place in requests(data) {
         let Some(number) = set.text(place, tags::ACCESSION_NUMBER) else {
             continue;
         };
@@ -247,6 +284,26 @@ fn accessions(data: &DataSet, set: &CharacterSet) -> Vec<Accession> {
         };
         if !found.contains(&accession) {
             found.push(accession);
+        }
+    }
+    found
+}
+
+fn orders(data: &DataSet, set: &CharacterSet) -> Vec<Order> {
+    let mut found = Vec::new();
+    for place in requests(data) {
+        let number = tags::PLACER_ORDER_NUMBER_IMAGING_SERVICE_REQUEST;
+        let Some(number) = set.text(place, number) else {
+            continue;
+        };
+        let issuer = place.items(tags::ORDER_PLACER_IDENTIFIER_SEQUENCE).first();
+        let order = Order {
+            number,
+            issuer_oid: issuer.and_then(universal_entity_oid),
+            accession_number: set.text(place, tags::ACCESSION_NUMBER),
+        };
+        if !found.contains(&order) {
+            found.push(order);
         }
     }
     found

@@ -17,12 +17,16 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 
 use super::acquisition::Acquired;
-use super::instance::{self, Accession, ImageSize, Instance, Patient, SeriesFacts, StudyFacts};
+use super::instance::{
+    self, Accession, ImageSize, Instance, Order, Patient, SeriesFacts, StudyFacts,
+};
+use super::manifest::KeyObjects;
 use super::measurements::Measured;
 use super::moment::UtcOffset;
-use super::rejection;
+use super::rejection::{Note, Title};
 use super::specimens::Specimen;
 use super::uid::Uid;
+use super::walk::{self, Part10};
 
 use grouping::Grouping;
 use listing::Listing;
@@ -61,6 +65,9 @@ pub struct Study {
     pub facts: StudyFacts,
     /// Every accession number in it.
     pub accessions: Vec<Accession>,
+    /// Every order in it.
+    #[serde(default)]
+    pub orders: Vec<Order>,
     /// By series number, then UID.
     pub series: Vec<Series>,
     /// SOP Instance UIDs that rejection notes take back. None of them is in `series`.
@@ -98,6 +105,9 @@ pub struct StoredInstance {
     /// Rows, Columns and Number of Frames, of an image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<ImageSize>,
+    /// What a key object selection selects its instances as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_objects: Option<KeyObjects>,
     /// What was measured, if it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<Measured>,
@@ -174,6 +184,7 @@ impl Study {
             patient: first.patient.clone(),
             facts: first.study.clone(),
             accessions: Vec::new(),
+            orders: Vec::new(),
             series: Vec::new(),
             rejected: BTreeSet::new(),
         }
@@ -185,6 +196,11 @@ impl Study {
         for accession in instance.accessions {
             if !self.accessions.contains(&accession) {
                 self.accessions.push(accession);
+            }
+        }
+        for order in instance.orders {
+            if !self.orders.contains(&order) {
+                self.orders.push(order);
             }
         }
         let uid = instance.series_instance_uid;
@@ -209,6 +225,7 @@ impl Study {
             number: instance.instance_number,
             place,
             size: instance.size,
+            key_objects: instance.key_objects,
             measured: instance.measured,
             specimens: instance.specimens,
         });
@@ -303,8 +320,8 @@ pub struct Found {
     pub instance: Instance,
     /// The file as it was.
     pub stamp: Stamp,
-    /// What it takes back, if it is a rejection note: Study and SOP Instance UIDs.
-    pub rejects: Option<Vec<(Uid, Uid)>>,
+    /// What it takes back, if it is a rejection note.
+    pub rejects: Option<TakenBack>,
 }
 
 /// Reads the headers on a few threads; the answers are in the order of the files.
@@ -334,12 +351,37 @@ fn read_all(files: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> Vec<
     })
 }
 
+/// What a rejection note takes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenBack {
+    /// Why.
+    pub title: Title,
+    /// Study and SOP Instance UIDs.
+    pub instances: Vec<(Uid, Uid)>,
+}
+
 /// Reads one file, or says in a sentence why it is no instance.
 pub fn read_one(path: &Path) -> Result<Found, String> {
     let stamp = fs::metadata(path).and_then(|metadata| Stamp::of(&metadata));
     let stamp = stamp.map_err(|error| format!("cannot be read: {error}"))?;
-    let instance = instance::read(path).map_err(|error| error.to_string())?;
-    let rejects = rejection::rejected(path, &instance).map_err(|error| error.to_string())?;
+    let file = walk::whole_file(path).map_err(|error| error.to_string())?;
+    found(&file, stamp)
+}
+
+/// What a file that was walked whole says.
+pub fn found(file: &Part10, stamp: Stamp) -> Result<Found, String> {
+    let instance = instance::of(file).map_err(|error| error.to_string())?;
+    let note = match instance.key_objects {
+        Some(_) => Note::of(file).map_err(|error| error.to_string())?,
+        None => None,
+    };
+    let rejects = note.map(|note| TakenBack {
+        title: note.title,
+        instances: note
+            .instances()
+            .map(|(study, it)| (study.clone(), it.clone()))
+            .collect(),
+    });
     Ok(Found {
         instance,
         stamp,

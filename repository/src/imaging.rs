@@ -6,6 +6,7 @@
 
 mod cache;
 mod concepts;
+pub mod dimse;
 mod document_entry;
 mod findings;
 pub mod import;
@@ -19,6 +20,7 @@ mod publisher;
 pub mod quarantine;
 mod rad68_provide_and_register_imaging_document_set;
 mod rad69_retrieve_imaging_document_set;
+pub mod removal;
 pub mod routes;
 mod watch;
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import dicom_files
 import hl7_messages
 import media
+import nifti
 import soap_messages
 from node import Node
 
@@ -17,6 +18,7 @@ JUDGES = (
     + hl7_messages.JUDGES
     + media.JUDGES
     + dicom_files.JUDGES
+    + nifti.JUDGES
     + soap_messages.VALIDATIONS
     + hl7_messages.VALIDATIONS
 )

@@ -143,6 +143,8 @@ fn all() -> Vec<Event> {
             &[document()],
             partial,
         ));
+        all.push(Event::sending_begun(&parties, Some(PATIENT), &study()));
+        all.push(Event::images_sent(&parties, None, &study(), success));
         all.push(Event::imaging_retrieved(
             &parties,
             None,
@@ -376,6 +378,13 @@ fn events_and_actions_of_both_sides() {
     };
     assert_eq!(on_demand(&there), "ITI-61 Export R");
     assert_eq!(on_demand(&here), "ITI-61 Import C");
+    let sent = |parties| of(Event::images_sent(parties, None, &study(), ok));
+    assert_eq!(sent(&there), "RAD-8 DICOM Instances Transferred R");
+    assert_eq!(sent(&here), "RAD-8 DICOM Instances Transferred C");
+    assert_eq!(
+        of(Event::sending_begun(&here, None, &study())),
+        "RAD-8 Begin Transferring DICOM Instances E"
+    );
     let images = |parties| of(Event::imaging_retrieved(parties, None, &[study()], ok));
     assert_eq!(images(&there), "RAD-69 DICOM Instances Accessed C");
     assert_eq!(images(&here), "RAD-69 DICOM Instances Transferred R");

@@ -45,7 +45,7 @@ impl Grouping {
         self.seen
             .insert(instance.sop_instance_uid.clone(), path.to_owned());
         match found.rejects {
-            Some(rejected) => self.rejected.extend(rejected),
+            Some(rejected) => self.rejected.extend(rejected.instances),
             None => {
                 let path = path.to_owned();
                 let stamp = found.stamp;

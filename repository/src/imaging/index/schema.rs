@@ -73,6 +73,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    commitments (number) {
+        number -> BigInt,
+        calling -> Text,
+        transaction_uid -> Text,
+        instances -> Text,
+        asked -> BigInt,
+        due -> BigInt,
+        attempts -> Integer,
+    }
+}
+
 diesel::joinable!(series -> studies (study));
 diesel::joinable!(instances -> series (series));
 diesel::allow_tables_to_appear_in_same_query!(studies, series, instances, quarantined);

@@ -7,7 +7,7 @@ use anyhow::Context;
 use diesel::prelude::*;
 use hilum_dicom::Uid;
 use hilum_dicom::instance::Instance;
-use hilum_dicom::scan::{Place, Series, StoredInstance, Study};
+use hilum_dicom::scan::{Place, Series, StoredInstance, Study, TakenBack};
 
 use super::schema::studies;
 use super::{Index, milliseconds, rows};
@@ -17,8 +17,8 @@ use super::{Index, milliseconds, rows};
 pub(in crate::imaging) struct Arrival {
     /// What its file says.
     pub(in crate::imaging) instance: Instance,
-    /// What it takes back, if it is a rejection note: Study and SOP Instance UIDs.
-    pub(in crate::imaging) rejects: Option<Vec<(Uid, Uid)>>,
+    /// What it takes back, if it is a rejection note.
+    pub(in crate::imaging) rejects: Option<TakenBack>,
     /// Where it is.
     pub(in crate::imaging) place: Place,
 }
@@ -242,10 +242,10 @@ impl Adding<'_> {
     }
 
     /// Takes instances back, in whatever studies they are that are here.
-    fn reject(&mut self, rejected: &[(Uid, Uid)]) -> anyhow::Result<()> {
+    fn reject(&mut self, rejected: &TakenBack) -> anyhow::Result<()> {
         self.flush()?;
         let mut by_study: BTreeMap<&Uid, Vec<&Uid>> = BTreeMap::new();
-        for (study, instance) in rejected {
+        for (study, instance) in &rejected.instances {
             by_study.entry(study).or_default().push(instance);
         }
         for (study, instances) in by_study {
@@ -255,11 +255,14 @@ impl Adding<'_> {
             let Some(mut indexed) = super::read(self.connection, study)? else {
                 continue;
             };
-            indexed
-                .study
-                .rejected
-                .extend(instances.into_iter().cloned());
+            let before = indexed.study.rejected.clone();
+            let rejects = instances.into_iter().cloned();
+            indexed.study.rejected.extend(rejects);
             indexed.study.drop_rejected();
+            if rejected.title.effect().may_return {
+                // If it is sent again, it is new.
+                indexed.study.rejected = before;
+            }
             rows::save(self.connection, number, &indexed.study)?;
             self.studies.remove(study);
             self.growing_of(study)?;

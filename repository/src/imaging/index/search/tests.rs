@@ -30,6 +30,7 @@ fn instance(name: String, number: i64) -> StoredInstance {
         size: None,
         measured: None,
         specimens: Vec::new(),
+        key_objects: None,
     }
 }
 
@@ -85,6 +86,7 @@ fn study(at: usize) -> Study {
             ..StudyFacts::default()
         },
         accessions: Vec::new(),
+        orders: Vec::new(),
         series: series.collect(),
         rejected: Default::default(),
     }
