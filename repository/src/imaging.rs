@@ -4,6 +4,7 @@
 //! the source answers (RAD-69). Between the two stands the index, which says where instances are.
 //! Importing and answering may happen in different processes.
 
+pub mod archives;
 mod cache;
 mod concepts;
 pub mod dimse;
@@ -15,6 +16,7 @@ mod intake;
 mod iti18_registry_stored_query;
 mod iti57_update_document_set;
 mod manifest;
+mod places;
 mod publish;
 mod publisher;
 pub mod quarantine;
@@ -25,7 +27,7 @@ pub mod routes;
 mod watch;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -147,6 +149,7 @@ struct Room {
     audit: Audit,
     studies: Cache,
     intake: Intake,
+    archives: OnceLock<archives::Archives>,
 }
 
 impl ImagingSource {
@@ -164,6 +167,7 @@ impl ImagingSource {
             audit,
             studies: Cache::of(index),
             intake,
+            archives: OnceLock::new(),
         };
         Ok(Self {
             room: Arc::new(room),
