@@ -12,6 +12,7 @@ use hilum_transport::mllp::Connection;
 
 use crate::client::{self, Node};
 use crate::config::Config;
+use crate::dicom;
 use crate::terminal;
 
 /// Certificates that end sooner than this are pointed out.
@@ -204,6 +205,7 @@ async fn peers(node: &Node, report: &mut Report) {
         let url = url.unwrap_or_default();
         let answers = match room {
             "feed" => reached(node, &url).await,
+            "dicom" => dicom::echoes(&node.config, address).await,
             _ => healthy(node, &url).await,
         };
         let finding = match answers {

@@ -1,5 +1,6 @@
 //! `hilum.toml`, and what the environment changes in it.
 
+mod dicom;
 mod environment;
 mod keys;
 mod sections;
@@ -21,6 +22,7 @@ use thiserror::Error;
 use xds_schemas::hl7v2::PatientDomain;
 use xds_schemas::metadata::hl7::is_oid;
 
+pub(crate) use dicom::DicomSection;
 #[cfg(test)]
 pub(crate) use keys::all as all_keys;
 pub(crate) use sections::{
@@ -57,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) repository: RepositorySection,
     #[serde(default)]
     pub(crate) imaging: ImagingSection,
+    #[serde(default)]
+    pub(crate) dicom: DicomSection,
     #[serde(default)]
     pub(crate) recipient: RecipientSection,
     #[serde(default)]
@@ -157,6 +161,7 @@ impl Config {
         let notified = self.subscriptions.config().check();
         notified.map_err(|error| ConfigError(format!("subscriptions.notify: {error}")))?;
         self.check_asynchronous()?;
+        self.dicom.check(self)?;
         self.check_listeners()
     }
 
@@ -201,7 +206,9 @@ impl Config {
             }
         }
         for (room, address) in self.listeners() {
-            if self.tls.is_none() && !address.ip().is_loopback() {
+            // Who writes `listen_plain` means it.
+            let is_meant = Some(address) == self.dicom.listen_plain;
+            if self.tls.is_none() && !address.ip().is_loopback() && !is_meant {
                 return Err(ConfigError(format!(
                     "{room}.listen: without [tls], only loopback addresses such as \
                      127.0.0.1:{} may be listened on, not {address}",
@@ -216,6 +223,7 @@ impl Config {
     pub(crate) fn listeners(&self) -> Vec<(&'static str, SocketAddr)> {
         let mut listeners = self.rooms();
         listeners.extend(self.feed.listen.map(|address| ("feed", address)));
+        listeners.extend(self.dicom.addresses().map(|address| ("dicom", address)));
         listeners
     }
 
@@ -277,6 +285,15 @@ impl Config {
     /// How others reach the registry, if that is said.
     pub(crate) fn registry_known_as(&self) -> Option<&str> {
         self.registry.url.as_deref()
+    }
+
+    /// How others reach DICOMweb, if it is said how they reach the imaging source: beside SOAP.
+    pub(crate) fn web_known_as(&self) -> Option<String> {
+        let base = self.imaging.url.as_deref()?.strip_suffix("/imaging")?;
+        Some(format!(
+            "{base}/{}",
+            hilum_repository::imaging::dicomweb::DICOM_WEB
+        ))
     }
 
     /// Where patients are announced with HL7 v2.

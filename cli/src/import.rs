@@ -98,6 +98,7 @@ fn fate(fate: &Fate) -> (&'static str, Option<&str>) {
         Fate::Replaced { manifest, .. } => ("Replaced", Some(manifest.as_str())),
         Fate::Unchanged { manifest } => ("Unchanged", Some(manifest.as_str())),
         Fate::Withdrawn { manifest } => ("Withdrawn", Some(manifest.as_str())),
+        Fate::KeptBack(_) => ("Kept back", None),
         Fate::Unsuitable(_) => ("Unsuitable", None),
         Fate::Refused(_) => ("Refused", None),
         Fate::Unanswered(_) => ("Unanswered", None),
@@ -134,6 +135,15 @@ fn show(report: &Report) -> std::io::Result<()> {
             eprintln!("hilum: study {}: {}", study.study_instance_uid, line);
         }
     }
+    for file in &report.kept_back {
+        let path = printable(&file.path.display().to_string());
+        for reason in &file.reasons {
+            eprintln!("hilum: {path} is kept back: {}", printable(reason));
+        }
+    }
+    if !report.kept_back.is_empty() {
+        eprintln!("hilum: see `hilum quarantine list` for what is kept back");
+    }
     for file in &report.left_out {
         let path = printable(&file.path.display().to_string());
         eprintln!("hilum: {path} is left out: {}", printable(&file.reason));
@@ -153,6 +163,13 @@ fn remarks(study: &Imported) -> Vec<String> {
         .collect();
     match &study.fate {
         Fate::Unsuitable(why) | Fate::Unanswered(why) => remarks.push(printable(why)),
+        Fate::KeptBack(reasons) => {
+            remarks.extend(
+                reasons
+                    .iter()
+                    .map(|why| format!("kept back: {}", printable(why))),
+            );
+        }
         Fate::Refused(errors) => {
             let refused = Refused {
                 what: "its manifest was refused".to_owned(),
@@ -184,6 +201,7 @@ fn json(report: &Report) -> Value {
         match &study.fate {
             Fate::Replaced { replaced, .. } => json["replaced"] = json!(replaced),
             Fate::Unsuitable(why) | Fate::Unanswered(why) => json["reason"] = json!(why),
+            Fate::KeptBack(reasons) => json["reasons"] = json!(reasons),
             Fate::Refused(errors) => json["errors"] = refusal::json(errors),
             Fate::Registered { .. } | Fate::Withdrawn { .. } | Fate::Unchanged { .. } => {}
         }
@@ -191,7 +209,10 @@ fn json(report: &Report) -> Value {
     };
     let left_out = report.left_out.iter();
     let left_out = left_out.map(|file| json!({ "file": file.path, "reason": file.reason }));
+    let kept_back = report.kept_back.iter();
+    let kept_back = kept_back.map(|it| json!({ "file": it.path, "reasons": it.reasons }));
     json!({
+        "keptBack": kept_back.collect::<Vec<_>>(),
         "studies": report.studies.iter().map(study).collect::<Vec<_>>(),
         "leftOut": left_out.collect::<Vec<_>>(),
         "notes": report.notes,
@@ -210,7 +231,9 @@ fn judge(report: &Report) -> anyhow::Result<()> {
     let registered = |study: &&Imported| fate(&study.fate).1.is_some();
     let good = report.studies.iter().filter(registered).count();
     match report.studies.len() - good {
-        0 if report.studies.is_empty() => Err(Usage::new("there is no DICOM study in it").into()),
+        0 if report.studies.is_empty() && report.kept_back.is_empty() => {
+            Err(Usage::new("there is no DICOM study in it").into())
+        }
         0 => Ok(()),
         bad => Err(Incomplete(bad, report.studies.len())).context("the import is incomplete"),
     }

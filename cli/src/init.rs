@@ -32,8 +32,8 @@ pub(crate) struct Arguments {
     /// Plain HTTP without TLS, for this machine only
     #[arg(long)]
     pub(crate) plain: bool,
-    /// The registry listens on N+1, repository and imaging source on N+2, the feed on N+5
-    #[arg(long, value_name = "N", default_value_t = 18400, value_parser = clap::value_parser!(u16).range(1..65526))]
+    /// The registry listens on N+1, repository and imaging source on N+2, the feed on N+5, DICOM on N+10
+    #[arg(long, value_name = "N", default_value_t = 18400, value_parser = clap::value_parser!(u16).range(1..65525))]
     pub(crate) port_base: u16,
     /// Take submissions for patients that no feed has announced
     #[arg(long)]
@@ -179,6 +179,8 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
         ("registry_port", port(1)),
         ("repository_port", port(2)),
         ("feed_port", port(5)),
+        ("dicom_port", port(10)),
+        ("dicom_plain_port", port(11)),
         ("repository_id", id(&arguments.repository_id)),
         (
             "database",
@@ -229,12 +231,14 @@ fn absolute(url: &str, scheme: &str) -> anyhow::Result<String> {
     }
 }
 
-/// The defaults of `[imaging]`.
-fn imaging() -> [(&'static str, String); 2] {
-    use hilum_repository::imaging::{RETRIEVE_AE_TITLE, SETTLE_SECONDS};
+/// The defaults of `[imaging]` and `[dicom]`.
+fn imaging() -> [(&'static str, String); 4] {
+    use hilum_repository::imaging::{RETRIEVE_AE_TITLE, SETTLE_SECONDS, dimse};
     [
         ("retrieve_ae_title", RETRIEVE_AE_TITLE.to_owned()),
         ("settle_seconds", SETTLE_SECONDS.to_string()),
+        ("ae_title", dimse::AE_TITLE.to_owned()),
+        ("associations", dimse::ASSOCIATIONS.to_string()),
     ]
 }
 
@@ -322,7 +326,7 @@ mod tests {
         assert!(dir.join("certs/client.pem").is_file() && dir.join("data").is_dir());
         let mode = |name: &str| dir.join(name).metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("data"), mode("hilum.toml")), (0o700, 0o600));
-        assert_eq!(config.listeners().len(), 5);
+        assert_eq!(config.listeners().len(), 6);
         let again = Command::try_parse_from(["init", dir.to_str().unwrap()]).unwrap();
         assert!(
             write(&again.arguments)

@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod config;
 mod demo;
+mod dicom;
 mod domain;
 mod export;
 mod feed;
@@ -66,6 +67,8 @@ enum Command {
     Remove(remove::Arguments),
     /// Make folders of DICOM files findable (RAD-68)
     Import(import::Arguments),
+    /// Speak DICOM's own protocol: see whether somebody is there (C-ECHO), send files (C-STORE)
+    Dicom(dicom::Arguments),
     /// Look at what did not pass at the door of the imaging source, and decide
     Quarantine(quarantine::Arguments),
     /// Register a patient's imaging summary, which is made when it is retrieved (ITI-61)
@@ -105,7 +108,8 @@ async fn main() -> ExitCode {
         Command::Feed(arguments) => feed::run(&arguments).await,
         Command::Remove(arguments) => remove::run(&arguments).await,
         Command::Import(arguments) => import::run(&arguments).await,
-        Command::Quarantine(arguments) => quarantine::run(&arguments),
+        Command::Dicom(arguments) => dicom::run(&arguments).await,
+        Command::Quarantine(arguments) => quarantine::run(&arguments).await,
         Command::Summary(arguments) => summary::run(&arguments).await,
         Command::Export(arguments) => export::run(&arguments).await,
         Command::Media(arguments) => media::run(&arguments).await,

@@ -8,6 +8,7 @@ use hilum_repository::imaging::quarantine::{HeldStudy, Quarantine};
 use serde_json::json;
 
 use crate::client::Node;
+use crate::rooms;
 use crate::terminal::{Table, printable, say, say_json};
 
 const NOTES: &str = "\
@@ -67,17 +68,18 @@ struct Chosen {
     common: Common,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.command {
         Command::List(arguments) => list(arguments),
-        Command::Release(arguments) => release(arguments),
+        Command::Release(arguments) => release(arguments).await,
         Command::Discard(arguments) => discard(arguments),
     }
 }
 
 fn open(common: &Common) -> anyhow::Result<Quarantine> {
     let node = Node::open(&common.config)?;
-    Quarantine::open(&node.config.imaging_store())
+    let codes = rooms::affinity_codes(&node.config)?;
+    Quarantine::open(&rooms::imaging_config(&node.config, &codes)?)
 }
 
 fn list(arguments: &List) -> anyhow::Result<()> {
@@ -129,12 +131,12 @@ fn object(object: &Quarantined) -> serde_json::Value {
     })
 }
 
-fn release(arguments: &Chosen) -> anyhow::Result<()> {
+async fn release(arguments: &Chosen) -> anyhow::Result<()> {
     let quarantine = open(&arguments.common)?;
     for which in &arguments.which {
         match which.parse() {
             Ok(number) => {
-                quarantine.release_object(number)?;
+                quarantine.release_object(number).await?;
             }
             Err(_) => quarantine.release_study(which)?,
         }

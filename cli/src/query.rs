@@ -6,6 +6,7 @@ mod arguments;
 mod asking;
 mod choices;
 mod json;
+mod parameters;
 mod question;
 
 use hilum_audit::{Audit, Event, Parties, Query};
@@ -23,10 +24,14 @@ use crate::terminal::{say, say_json};
 
 pub(crate) use answer::Found;
 pub(crate) use arguments::Arguments;
+use arguments::Which;
 pub(crate) use asking::name;
 pub(crate) use question::Question;
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Some(Which::Parameters(asked)) = &arguments.which {
+        return parameters::list(asked.word.as_deref(), arguments.common.json);
+    }
     let node = Node::open(&arguments.common.config)?;
     let question = asking::question(arguments, &Domain::of(&node.config)?)?;
     let ledger = node.ledger()?;

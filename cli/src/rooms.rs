@@ -9,7 +9,9 @@ use std::time::Duration;
 use anyhow::Context;
 use hilum_audit::Audit;
 use hilum_registry::{FeedConfig, Registry, RegistryConfig};
-use hilum_repository::imaging::{self, Department, ImagingConfig, ImagingSource, Publishing};
+use hilum_repository::imaging::{
+    self, Department, ImagingConfig, ImagingSource, Publishing, dicomweb,
+};
 use hilum_repository::recipient::{self, Recipient, RecipientConfig};
 use hilum_repository::{Repository, RepositoryConfig};
 use hilum_transport::{Client, Incoming, Reply};
@@ -43,15 +45,23 @@ impl Room {
     }
 }
 
-/// Opens every room that the configuration enables. They ask each other with `client`. Gives back
-/// the registry too, if there is one, because feeds lead into it.
+/// What is open.
+pub(crate) struct Opened {
+    pub(crate) rooms: Vec<Room>,
+    /// Feeds lead into it.
+    pub(crate) registry: Option<Registry>,
+    /// What is sent by DICOM's own protocol leads into it.
+    pub(crate) imaging: Option<ImagingSource>,
+}
+
+/// Opens every room that the configuration enables. They ask each other with `client`.
 pub(crate) async fn open(
     config: &Config,
     audit: &Audit,
     client: &Client,
-) -> anyhow::Result<(Vec<Room>, Option<Registry>)> {
+) -> anyhow::Result<Opened> {
     let mut rooms = Vec::new();
-    let mut fed = None;
+    let (mut fed, mut filled) = (None, None);
     if let Some(address) = config.registry.listen {
         let registry = registry(config, audit).await.context("[registry]")?;
         registry.notify_with(client.clone());
@@ -88,6 +98,7 @@ pub(crate) async fn open(
             ),
         }
         imaging.watch();
+        filled = Some(imaging.clone());
         rooms.push(room("imaging", address, imaging, |imaging, incoming| {
             Box::pin(async move { imaging::routes::serve(&imaging, incoming).await })
         }));
@@ -103,7 +114,11 @@ pub(crate) async fn open(
             },
         ));
     }
-    Ok((rooms, fed))
+    Ok(Opened {
+        rooms,
+        registry: fed,
+        imaging: filled,
+    })
 }
 
 fn room<R: Clone + Send + Sync + 'static>(
@@ -114,7 +129,7 @@ fn room<R: Clone + Send + Sync + 'static>(
 ) -> Room {
     // DICOMweb, and WADO-URI beside it.
     let rest: &[_] = match name {
-        "imaging" => &["dicom-web", "wado"],
+        "imaging" => &[dicomweb::DICOM_WEB, dicomweb::WADO],
         _ => &[],
     };
     Room {
@@ -241,6 +256,8 @@ pub(crate) fn imaging_config(
         wanted.settle = Duration::from_secs(seconds.into());
     }
     wanted.watch.clone_from(&config.imaging.watch);
+    wanted.web_url = config.web_known_as();
+    wanted.cors_origins.clone_from(&config.imaging.cors_origins);
     Ok(wanted)
 }
 

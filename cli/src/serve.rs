@@ -1,5 +1,7 @@
 //! `hilum serve`: runs the rooms of a node until it is asked to stop.
 
+mod dicom;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,7 +20,7 @@ use xds_schemas::soap::Fault;
 
 use crate::client;
 use crate::config::{Config, ConfigError};
-use crate::rooms::{self, Room};
+use crate::rooms::{self, Opened, Room};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: hilum serve --config node/hilum.toml")]
@@ -70,8 +72,11 @@ impl Running {
             }
         }
         let audit = Audit::open(config.audit()).context("[audit]")?;
-        let (rooms, registry) = rooms::open(config, &audit, &client).await?;
-        for room in &rooms {
+        let opened = rooms::open(config, &audit, &client).await?;
+        let Opened {
+            rooms, registry, ..
+        } = &opened;
+        for room in rooms {
             started(&audit, room.name).await?;
         }
         let names = rooms.iter().map(|room| room.name).collect();
@@ -84,6 +89,7 @@ impl Running {
             && let Some(listener) = bound.remove(&address)
         {
             lines.push(format!("listening feed mllp{}://{address}", &scheme[4..]));
+            let registry = registry.clone();
             let routes = move |incoming| {
                 let registry = registry.clone();
                 async move { hilum_registry::feed::receive(&registry, incoming).await }
@@ -95,11 +101,15 @@ impl Running {
             let serving = mllp::serve(listener, tls.clone(), limits, routes, stop);
             listeners.running.spawn(serving);
         }
+        if let Some(imaging) = &opened.imaging {
+            let lines = &mut lines;
+            dicom::serve(config, imaging, &mut bound, lines, &mut listeners[0])?;
+        }
         for (address, listener) in bound {
             let has_registry = rooms
                 .iter()
                 .any(|room| room.name == "registry" && room.address == address);
-            let house = House::of(&rooms, address, &audit);
+            let house = House::of(rooms, address, &audit);
             let rest = house.rest();
             let routes = move |incoming| {
                 let house = Arc::clone(&house);

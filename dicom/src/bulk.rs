@@ -121,10 +121,12 @@ impl Content {
         Ok(Some(match at.find(&file.data) {
             None | Some((_, Value::Items(_))) => return Ok(None),
             Some((_, Value::Bytes(bytes))) => Self::held(bytes.clone()),
-            Some((vr, Value::Apart(apart))) => Self::open(path, file, vec![*apart], vr)?,
+            Some((vr, Value::Apart(apart))) => {
+                Self::open(path, file, vec![*apart], walk::unit(vr))?
+            }
             Some((_, Value::Fragments(fragments))) => {
                 let frames = fragments.iter().skip(1).copied().collect();
-                Self::open(path, file, frames, VR::OB)?
+                Self::open(path, file, frames, 1)?
             }
         }))
     }
@@ -140,12 +142,13 @@ impl Content {
         }
     }
 
-    /// Parts of a file one behind the other; numbers of a big endian file are turned around by `vr`.
+    /// Parts of a file one behind the other; numbers of `unit` bytes are turned around if the file is
+    /// big endian.
     pub(crate) fn open(
         path: &Path,
         file: &Part10,
         mut ranges: Vec<Apart>,
-        vr: VR,
+        unit: usize,
     ) -> io::Result<Self> {
         let opened = File::open(path)?;
         let from = if walk::DEFLATED.contains(&file.transfer_syntax_uid.as_str()) {
@@ -160,7 +163,7 @@ impl Content {
             from,
             ranges,
             length,
-            unit: if big_endian { walk::unit(vr) } else { 1 },
+            unit: if big_endian { unit } else { 1 },
             turned: Vec::new(),
             given: 0,
         })
@@ -179,6 +182,22 @@ impl Content {
         let mut bytes = Vec::new();
         self.read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// All of it in pieces, each a multiple of every unit except the last.
+    pub(crate) fn pieces(
+        mut self,
+        mut take: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut piece = vec![0; TURNED_AT_ONCE as usize * 4];
+        let mut left = self.length;
+        while left > 0 {
+            let most = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            self.read_exact(&mut piece[..most])?;
+            take(&piece[..most])?;
+            left -= most as u64;
+        }
+        Ok(())
     }
 
     /// Reads as the file has it.

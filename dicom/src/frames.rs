@@ -4,15 +4,18 @@
 //! cut into fragments, and which of them belong to a frame is told by a table of offsets, by their
 //! number, or only by what they begin with (PS3.5 section A.4).
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Read};
 use std::path::Path;
 
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 
-use super::bulk::{Content, TagPath};
+use super::bulk::Content;
 use super::pixels::{ImagePixel, PixelError};
-use super::walk::{Apart, Part10, Value};
+use super::walk::{Apart, DataSet, Part10, Value};
 
 /// An image has at most this many frames; the longest cine and whole-slide images stay below.
 pub const MAX_FRAMES: u32 = 1 << 20;
@@ -57,7 +60,8 @@ pub enum FrameError {
 #[derive(Debug)]
 pub struct Frames {
     image: ImagePixel,
-    vr: VR,
+    /// Bytes of a number, which are turned around in big endian.
+    unit: usize,
     places: Places,
 }
 
@@ -75,18 +79,23 @@ impl Frames {
     /// Finds the frames. `file` is what [`super::walk::whole_file`] found at `path`; the file itself is
     /// looked at only if fragments have to be told apart by what they begin with.
     pub fn of(path: &Path, file: &Part10) -> Result<Self, FrameError> {
+        Self::within(path, file, &file.data)
+    }
+
+    /// As [`Frames::of`], for an image in an item of the file: an icon.
+    pub(crate) fn within(path: &Path, file: &Part10, data: &DataSet) -> Result<Self, FrameError> {
         let found = PIXELS.iter().find_map(|tag| {
-            let (vr, value) = file.data.get(*tag)?;
+            let (vr, value) = data.get(*tag)?;
             Some((*tag, vr, value))
         });
         let (tag, vr, value) = found.ok_or(FrameError::NoPixels)?;
-        let image = ImagePixel::of(&file.data, tag)?;
+        let image = ImagePixel::of(data, tag)?;
         if image.frames > MAX_FRAMES || image.frame_bytes() > MAX_FRAME_BYTES {
             return Err(PixelError::TooLarge.into());
         }
         let places = match value {
             Value::Fragments(fragments) => {
-                Places::Fragments(encapsulated(path, file, &image, fragments)?)
+                Places::Fragments(encapsulated(path, file, data, &image, fragments)?)
             }
             Value::Apart(all) => Places::Native {
                 all: *all,
@@ -95,7 +104,21 @@ impl Frames {
             Value::Bytes(bytes) if !bytes.is_empty() => Places::Held(bytes.clone()),
             _ => return Err(FrameError::NoPixels),
         };
-        Ok(Self { image, vr, places })
+        // OW is a string of words of 16 bits, but samples of 32 are turned around whole.
+        let unit = match vr {
+            VR::OW if image.bits_allocated >= 16 => usize::from(image.bits_allocated / 8),
+            vr => super::walk::unit(vr),
+        };
+        Ok(Self {
+            image,
+            unit,
+            places,
+        })
+    }
+
+    /// What is turned around in big endian.
+    pub(crate) fn unit(&self) -> usize {
+        self.unit
     }
 
     /// What a pixel is.
@@ -126,7 +149,7 @@ impl Frames {
         match &self.places {
             Places::Fragments(frames) => {
                 let fragments = frames.get(index as usize).ok_or(missing)?;
-                Ok(Content::open(path, file, fragments.clone(), VR::OB)?)
+                Ok(Content::open(path, file, fragments.clone(), 1)?)
             }
             Places::Native { all, bits } => self.native(path, file, *all, u64::from(index) * bits),
             Places::Held(bytes) => {
@@ -156,13 +179,13 @@ impl Frames {
             return Err(PixelError::TooShort.into());
         }
         // Words of a big endian file are turned around, so only whole words can be read.
-        let word = super::walk::unit(self.vr) as u64 * 8;
+        let word = self.unit as u64 * 8;
         if begin.is_multiple_of(word) && bits.is_multiple_of(word) {
             let place = Apart {
                 offset: all.offset + begin / 8,
                 length: bits / 8,
             };
-            return Ok(Content::open(path, file, vec![place], self.vr)?);
+            return Ok(Content::open(path, file, vec![place], self.unit)?);
         }
         let first = begin - begin % word;
         let length = ((begin + bits).div_ceil(word) * word - first) / 8;
@@ -170,7 +193,8 @@ impl Frames {
             offset: all.offset + first / 8,
             length: length.min(all.length - first / 8),
         };
-        let around = Content::open(path, file, vec![place], self.vr)?.all(MAX_FRAME_BYTES + 16)?;
+        let around =
+            Content::open(path, file, vec![place], self.unit)?.all(MAX_FRAME_BYTES + 16)?;
         let frame = cut(&around, begin - first, bits);
         Ok(Content::held(frame.ok_or(PixelError::TooShort)?))
     }
@@ -198,6 +222,7 @@ fn cut(bytes: &[u8], begin: u64, bits: u64) -> Option<Vec<u8>> {
 fn encapsulated(
     path: &Path,
     file: &Part10,
+    data: &DataSet,
     image: &ImagePixel,
     fragments: &[Apart],
 ) -> Result<Vec<Vec<Apart>>, FrameError> {
@@ -215,7 +240,7 @@ fn encapsulated(
     if fragments.len() == count {
         return Ok(fragments.iter().map(|fragment| vec![*fragment]).collect());
     }
-    let offsets = offsets(path, file, *table, count)?;
+    let offsets = offsets(path, file, (data, *table), count)?;
     if offsets.len() == count
         && let Some(frames) = by_offsets(fragments, &offsets)
     {
@@ -226,9 +251,18 @@ fn encapsulated(
 
 /// The Extended Offset Table (7FE0,0001) if there is one, else the Basic Offset Table: where each
 /// frame's first item stands, from the first fragment's item.
-fn offsets(path: &Path, file: &Part10, table: Apart, count: usize) -> Result<Vec<u64>, FrameError> {
-    let extended = TagPath::top(tags::EXTENDED_OFFSET_TABLE);
-    if let Some(content) = Content::of(path, file, &extended)?
+fn offsets(
+    path: &Path,
+    file: &Part10,
+    (data, table): (&DataSet, Apart),
+    count: usize,
+) -> Result<Vec<u64>, FrameError> {
+    let extended = match data.get(tags::EXTENDED_OFFSET_TABLE) {
+        Some((_, Value::Bytes(bytes))) => Some(Content::held(bytes.clone())),
+        Some((_, Value::Apart(apart))) => Some(Content::open(path, file, vec![*apart], 1)?),
+        _ => None,
+    };
+    if let Some(content) = extended
         && content.length() == count as u64 * 8
     {
         let bytes = content.all(u64::from(MAX_FRAMES) * 8)?;
@@ -238,7 +272,7 @@ fn offsets(path: &Path, file: &Part10, table: Apart, count: usize) -> Result<Vec
     if table.length != count as u64 * 4 {
         return Ok(Vec::new());
     }
-    let bytes = Content::open(path, file, vec![table], VR::OB)?.all(u64::from(MAX_FRAMES) * 4)?;
+    let bytes = Content::open(path, file, vec![table], 1)?.all(u64::from(MAX_FRAMES) * 4)?;
     let numbers = bytes.chunks_exact(4).filter_map(|it| it.try_into().ok());
     Ok(numbers.map(|it| u32::from_le_bytes(it).into()).collect())
 }
@@ -277,7 +311,7 @@ fn by_beginnings(
     for beginning in &mut beginnings {
         beginning.length = beginning.length.min(2);
     }
-    let mut content = Content::open(path, file, beginnings.clone(), VR::OB)?;
+    let mut content = Content::open(path, file, beginnings.clone(), 1)?;
     for (fragment, beginning) in fragments.iter().zip(&beginnings) {
         let mut mark = [0; 2];
         content.read_exact(&mut mark[..beginning.length as usize])?;

@@ -11,10 +11,14 @@ use serde::{Deserialize, Serialize};
 use super::acquisition::{self, Acquired};
 use super::manifest::{self, KeyObjects};
 use super::measurements::{self, Measured};
+use super::quality::InstanceFacts;
 use super::specimens::{self, Specimen};
 use super::text::CharacterSet;
 use super::uid::{BadUid, Uid};
 use super::walk::{self, DataSet, Part10, WalkError};
+
+/// Study Instance UID, for those who look for nothing else.
+pub const STUDY_INSTANCE_UID: Tag = tags::STUDY_INSTANCE_UID;
 
 /// One instance of a study, without its pixels.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +51,10 @@ pub struct Instance {
     pub measured: Option<Measured>,
     /// The specimens that it shows.
     pub specimens: Vec<Specimen>,
+    /// The collection into which it came, if the door knows one.
+    pub collection: Option<String>,
+    /// What rules for a whole study need of it.
+    pub judged: Option<InstanceFacts>,
     /// Orders that the requests named.
     pub orders: Vec<Order>,
     /// As what it selects its instances, if it is a key object selection.
@@ -201,6 +209,8 @@ pub fn of(file: &Part10) -> Result<Instance, InstanceError> {
         acquired: acquisition::read(file),
         measured: measurements::read(file),
         specimens: specimens::read(file),
+        collection: None,
+        judged: None,
         orders: orders(data, &set),
         key_objects: selection(file),
     })

@@ -6,6 +6,8 @@
 
 mod attributes;
 mod read;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::fmt::Write;

@@ -8,9 +8,12 @@ pub mod acquisition;
 pub mod anatomy;
 pub mod bulk;
 mod bytes;
+pub mod deidentify;
 pub mod frames;
 pub mod instance;
 pub mod json;
+#[cfg(test)]
+mod made;
 pub mod manifest;
 pub mod measurements;
 pub mod moment;
@@ -20,11 +23,13 @@ pub mod phantoms;
 pub mod pixels;
 pub mod quality;
 pub mod rejection;
+pub mod render;
 pub mod scan;
 pub mod specimens;
 #[cfg(test)]
 mod tests;
 mod text;
+pub mod transcode;
 mod uid;
 pub mod volume;
 pub mod walk;

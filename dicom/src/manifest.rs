@@ -37,7 +37,7 @@ pub const SOP_CLASS_UID: &str = uids::KEY_OBJECT_SELECTION_DOCUMENT_STORAGE;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ManifestFormat {
-    /// References alone, as XDS-I.b has them: [`write`].
+    /// References alone, as XDS-I.b has them: [`write()`].
     #[default]
     Kos,
     /// References with a description of study, series and instances: [`mado::write`].

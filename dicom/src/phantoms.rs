@@ -20,6 +20,7 @@ use super::write::Builder;
 
 pub(crate) mod content;
 mod head;
+pub mod identities;
 mod liver;
 mod noise;
 mod report;

@@ -38,7 +38,8 @@ pub struct Effect {
     /// A site may choose to show the instances all the same, with the note or without it.
     pub may_be_shown: bool,
     /// The same SOP Instance UIDs may come again and count as new. Otherwise they are not accepted
-    /// again: corrected images come under new UIDs.
+    /// again: corrected images come under new UIDs. Of rejection for quality the framework does not
+    /// say, and they are not.
     pub may_return: bool,
     /// The files may be removed.
     pub may_be_removed: bool,
@@ -71,6 +72,21 @@ impl Title {
             may_be_shown: matches!(self, Self::Quality),
             may_return: matches!(self, Self::RetentionExpired),
             may_be_removed: matches!(self, Self::RetentionExpired),
+        }
+    }
+
+    /// The stricter of two titles, for an instance that is rejected twice.
+    pub fn stricter(self, other: Self) -> Self {
+        let rank = |title| match title {
+            Self::RetentionExpired => 0,
+            Self::Quality => 1,
+            Self::IncorrectWorklistEntry => 2,
+            Self::PatientSafety => 3,
+        };
+        if rank(other) > rank(self) {
+            other
+        } else {
+            self
         }
     }
 

@@ -6,10 +6,10 @@
 mod grouping;
 mod listing;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::UNIX_EPOCH;
@@ -23,6 +23,7 @@ use super::instance::{
 use super::manifest::KeyObjects;
 use super::measurements::Measured;
 use super::moment::UtcOffset;
+use super::quality::InstanceFacts;
 use super::rejection::{Note, Title};
 use super::specimens::Specimen;
 use super::uid::Uid;
@@ -43,7 +44,24 @@ pub struct Scan {
     pub left_out: Vec<LeftOut>,
     /// What is worth saying and no failure, such as a DICOMDIR that was not needed.
     pub notes: Vec<String>,
+    /// Files that did not pass.
+    pub kept_back: Vec<KeptBack>,
 }
+
+/// An instance that did not pass.
+#[derive(Debug)]
+pub struct KeptBack {
+    /// The file.
+    pub path: PathBuf,
+    /// What it says about itself.
+    pub instance: Instance,
+    /// Why: sentences for a person.
+    pub reasons: Vec<String>,
+}
+
+/// Looks at a file that was walked whole, may note something in what is known of it, and says why it
+/// does not pass; nothing if it passes.
+pub type Inspect<'a> = dyn Fn(&Part10, &mut Instance) -> Vec<String> + Sync + 'a;
 
 /// A file that is in no study, and why.
 #[derive(Debug)]
@@ -73,6 +91,9 @@ pub struct Study {
     /// SOP Instance UIDs that rejection notes take back. None of them is in `series`.
     #[serde(default)]
     pub rejected: BTreeSet<Uid>,
+    /// Why, for those of `rejected` whose note was in the same scan: the strictest of their notes.
+    #[serde(default)]
+    pub rejected_as: BTreeMap<Uid, Title>,
 }
 
 /// The instances of a study that carry one Series Instance UID.
@@ -114,6 +135,12 @@ pub struct StoredInstance {
     /// The specimens that it shows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub specimens: Vec<Specimen>,
+    /// The collection into which it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collection: Option<String>,
+    /// What rules for the whole study need of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Box<InstanceFacts>>,
 }
 
 /// Where an instance is.
@@ -187,6 +214,7 @@ impl Study {
             orders: Vec::new(),
             series: Vec::new(),
             rejected: BTreeSet::new(),
+            rejected_as: BTreeMap::new(),
         }
     }
 
@@ -228,6 +256,8 @@ impl Study {
             key_objects: instance.key_objects,
             measured: instance.measured,
             specimens: instance.specimens,
+            collection: instance.collection,
+            judged: instance.judged.map(Box::new),
         });
         &instances[instances.len() - 1]
     }
@@ -235,6 +265,13 @@ impl Study {
     /// Its instances, series by series.
     pub fn instances(&self) -> impl Iterator<Item = &StoredInstance> {
         self.series.iter().flat_map(|series| &series.instances)
+    }
+
+    /// Notes that an instance is taken back.
+    pub fn reject(&mut self, instance: Uid, title: Title) {
+        let known = self.rejected_as.entry(instance.clone()).or_insert(title);
+        *known = known.stricter(title);
+        self.rejected.insert(instance);
     }
 
     /// Takes away what was rejected, and series of which nothing is left.
@@ -282,13 +319,22 @@ pub fn files_below(root: &Path) -> io::Result<Vec<PathBuf>> {
 /// Scans folders and single files. `progress` is told after every file how many of how many are
 /// read. Fails only if one of them itself cannot be listed.
 pub fn scan(roots: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> io::Result<Scan> {
+    scan_and_inspect(roots, &|_, _| Vec::new(), progress)
+}
+
+/// As [`scan()`], with somebody who looks at every instance.
+pub fn scan_and_inspect(
+    roots: &[PathBuf],
+    inspect: &Inspect<'_>,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> io::Result<Scan> {
     let mut listing = Listing::default();
     for root in roots {
         listing.root(root)?;
     }
     listing.files.sort();
     listing.files.dedup();
-    let found = read_all(&listing.files, progress);
+    let found = read_all(&listing.files, inspect, progress);
     let mut scan = Scan {
         left_out: listing.left_out,
         notes: listing.notes,
@@ -296,6 +342,19 @@ pub fn scan(roots: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> io::
     };
     let mut grouping = Grouping::default();
     for (path, found) in listing.files.into_iter().zip(found) {
+        let found = match found {
+            Ok((found, reasons)) if reasons.is_empty() => Ok(found),
+            Ok((found, reasons)) => {
+                let instance = found.instance;
+                scan.kept_back.push(KeptBack {
+                    path,
+                    instance,
+                    reasons,
+                });
+                continue;
+            }
+            Err(reason) => Err(reason),
+        };
         if let Err(reason) = found.and_then(|found| grouping.add(found, &path)) {
             scan.left_out.push(LeftOut { path, reason });
         }
@@ -311,7 +370,8 @@ pub fn scan(roots: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> io::
     Ok(scan)
 }
 
-type Header = Result<Found, String>;
+/// What a file says, and why it does not pass.
+type Header = Result<(Found, Vec<String>), String>;
 
 /// What was read of a file.
 #[derive(Debug)]
@@ -325,14 +385,18 @@ pub struct Found {
 }
 
 /// Reads the headers on a few threads; the answers are in the order of the files.
-fn read_all(files: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> Vec<Header> {
+fn read_all(
+    files: &[PathBuf],
+    inspect: &Inspect<'_>,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Vec<Header> {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(MAX_THREADS));
     let share = files.len().div_ceil(threads).max(1);
     let done = AtomicUsize::new(0);
     let read_share = |share: &[PathBuf]| -> Vec<Header> {
         let one = |path: &PathBuf| {
             // A file that makes a library fail is a bad file like others.
-            let found = catch_unwind(|| read_one(path))
+            let found = catch_unwind(AssertUnwindSafe(|| inspected(path, inspect)))
                 .unwrap_or_else(|_| Err("reading it failed unexpectedly".to_owned()));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, files.len());
             found
@@ -351,6 +415,15 @@ fn read_all(files: &[PathBuf], progress: &(dyn Fn(usize, usize) + Sync)) -> Vec<
     })
 }
 
+fn inspected(path: &Path, inspect: &Inspect<'_>) -> Header {
+    let stamp = fs::metadata(path).and_then(|metadata| Stamp::of(&metadata));
+    let stamp = stamp.map_err(|error| format!("cannot be read: {error}"))?;
+    let file = walk::whole_file(path).map_err(|error| error.to_string())?;
+    let mut found = found(&file, stamp)?;
+    let reasons = inspect(&file, &mut found.instance);
+    Ok((found, reasons))
+}
+
 /// What a rejection note takes back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TakenBack {
@@ -362,10 +435,7 @@ pub struct TakenBack {
 
 /// Reads one file, or says in a sentence why it is no instance.
 pub fn read_one(path: &Path) -> Result<Found, String> {
-    let stamp = fs::metadata(path).and_then(|metadata| Stamp::of(&metadata));
-    let stamp = stamp.map_err(|error| format!("cannot be read: {error}"))?;
-    let file = walk::whole_file(path).map_err(|error| error.to_string())?;
-    found(&file, stamp)
+    inspected(path, &|_, _| Vec::new()).map(|(found, _)| found)
 }
 
 /// What a file that was walked whole says.

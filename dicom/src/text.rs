@@ -23,14 +23,33 @@ impl CharacterSet {
         Self(set.unwrap_or(SpecificCharacterSet::ISO_IR_100))
     }
 
+    /// Whether every set that a data set names is one that can be read.
+    pub(crate) fn is_known(data: &DataSet) -> bool {
+        let names = data.ascii(tags::SPECIFIC_CHARACTER_SET).unwrap_or_default();
+        let mut names = names
+            .split('\\')
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        names.all(|name| SpecificCharacterSet::from_code(name).is_some())
+    }
+
+    /// A text with its line breaks and padding; `None` if it is not of this character set.
+    pub(crate) fn exactly(&self, bytes: &[u8]) -> Option<String> {
+        match self.0.name().as_ref() {
+            // Their decoder needs to see the escape sequences.
+            "ISO_IR 87" | "ISO_IR 13" => self.0.decode(bytes).ok(),
+            _ => self.0.decode(&without_designations(bytes)).ok(),
+        }
+    }
+
     /// An element's text without padding; `None` if it is absent or empty.
     pub(crate) fn text(&self, data: &DataSet, tag: Tag) -> Option<String> {
-        self.trimmed(data.bytes(tag)?)
+        self.decode(data.bytes(tag)?)
     }
 
     /// The text of an element's bytes without padding; `None` if it is empty.
-    pub(crate) fn trimmed(&self, bytes: &[u8]) -> Option<String> {
-        let text = self.decode(bytes);
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Option<String> {
+        let text = self.whole(bytes);
         let text = text.trim_matches(|c: char| c == ' ' || c == '\0');
         // Control characters have no place in these elements, and XML cannot carry them.
         let text: String = text.chars().filter(|c| !c.is_control()).collect();
@@ -43,17 +62,17 @@ impl CharacterSet {
     pub(crate) fn values(&self, bytes: &[u8]) -> Vec<String> {
         match self.0.name().as_ref() {
             "GB18030" | "GBK" | "ISO_IR 87" | "ISO_IR 13" => {
-                self.decode(bytes).split('\\').map(str::to_owned).collect()
+                self.whole(bytes).split('\\').map(str::to_owned).collect()
             }
             _ => bytes
                 .split(|byte| *byte == b'\\')
-                .map(|value| self.decode(value))
+                .map(|value| self.whole(value))
                 .collect(),
         }
     }
 
     /// Bytes as text, with their padding and line breaks.
-    pub(crate) fn decode(&self, bytes: &[u8]) -> String {
+    pub(crate) fn whole(&self, bytes: &[u8]) -> String {
         if matches!(self.0.name().as_ref(), "ISO_IR 87" | "ISO_IR 13") {
             return japanese(bytes);
         }

@@ -20,6 +20,7 @@ use dicom_core::{Tag, VR};
 
 use super::bytes::Source;
 
+pub(crate) use header::has_long_form;
 use header::{Encoding, Header};
 
 pub use beginning::{Beginning, beginning};

@@ -8,8 +8,8 @@ use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 use super::instance::CodedConcept;
 
 /// Implementation Class UID: which program wrote the file (PS3.7 annex D.3.3.2). Fixed forever.
-pub(super) const IMPLEMENTATION_CLASS_UID: &str = "2.25.127469321879431873294612370983187213041";
-pub(super) const IMPLEMENTATION_VERSION_NAME: &str = "HILUM";
+pub(crate) const IMPLEMENTATION_CLASS_UID: &str = "2.25.127469321879431873294612370983187213041";
+pub(crate) const IMPLEMENTATION_VERSION_NAME: &str = "HILUM";
 
 /// A data set could not be written: one of its values does not fit its VR.
 #[derive(Debug, thiserror::Error)]

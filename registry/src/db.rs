@@ -5,16 +5,20 @@
 //! connection first and never begin a transaction: callers do, with [`Database::read`] and
 //! [`Database::write`].
 
+pub(crate) mod acquisitions;
 mod checkpoint;
 mod connection;
+mod counting;
 pub(crate) mod entry_uuids;
 pub(crate) mod links;
+pub(crate) mod measurements;
 pub(crate) mod notifications;
 pub(crate) mod patients;
 mod pool;
 pub(crate) mod pull_points;
 pub(crate) mod registry_objects;
 mod schema;
+pub(crate) mod specimens;
 pub(crate) mod subscriptions;
 #[cfg(test)]
 mod tests;

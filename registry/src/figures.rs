@@ -3,6 +3,8 @@
 //! `cargo test --release -p hilum-registry figures -- --ignored --nocapture`; HILUM_FIGURES_URL
 //! asks another database than SQLite in a temporary folder.
 
+mod cohorts;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -198,9 +200,8 @@ where
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "figures"]
-async fn figures() {
+/// A registry that takes everybody, and the folder of it and of its records.
+fn open() -> (tempfile::TempDir, Registry) {
     let folder = tempfile::tempdir().unwrap();
     let url = std::env::var("HILUM_FIGURES_URL");
     let url = url.unwrap_or_else(|_| format!("sqlite:{}", folder.path().join("db").display()));
@@ -214,6 +215,13 @@ async fn figures() {
     let mut config = RegistryConfig::new(url, HomeCommunityId::from("urn:oid:1.2.3"));
     config.unknown_patients = UnknownPatients::Accept;
     let registry = Registry::open(config, audit.unwrap()).unwrap();
+    (folder, registry)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "figures"]
+async fn figures() {
+    let (_folder, registry) = open();
     println!("a submission has {} bytes", submission(0).len());
     for (phase, tasks, calls) in [
         (0, 64, 10_048),

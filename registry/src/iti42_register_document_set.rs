@@ -55,10 +55,11 @@ async fn try_to_register(
     let codes = registry.config.affinity_codes.as_ref();
     let submission = Submission::read_in_domain(objects, rules, codes);
     let mut submission = submission.map_err(Failure::Refused)?;
-    let warnings = without_extra_metadata(registry, &mut submission);
+    let mut warnings = without_extra_metadata(registry, &mut submission);
     let offences = codes.map_or_else(Vec::new, |codes| submission.judge_codes(codes));
     let home = &registry.config.home_community_id;
     let prepared = Prepared::new(submission, offences, home, seconds(now));
+    warnings.extend_from_slice(prepared.remarks());
     let unknown_patients = registry.config.unknown_patients;
     let work = move |conn: &mut _| submission::register(conn, &prepared, unknown_patients);
     let notifications = registry.db.write(work).await?;

@@ -54,11 +54,12 @@ async fn carry_out(
     by: By,
     now: SystemTime,
 ) -> Result<Vec<RegistryError>, Failure> {
-    let warnings = iti42::without_extra_metadata(registry, &mut update.submission);
+    let mut warnings = iti42::without_extra_metadata(registry, &mut update.submission);
     let codes = registry.config.affinity_codes.as_ref();
     let offences = codes.map_or_else(Vec::new, |codes| update.submission.judge_codes(codes));
     let home = &registry.config.home_community_id;
     let prepared = PreparedUpdate::new(update, by, offences, home, seconds(now));
+    warnings.extend_from_slice(prepared.remarks());
     let unknown_patients = registry.config.unknown_patients;
     let work = move |conn: &mut _| update::carry_out(conn, &prepared, unknown_patients);
     let notifications = registry.db.write(work).await?;

@@ -13,6 +13,7 @@ mod failure;
 pub mod feed;
 #[cfg(test)]
 mod figures;
+mod imaging;
 mod iti18_registry_stored_query;
 mod iti42_register_document_set;
 mod iti44_patient_identity_feed_hl7v3;

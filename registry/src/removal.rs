@@ -12,6 +12,7 @@ use crate::db::links::Link;
 use crate::db::registry_objects::{self, Found, Kind, Row, SUPERSEDED, Wanted};
 use crate::db::{Connection, entry_uuids, links, patient_of, patients, unique_ids, versions};
 use crate::failure::Failure;
+use crate::imaging;
 use crate::subscriptions::{self, Change, Changed, Happened};
 
 /// What was forgotten of one patient.
@@ -45,6 +46,7 @@ pub(crate) fn remove(
     }
     let keys: Vec<i64> = going.keys().copied().collect();
     registry_objects::remove(conn, &keys)?;
+    imaging::remove(conn, going.values())?;
     for row in going.values() {
         uncover(conn, row)?;
     }

@@ -1,5 +1,5 @@
-//! The queries of ITI-18 and ITI-51 (ITI TF-2 3.18.4.1.2.3.7, 3.51.4.1.2.1), one file for each or
-//! for some that are alike.
+//! The queries of ITI-18 and ITI-51 (ITI TF-2 3.18.4.1.2.3.7, 3.51.4.1.2.1) and our own
+//! (`docs/imaging-queries.md`), one file for each or for some that are alike.
 //!
 //! The database narrows down to a patient or to names; what else a query asks is judged by
 //! [`filter`] on the rows, so that both databases answer alike. Answers are in the order of the
@@ -9,6 +9,7 @@
 mod filter;
 mod find_documents;
 mod find_folders;
+mod find_imaging;
 mod find_submission_sets;
 mod get_all;
 mod get_associations;
@@ -94,6 +95,10 @@ pub(crate) fn answer(
             let (codes, updated) = (&query.codes, &query.last_update_time);
             find_folders::find(conn, &whose, &query.statuses, codes, updated, search)
         }
+        StoredQuery::FindDocumentsByAcquisition(query)
+        | StoredQuery::FindDocumentsByMeasurement(query)
+        | StoredQuery::FindDocumentsBySpecimen(query)
+        | StoredQuery::FindDocumentsForCohort(query) => find_imaging::find(conn, query, search),
         StoredQuery::FindSubmissionSets(query) => find_submission_sets::find(conn, query, search),
         StoredQuery::GetAll(query) => get_all::find(conn, query, search),
         StoredQuery::GetDocuments(names) => get_documents::find(conn, names, search),

@@ -26,6 +26,7 @@ use crate::config::UnknownPatients;
 use crate::db::registry_objects::{self, Row};
 use crate::db::{Connection, links, patients};
 use crate::failure::Failure;
+use crate::imaging::Indexed;
 use crate::subscriptions::{self, Changed, Happened};
 
 /// The first version of every object (ITI TF-3 4.2.3, logicalID and version).
@@ -42,6 +43,10 @@ pub(crate) struct Prepared {
     names: Vec<EntryUuid>,
     /// What the last of the objects are.
     links: Vec<Link>,
+    /// What is to be indexed of which of the objects.
+    indexed: Vec<(usize, Indexed)>,
+    /// What is to be said when it is registered.
+    remarks: Vec<RegistryError>,
     /// What is wrong with it already.
     errors: Vec<RegistryError>,
     /// The community of what is made on this occasion.
@@ -85,7 +90,11 @@ impl Prepared {
         let mut objects = Vec::with_capacity(names.len());
         let set = &submission.submission_set;
         objects.push((rows::of_submission_set(set), rows::ebrim(&set.to_ebrim())));
+        let (mut indexed, mut remarks) = (Vec::new(), Vec::new());
         for entry in &submission.document_entries {
+            let (of_images, remark) = Indexed::of(entry);
+            indexed.extend(of_images.map(|of_images| (objects.len(), of_images)));
+            remarks.extend(remark);
             let row = rows::of_document_entry(entry);
             objects.push((row, rows::ebrim(&entry.to_ebrim())));
         }
@@ -118,11 +127,24 @@ impl Prepared {
             objects,
             names,
             links,
+            indexed,
+            remarks,
             errors,
             home: home.clone(),
             now,
             now_seconds: i64::try_from(now_seconds).unwrap_or(i64::MAX),
         }
+    }
+
+    /// What is to be said when it is registered.
+    pub(crate) fn remarks(&self) -> &[RegistryError] {
+        &self.remarks
+    }
+
+    /// Adds what the new entries say of images to its index.
+    fn index(&self, conn: &mut Connection, objects: &[(Row, String)]) -> Result<(), Failure> {
+        let mut indexed = self.indexed.iter();
+        indexed.try_for_each(|(at, of_images)| of_images.insert(conn, objects[*at].0.key))
     }
 
     /// Where among the objects the associations begin.
@@ -199,6 +221,7 @@ pub(crate) fn register(
     };
     let touched = associations::connect(prepared, &mut objects, &ends);
     registry_objects::insert(conn, &objects)?;
+    prepared.index(conn, &objects)?;
     links::insert(conn, &touched)?;
     let mut changed = consequences::follow(conn, prepared, &objects, &ends, patient)?;
     subscriptions::show_survivors(conn, &mut changed)?;

@@ -7,16 +7,18 @@
 pub mod archives;
 mod cache;
 mod concepts;
+pub mod dicomweb;
 pub mod dimse;
 mod document_entry;
 mod findings;
+pub mod gate;
 pub mod import;
 mod index;
 mod intake;
 mod iti18_registry_stored_query;
 mod iti57_update_document_set;
 mod manifest;
-mod places;
+mod place;
 mod publish;
 mod publisher;
 pub mod quarantine;
@@ -42,6 +44,7 @@ pub use intake::Taken;
 pub use publisher::Publishing;
 
 use cache::Cache;
+use gate::Gate;
 use index::Index;
 use intake::Intake;
 
@@ -76,8 +79,15 @@ pub struct ImagingConfig {
     pub department: Department,
     /// [`SETTLE_SECONDS`]
     pub settle: Duration,
+    /// What stands before `/studies` in addresses that are given to others, such as
+    /// `https://images.example/dicom-web`; what they have asked, if there is none.
+    pub web_url: Option<String>,
+    /// Origins such as `https://viewer.example` whose scripts may ask in browsers.
+    pub cors_origins: Vec<String>,
     /// Folders from which files are taken as soon as they are complete.
     pub watch: Vec<PathBuf>,
+    /// The collections into which objects come.
+    pub gate: Gate,
 }
 
 /// Metadata that a DICOM file does not say: how the department labels its studies.
@@ -131,7 +141,10 @@ impl ImagingConfig {
             utc_offset: UtcOffset::default(),
             department: Department::default(),
             settle: Duration::from_secs(SETTLE_SECONDS),
+            web_url: None,
+            cors_origins: Vec::new(),
             watch: Vec::new(),
+            gate: Gate::default(),
         }
     }
 }
@@ -161,7 +174,7 @@ impl ImagingSource {
     pub fn open(config: ImagingConfig, audit: Audit) -> anyhow::Result<Self> {
         let index = Index::open(&config.store)?;
         let quiet = i64::try_from(config.settle.as_millis())?;
-        let intake = Intake::open(index.clone(), quiet)?;
+        let intake = Intake::open(index.clone(), config.gate.clone(), quiet)?;
         let room = Room {
             config,
             audit,
@@ -200,18 +213,7 @@ impl ImagingSource {
 
 impl Room {
     async fn take_file(&self, file: &Path, origin: &str) -> anyhow::Result<Taken> {
-        let intake = self.intake.clone();
-        let (file, origin) = (file.to_owned(), origin.to_owned());
-        let looked = tokio::task::spawn_blocking(move || {
-            let incoming = intake.begin()?;
-            let copied = std::fs::copy(&file, incoming.path());
-            copied.with_context(|| format!("{} cannot be copied", file.display()))?;
-            Intake::look(incoming, &origin)
-        });
-        match looked.await?? {
-            Ok(object) => self.intake.take(object).await,
-            Err(reason) => Ok(Taken::Refused(reason)),
-        }
+        self.intake.take_file(file, origin).await
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod asynchronous;
 mod errors;
+mod imaging_queries;
 mod iti18_registry_stored_query;
 mod iti19_authenticate_node;
 mod iti20_record_audit_event;

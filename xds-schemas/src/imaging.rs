@@ -6,3 +6,6 @@
 
 pub mod acquisition;
 pub mod measurement;
+pub mod scheme;
+pub mod specimen;
+pub mod unit;

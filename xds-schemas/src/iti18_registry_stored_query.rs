@@ -6,6 +6,7 @@
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-18.html>
 
 mod asked;
+pub mod conditions;
 pub mod filter;
 pub mod parameters;
 mod read;
@@ -20,6 +21,7 @@ use crate::metadata::timestamp::TimeRange;
 use crate::metadata::{AssociationType, DocumentEntryType, EntryUuid, PatientId, UniqueId};
 use crate::transaction::Transaction;
 
+pub use conditions::{AcquisitionCondition, MeasurementCondition};
 pub use filter::{AllOf, AnyOf, Pattern};
 pub use parameters::QueryKind;
 
@@ -77,6 +79,15 @@ pub enum StoredQuery {
     FindDocumentsByReferenceIdForMultiplePatients(FindDocumentsForMultiplePatients),
     /// FindFolders for several patients or all (ITI-51).
     FindFoldersForMultiplePatients(FindFoldersForMultiplePatients),
+    /// The document entries with a series that was made in some way (ours):
+    /// [`FindImaging::acquisition`] is not empty.
+    FindDocumentsByAcquisition(FindImaging),
+    /// The document entries with measured values (ours): [`FindImaging::measurements`] is not empty.
+    FindDocumentsByMeasurement(FindImaging),
+    /// The document entries about specimens (ours): [`FindImaging::specimens`] is not empty.
+    FindDocumentsBySpecimen(FindImaging),
+    /// The document entries that pass all of these (ours): one of them is not empty.
+    FindDocumentsForCohort(FindImaging),
 }
 
 /// `$MetadataLevel`: whether a consumer knows of versions (metadata update, 3.18.4.1.2.3.5.1).
@@ -119,6 +130,23 @@ pub struct FindDocumentsForMultiplePatients {
     pub statuses: Vec<AvailabilityStatus>,
     /// Which documents.
     pub filter: DocumentFilter,
+}
+
+/// Parameters of our own queries. Of several lists each must be satisfied, by one of what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindImaging {
+    /// Whose documents; everybody's if it is empty.
+    pub patients: Vec<PatientId>,
+    /// Of these statuses; at least one.
+    pub statuses: Vec<AvailabilityStatus>,
+    /// Which documents.
+    pub filter: DocumentFilter,
+    /// How one of its series was made: one series satisfies all of it.
+    pub acquisition: Vec<Vec<AcquisitionCondition>>,
+    /// What was measured. Each list may be satisfied by another value.
+    pub measurements: Vec<Vec<MeasurementCondition>>,
+    /// Specimens, by identifier or by `ID^^^&OID&ISO`, with wildcards.
+    pub specimens: AllOf,
 }
 
 /// Parameters of FindFoldersForMultiplePatients.
@@ -280,6 +308,10 @@ impl StoredQuery {
                 QueryKind::FindDocumentsByReferenceIdForMultiplePatients
             }
             Self::FindFoldersForMultiplePatients(_) => QueryKind::FindFoldersForMultiplePatients,
+            Self::FindDocumentsByAcquisition(_) => QueryKind::FindDocumentsByAcquisition,
+            Self::FindDocumentsByMeasurement(_) => QueryKind::FindDocumentsByMeasurement,
+            Self::FindDocumentsBySpecimen(_) => QueryKind::FindDocumentsBySpecimen,
+            Self::FindDocumentsForCohort(_) => QueryKind::FindDocumentsForCohort,
         }
     }
 
@@ -295,6 +327,10 @@ impl StoredQuery {
             Self::FindDocumentsForMultiplePatients(query)
             | Self::FindDocumentsByReferenceIdForMultiplePatients(query) => &query.patients,
             Self::FindFoldersForMultiplePatients(query) => &query.patients,
+            Self::FindDocumentsByAcquisition(query)
+            | Self::FindDocumentsByMeasurement(query)
+            | Self::FindDocumentsBySpecimen(query)
+            | Self::FindDocumentsForCohort(query) => &query.patients,
             _ => &[],
         }
     }

@@ -13,6 +13,9 @@ use thiserror::Error;
 
 use crate::xml::{Reader, TextOrChild, Writer, XmlError, ns};
 
+/// Characters of a boundary. RFC 2046 allows 70, but Orthanc sends 73.
+const BOUNDARY: usize = 200;
+
 /// What is wrong with a multipart body.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MtomError {
@@ -20,7 +23,7 @@ pub enum MtomError {
     #[error("the Content-Type cannot be read: {0}")]
     ContentType(&'static str),
     /// `multipart/related` without a usable boundary.
-    #[error("the Content-Type multipart/related has no boundary of 1 to 70 characters")]
+    #[error("the Content-Type multipart/related has no boundary of 1 to 200 characters")]
     NoBoundary,
     /// The body does not start with the boundary.
     #[error("the boundary \"{0}\" of the Content-Type is not found where the body begins")]
@@ -272,7 +275,7 @@ impl Scanner {
     pub fn new(content_type: &ContentType, limits: ScanLimits) -> Result<Self, MtomError> {
         let boundary = content_type
             .parameter("boundary")
-            .filter(|boundary| (1..=70).contains(&boundary.len()))
+            .filter(|boundary| (1..=BOUNDARY).contains(&boundary.len()))
             .filter(|boundary| {
                 boundary
                     .bytes()

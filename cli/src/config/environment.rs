@@ -59,7 +59,7 @@ pub(super) fn apply(
 }
 
 /// Keys outside of `[limits]` that are numbers.
-const NUMBERS: [&str; 11] = [
+const NUMBERS: [&str; 12] = [
     "segment_bytes",
     "max_results",
     "connections",
@@ -71,15 +71,18 @@ const NUMBERS: [&str; 11] = [
     "pause_seconds",
     "max_submissions",
     "settle_seconds",
+    "associations",
 ];
 /// Keys that are lists, whose items stand behind commas.
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 8] = [
     "trust",
     "reply_to",
     "recipients",
     "store_trust",
     "notify",
     "watch",
+    "cors_origins",
+    "callers",
 ];
 
 /// Variables are text; a few keys are numbers or lists.
@@ -101,7 +104,7 @@ fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {
         let items = items.map(|item| Value::String(item.to_owned()));
         return Ok(Value::Array(items.collect()));
     }
-    if key == "limited_metadata" {
+    if ["limited_metadata", "any_called"].contains(&key) {
         let flag = value.trim().parse::<bool>();
         return flag
             .map(Value::Boolean)

@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 pub(super) const TOP: [&str; 2] = ["home_community_id", "data"];
 
 /// Every section with its keys.
-pub(super) const SECTIONS: [(&str, &[&str]); 12] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
     (
         "affinity_domain",
         &[
@@ -77,6 +77,19 @@ pub(super) const SECTIONS: [(&str, &[&str]); 12] = [
             "utc_offset",
             "settle_seconds",
             "watch",
+            "cors_origins",
+        ],
+    ),
+    (
+        "dicom",
+        &[
+            "listen",
+            "listen_plain",
+            "ae_title",
+            "any_called",
+            "callers",
+            "associations",
+            "node",
         ],
     ),
     (

@@ -169,6 +169,9 @@ pub(crate) struct ImagingSection {
     /// Folders from which files are taken.
     #[serde(default)]
     pub(crate) watch: Vec<PathBuf>,
+    /// Origins whose scripts may ask in browsers.
+    #[serde(default)]
+    pub(crate) cors_origins: Vec<String>,
 }
 
 /// The Document Recipient.

@@ -53,7 +53,7 @@ impl Nodes {
             |other: &str| format!("trust = [\"certs/ca.pem\", \"../{other}/certs/ca.pem\"]");
         edit(
             &nodes.registry,
-            &["repository", "imaging", "recipient"],
+            &["repository", "imaging", "dicom", "recipient"],
             &trusts("imaging-centre"),
         )?;
         edit(

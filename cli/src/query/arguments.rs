@@ -5,13 +5,19 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 const NOTES: &str = "\
-Without a subcommand, the documents of a patient are found (FindDocuments). Codes are written
+Without a subcommand, the documents of a patient are found (FindDocuments), or by --acquisition,
+--measurement and --specimen those of all patients, if the registry is a Hilum. Codes are written
 code^^scheme; the scheme may be left out if the affinity domain's codes.xml has the code.
 
 Examples:
   hilum query --patient P-1
   hilum query --patient P-1 --class-code IMAGES --event-code 'CT|MR' --from 2026
   hilum query --patient P-1 --reference-id '1.2.3^^^^urn:ihe:iti:xds:2016:studyInstanceUID'
+  hilum query --acquisition 'SliceThickness le 1.5 mm' \\
+    --acquisition 'ConvolutionKernel eq B70f|ConvolutionKernel eq B60f' \\
+    --measurement '118565006^^SCT gt 1 cm3; site 39607008^^SCT'
+  hilum query --specimen S-17 --patient P-1
+  hilum query parameters slice
   hilum query documents --unique-id 2.25.1 2.25.2 --json
   hilum query related --unique-id 2.25.1 --association RPLC
   hilum query --stored-query GetAssociations -p '$uuid=urn:uuid:…'
@@ -59,7 +65,8 @@ pub(super) struct Common {
     pub(super) xml: bool,
 }
 
-/// FindDocuments, or FindDocumentsByReferenceId if reference IDs are given.
+/// FindDocuments, FindDocumentsByReferenceId if reference IDs are given, or one of our own queries if
+/// it is about images.
 #[derive(Debug, Default, PartialEq, Eq, Args)]
 pub(super) struct Find {
     /// approved, deprecated or all [default: approved]
@@ -113,6 +120,17 @@ pub(super) struct Find {
     /// stable, on-demand or all [default: what the registry takes for it, stable]
     #[arg(long = "type", value_name = "TYPE")]
     pub(super) entry_type: Option<String>,
+    /// How a series was made ('SliceThickness le 1.5 mm'): one series satisfies each; alternatives
+    /// are divided by |
+    #[arg(long, value_name = "CONDITION|CONDITION")]
+    pub(super) acquisition: Vec<String>,
+    /// What was measured ('CODE^^SCHEME gt 1 cm3; site CODE^^SCHEME'): each must match;
+    /// alternatives are divided by |
+    #[arg(long, value_name = "CONDITION|CONDITION")]
+    pub(super) measurement: Vec<String>,
+    /// A specimen by its ID, or ID^^^&OID&ISO: each must match; alternatives are divided by |
+    #[arg(long, value_name = "ID|ID")]
+    pub(super) specimen: Vec<String>,
 }
 
 /// Any stored query.
@@ -148,6 +166,14 @@ pub(super) enum Which {
     Associations(Associations),
     /// Everything about a patient (GetAll)
     All(All),
+    /// The acquisition parameters that can be asked for, with their units; asks nobody
+    Parameters(Parameters),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Parameters {
+    /// Only those whose name or meaning has this in it
+    pub(super) word: Option<String>,
 }
 
 /// Which objects: by entryUUID or by uniqueId.
@@ -285,6 +311,13 @@ pub(super) struct All {
     pub(super) status: Option<String>,
     #[command(flatten)]
     pub(super) contents: Contents,
+}
+
+impl Find {
+    /// Whether it is about images, so that one of our own queries is asked.
+    pub(super) fn is_about_images(&self) -> bool {
+        !(self.acquisition.is_empty() && self.measurement.is_empty() && self.specimen.is_empty())
+    }
 }
 
 impl SubmissionSets {

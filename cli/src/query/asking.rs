@@ -1,10 +1,12 @@
 //! From the command line to a stored query.
 
+use std::str::FromStr;
+
 use xds_schemas::affinity_codes::CodeKind;
 use xds_schemas::codes::status::AvailabilityStatus;
 use xds_schemas::iti18_registry_stored_query::{
-    AllOf, AnyOf, ContentFilter, DocumentFilter, FindDocuments, FindFolders, FindSubmissionSets,
-    GetAll, GetContents, GetRelatedDocuments, Names, Pattern, StoredQuery,
+    AllOf, AnyOf, ContentFilter, DocumentFilter, FindDocuments, FindFolders, FindImaging,
+    FindSubmissionSets, GetAll, GetContents, GetRelatedDocuments, Names, Pattern, StoredQuery,
 };
 use xds_schemas::metadata::timestamp::TimeRange;
 use xds_schemas::metadata::{EntryUuid, PatientId, UniqueId};
@@ -68,6 +70,7 @@ impl Asking<'_> {
                 Ok(StoredQuery::GetAssociations(uuids(&associations.uuid)))
             }
             Which::All(all) => self.all(all),
+            Which::Parameters(_) => Err(Usage::new("parameters are asked of nobody").into()),
         }
     }
 
@@ -109,6 +112,9 @@ impl Asking<'_> {
             service_stop_time: range(&find.service_stop_from, &find.service_stop_to)?,
             availabilities: Vec::new(),
         };
+        if find.is_about_images() {
+            return self.images(find, filter);
+        }
         let by_reference = !find.reference_id.is_empty();
         let find = FindDocuments {
             patient: self.patient()?,
@@ -118,6 +124,31 @@ impl Asking<'_> {
         Ok(match by_reference {
             true => StoredQuery::FindDocumentsByReferenceId(find),
             false => StoredQuery::FindDocuments(find),
+        })
+    }
+
+    /// One of our own queries. Without a patient, everybody is meant.
+    fn images(&self, find: &Find, filter: DocumentFilter) -> anyhow::Result<StoredQuery> {
+        let patient = self.patient.map(|patient| self.domain.patient(patient));
+        let specimen = |group: &String| like(&alternatives(group));
+        let query = FindImaging {
+            patients: patient.transpose()?.into_iter().collect(),
+            statuses: statuses(find.status.as_deref())?,
+            filter,
+            acquisition: conditions("--acquisition", &find.acquisition)?,
+            measurements: conditions("--measurement", &find.measurement)?,
+            specimens: AllOf(find.specimen.iter().map(specimen).collect()),
+        };
+        let asked = (
+            find.acquisition.is_empty(),
+            find.measurement.is_empty(),
+            find.specimen.is_empty(),
+        );
+        Ok(match asked {
+            (false, true, true) => StoredQuery::FindDocumentsByAcquisition(query),
+            (true, false, true) => StoredQuery::FindDocumentsByMeasurement(query),
+            (true, true, false) => StoredQuery::FindDocumentsBySpecimen(query),
+            _ => StoredQuery::FindDocumentsForCohort(query),
         })
     }
 
@@ -222,6 +253,19 @@ impl Asking<'_> {
             .collect::<Result<_, _>>()
             .map(AllOf)
     }
+}
+
+/// Groups of alternatives, as the query has them.
+fn conditions<T: FromStr<Err = String>>(
+    option: &str,
+    groups: &[String],
+) -> Result<Vec<Vec<T>>, Usage> {
+    let read = |text: String| {
+        let read = text.parse();
+        read.map_err(|problem| Usage(format!("{option} {text:?}: {problem}")))
+    };
+    let group = |group: &String| alternatives(group).into_iter().map(read).collect();
+    groups.iter().map(group).collect()
 }
 
 fn alternatives(group: &str) -> Vec<String> {

@@ -35,13 +35,16 @@ fn a_node_is_made_run_and_stopped() {
     .map(|(room, port)| format!("listening {room} http://127.0.0.1:{}/{room}", base + port));
     let feed = format!("listening feed mllp://127.0.0.1:{}", base + 5);
     assert_eq!(site.lines[..4], expected);
-    assert_eq!(site.lines[4..], [feed]);
+    let dicom = format!("listening dicom dicom://127.0.0.1:{} (HILUM)", base + 10);
+    assert_eq!(site.lines[4..], [feed, dicom]);
     let checked = site.ok(&["check"]);
-    let feed = checked.lines().find(|line| line.contains(" feed "));
-    assert!(
-        feed.is_some_and(|line| line.contains("running")),
-        "{checked}"
-    );
+    for room in [" feed ", " dicom "] {
+        let line = checked.lines().find(|line| line.contains(room));
+        assert!(
+            line.is_some_and(|line| line.contains("running")),
+            "{checked}"
+        );
+    }
     assert!(get(base + 1, "/healthz").starts_with("HTTP/1.1 200"));
     assert!(get(base + 1, "/elsewhere").starts_with("HTTP/1.1 404"));
     let second = site.run(&["serve"]);

@@ -48,6 +48,20 @@ fn all_stored_queries_can_be_asked() {
             ],
             1,
         ),
+        (vec!["--acquisition", "KVP eq 120 kV"], 0),
+        (vec!["--measurement", "118565006^^SCT gt 1 cm3"], 0),
+        (vec!["--specimen", "S-1"], 0),
+        (
+            vec![
+                "--specimen",
+                "S-1",
+                "--acquisition",
+                "KVP present",
+                "--patient",
+                "P-1",
+            ],
+            0,
+        ),
     ] {
         let found = site.json(&[&["query"][..], &arguments].concat());
         assert_eq!(found["status"], "Success");
@@ -183,4 +197,71 @@ fn answers_come_in_several_forms() {
         code == 1 && error.contains("XDSUnknownStoredQuery"),
         "{error}"
     );
+}
+
+/// Conditions on images are asked for all patients, or for one.
+#[test]
+fn images_are_asked_for_by_how_they_were_made() {
+    let site = Site::open();
+    let slots = [
+        "urn:hilum:acquisition:2026=SliceThickness=1.25 mm",
+        "urn:hilum:acquisition:2026=ConvolutionKernel=B70f",
+        "urn:hilum:measurement:2026:1=concept=118565006^Volume^2.16.840.1.113883.6.96",
+        "urn:hilum:measurement:2026:1=value=1500",
+        "urn:hilum:measurement:2026:1=unit=mm3^mm3^2.16.840.1.113883.6.8",
+    ];
+    let slots: Vec<&str> = slots.iter().flat_map(|slot| ["--slot", slot]).collect();
+    let specimen = [
+        "--reference-id",
+        "S-17^^^&1.2.3&ISO^urn:hilum:xds:2026:specimen",
+    ];
+    let (_, uuid) = site.submit("ct.txt", "ct", &[&slots[..], &specimen].concat());
+    site.submit("other.txt", "other", &[]);
+    let found = |options: &[&str]| {
+        let found = site.json(&[&["query"], options].concat());
+        let documents = found["documents"].as_array().unwrap().clone();
+        let names = documents
+            .iter()
+            .map(|it| it["entryUUID"].as_str().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    let thin = ["--acquisition", "SliceThickness le 0.15 cm"];
+    let sharp = [
+        "--acquisition",
+        "ConvolutionKernel eq B60f|ConvolutionKernel eq B70f",
+    ];
+    let large = ["--measurement", "118565006^^SCT gt 1 cm3"];
+    assert_eq!(found(&thin), [uuid.clone()]);
+    let all = [&thin[..], &sharp, &large, &["--specimen", "S-17"]].concat();
+    assert_eq!(found(&all), [uuid.clone()]);
+    assert_eq!(found(&[&all[..], &["--patient", "P-1"]].concat()), [uuid]);
+    assert!(found(&[&all[..], &["--patient", "P-2"]].concat()).is_empty());
+    assert!(found(&["--specimen", "S-18"]).is_empty());
+    for (options, said) in [
+        (
+            ["--acquisition", "SliceThicknes le 1 mm"],
+            "the nearest one is SliceThickness",
+        ),
+        (
+            ["--acquisition", "SliceThickness le 1 s"],
+            "values are in mm",
+        ),
+        (
+            ["--measurement", "volume gt 1 cm3"],
+            "begins with a concept",
+        ),
+    ] {
+        let (exit, _, error) = site.refused(&[&["query"][..], &options].concat());
+        assert!(
+            exit == 2 && error.contains(options[0]) && error.contains(said),
+            "{error}"
+        );
+    }
+    let listed = site.ok(&["query", "parameters", "slice"]);
+    assert!(
+        listed.contains("SliceThickness") && !listed.contains("KVP"),
+        "{listed}"
+    );
+    let all = site.json(&["query", "parameters"]);
+    assert!(all.as_array().unwrap().len() > 150, "{all}");
 }

@@ -68,7 +68,7 @@ impl Site {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = first_lines(&mut process, 5);
+        let lines = first_lines(&mut process, 6);
         Self {
             folder,
             base,

@@ -90,7 +90,7 @@ impl Reading {
         // Most text is ASCII in every character set.
         let text = match std::str::from_utf8(bytes) {
             Ok(text) if text.is_ascii() && !bytes.contains(&0x1B) => Some(text.to_owned()),
-            _ => self.set.trimmed(bytes),
+            _ => self.set.decode(bytes),
         };
         let text = text.unwrap_or_default();
         let one = matches!(vr, VR::ST | VR::LT | VR::UT) || tag == tags::PATIENT_ORIENTATION;

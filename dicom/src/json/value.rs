@@ -54,7 +54,7 @@ pub(super) fn write(json: &mut String, vr: VR, bytes: &[u8], set: &CharacterSet)
             hexadecimal(json, tag);
             json.push('"');
         }),
-        VR::ST | VR::LT | VR::UT | VR::UR => one(json, &set.decode(bytes)),
+        VR::ST | VR::LT | VR::UT | VR::UR => one(json, &set.whole(bytes)),
         _ => several(json, vr, set.values(bytes).iter().map(String::as_str)),
     }
 }

@@ -449,6 +449,8 @@ fn a_rejection_note_takes_instances_back() {
         let after = scan(&[dir.path().to_owned()], &|_, _| {}).unwrap();
         let after = after.studies.iter().find(|it| it.uid == study.uid).unwrap();
         assert_eq!(after.rejected, bad);
+        assert!(after.rejected_as.values().all(|known| *known == title));
+        assert_eq!(after.rejected_as.len(), bad.len());
         assert_eq!(after.instances().count(), study.instances().count() - 2);
     }
     let plain = write(study, &names.plan()).unwrap();
@@ -471,6 +473,10 @@ fn a_title_is_known_by_its_word_and_its_code() {
         assert_eq!(serde_json::to_string(&title).unwrap(), json);
     }
     assert!("113000".parse::<Title>().is_err());
+    for title in Title::ALL {
+        assert_eq!(title.stricter(Title::PatientSafety), Title::PatientSafety);
+        assert_eq!(title.stricter(Title::RetentionExpired), title);
+    }
     let effect = Title::IncorrectWorklistEntry.effect();
     assert!(!effect.may_be_shown && !effect.may_return && !effect.may_be_removed);
 }

@@ -179,7 +179,7 @@ impl Step {
 
 /// Each value without its padding.
 fn text(bytes: &[u8], set: &CharacterSet) -> String {
-    let text = set.trimmed(bytes).unwrap_or_default();
+    let text = set.decode(bytes).unwrap_or_default();
     let values = text
         .split('\\')
         .map(|value| value.trim_matches([' ', '\0']));

@@ -110,7 +110,7 @@ fn dictionary_vr(tag: Tag) -> VR {
     }
 }
 
-fn has_long_form(vr: VR) -> bool {
+pub(crate) fn has_long_form(vr: VR) -> bool {
     use VR::*;
     matches!(
         vr,

@@ -344,6 +344,34 @@ pub(crate) fn of_everybody(
     load!(conn, query, scope, wanted, limit, judge)
 }
 
+/// The objects with these keys that `judge` wants, in the order of their keys, at most `limit` of
+/// them.
+pub(crate) fn of_keys(
+    conn: &mut Connection,
+    keys: &[i64],
+    scope: &Scope,
+    wanted: Wanted,
+    limit: usize,
+    judge: Option<&dyn Fn(&Row) -> bool>,
+) -> QueryResult<Vec<Found>> {
+    let mut found = Vec::new();
+    for keys in keys.chunks(ROWS) {
+        let limit = limit - found.len();
+        if limit == 0 {
+            break;
+        }
+        // Only PostgreSQL needs the patients, to find its partitions.
+        let mut patients: Vec<i64> = keys.iter().map(|key| patient_of(*key)).collect();
+        patients.dedup();
+        let query = registry_objects::table
+            .filter(registry_objects::patient.eq_any(&patients))
+            .filter(registry_objects::key.eq_any(keys));
+        let more: Vec<Found> = load!(conn, query, scope, wanted, limit, judge)?;
+        found.extend(more);
+    }
+    Ok(found)
+}
+
 fn take(
     found: impl Iterator<Item = QueryResult<Found>>,
     limit: usize,

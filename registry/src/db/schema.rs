@@ -122,4 +122,60 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    acquisitions (key) {
+        key -> BigInt,
+        series -> Integer,
+        facts -> Text,
+    }
+}
+
+diesel::table! {
+    acquisition_numbers (keyword, number, key) {
+        keyword -> Text,
+        number -> Double,
+        key -> BigInt,
+    }
+}
+
+diesel::table! {
+    acquisition_words (keyword, word, key) {
+        keyword -> Text,
+        word -> Text,
+        key -> BigInt,
+    }
+}
+
+diesel::table! {
+    measurements (key, place) {
+        key -> BigInt,
+        place -> Integer,
+        concept -> Text,
+        number -> Nullable<Double>,
+        dimension -> Text,
+        value -> Nullable<Double>,
+        unit -> Nullable<Text>,
+        coded_value -> Nullable<Text>,
+        qualifier -> Nullable<Text>,
+        finding -> Nullable<Text>,
+        site -> Nullable<Text>,
+        laterality -> Nullable<Text>,
+        method -> Nullable<Text>,
+        derivation -> Nullable<Text>,
+        algorithm -> Nullable<Text>,
+        algorithm_version -> Nullable<Text>,
+        tracking_identifier -> Nullable<Text>,
+        tracking_uid -> Nullable<Text>,
+        said_in -> Nullable<Text>,
+        source_series -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    specimens (specimen, key) {
+        specimen -> Text,
+        key -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(subscriptions, notifications);

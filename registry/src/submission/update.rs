@@ -93,6 +93,11 @@ impl PreparedUpdate {
         }
     }
 
+    /// What is to be said when it is carried out.
+    pub(crate) fn remarks(&self) -> &[RegistryError] {
+        self.submission.remarks()
+    }
+
     /// Where among the objects this one is.
     fn place(&self, of: Versioned) -> usize {
         match of {
@@ -147,6 +152,7 @@ pub(crate) fn carry_out(
     };
     let touched = associations::connect(submission, &mut objects, &ends);
     registry_objects::insert(conn, &objects)?;
+    submission.index(conn, &objects)?;
     links::insert(conn, &touched)?;
     let update = InProgress {
         prepared,

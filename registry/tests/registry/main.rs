@@ -9,6 +9,7 @@ mod concurrency;
 mod consumer;
 mod door;
 mod dsub;
+mod imaging_queries;
 mod iti18;
 mod iti18_parameters;
 mod iti42;
@@ -194,6 +195,17 @@ cases! {
     iti18_parameters::statuses_that_nobody_knows,
     iti18_parameters::what_is_returned,
     iti18_parameters::values_that_cannot_be_read,
+    imaging_queries::conditions_hold_for_one_series,
+    imaging_queries::documents_are_narrowed_as_ever,
+    imaging_queries::our_queries_over_the_wire,
+    imaging_queries::too_many_images_are_not_answered,
+    imaging_queries::measured_values_are_found,
+    imaging_queries::everything_is_asked_at_once,
+    imaging_queries::specimens_are_found,
+    imaging_queries::images_change_with_their_documents,
+    imaging_queries::what_is_removed_leaves_no_index,
+    imaging_queries::on_demand_documents_with_images,
+    imaging_queries::what_is_not_understood_is_kept,
     concurrency::of_many_replacements_one_succeeds,
     concurrency::readers_see_whole_submissions,
     door::every_call_is_recorded,

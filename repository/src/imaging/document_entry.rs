@@ -24,7 +24,12 @@ use hilum_dicom::specimens;
 /// The patient of a study in the affinity domain: its Patient ID (0010,0020), taken as one of the
 /// domain's authority. `None` if the study names nobody.
 pub(super) fn patient_id(config: &ImagingConfig, study: &Study) -> Option<PatientId> {
-    let id = study.patient.id.as_deref()?;
+    domain_patient(config, &study.patient)
+}
+
+/// The same of a patient.
+pub(super) fn domain_patient(config: &ImagingConfig, patient: &Patient) -> Option<PatientId> {
+    let id = patient.id.as_deref()?;
     Some(PatientId::new(id, &config.patient_id_authority))
 }
 

@@ -4,6 +4,7 @@
 //! import that is cut short anywhere is finished by the next one, without a second manifest.
 
 mod merge;
+mod taken_in;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,8 +22,12 @@ use super::index::work::{Claimant, now};
 use super::index::{Index, Indexed};
 use super::publish::{self, Attempt, Settled};
 use hilum_dicom::Uid;
-use hilum_dicom::scan::{LeftOut, Scan, Study, scan};
+use hilum_dicom::instance::Instance;
+use hilum_dicom::scan::{LeftOut, Scan, Study, scan_and_inspect};
+use hilum_dicom::walk::Part10;
 
+/// Where imported objects come from, for the gate and for people.
+const ORIGIN: &str = "import";
 /// How often a study that changes while it is worked on is begun anew.
 const ATTEMPTS: usize = 5;
 /// How long to wait for the node if it is publishing the same study.
@@ -76,6 +81,17 @@ pub struct Report {
     pub left_out: Vec<LeftOut>,
     /// What is worth saying and no failure.
     pub notes: Vec<String>,
+    /// Files that did not pass, and are kept back until somebody decides.
+    pub kept_back: Vec<KeptBack>,
+}
+
+/// A file that did not pass.
+#[derive(Debug)]
+pub struct KeptBack {
+    /// The file.
+    pub path: PathBuf,
+    /// Why: sentences for a person.
+    pub reasons: Vec<String>,
 }
 
 /// A study that was found.
@@ -122,6 +138,8 @@ pub enum Fate {
         /// The manifest's uniqueId.
         manifest: Uid,
     },
+    /// It is kept back until somebody releases it, for these reasons; nothing was sent.
+    KeptBack(Vec<String>),
     /// It cannot be registered as it is; nothing was sent.
     Unsuitable(String),
     /// The repository refused its manifest.
@@ -148,12 +166,32 @@ pub async fn import(
     let index = Index::open(&importing.config.store)?;
     let _lock = index.lock()?;
     let roots = canonical(paths)?;
-    let found = read_folders(roots.clone(), Arc::clone(&progress)).await?;
+    if importing.config.gate.deidentifies(ORIGIN) {
+        return taken_in::import(importing, &index, &roots, progress).await;
+    }
+    let gate = importing.config.gate.clone();
+    let released = index.clone();
+    let inspect = move |file: &Part10, instance: &mut Instance| {
+        let collection = gate.collection(ORIGIN, file);
+        let reasons = gate.inspect(collection, file, instance);
+        let uid = &instance.sop_instance_uid;
+        match reasons.is_empty() || released.was_released(uid).unwrap_or(false) {
+            true => Vec::new(),
+            false => reasons,
+        }
+    };
+    let found = read_folders(roots.clone(), inspect, Arc::clone(&progress)).await?;
     let mut report = Report {
         studies: Vec::with_capacity(found.studies.len()),
         left_out: found.left_out,
         notes: found.notes,
+        kept_back: Vec::new(),
     };
+    for kept in found.kept_back {
+        let (path, reasons) = (kept.path, kept.reasons);
+        index.quarantine(&kept.instance, ORIGIN, &reasons, &path, now())?;
+        report.kept_back.push(KeptBack { path, reasons });
+    }
     let of = found.studies.len();
     for (done, study) in found.studies.into_iter().enumerate() {
         progress(Progress::Registering { done, of });
@@ -175,9 +213,13 @@ fn canonical(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
 
 async fn read_folders(
     roots: Vec<PathBuf>,
+    inspect: impl Fn(&Part10, &mut Instance) -> Vec<String> + Send + Sync + 'static,
     progress: Arc<dyn Fn(Progress) + Send + Sync>,
 ) -> anyhow::Result<Scan> {
-    let read = move || scan(&roots, &|done, of| progress(Progress::Reading { done, of }));
+    let read = move || {
+        let progress = |done, of| progress(Progress::Reading { done, of });
+        scan_and_inspect(&roots, &inspect, &progress)
+    };
     let found = tokio::task::spawn_blocking(read).await;
     Ok(found.context("reading the files ended early")??)
 }
@@ -188,15 +230,7 @@ async fn one(
     roots: &[PathBuf],
     study: Study,
 ) -> anyhow::Result<Imported> {
-    let mut imported = Imported {
-        study_instance_uid: study.uid.clone(),
-        patient_id: study.patient.id.clone(),
-        description: study.facts.description.clone(),
-        series: study.series.len(),
-        instances: study.instances().count(),
-        fate: Fate::Unsuitable(String::new()),
-        remarks: Vec::new(),
-    };
+    let mut imported = Imported::of(&study);
     if let Some(issuer) = foreign_issuer(importing.config, &study) {
         imported.remarks.push(format!(
             "its Patient ID was given by {issuer} and is used as one of {}",
@@ -205,6 +239,21 @@ async fn one(
     }
     imported.fate = register(importing, index, roots, study, &mut imported.remarks).await?;
     Ok(imported)
+}
+
+impl Imported {
+    /// What is said of a study of which it is not known yet what becomes of it.
+    fn of(study: &Study) -> Self {
+        Self {
+            study_instance_uid: study.uid.clone(),
+            patient_id: study.patient.id.clone(),
+            description: study.facts.description.clone(),
+            series: study.series.len(),
+            instances: study.instances().count(),
+            fate: Fate::Unsuitable(String::new()),
+            remarks: Vec::new(),
+        }
+    }
 }
 
 /// Keeps the node from publishing a study that it has, too, meanwhile.

@@ -97,6 +97,15 @@ pub(super) async fn bring(
         return Ok(unsuitable(problem));
     }
     now.patient_id = Some(patient.to_string());
+    let judged = importing.config.gate.judge(&now.study);
+    remarks.extend(judged.remarks);
+    let kept_back = (!judged.kept_back.is_empty() && !now.released).then_some(judged.kept_back);
+    if now.held != kept_back {
+        now.held.clone_from(&kept_back);
+    }
+    if let Some(reasons) = kept_back {
+        return held(index, known.as_ref(), now, reasons);
+    }
     if now.study.series.is_empty() {
         return emptied(importing, index, known.as_ref(), now).await;
     }
@@ -130,6 +139,22 @@ pub(super) async fn bring(
     }
     now.planned = Some(plan);
     hand_in(importing, index, known, now, remarks).await
+}
+
+/// It does not pass as a whole: it stays in the index, and is neither published nor served.
+fn held(
+    index: &Index,
+    known: Option<&Indexed>,
+    mut now: Indexed,
+    reasons: Vec<String>,
+) -> anyhow::Result<Attempt> {
+    if known != Some(&now) {
+        match index.write(&now)? {
+            Some(written) => now.generation = written,
+            None => return Ok(Attempt::Changed),
+        }
+    }
+    Ok(Attempt::Came(Fate::KeptBack(reasons), now.generation))
 }
 
 /// All of a study was taken back: nothing of it is served any more, and its manifest is withdrawn.

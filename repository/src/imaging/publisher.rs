@@ -101,6 +101,10 @@ async fn one(publishing: &Publishing, room: &Arc<Room>, study: &Uid) -> anyhow::
         | Fate::Replaced { .. }
         | Fate::Withdrawn { .. }
         | Fate::Unchanged { .. } => index.done(study, generation),
+        Fate::KeptBack(reasons) => {
+            tracing::warn!(%study, reasons = reasons.join("; "), "a study is kept back");
+            index.done(study, generation)
+        }
         // Nothing that time alone mends.
         Fate::Unsuitable(why) => {
             tracing::warn!(%study, why, "a study is not published");

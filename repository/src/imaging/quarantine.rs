@@ -8,16 +8,19 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use hilum_dicom::Uid;
-use hilum_dicom::scan::{self, Place};
 
+use super::ImagingConfig;
+use super::gate::Gate;
 use super::index::Index;
 use super::index::kept_back::Quarantined;
-use super::index::work::{Added, Arrival, Settling, now};
+use super::index::work::now;
+use super::intake::{Intake, Rules, Taken};
 
 /// The quarantine of an imaging source. It may be looked into while the node runs.
 #[derive(Debug)]
 pub struct Quarantine {
     index: Index,
+    gate: Gate,
 }
 
 /// A study that is kept back as a whole.
@@ -30,13 +33,15 @@ pub struct HeldStudy {
 }
 
 impl Quarantine {
-    /// The quarantine of the store at `file:PATH`.
+    /// The quarantine of an imaging source.
     ///
     /// # Errors
-    /// If the store cannot be opened.
-    pub fn open(store: &str) -> anyhow::Result<Self> {
-        let index = Index::open(store)?;
-        Ok(Self { index })
+    /// If its store cannot be opened.
+    pub fn open(config: &ImagingConfig) -> anyhow::Result<Self> {
+        Ok(Self {
+            index: Index::open(&config.store)?,
+            gate: config.gate.clone(),
+        })
     }
 
     /// The objects that are kept back, of one study or of all, in the order of arrival.
@@ -60,31 +65,23 @@ impl Quarantine {
         Ok(held.map(study).collect())
     }
 
-    /// Lets an object go into its study, whatever the rules say. The node publishes it then.
+    /// Lets an object go into its study, whatever rule cards say. The node publishes it then. What its
+    /// collection wants de-identified is de-identified now or stays.
     ///
     /// # Errors
     /// If there is none of this number, or it cannot be in its study.
-    pub fn release_object(&self, number: i64) -> anyhow::Result<Quarantined> {
+    pub async fn release_object(&self, number: i64) -> anyhow::Result<Quarantined> {
         let kept = self.object(number)?;
-        let found = scan::read_one(&kept.path);
-        let found = found.map_err(|reason| anyhow::anyhow!("its file: {reason}"))?;
-        let arrival = Arrival {
-            place: Place::File {
-                path: kept.path.clone(),
-                stamp: found.stamp,
-            },
-            rejects: found.rejects,
-            instance: found.instance,
-        };
-        let settling = Settling {
-            now: now(),
-            quiet: 0,
-        };
-        let added = self.index.add(&[arrival], settling)?;
-        match added.into_iter().next().context("nothing was added")? {
-            Added::New => {}
-            Added::Known(_) => bail!("another object of its SOP Instance UID is here; discard it"),
-            Added::Unfit(problem) => bail!("{problem}"),
+        let intake = Intake::open(self.index.clone(), self.gate.clone(), 0)?;
+        let taken = intake.take_file_again(&kept.path, &kept.origin, Rules::Waived);
+        match taken.await? {
+            Taken::Stored => {}
+            Taken::AlreadyHere => {}
+            Taken::Quarantined(reasons) => bail!("it is kept back again: {}", reasons.join("; ")),
+            Taken::Refused(reason) => bail!("its file: {reason}"),
+        }
+        if kept.path.starts_with(self.index.objects()) {
+            remove(&kept.path)?;
         }
         self.index.end_quarantine(number, true)?;
         Ok(kept)

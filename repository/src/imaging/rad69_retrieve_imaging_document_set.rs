@@ -32,7 +32,7 @@ use xds_schemas::xml::{ToXml, Writer};
 use super::Room;
 use super::archives::NotGiven;
 use super::cache::Loaded;
-use super::places::{self, ToGive};
+use super::place::{self, ToGive};
 use crate::failure;
 use hilum_dicom::Uid;
 use hilum_dicom::scan::StoredInstance;
@@ -57,7 +57,7 @@ pub(super) async fn answer(
     let looked = looked.map_err(|error| lost(&error))?;
     let found = looked.iter().filter_map(|it| it.found.as_ref().ok());
     let found = found.cloned().collect();
-    let opened = places::open(room, found, &syntaxes).await;
+    let opened = place::open(room, found, &syntaxes).await;
     let opened = opened.map_err(|error| lost(&format!("{error:#}")))?;
     let found = Found::of(room, looked, opened);
     let parties = Parties::answered(caller, endpoint);

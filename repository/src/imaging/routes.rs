@@ -9,6 +9,7 @@ use xds_schemas::transaction::Transaction;
 use xds_schemas::wsdl::{self, Service};
 
 use super::ImagingSource;
+use super::dicomweb;
 use super::rad69_retrieve_imaging_document_set as rad69;
 
 /// Takes everything that comes to the imaging source. What is refused before it is read leaves a
@@ -17,7 +18,7 @@ pub async fn serve(source: &ImagingSource, incoming: Incoming) -> Reply {
     let audit = &source.room.audit;
     match incoming {
         Incoming::Get(get) => describe(&get),
-        Incoming::Request(_) => Reply::description(None),
+        Incoming::Request(request) => dicomweb::serve(&source.room, request).await,
         Incoming::Refused(refusal) => audit.refuse(Event::from(&refusal), refusal.reply()).await,
         Incoming::Call(call) => {
             let caller = call.caller().clone();

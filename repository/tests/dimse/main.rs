@@ -1,1 +1,11 @@
+//! DICOM's own protocol as others speak it: our own requestor, raw bytes, DCMTK and Orthanc.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod commitment;
+mod hostile;
+mod node;
+mod orthanc;
+mod programs;
+mod raw;
+mod requesting;

@@ -1,5 +1,8 @@
 //! The slots of a query and their values, judged by the table of parameters.
 
+use std::str::FromStr;
+
+use super::conditions::MOST_CONDITIONS;
 use super::parameters::{Multiplicity, Need, Parameter, slot};
 use super::{AllOf, AnyOf, Names, Pattern, QueryKind, syntax};
 use crate::codes::error_code::ErrorCode;
@@ -200,6 +203,35 @@ impl Asked {
                 .map(|(_, values)| AnyOf(values.iter().cloned().map(pattern).collect()))
                 .collect(),
         )
+    }
+
+    /// Conditions: those of each slot are alternatives.
+    pub(super) fn conditions<T: FromStr<Err = String>>(
+        &mut self,
+        name: &'static str,
+    ) -> Vec<Vec<T>> {
+        let slots = self.slots.iter().filter(|(given, _)| *given == name);
+        let slots: Vec<Vec<String>> = slots.map(|(_, values)| values.clone()).collect();
+        if slots.iter().map(Vec::len).sum::<usize>() > MOST_CONDITIONS {
+            let problem = format!("{name} may have {MOST_CONDITIONS} conditions in all");
+            self.say(ErrorCode::StoredQueryParamNumber, name, &problem);
+            return Vec::new();
+        }
+        let mut place = 0;
+        let mut read = |text: &String| {
+            place += 1;
+            match text.parse() {
+                Ok(condition) => Some(condition),
+                Err(problem) => {
+                    self.wrong(name, &format!("condition {place}: {problem}"));
+                    None
+                }
+            }
+        };
+        let slots = slots.iter();
+        slots
+            .map(|values| values.iter().filter_map(&mut read).collect())
+            .collect()
     }
 
     pub(super) fn codes(&mut self, name: &'static str) -> AnyOf {

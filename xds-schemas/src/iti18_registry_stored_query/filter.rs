@@ -29,6 +29,19 @@ impl Pattern {
         &self.text
     }
 
+    /// Whether `%` and `_` stand for others.
+    pub const fn has_wildcards(&self) -> bool {
+        self.wildcards
+    }
+
+    /// What every value that passes begins with.
+    pub fn beginning(&self) -> &str {
+        match self.wildcards {
+            true => self.text.split(['%', '_']).next().unwrap_or_default(),
+            false => &self.text,
+        }
+    }
+
     /// Whether the value passes. Case counts.
     pub fn matches(&self, value: &str) -> bool {
         if self.wildcards {

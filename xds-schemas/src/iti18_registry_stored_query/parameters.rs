@@ -1,5 +1,6 @@
 //! Which query may be asked with which parameters (ITI TF-2 3.18.4.1.2.3.7, for several patients
-//! 3.51.4.1.2.1; for consumers that know of versions, metadata update 3.18.4.1.2.3.5.1).
+//! 3.51.4.1.2.1; for consumers that know of versions, metadata update 3.18.4.1.2.3.5.1; for our own
+//! queries, `docs/imaging-queries.md`).
 
 pub(super) mod slot;
 
@@ -40,7 +41,7 @@ pub struct Parameter {
 
 macro_rules! queries {
     ($($(#[doc = $doc:literal])* $kind:ident $uuid:literal [$($parameters:expr),* $(,)?])*) => {
-        /// The queries of ITI-18, and those of ITI-51.
+        /// The queries of ITI-18 and ITI-51, and our own, which ITI-18 carries.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum QueryKind {
             $($(#[doc = $doc])* $kind,)*
@@ -57,7 +58,7 @@ macro_rules! queries {
                 }
             }
 
-            /// The query's name in the framework.
+            /// The query's name in the framework, or the name that we gave it.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$kind => stringify!($kind),)*
@@ -160,6 +161,8 @@ const EXCLUDED: &[Parameter] = &[
     optional(slot::NOT_DE_TYPE, List),
     optional(slot::NOT_REFERENCE_IDS, Lists),
 ];
+/// What document entries may refer to.
+const BY_REFERENCE: &[Parameter] = &[optional(slot::REFERENCE_IDS, Lists)];
 /// How the contents of a submission set, folder or patient may be narrowed down.
 const OF_CONTENTS: &[Parameter] = &[
     optional(slot::FORMAT_CODE, List),
@@ -286,15 +289,56 @@ queries! {
         optional(slot::UPDATE_FROM, One),
         optional(slot::UPDATE_TO, One),
     ]]
+    /// Document entries of series that were made in some way. Ours.
+    FindDocumentsByAcquisition "197ed271-cf44-4bff-907d-e45ca7fd9a04" [
+        DOCUMENTS_OF_ANY, DOCUMENTS, BY_REFERENCE, LEVEL, AVAILABILITY,
+        &[required(slot::ACQUISITION, Lists)],
+    ]
+    /// Document entries with measured values. Ours.
+    FindDocumentsByMeasurement "4061c69c-4891-4bf1-a494-11be1d99a7bf" [
+        DOCUMENTS_OF_ANY, DOCUMENTS, BY_REFERENCE, LEVEL, AVAILABILITY,
+        &[required(slot::MEASUREMENT, Lists)],
+    ]
+    /// Document entries about specimens. Ours.
+    FindDocumentsBySpecimen "43e304d3-0fea-4a7b-b399-aca9da66d65f" [
+        DOCUMENTS_OF_ANY, DOCUMENTS, BY_REFERENCE, LEVEL, AVAILABILITY,
+        &[required(slot::SPECIMEN, Lists)],
+    ]
+    /// Document entries by all of these together. Ours.
+    FindDocumentsForCohort "54d592b1-30f5-48f5-a414-09f9914e2833" [
+        DOCUMENTS_OF_ANY, DOCUMENTS, BY_REFERENCE, LEVEL, AVAILABILITY,
+        &[
+            some_of_these(slot::ACQUISITION, Lists),
+            some_of_these(slot::MEASUREMENT, Lists),
+            some_of_these(slot::SPECIMEN, Lists),
+        ],
+    ]
 }
 
+/// Our own queries may be named: this, and the name.
+const OURS: &str = "urn:hilum:query:2026:";
+
 impl QueryKind {
-    /// The query with this id.
+    /// The query with this id. Ours have names of their own, too, such as
+    /// `urn:hilum:query:2026:FindDocumentsByAcquisition`.
     pub fn parse(id: &str) -> Option<Self> {
+        let name = id.strip_prefix(OURS);
+        let is_named = |kind: Self| kind.is_ours() && name == Some(kind.name());
         Self::ALL
             .iter()
             .copied()
-            .find(|kind| kind.id().eq_ignore_ascii_case(id))
+            .find(|kind| kind.id().eq_ignore_ascii_case(id) || is_named(*kind))
+    }
+
+    /// Whether it is one of ours, which no other registry answers.
+    pub const fn is_ours(self) -> bool {
+        matches!(
+            self,
+            Self::FindDocumentsByAcquisition
+                | Self::FindDocumentsByMeasurement
+                | Self::FindDocumentsBySpecimen
+                | Self::FindDocumentsForCohort
+        )
     }
 
     /// Whether it is one of ITI-51, which ITI-18 does not carry, nor the other way round.

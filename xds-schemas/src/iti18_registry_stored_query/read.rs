@@ -5,8 +5,8 @@ use super::asked::Asked;
 use super::parameters::slot;
 use super::{
     ContentFilter, DocumentFilter, FindDocuments, FindDocumentsForMultiplePatients, FindFolders,
-    FindFoldersForMultiplePatients, FindSubmissionSets, GetAll, GetContents, GetRelatedDocuments,
-    MetadataLevel, Names, Pattern, QueryKind, StoredQuery, Visibility,
+    FindFoldersForMultiplePatients, FindImaging, FindSubmissionSets, GetAll, GetContents,
+    GetRelatedDocuments, MetadataLevel, Names, Pattern, QueryKind, StoredQuery, Visibility,
 };
 use crate::codes::error_code::ErrorCode;
 use crate::ebrs::{AdhocQueryRequest, RegistryError, ReturnType};
@@ -90,6 +90,18 @@ impl Asked {
                 StoredQuery::FindDocumentsByReferenceIdForMultiplePatients(found)
             }
             QueryKind::FindFoldersForMultiplePatients => self.folders_of_several(),
+            QueryKind::FindDocumentsByAcquisition => {
+                StoredQuery::FindDocumentsByAcquisition(self.imaging())
+            }
+            QueryKind::FindDocumentsByMeasurement => {
+                StoredQuery::FindDocumentsByMeasurement(self.imaging())
+            }
+            QueryKind::FindDocumentsBySpecimen => {
+                StoredQuery::FindDocumentsBySpecimen(self.imaging())
+            }
+            QueryKind::FindDocumentsForCohort => {
+                StoredQuery::FindDocumentsForCohort(self.imaging())
+            }
             QueryKind::FindSubmissionSets => self.find_submission_sets()?,
             QueryKind::FindFolders => self.find_folders()?,
             QueryKind::GetAll => self.get_all()?,
@@ -166,6 +178,17 @@ impl Asked {
             patients: self.patients(slot::DE_PATIENT),
             statuses: self.statuses(slot::DE_STATUS),
             filter: self.document_filter(),
+        }
+    }
+
+    fn imaging(&mut self) -> FindImaging {
+        FindImaging {
+            patients: self.patients(slot::DE_PATIENT),
+            statuses: self.statuses(slot::DE_STATUS),
+            filter: self.document_filter(),
+            acquisition: self.conditions(slot::ACQUISITION),
+            measurements: self.conditions(slot::MEASUREMENT),
+            specimens: self.all_of(slot::SPECIMEN, Pattern::like),
         }
     }
 

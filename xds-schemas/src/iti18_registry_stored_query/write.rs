@@ -2,8 +2,8 @@
 
 use super::parameters::slot;
 use super::{
-    AllOf, AnyOf, ContentFilter, DocumentFilter, FindDocuments, GetAll, MetadataLevel, Names,
-    Pattern, QueryKind, StoredQuery, Visibility, syntax,
+    AllOf, AnyOf, ContentFilter, DocumentFilter, FindDocuments, FindImaging, GetAll, MetadataLevel,
+    Names, Pattern, QueryKind, StoredQuery, Visibility, syntax,
 };
 use crate::codes::ebrim_uuids::object_type;
 use crate::codes::status::AvailabilityStatus;
@@ -63,6 +63,10 @@ impl Slots {
                 self.patients(slot::FD_PATIENT, &query.patients);
                 self.folders(&query.statuses, &query.last_update_time, &query.codes);
             }
+            StoredQuery::FindDocumentsByAcquisition(query)
+            | StoredQuery::FindDocumentsByMeasurement(query)
+            | StoredQuery::FindDocumentsBySpecimen(query)
+            | StoredQuery::FindDocumentsForCohort(query) => self.imaging(query),
             StoredQuery::FindSubmissionSets(query) => {
                 self.one(slot::SS_PATIENT, &query.patient.to_string());
                 self.statuses(slot::SS_STATUS, &query.statuses);
@@ -113,6 +117,22 @@ impl Slots {
         self.one(slot::DE_PATIENT, &query.patient.to_string());
         self.statuses(slot::DE_STATUS, &query.statuses);
         self.document_filter(&query.filter);
+    }
+
+    fn imaging(&mut self, query: &FindImaging) {
+        self.patients(slot::DE_PATIENT, &query.patients);
+        self.statuses(slot::DE_STATUS, &query.statuses);
+        self.document_filter(&query.filter);
+        self.conditions(slot::ACQUISITION, &query.acquisition);
+        self.conditions(slot::MEASUREMENT, &query.measurements);
+        self.all_of(slot::SPECIMEN, &query.specimens);
+    }
+
+    fn conditions(&mut self, name: &str, slots: &[Vec<impl ToString>]) {
+        for conditions in slots.iter().filter(|conditions| !conditions.is_empty()) {
+            let written: Vec<String> = conditions.iter().map(ToString::to_string).collect();
+            self.list(name, written.iter().map(String::as_str));
+        }
     }
 
     fn document_filter(&mut self, filter: &DocumentFilter) {

@@ -229,7 +229,7 @@ impl Writing {
             let Some((incoming, _)) = self.file else {
                 anyhow::bail!("there is no file");
             };
-            Intake::look(incoming, &origin)
+            self.intake.look(incoming, &origin)
         });
         match looked.await {
             Ok(Ok(Ok(object))) => Ok(object),

@@ -13,6 +13,9 @@ use hilum_dicom::scan::{Place, Series, Stamp, StoredInstance, Study};
 pub(super) fn merged(known: &Study, found: Study, roots: &[PathBuf]) -> Study {
     let mut study = found;
     study.rejected.extend(known.rejected.iter().cloned());
+    for (instance, title) in &known.rejected_as {
+        study.reject(instance.clone(), *title);
+    }
     let here: HashSet<Uid> = study
         .instances()
         .map(|it| it.sop_instance_uid.clone())
@@ -49,6 +52,11 @@ pub(super) fn merged(known: &Study, found: Study, roots: &[PathBuf]) -> Study {
         for accession in &known.accessions {
             if !study.accessions.contains(accession) {
                 study.accessions.push(accession.clone());
+            }
+        }
+        for order in &known.orders {
+            if !study.orders.contains(order) {
+                study.orders.push(order.clone());
             }
         }
         study.sort();

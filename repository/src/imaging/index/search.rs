@@ -20,7 +20,7 @@ use super::Index;
 use super::schema::{instances, series, studies};
 
 pub(in crate::imaging) use attribute::Attribute;
-pub(in crate::imaging) use matching::{Kind, Matching};
+pub(in crate::imaging) use matching::Matching;
 
 /// Rows that are looked at before more are asked for.
 const TOGETHER: i64 = 1000;

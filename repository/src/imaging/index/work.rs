@@ -77,7 +77,7 @@ impl Index {
     /// Adds instances to their studies, all in one transaction.
     pub(in crate::imaging) fn add(
         &self,
-        arrivals: &[Arrival],
+        arrivals: &[&Arrival],
         settling: Settling,
     ) -> anyhow::Result<Vec<Added>> {
         self.connections.write(|connection| {
@@ -255,13 +255,18 @@ impl Adding<'_> {
             let Some(mut indexed) = super::read(self.connection, study)? else {
                 continue;
             };
-            let before = indexed.study.rejected.clone();
-            let rejects = instances.into_iter().cloned();
-            indexed.study.rejected.extend(rejects);
-            indexed.study.drop_rejected();
+            let study_of_note = &mut indexed.study;
+            let before = (
+                study_of_note.rejected.clone(),
+                study_of_note.rejected_as.clone(),
+            );
+            for instance in instances {
+                study_of_note.reject(instance.clone(), rejected.title);
+            }
+            study_of_note.drop_rejected();
             if rejected.title.effect().may_return {
                 // If it is sent again, it is new.
-                indexed.study.rejected = before;
+                (study_of_note.rejected, study_of_note.rejected_as) = before;
             }
             rows::save(self.connection, number, &indexed.study)?;
             self.studies.remove(study);

@@ -5,10 +5,14 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+/// Nobody writes a file for so long.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 /// The folder of the objects.
 #[derive(Debug, Clone)]
@@ -23,14 +27,19 @@ pub(in crate::imaging) struct Incoming {
 }
 
 impl Objects {
-    /// Opens the folder, and removes what was being written when an earlier process ended: nobody was
-    /// told that it is here.
+    /// Opens the folder, and removes what was being written long ago, when a process was killed:
+    /// nobody was told that it is here. What is younger may be in the hands of another process.
     pub(super) fn open(folder: PathBuf) -> anyhow::Result<Self> {
         let incoming = folder.join("incoming");
         private(&incoming)?;
         for entry in fs::read_dir(&incoming)? {
-            let path = entry?.path();
-            fs::remove_file(&path).with_context(|| format!("{}", path.display()))?;
+            let entry = entry?;
+            let age = entry.metadata().and_then(|it| it.modified());
+            let age = age.ok().and_then(|modified| modified.elapsed().ok());
+            if age.is_some_and(|age| age > ABANDONED) {
+                let path = entry.path();
+                fs::remove_file(&path).with_context(|| format!("{}", path.display()))?;
+            }
         }
         Ok(Self { folder })
     }

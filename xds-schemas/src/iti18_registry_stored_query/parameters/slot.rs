@@ -55,3 +55,6 @@ pub(crate) const NOT_DE_AUTHOR: &str = "$XDSDocumentEntryAuthorPersonExclude";
 pub(crate) const NOT_FORMAT_CODE: &str = "$XDSDocumentEntryFormatCodeExclude";
 pub(crate) const NOT_DE_TYPE: &str = "$XDSDocumentEntryTypeExclude";
 pub(crate) const NOT_REFERENCE_IDS: &str = "$XDSDocumentEntryReferenceIdListExclude";
+pub(crate) const ACQUISITION: &str = "$HilumAcquisition";
+pub(crate) const MEASUREMENT: &str = "$HilumMeasurement";
+pub(crate) const SPECIMEN: &str = "$HilumSpecimen";

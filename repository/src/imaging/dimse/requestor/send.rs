@@ -29,6 +29,10 @@ pub struct ToSend {
     pub sop_instance: String,
     /// Transfer Syntax UID.
     pub transfer_syntax: String,
+    /// Study Instance UID, if it has one.
+    pub study: Option<String>,
+    /// Patient ID, if it has one.
+    pub patient_id: Option<String>,
     data_offset: u64,
 }
 
@@ -47,21 +51,26 @@ impl ToSend {
 /// # Errors
 /// Says in a sentence why it is no object of DICOM.
 pub fn to_send(path: &Path) -> Result<ToSend, RequestorError> {
-    let wanted = [tags::SOP_CLASS_UID, tags::SOP_INSTANCE_UID];
+    let wanted = [
+        tags::SOP_CLASS_UID,
+        tags::SOP_INSTANCE_UID,
+        tags::STUDY_INSTANCE_UID,
+        tags::PATIENT_ID,
+    ];
     let unsuitable = |why: &str| {
         let path = path.display();
         RequestorError::Unsuitable(format!("{path}: {why}"))
     };
     let read = walk::file(path, &wanted).map_err(|error| unsuitable(&error.to_string()))?;
-    let uid = |tag, name| {
-        let uid = read.data.ascii(tag).filter(|uid| !uid.is_empty());
-        uid.ok_or_else(|| unsuitable(&format!("no {name}")))
-    };
+    let text = |tag| read.data.ascii(tag).filter(|text| !text.is_empty());
+    let uid = |tag, name| text(tag).ok_or_else(|| unsuitable(&format!("no {name}")));
     Ok(ToSend {
         path: path.to_owned(),
         sop_class: uid(tags::SOP_CLASS_UID, "SOP Class UID")?,
         sop_instance: uid(tags::SOP_INSTANCE_UID, "SOP Instance UID")?,
         transfer_syntax: read.transfer_syntax_uid.clone(),
+        study: text(tags::STUDY_INSTANCE_UID),
+        patient_id: text(tags::PATIENT_ID),
         data_offset: read.data_offset,
     })
 }

@@ -1,0 +1,5 @@
+DROP TABLE specimens;
+DROP TABLE measurements;
+DROP TABLE acquisition_words;
+DROP TABLE acquisition_numbers;
+DROP TABLE acquisitions;

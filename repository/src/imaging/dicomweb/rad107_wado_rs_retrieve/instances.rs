@@ -1,0 +1,68 @@
+//! The instances themselves, as files of DICOM.
+
+use hilum_transport::{PartSource, RelatedPart, Reply};
+
+use super::super::asked::Asked;
+use super::super::refused::Refused;
+use super::conversion;
+use super::representation::Forms;
+use super::{Found, Given, Instance};
+
+const DICOM: &str = "application/dicom";
+
+/// Gives instances, those that can be given in a form that is wanted.
+pub(super) fn give(asked: &Asked, found: Found) -> Result<Given, Refused> {
+    let forms = Forms::of_instances(&asked.accept, found.wanted == 1)?;
+    let mut given = Vec::with_capacity(found.instances.len());
+    for instance in &found.instances {
+        let stored = instance.stored.transfer_syntax_uid.as_str();
+        let convertible = |wanted: &str| conversion::can_convert(stored, wanted);
+        if let Some(syntax) = forms.instance(stored, convertible) {
+            given.push((instance, syntax));
+        }
+    }
+    if given.is_empty() {
+        return Err(Refused::new(
+            406,
+            "the instances are stored in another transfer syntax, and cannot be given in one that \
+             is wanted",
+        ));
+    }
+    let count = given.len();
+    let instances = given.iter().map(|(instance, _)| *instance);
+    let reply = found.partly(asked, count, |status| match forms.multipart() {
+        true => {
+            let parts = given.iter().map(|(instance, syntax)| RelatedPart {
+                content_type: content_type(syntax),
+                content_location: Some(instance.url(&asked.base)),
+                source: source(instance, syntax),
+            });
+            Reply::related(status, DICOM, parts.collect())
+        }
+        false => {
+            let (instance, syntax) = &given[0];
+            Reply::content(status, &content_type(syntax), source(instance, syntax))
+                .and_header("content-location", &instance.url(&asked.base))
+        }
+    });
+    Ok(Given::of(&found, instances, reply))
+}
+
+fn content_type(transfer_syntax: &str) -> String {
+    format!("{DICOM}; transfer-syntax={transfer_syntax}")
+}
+
+/// The file, or what it is turned into while it is sent.
+pub(in crate::imaging::dicomweb) fn source(
+    instance: &Instance,
+    transfer_syntax: &str,
+) -> PartSource {
+    if instance.stored.transfer_syntax_uid.as_str() == transfer_syntax {
+        return PartSource::File {
+            path: instance.path.clone(),
+            offset: 0,
+            length: instance.length,
+        };
+    }
+    conversion::converted(instance, transfer_syntax)
+}

@@ -1,0 +1,184 @@
+//! The gate: what becomes of an object at the door, by the collection into which it comes.
+//!
+//! A collection may have a rule card, which lets an object pass, remarks something or keeps it back;
+//! and it may ask for de-identification: then the object itself is not kept, only what was made of it.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use hilum_dicom::deidentify::{self, Key, Profile, Refused};
+use hilum_dicom::instance::Instance;
+use hilum_dicom::quality::{Attribute, Finding, InstanceFacts, RuleCard, Severity, wanted};
+use hilum_dicom::scan::Study;
+use hilum_dicom::walk::Part10;
+
+/// A collection: which objects belong to it, and what it asks of them.
+#[derive(Debug, Clone)]
+pub struct Collection {
+    /// Its name.
+    pub name: String,
+    /// Where its objects come from, as origins are written: `AE CT1`, `folder /data/in`, `DICOMweb`,
+    /// `import`. From everywhere if it is empty.
+    pub from: Vec<String>,
+    /// What it wants of its images. Only objects that the card is about belong to the collection.
+    pub card: Option<RuleCard>,
+    /// How its objects are de-identified.
+    pub deidentify: Option<Deidentification>,
+}
+
+/// How objects are de-identified.
+#[derive(Debug, Clone)]
+pub struct Deidentification {
+    /// The rules.
+    pub profile: Profile,
+    /// The secret from which pseudonyms are made.
+    pub key: Key,
+}
+
+/// All collections, in the order in which they are tried.
+#[derive(Debug, Clone, Default)]
+pub struct Gate {
+    collections: Vec<Collection>,
+    wanted: Vec<Attribute>,
+}
+
+/// What is remarked of a study, and why it is kept back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Judged {
+    pub(super) kept_back: Vec<String>,
+    pub(super) remarks: Vec<String>,
+}
+
+/// Why an object was not de-identified.
+#[derive(Debug)]
+pub(super) enum Unchanged {
+    /// A person must decide.
+    Undecided(String),
+    /// It cannot be read.
+    Unreadable(String),
+    /// It could not be written, or the profile cannot be used.
+    Failed(anyhow::Error),
+}
+
+impl Gate {
+    /// A gate to these collections.
+    pub fn new(collections: Vec<Collection>) -> Self {
+        let cards = collections.iter().filter_map(|it| it.card.clone());
+        let cards: Vec<RuleCard> = cards.collect();
+        Self {
+            wanted: wanted(&cards),
+            collections,
+        }
+    }
+
+    /// Whether something that comes from here may have to be de-identified.
+    pub(super) fn deidentifies(&self, origin: &str) -> bool {
+        let mut collections = self.collections.iter();
+        collections.any(|it| it.deidentify.is_some() && it.takes_from(origin))
+    }
+
+    /// The collection of an object: the first that takes it.
+    pub(super) fn collection(&self, origin: &str, file: &Part10) -> Option<&Collection> {
+        let mut from_here = self.collections.iter().filter(|it| it.takes_from(origin));
+        let facts = match self.collections.iter().any(|it| it.card.is_some()) {
+            true => InstanceFacts::of(file, &self.wanted).ok(),
+            false => None,
+        };
+        from_here.find(|it| match (&it.card, &facts) {
+            (None, _) => true,
+            (Some(card), Some(facts)) => card.applies_to_all() || card.applies_to(facts),
+            (Some(_), None) => false,
+        })
+    }
+
+    /// Notes of an object what its collection needs, and says why it is kept back; nothing if it
+    /// passes.
+    pub(super) fn inspect(
+        &self,
+        collection: Option<&Collection>,
+        file: &Part10,
+        instance: &mut Instance,
+    ) -> Vec<String> {
+        let Some(collection) = collection else {
+            return Vec::new();
+        };
+        instance.collection = Some(collection.name.clone());
+        let Some(card) = &collection.card else {
+            return Vec::new();
+        };
+        instance.judged = InstanceFacts::of(file, &self.wanted).ok();
+        let kept_back = |finding: &Finding| finding.severity == Severity::Quarantine;
+        let findings = card.judge_instance(file);
+        let findings = findings.into_iter().filter(kept_back);
+        findings.map(|finding| reason(card, &finding)).collect()
+    }
+
+    /// Judges a study as a whole, by the cards of the collections into which its objects came.
+    pub(super) fn judge(&self, study: &Study) -> Judged {
+        let mut judged = Judged::default();
+        for collection in &self.collections {
+            let Some(card) = &collection.card else {
+                continue;
+            };
+            let of_collection = study
+                .instances()
+                .filter(|it| it.collection.as_ref() == Some(&collection.name));
+            let facts = of_collection.filter_map(|it| it.judged.as_deref().cloned());
+            let facts: Vec<InstanceFacts> = facts.collect();
+            if facts.is_empty() {
+                continue;
+            }
+            let verdict = card.verdict(card.judge_study(&facts));
+            for finding in &verdict.reasons {
+                let sentence = reason(card, finding);
+                match finding.severity {
+                    Severity::Quarantine => judged.kept_back.push(sentence),
+                    Severity::Warn => judged.remarks.push(sentence),
+                }
+            }
+            if verdict.unlisted > 0 {
+                let more = format!("and {} more of the like", verdict.unlisted);
+                judged.remarks.push(more);
+            }
+        }
+        judged
+    }
+}
+
+impl Collection {
+    fn takes_from(&self, origin: &str) -> bool {
+        self.from.is_empty() || self.from.iter().any(|from| from == origin)
+    }
+}
+
+impl Deidentification {
+    /// Writes what is made of one file into another, and makes nothing durable.
+    pub(super) fn file(&self, from: &Path, to: &Path) -> Result<(), Unchanged> {
+        let made = File::create(to).map_err(|error| Unchanged::Failed(error.into()))?;
+        let mut made = BufWriter::with_capacity(256 * 1024, made);
+        let done = deidentify::file(from, &mut made, &self.profile, &self.key);
+        match done {
+            Ok(_) => made
+                .flush()
+                .map_err(|error| Unchanged::Failed(error.into())),
+            Err(refused) if refused.is_a_decision() => Err(Unchanged::Undecided(format!(
+                "not de-identified: {refused}"
+            ))),
+            Err(Refused::Walk(error)) => Err(Unchanged::Unreadable(error.to_string())),
+            Err(refused) => Err(Unchanged::Failed(refused.into())),
+        }
+    }
+}
+
+/// A finding as a sentence that says by which card it was made and where it is.
+fn reason(card: &RuleCard, finding: &Finding) -> String {
+    let series = match finding.place.series_number {
+        Some(number) => format!("series {number}: "),
+        None => String::new(),
+    };
+    format!(
+        "{} {}: {series}{}",
+        card.name, card.version, finding.message
+    )
+}
