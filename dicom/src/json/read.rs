@@ -2,7 +2,7 @@
 //!
 //! An answer is a list of data sets, which may be longer than memory. It is cut into data sets as it
 //! comes, and each of them becomes a [`DataSet`] as a file would give it: text in UTF-8, numbers little
-//! endian. Values behind an address (`BulkDataURI`) are left out.
+//! endian. Values behind an address (`BulkDataURI`) stand apart, and are in no file.
 
 mod value;
 

@@ -9,12 +9,14 @@
 mod fetching;
 mod identity;
 mod indexing;
+mod keeping;
 mod listing;
 mod reading;
 mod told;
 mod web;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,9 +27,12 @@ use tokio::sync::Semaphore;
 
 use super::ImagingSource;
 
+use keeping::Keeping;
+
 pub use web::Credentials;
 
-pub(super) use fetching::{NotGiven, Wanted};
+pub(super) use fetching::{Fetched, NotGiven, Telling, Wanted};
+pub(super) use keeping::Kept;
 
 /// Seconds between two looks for new studies.
 pub const INTERVAL_SECONDS: u64 = 300;
@@ -63,6 +68,9 @@ pub struct ArchiveConfig {
     pub parallel_requests: usize,
     /// [`ANSWER_SECONDS`]
     pub patience: Duration,
+    /// Bytes of instances that were fetched and stay here for a while, in case they are wanted again.
+    /// With 0, none stays.
+    pub keep_bytes: u64,
 }
 
 /// How an archive is asked.
@@ -91,6 +99,7 @@ impl ArchiveConfig {
             recent_days: RECENT_DAYS,
             parallel_requests: PARALLEL_REQUESTS,
             patience: Duration::from_secs(ANSWER_SECONDS),
+            keep_bytes: 0,
         }
     }
 }
@@ -104,6 +113,7 @@ pub(super) struct Archives(BTreeMap<String, Arc<Archive>>);
 pub(super) struct Archive {
     pub(super) config: ArchiveConfig,
     web: web::Web,
+    keeping: Keeping,
     /// Of requests that may run.
     permits: Arc<Semaphore>,
 }
@@ -128,7 +138,13 @@ pub(super) struct Names {
 }
 
 impl Archive {
-    fn open(config: ArchiveConfig, tls: Option<ClientTls>, limits: &Limits) -> Arc<Self> {
+    /// `folder` is where what is fetched lies for a while.
+    fn open(
+        config: ArchiveConfig,
+        tls: Option<ClientTls>,
+        limits: &Limits,
+        folder: &Path,
+    ) -> Arc<Self> {
         let limits = Limits {
             answer_seconds: config.patience.as_secs().max(1),
             pooled_connections: config.parallel_requests,
@@ -137,9 +153,11 @@ impl Archive {
         let Road::DicomWeb { url, credentials } = &config.road;
         let web = web::Web::new(url, credentials, Client::new(tls, limits));
         let permits = Arc::new(Semaphore::new(config.parallel_requests.max(1)));
+        let keeping = Keeping::new(folder.join(&config.name), config.keep_bytes);
         Arc::new(Self {
             config,
             web,
+            keeping,
             permits,
         })
     }
@@ -166,7 +184,8 @@ pub async fn check(
     tls: Option<ClientTls>,
     limits: &Limits,
 ) -> Result<(), String> {
-    let archive = Archive::open(config, tls, limits);
+    // Nothing is fetched.
+    let archive = Archive::open(config, tls, limits, Path::new("/nonexistent"));
     archive.web.probe().await
 }
 
@@ -180,9 +199,12 @@ impl ImagingSource {
         tls: Option<&ClientTls>,
         limits: &Limits,
     ) {
+        let folder = self.room.studies.index().fetched();
         let open = |config: ArchiveConfig| {
             let name = config.name.clone();
-            (name, Archive::open(config, tls.cloned(), limits))
+            let archive = Archive::open(config, tls.cloned(), limits, &folder);
+            archive.keeping.clear();
+            (name, archive)
         };
         let archives = Archives(archives.into_iter().map(open).collect());
         let all: Vec<_> = archives.0.values().cloned().collect();

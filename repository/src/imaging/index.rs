@@ -106,6 +106,11 @@ impl Index {
         self.folder.join("objects")
     }
 
+    /// Where objects of other archives lie for a while.
+    pub(super) fn fetched(&self) -> PathBuf {
+        self.folder.join("fetched")
+    }
+
     /// Whether it can be written.
     pub(super) fn probe(&self) -> anyhow::Result<()> {
         let file = self.folder.join(format!("probe-{}", std::process::id()));

@@ -47,7 +47,6 @@ pub(super) async fn answer(
     request: RetrieveImagingDocumentSetRequest,
 ) -> Result<Recorded<Reply>, Fault> {
     let here = Arc::clone(room);
-    let syntaxes = request.transfer_syntax_uids.clone();
     // Looking up reads the index.
     let looked = tokio::task::spawn_blocking(move || looked_up(&here, &request)).await;
     let lost = |error: &dyn std::fmt::Display| {
@@ -57,7 +56,7 @@ pub(super) async fn answer(
     let looked = looked.map_err(|error| lost(&error))?;
     let found = looked.iter().filter_map(|it| it.found.as_ref().ok());
     let found = found.cloned().collect();
-    let opened = place::open(room, found, &syntaxes).await;
+    let opened = place::open(room, found).await;
     let opened = opened.map_err(|error| lost(&format!("{error:#}")))?;
     let found = Found::of(room, looked, opened);
     let parties = Parties::answered(caller, endpoint);
@@ -159,7 +158,7 @@ struct Looked {
 fn looked_up(room: &Room, request: &RetrieveImagingDocumentSetRequest) -> Vec<Looked> {
     let mut looking = Looking {
         room,
-        transfer_syntaxes: &request.transfer_syntax_uids,
+        transfer_syntaxes: request.transfer_syntax_uids.clone().into(),
         studies: HashMap::new(),
     };
     let mut all = Vec::new();
@@ -179,7 +178,7 @@ fn looked_up(room: &Room, request: &RetrieveImagingDocumentSetRequest) -> Vec<Lo
 /// What one request needs while its instances are looked up.
 struct Looking<'a> {
     room: &'a Room,
-    transfer_syntaxes: &'a [String],
+    transfer_syntaxes: Arc<[String]>,
     /// By Study Instance UID as it was asked for: the study, if it is here.
     studies: HashMap<&'a str, Result<Option<Arc<Loaded>>, RegistryError>>,
 }
@@ -210,7 +209,7 @@ impl<'a> Looking<'a> {
                 format!("{study}:{series}:{sop}: Study and Series Instance UID are needed");
             return Err(refuse(context));
         }
-        let syntaxes = self.transfer_syntaxes;
+        let syntaxes = Arc::clone(&self.transfer_syntaxes);
         let nothing = || {
             let context = format!("{study}:{series}:{sop}: there is no such instance here");
             RegistryError::error(ErrorCode::DocumentUniqueIdError, context)
@@ -221,13 +220,14 @@ impl<'a> Looking<'a> {
         if of_series.uid.as_str() != series {
             return Err(nothing());
         }
-        is_readable(instance, syntaxes)
+        is_readable(instance, &syntaxes)
             .map_err(|problem| refuse(format!("{study}:{series}:{sop}: {problem}")))?;
         Ok(ToGive {
             study: loaded.indexed.study.uid.clone(),
             series: of_series.uid.clone(),
             stored: instance.clone(),
             patient: loaded.indexed.patient_id.clone(),
+            syntaxes: Arc::clone(&self.transfer_syntaxes),
         })
     }
 

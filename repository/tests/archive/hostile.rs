@@ -132,7 +132,9 @@ async fn what_breaks_after_the_answer_has_begun_breaks_it_off() {
     let (response, got, broken) = node.retrieve(&request(&study.files, &[EXPLICIT])).await;
     assert_eq!(response.status, ResponseStatus::Success);
     assert!(broken.is_some());
-    assert_same(&got, &study.files[..study.files.len() - 1]);
+    // What had come until then may be on its way still.
+    assert!(got.len() >= 4 && got.len() < study.files.len());
+    assert_same(&got, &study.files[..got.len()]);
     let records = node.records();
     let last = records.iter().rfind(|it| it.starts_with("RAD-107"));
     assert!(!last.unwrap().contains("Success"), "{records:?}");

@@ -205,6 +205,30 @@ impl Node {
         (answer.status, kind, answer.body.to_vec())
     }
 
+    /// Instances as WADO-RS gives them.
+    pub(crate) async fn instances(&self, path: &str) -> (u16, Got) {
+        let accept = "multipart/related; type=\"application/dicom\"; transfer-syntax=*";
+        let request = HttpRequest {
+            method: "GET",
+            url: &format!("{}{path}", self.imaging),
+            headers: &[("accept", accept.to_owned())],
+            body: Default::default(),
+        };
+        let answer = self.client.open_http(request).await.unwrap();
+        let status = answer.status();
+        if status >= 300 {
+            return (status, Vec::new());
+        }
+        let mut parts = answer.into_parts().unwrap();
+        let mut got = Vec::new();
+        while let Some(part) = parts.next().await.unwrap() {
+            let bytes = part.collect(1 << 28).await.unwrap().to_vec();
+            let uid = instance::read_bytes(&bytes).unwrap().sop_instance_uid;
+            got.push((uid.to_string(), bytes));
+        }
+        (status, got)
+    }
+
     /// What the imaging source recorded: "transaction event outcome patient".
     pub(crate) fn records(&self) -> Vec<String> {
         let summary = |message: Vec<u8>| {

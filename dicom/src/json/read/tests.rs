@@ -17,6 +17,15 @@ fn read(json: &str) -> Result<Vec<DataSet>, JsonError> {
     Ok(read)
 }
 
+fn part10(data: DataSet) -> Part10 {
+    Part10 {
+        meta: DataSet::default(),
+        data,
+        transfer_syntax_uid: "1.2.840.10008.1.2.1".to_owned(),
+        data_offset: 0,
+    }
+}
+
 /// What a file says comes out of its JSON again, but for what stands behind an address.
 #[test]
 fn what_a_file_says_comes_out_of_its_json() {
@@ -31,10 +40,8 @@ fn what_a_file_says_comes_out_of_its_json() {
             let sets = read(&format!("[{text}]")).unwrap();
             let [data] = sets.try_into().unwrap();
             let from_json = Part10 {
-                meta: DataSet::default(),
-                data,
                 transfer_syntax_uid: file.transfer_syntax_uid.clone(),
-                data_offset: 0,
+                ..part10(data)
             };
             let expected = instance::of(&file).unwrap();
             assert_eq!(
@@ -90,7 +97,10 @@ fn every_kind_of_value_is_as_in_a_file() {
         [0x18, 0, 0x63, 0x10]
     );
     assert_eq!(bytes(Tag(0x0009, 0x1001)).unwrap(), [1, 2, 3]);
-    assert!(data.get(tags::PIXEL_DATA).is_none());
+    assert!(data.bytes(tags::PIXEL_DATA).is_none());
+    assert!(
+        json::metadata(&part10(data.clone()), &|_| "http://x".to_owned()).contains("BulkDataURI")
+    );
     assert_eq!(data.items(tags::REFERENCED_SERIES_SEQUENCE).len(), 2);
     assert_eq!(bytes(tags::ACCESSION_NUMBER).unwrap(), b"");
     let tags: Vec<Tag> = data.elements().map(|(tag, ..)| tag).collect();

@@ -8,7 +8,7 @@ use dicom_core::VR;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{Object, Read, count, tag_of};
-use crate::walk::{DataSet, Value};
+use crate::walk::{Apart, DataSet, Value};
 
 /// A single value longer than this is not kept, as in files.
 const MAX_KEPT_VALUE: usize = 64 * 1024;
@@ -56,9 +56,14 @@ impl<'de> Visitor<'de> for Attribute<'_> {
                 }
             }
         }
-        let Some(vr) = vr.filter(|_| !elsewhere) else {
+        let Some(vr) = vr else {
             return Ok(None);
         };
+        if elsewhere {
+            // It is somewhere, but not in a file.
+            let (offset, length) = (0, u64::MAX);
+            return Ok(Some((vr, Value::Apart(Apart { offset, length }))));
+        }
         if vr == VR::SQ {
             let items = values.into_iter().filter_map(Single::item).collect();
             return Ok(Some((vr, Value::Items(items))));

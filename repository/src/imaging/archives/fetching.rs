@@ -12,11 +12,13 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use hilum_audit::Outcome;
 use hilum_dicom::Uid;
+use hilum_dicom::walk::DataSet;
 use hilum_transport::{PartSource, Stream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::identity::{Coming, begin};
+use super::keeping::{Kept, Writing};
 use super::{Archive, Names, Trouble};
 use crate::imaging::Room;
 
@@ -41,6 +43,61 @@ pub(in crate::imaging) struct Wanted {
     pub(in crate::imaging) syntaxes: Arc<[String]>,
     /// Its patient in the affinity domain, as CX.
     pub(in crate::imaging) patient: Option<String>,
+}
+
+/// An instance that is on its way.
+#[derive(Debug)]
+pub(in crate::imaging) struct Fetched {
+    coming: mpsc::Receiver<io::Result<Bytes>>,
+    /// Lets another one come ahead when the turn of this one has come.
+    next: Arc<Semaphore>,
+}
+
+impl Fetched {
+    /// As something that is sent.
+    pub(in crate::imaging) fn into_source(self) -> PartSource {
+        let Self { coming, next } = self;
+        PartSource::Stream(Stream::of_unknown_length(move || {
+            next.add_permits(1);
+            coming
+        }))
+    }
+
+    /// Writes it into a file. Fails if it breaks off, or nothing can be written.
+    pub(super) async fn into_file(self, mut writing: Writing) -> io::Result<Writing> {
+        let Self { mut coming, next } = self;
+        next.add_permits(1);
+        while let Some(chunk) = coming.recv().await {
+            let chunk = chunk?;
+            let written = tokio::task::spawn_blocking(move || {
+                writing.write(&chunk)?;
+                Ok::<_, io::Error>(writing)
+            });
+            writing = written.await.map_err(io::Error::other)??;
+        }
+        Ok(writing)
+    }
+}
+
+/// What an archive tells of a study.
+pub(in crate::imaging) struct Telling {
+    archive: Arc<Archive>,
+    study: Uid,
+}
+
+impl Telling {
+    /// Has it told: data set after data set.
+    pub(in crate::imaging) async fn tell(
+        self,
+        each: impl FnMut(DataSet) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let told = self.archive.web.metadata(&self.study, each).await;
+        told.map_err(|trouble| {
+            let problem = self.archive.says(&trouble);
+            tracing::warn!(study = %self.study, problem, "metadata breaks off");
+            problem
+        })
+    }
 }
 
 /// Why an instance cannot be given: whether it is not there, and a sentence.
@@ -69,7 +126,7 @@ impl Archive {
         self: &Arc<Self>,
         room: &Arc<Room>,
         wanted: Vec<Wanted>,
-    ) -> anyhow::Result<Vec<Result<PartSource, NotGiven>>> {
+    ) -> anyhow::Result<Vec<Result<Fetched, NotGiven>>> {
         let missing = match wanted.len() > AHEAD {
             true => self.missing(&wanted).await,
             // All of them are opened before the answer begins.
@@ -108,12 +165,7 @@ impl Archive {
                 opened: Some(opened),
             });
             let next = Arc::clone(&ahead);
-            sources.push(Ok(PartSource::Stream(Stream::of_unknown_length(
-                move || {
-                    next.add_permits(1);
-                    coming
-                },
-            ))));
+            sources.push(Ok(Fetched { coming, next }));
         }
         tokio::spawn(convoy(
             Arc::clone(self),
@@ -129,6 +181,67 @@ impl Archive {
             }
         }
         Ok(sources)
+    }
+
+    /// Has an instance as a file, which is here as long as it is held.
+    ///
+    /// # Errors
+    /// If that it is fetched cannot be recorded.
+    pub(in crate::imaging) async fn file(
+        self: &Arc<Self>,
+        room: &Arc<Room>,
+        wanted: Wanted,
+    ) -> anyhow::Result<Result<Arc<Kept>, NotGiven>> {
+        let instance = wanted.names.instance.clone();
+        if let Some(kept) = self.keeping.find(&instance) {
+            return Ok(Ok(kept));
+        }
+        let fetched = self.fetch(room, vec![wanted]).await?.pop();
+        let fetched = match fetched {
+            Some(Ok(fetched)) => fetched,
+            Some(Err(not_given)) => return Ok(Err(not_given)),
+            None => anyhow::bail!("an instance that was to be fetched was lost"),
+        };
+        let written = match self.keeping.begin() {
+            Ok(writing) => fetched.into_file(writing).await,
+            Err(error) => Err(error),
+        };
+        Ok(match written {
+            Ok(written) => Ok(self.keeping.keep(&instance, written)),
+            Err(error) => {
+                tracing::error!(%instance, %error, "an archived instance cannot be kept for a while");
+                Err(self.not_given(&Trouble::Failed("it broke off".to_owned())))
+            }
+        })
+    }
+
+    /// Has what instances of one study say; it is recorded.
+    ///
+    /// # Errors
+    /// If it cannot be recorded.
+    pub(in crate::imaging) async fn tell(
+        self: &Arc<Self>,
+        room: &Room,
+        wanted: &[Wanted],
+    ) -> anyhow::Result<Result<Telling, NotGiven>> {
+        let Some(study) = wanted.first().map(|it| it.names.study.clone()) else {
+            anyhow::bail!("of no instance there is nothing to tell");
+        };
+        let there = match self.lists(&study).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Trouble::Gone),
+            Err(trouble) => Err(trouble),
+        };
+        let not_given = there.map_err(|trouble| self.not_given(&trouble));
+        let outcome = match &not_given {
+            Ok(()) => Outcome::Success,
+            Err(not_given) => Outcome::Failure(not_given.reason.clone()),
+        };
+        self.record(room, wanted, &outcome).await?;
+        Ok(not_given.map(|()| Telling {
+            archive: Arc::clone(self),
+            study,
+        }))
     }
 
     /// Records what is fetched or cannot be, for each patient.
