@@ -1,5 +1,6 @@
 //! `hilum.toml`, and what the environment changes in it.
 
+mod collections;
 mod dicom;
 mod environment;
 mod keys;
@@ -120,6 +121,9 @@ impl Config {
         in_folder(&mut self.imaging.store, "file:", folder);
         for path in &mut self.imaging.watch {
             *path = folder.join(&*path);
+        }
+        for collection in &mut self.imaging.collection {
+            collection.resolve(folder);
         }
         in_folder(&mut self.recipient.store, "file:", folder);
     }

@@ -5,6 +5,7 @@
 //! and an imaging centre with a repository and an imaging source. The steps are commands, run in
 //! processes of their own, which know the nodes only by their addresses.
 
+mod centre;
 mod errands;
 mod nodes;
 mod road;
@@ -76,7 +77,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(dir) => dir.clone(),
         None => draw(dir)?,
     };
-    let road = Road::new(&nodes, &images, dir);
+    let road = Road::new(&nodes, &images, arguments.dicom.is_some(), dir);
     let travelled = tokio::select! {
         travelled = road.travel() => Some(travelled),
         // Whoever stops it has seen enough.

@@ -36,6 +36,9 @@ enum Command {
         /// Folders of DICOM files, or single files
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
+        /// How many were sent as JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -87,9 +90,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             echo(&requestor, &peer).await?;
             Ok(say(&format!("{peer} is there"))?)
         }
-        Command::Send { whom, paths } => {
+        Command::Send { whom, paths, json } => {
             let (node, requestor, peer) = whom.open()?;
-            send::run(&node, &requestor, &peer, paths).await
+            send::run(&node, &requestor, &peer, paths, *json).await
         }
     }
 }

@@ -256,6 +256,7 @@ pub(crate) fn imaging_config(
         wanted.settle = Duration::from_secs(seconds.into());
     }
     wanted.watch.clone_from(&config.imaging.watch);
+    wanted.gate = config.gate()?;
     wanted.web_url = config.web_known_as();
     wanted.cors_origins.clone_from(&config.imaging.cors_origins);
     Ok(wanted)

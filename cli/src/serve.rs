@@ -3,6 +3,7 @@
 mod dicom;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,13 +65,7 @@ impl Running {
         let tls = tls.map(|files| iti19::server_config(&files)).transpose();
         let tls = tls.context("[tls]")?;
         let client = client::client(config)?;
-        let mut bound = BTreeMap::new();
-        for (room, address) in config.listeners() {
-            if let std::collections::btree_map::Entry::Vacant(free) = bound.entry(address) {
-                let listener = TcpListener::bind(address).await;
-                free.insert(listener.with_context(|| format!("{room}.listen: {address}"))?);
-            }
-        }
+        let mut bound = bind(config).await?;
         let audit = Audit::open(config.audit()).context("[audit]")?;
         let opened = rooms::open(config, &audit, &client).await?;
         let Opened {
@@ -180,6 +175,18 @@ impl Listeners {
         }
         Ok(finished)
     }
+}
+
+/// Takes every address that is listened on, before anything else is begun.
+async fn bind(config: &Config) -> anyhow::Result<BTreeMap<SocketAddr, TcpListener>> {
+    let mut bound = BTreeMap::new();
+    for (room, address) in config.listeners() {
+        if let Entry::Vacant(free) = bound.entry(address) {
+            let listener = TcpListener::bind(address).await;
+            free.insert(listener.with_context(|| format!("{room}.listen: {address}"))?);
+        }
+    }
+    Ok(bound)
 }
 
 async fn started(audit: &Audit, room: &str) -> anyhow::Result<()> {

@@ -99,7 +99,7 @@ def main(program):
     # Only what came with the package: it would fetch the rest from elsewhere.
     folder = Path(pydicom.__file__).parent / "data"
     files = sorted(str(it) for it in folder.rglob("*") if it.is_file() and it.suffix != ".py")
-    compared, wrong, unread = 0, 0, []
+    compared, wrong, unread = 0, set(), []
     for file, mine in zip(files, ours(program, files)):
         try:
             dataset = pydicom.dcmread(file)
@@ -117,11 +117,13 @@ def main(program):
         if readable(theirs) and not readable(mine):
             differences.append("pydicom does not read it")
         compared += 1
-        wrong += bool(differences)
+        if differences:
+            wrong.add(Path(file).name)
         for difference in differences:
             print(f"{Path(file).name}: {difference}")
     print("\n".join(unread))
-    print(f"{compared} compared, {wrong} different, {len(unread)} not compared")
+    print(f"{compared} compared, {len(wrong)} different, {len(unread)} not compared")
+    return compared, wrong
 
 
 if __name__ == "__main__":

@@ -6,7 +6,10 @@ import traceback
 from pathlib import Path
 
 import dicom_files
+import dicomweb
+import dimse
 import hl7_messages
+import imaging_words
 import media
 import nifti
 import soap_messages
@@ -18,6 +21,9 @@ JUDGES = (
     + hl7_messages.JUDGES
     + media.JUDGES
     + dicom_files.JUDGES
+    + imaging_words.JUDGES
+    + dicomweb.JUDGES
+    + dimse.JUDGES
     + nifti.JUDGES
     + soap_messages.VALIDATIONS
     + hl7_messages.VALIDATIONS

@@ -25,6 +25,9 @@ class Node:
         self.plain = plain
         base = free_ports()
         self.feed_port = base + 5
+        self.dicom_port = base + 10
+        # Where this node finds who asked for storage commitment.
+        self.called_back_port = base + 12
         self.registry = f"https://localhost:{base + 1}/registry"
         self.repository = f"https://localhost:{base + 2}/repository"
         self.imaging = f"https://localhost:{base + 2}/imaging"
@@ -37,6 +40,11 @@ class Node:
             "--patient-authority", PATIENT_AUTHORITY, "--repository-id", REPOSITORY,
             *(["--plain"] if self.plain else []),
         )  # fmt: skip
+        known = f'{{ ae_title = "PYNETDICOM", host = "127.0.0.1", port = {self.called_back_port} }}'
+        file = self.folder / "hilum.toml"
+        lines = file.read_text().splitlines()
+        lines = [f"node = [{known}]" if line.startswith("# node = ") else line for line in lines]
+        file.write_text("\n".join(lines) + "\n")
         with open(self.files / "log", "w") as log:
             self._process = subprocess.Popen(
                 [self.hilum, "serve", "--config", self.folder / "hilum.toml"],

@@ -82,6 +82,7 @@ def main(program):
     for line, names in refused.items():
         print(f"refused: {line}: {', '.join(names)}")
     print(f"{good} right, {wrong} wrong")
+    return good, wrong
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """pydicom, DCMTK and GDCM find the same pixels in what was transcoded.
 
     cargo build -p hilum-dicom --example dicom
-    pip install pydicom numpy pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg pylibjpeg-rle pyjpegls
+    pip install pydicom numpy pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg pylibjpeg-rle pyjpegls \\
+        imagecodecs
     python transcoding.py ../../target/debug/examples/dicom
 
-Images are those that come with pydicom, and what DCMTK and GDCM make of some of them.
+Images are those that come with pydicom, and what DCMTK, GDCM and imagecodecs (HTJ2K) make of some of
+them.
 """
 
 import subprocess
@@ -13,8 +15,10 @@ import tempfile
 import warnings
 from pathlib import Path
 
+import imagecodecs
 import numpy
 import pydicom
+from pydicom.encaps import encapsulate
 from pydicom.pixels import pixel_array
 
 warnings.simplefilter("ignore")
@@ -85,6 +89,9 @@ def sources(folder):
         "SC_rgb_small_odd.dcm",
     ):
         for path in data.rglob(name):
+            made = folder / f"{path.stem}_htj2k"
+            high_throughput(path, made)
+            yield f"{path.name} as HTJ2K", made, pixels(path)
             for encoder, command in ENCODERS.items():
                 made = folder / f"{path.stem} {encoder}".replace(" ", "_")
                 done = subprocess.run([*command, path, made], capture_output=True)
@@ -93,6 +100,18 @@ def sources(folder):
                         yield f"{path.name} by {encoder}", made, pixels(made)
                     except Exception as error:
                         print(f"{path.name} by {encoder}: pydicom: {error!r:.100}")
+
+
+def high_throughput(path, made):
+    """HTJ2K without loss, by OpenJPH."""
+    dataset = pydicom.dcmread(path)
+    frame = imagecodecs.htj2k_encode(pixel_array(dataset, raw=True), reversible=True)
+    dataset.PixelData = encapsulate([frame])
+    dataset["PixelData"].VR = "OB"
+    if dataset.SamplesPerPixel == 3:
+        dataset.PhotometricInterpretation = "YBR_RCT"
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.201"
+    dataset.save_as(made)
 
 
 def judged(path, target, before, lossy):
@@ -145,6 +164,7 @@ def main(program):
             for line, names in refused.items():
                 print(f"  refused: {line}: {', '.join(names)}")
         print(f"{wrong} wrong")
+        return len(known), wrong
 
 
 if __name__ == "__main__":

@@ -77,6 +77,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
             "utc_offset",
             "settle_seconds",
             "watch",
+            "collection",
             "cors_origins",
         ],
     ),
@@ -151,6 +152,15 @@ pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
     ),
 ];
 
+/// Sections of which there may be several, within others.
+const REPEATED: [(&str, &[&str]); 2] = [
+    (
+        "imaging.collection",
+        &["name", "from", "card", "deidentify", "key_file"],
+    ),
+    ("dicom.node", &["ae_title", "host", "port", "tls"]),
+];
+
 /// Refuses keys that mean nothing, by name and with the nearest one that does.
 pub(super) fn check(table: &toml::Table) -> Result<(), ConfigError> {
     for (key, value) in table {
@@ -161,10 +171,28 @@ pub(super) fn check(table: &toml::Table) -> Result<(), ConfigError> {
         let toml::Value::Table(section) = value else {
             return Err(ConfigError(format!("{key}: it is a section, [{key}]")));
         };
-        for name in section.keys() {
-            if !keys.contains(&name.as_str()) {
-                return Err(unknown(&format!("{key}.{name}"), &all()));
+        for (name, value) in section {
+            let name = format!("{key}.{name}");
+            if !keys.contains(&name[key.len() + 1..].as_ref()) {
+                return Err(unknown(&name, &all()));
             }
+            check_repeated(&name, value)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_repeated(name: &str, value: &toml::Value) -> Result<(), ConfigError> {
+    let Some((_, keys)) = REPEATED.iter().find(|(repeated, _)| *repeated == name) else {
+        return Ok(());
+    };
+    let toml::Value::Array(items) = value else {
+        return Err(ConfigError(format!("{name}: it is written [[{name}]]")));
+    };
+    let known: Vec<String> = keys.iter().map(|key| format!("{name}.{key}")).collect();
+    for item in items.iter().filter_map(toml::Value::as_table) {
+        if let Some(key) = item.keys().find(|key| !keys.contains(&key.as_str())) {
+            return Err(unknown(&format!("{name}.{key}"), &known));
         }
     }
     Ok(())

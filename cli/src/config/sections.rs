@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use hilum_dicom::moment::UtcOffset;
 use serde::Deserialize;
 
+use super::collections::CollectionSection;
+
 /// What the members of an affinity domain agreed upon.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct AffinityDomain {
@@ -169,6 +171,9 @@ pub(crate) struct ImagingSection {
     /// Folders from which files are taken.
     #[serde(default)]
     pub(crate) watch: Vec<PathBuf>,
+    /// What is asked of objects at the door.
+    #[serde(default)]
+    pub(crate) collection: Vec<CollectionSection>,
     /// Origins whose scripts may ask in browsers.
     #[serde(default)]
     pub(crate) cors_origins: Vec<String>,

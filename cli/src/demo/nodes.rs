@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use super::centre;
 use crate::init;
 
 /// Where free ports are looked for, and in what steps.
@@ -61,6 +62,7 @@ impl Nodes {
             &["registry", "feed", "recipient"],
             &trusts("registry"),
         )?;
+        centre::prepare(&nodes.centre)?;
         Ok(nodes)
     }
 }
@@ -93,6 +95,6 @@ fn free_port_base() -> anyhow::Result<u16> {
     let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     (FIRST_PORT_BASE..=LAST_PORT_BASE)
         .step_by(STEP)
-        .find(|base| free(base + 1) && free(base + 2))
+        .find(|base| [1, 2, 5, 10].iter().all(|offset| free(base + offset)))
         .context("no free ports were found; name some with --port-base")
 }

@@ -25,11 +25,14 @@ pub(super) struct Road {
     pub(super) centre: PathBuf,
     images: PathBuf,
     pub(super) retrieved: PathBuf,
+    /// Whether the images are the user's own.
+    own_images: bool,
 }
 
 impl Road {
-    pub(super) fn new(nodes: &Nodes, images: &Path, dir: &Path) -> Self {
+    pub(super) fn new(nodes: &Nodes, images: &Path, own_images: bool, dir: &Path) -> Self {
         Self {
+            own_images,
             registry: nodes.registry.clone(),
             centre: nodes.centre.clone(),
             images: images.to_owned(),
@@ -51,6 +54,7 @@ impl Road {
             changed: 0,
             summarised: (0, 0),
             errands: Errands::default(),
+            day: None,
         };
         for study in imported["studies"].as_array().context("no studies")? {
             let journey = self.journey(study, &originals).await?;
@@ -70,6 +74,9 @@ impl Road {
         let fates = again.iter().map(|study| study["fate"].as_str());
         let changed = fates.filter(|fate| !matches!(fate, Some("Unchanged" | "Unsuitable")));
         travelled.changed = changed.count();
+        if !self.own_images {
+            travelled.day = Some(self.day().await?);
+        }
         if let Some(manifest) = travelled.manifest() {
             travelled.errands = self.errands(&manifest, &travelled.patients()).await?;
         }

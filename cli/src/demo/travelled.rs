@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::centre::Day;
 use super::errands::Errands;
 use crate::terminal::Table;
 
@@ -18,6 +19,8 @@ pub(super) struct Travelled {
     /// there are.
     pub(super) summarised: (usize, usize),
     pub(super) errands: Errands,
+    /// What else happened at the imaging centre, unless the images are the user's own.
+    pub(super) day: Option<Day>,
 }
 
 /// What became of one study.
@@ -114,6 +117,9 @@ impl Travelled {
         if self.manifest().is_some() {
             text.push_str(&self.errands.summary());
         }
+        if let Some(day) = &self.day {
+            text.push_str(&day.summary());
+        }
         if self.left_out > 0 {
             text.push_str(&format!(" {} files were left out.", self.left_out));
         }
@@ -140,6 +146,7 @@ impl Travelled {
             failures.push("a summary did not tell of every study".to_owned());
         }
         failures.extend(self.errands.failures());
+        failures.extend(self.day.iter().flat_map(Day::failures));
         if self.records == 0 {
             failures.push("nothing was audited".to_owned());
         }

@@ -9,12 +9,13 @@ use hilum_dicom::scan::files_below;
 use hilum_repository::imaging::dimse::requestor::{ToSend, Wanted, to_send};
 use hilum_repository::imaging::dimse::{Peer, Requestor, RequestorError};
 use indicatif::ProgressBar;
+use serde_json::json;
 use thiserror::Error;
 use xds_schemas::metadata::PatientId;
 
 use crate::client::Node;
 use crate::status::Usage;
-use crate::terminal::{count_bar, say};
+use crate::terminal::{count_bar, say, say_json};
 
 /// Files that are sent on one association: few enough that there are few kinds among them.
 const TOGETHER: usize = 1000;
@@ -32,6 +33,7 @@ pub(super) async fn run(
     requestor: &Requestor,
     peer: &Peer,
     paths: &[PathBuf],
+    json: bool,
 ) -> anyhow::Result<()> {
     let files = listed(paths)?;
     let ledger = node.ledger()?;
@@ -55,7 +57,10 @@ pub(super) async fn run(
         ended?;
     }
     bar.finish_and_clear();
-    say(&format!("{sent} files were sent to {peer}"))?;
+    match json {
+        true => say_json(&json!({ "sent": sent, "files": files.len() }))?,
+        false => say(&format!("{sent} files were sent to {peer}"))?,
+    }
     match files.len() - sent {
         0 => Ok(()),
         unsent => Err(Incomplete(unsent, files.len()).into()),

@@ -15,7 +15,6 @@ pub(super) fn shown(
     window: Option<Window>,
 ) -> Result<Vec<u8>, RenderError> {
     let modality = Modality::of(said, decoded)?;
-    let values = || decoded.values().map(|value| modality.of_stored(value));
     let voi = match window {
         Some(window) => Voi::Window(window),
         None => match Voi::of(said, &modality, decoded)? {
@@ -28,7 +27,13 @@ pub(super) fn shown(
     } else {
         0
     };
-    Ok(values().map(|value| voi.byte(value) ^ inverted).collect())
+    let byte = |bits| voi.byte(modality.of_stored(decoded.value(bits))) ^ inverted;
+    // Where there are more pixels than values, each value is looked up.
+    if decoded.bits_stored <= 16 && decoded.bytes.len() >> decoded.bits_stored > 2 {
+        let table: Vec<u8> = (0..1 << decoded.bits_stored).map(byte).collect();
+        return Ok(decoded.bits().map(|bits| table[bits as usize]).collect());
+    }
+    Ok(decoded.bits().map(byte).collect())
 }
 
 /// From stored values to values of the modality, such as Hounsfield units.

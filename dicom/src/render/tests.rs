@@ -306,6 +306,32 @@ fn sizes_and_pixels_that_are_not_square() {
     assert_eq!(size(checked(10, 20, vec![]), Some(part)), (40, 20));
 }
 
+/// Many pixels are looked up in a table of values, few are not.
+#[test]
+fn a_large_image_has_the_same_grey_as_a_small_one() {
+    let shown = |rows| {
+        let image = Image {
+            rows,
+            columns: 64,
+            allocated: 8,
+            stored: 6,
+            signed: true,
+            ..Image::GREY
+        };
+        let mut elements = image.elements();
+        let pixels = (0..usize::from(rows) * 64).map(|at| at as u8).collect();
+        elements.push((tags::PIXEL_DATA, VR::OB, pixels));
+        elements.extend(window("0", "50", ""));
+        shown(elements, &Appearance::default()).unwrap().bytes
+    };
+    let (small, large) = (shown(2), shown(40));
+    assert_eq!(large[..128], small);
+    assert_eq!(
+        [small[0], small[31], small[32], small[63]],
+        [130, 255, 0, 125]
+    );
+}
+
 #[test]
 fn viewports_that_make_no_sense() {
     for (width, region) in [

@@ -6,7 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::syntax::Syntax;
-use super::{jpeg, jpeg2000, rle};
+use super::{jpeg, jpeg_ls, jpeg2000, rle};
 use crate::pixels::{ImagePixel, Sample};
 
 /// A bit stream that cannot be decoded, or pixels that a codec does not take.
@@ -28,6 +28,7 @@ pub(super) fn decode(
         Syntax::Native(_) | Syntax::Deflated => by_pixel(image, frame),
         Syntax::Rle => rle::decode(image, frame),
         Syntax::JpegLossy | Syntax::JpegLossless => jpeg::decode(image, frame),
+        Syntax::JpegLs => jpeg_ls::decode(image, frame),
         Syntax::Jpeg2000 => jpeg2000::decode(image, frame),
     })?;
     let bits = image.bits_allocated.max(8);
@@ -47,14 +48,23 @@ pub(super) fn decode(
 
 /// Encodes samples by pixel, little endian, as one frame.
 pub(super) fn encode(syntax: Syntax, image: &ImagePixel, bytes: &[u8]) -> Result<Vec<u8>, Broken> {
-    if image.bits_allocated == 1 || image.sample == Sample::Float {
-        return Err(Broken("such pixels are not compressed"));
-    }
+    compressible(syntax, image)?;
     guarded(|| match syntax {
         Syntax::Rle => rle::encode(image, bytes),
         Syntax::JpegLossless => jpeg::lossless::encode(image, bytes),
         _ => Err(Broken("not a way in which we compress")),
     })
+}
+
+/// Whether pixels of this kind are encoded.
+pub(super) fn compressible(syntax: Syntax, image: &ImagePixel) -> Result<(), Broken> {
+    match image.bits_allocated {
+        _ if image.sample == Sample::Float => Err(Broken("floats are not compressed")),
+        1 => Err(Broken("one bit a pixel is not compressed")),
+        8 | 16 => Ok(()),
+        32 if syntax == Syntax::Rle && image.samples <= 3 => Ok(()),
+        _ => Err(Broken("so many bits a pixel are not compressed")),
+    }
 }
 
 /// What panics is broken.

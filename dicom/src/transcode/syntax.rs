@@ -12,6 +12,8 @@ pub(crate) enum Syntax {
     JpegLossy,
     /// Process 14, any predictor; written with the first.
     JpegLossless,
+    /// Lossless and near-lossless.
+    JpegLs,
     /// Part 1 and, for its blocks, part 15 (HTJ2K).
     Jpeg2000,
 }
@@ -41,10 +43,12 @@ pub(crate) const WRITTEN: [(&str, Syntax); 6] = [
 ];
 
 /// Those that are only read.
-const READ: [(&str, Syntax); 8] = [
+const READ: [(&str, Syntax); 10] = [
     ("1.2.840.10008.1.2.4.50", Syntax::JpegLossy),
     ("1.2.840.10008.1.2.4.51", Syntax::JpegLossy),
     ("1.2.840.10008.1.2.4.57", Syntax::JpegLossless),
+    ("1.2.840.10008.1.2.4.80", Syntax::JpegLs),
+    ("1.2.840.10008.1.2.4.81", Syntax::JpegLs),
     ("1.2.840.10008.1.2.4.90", Syntax::Jpeg2000),
     ("1.2.840.10008.1.2.4.91", Syntax::Jpeg2000),
     ("1.2.840.10008.1.2.4.201", Syntax::Jpeg2000),

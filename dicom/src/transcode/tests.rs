@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
 
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
 use proptest::prelude::*;
 
 use super::codec::Broken;
@@ -10,6 +12,7 @@ use super::*;
 use crate::json;
 use crate::made::{self, Image, native, stored};
 use crate::phantoms::{self, Detail};
+use crate::pixels::Sample;
 
 /// Everything that is written.
 fn targets() -> impl Iterator<Item = &'static str> {
@@ -289,6 +292,91 @@ fn streams_that_claim_another_size() {
     );
 }
 
+/// The example of ISO 14495-1 annex H.3: 4 x 4 pixels of 8 bits.
+const JPEG_LS: [u8; 57] = [
+    0xFF, 0xD8, 0xFF, 0xF7, 0x00, 0x0B, 0x08, 0x00, 0x04, 0x00, 0x04, 0x01, 0x01, 0x11, 0x00, 0xFF,
+    0xDA, 0x00, 0x08, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00, 0xC0, 0x00, 0x00, 0x6C, 0x80, 0x20, 0x8E,
+    0x01, 0xC0, 0x00, 0x00, 0x57, 0x40, 0x00, 0x00, 0x6E, 0xE6, 0x00, 0x00, 0x01, 0xBC, 0x18, 0x00,
+    0x00, 0x05, 0xD8, 0x00, 0x00, 0x91, 0x60, 0xFF, 0xD9,
+];
+const FOUR_BY_FOUR: Image = Image {
+    rows: 4,
+    columns: 4,
+    allocated: 8,
+    stored: 8,
+    ..Image::GREY
+};
+
+#[test]
+fn the_example_of_the_jpeg_ls_standard() {
+    let uid = "1.2.840.10008.1.2.4.80";
+    let file = made::encapsulated(uid, FOUR_BY_FOUR.elements(), &[], &[&JPEG_LS]);
+    let wanted = [
+        0, 0, 90, 74, 68, 50, 43, 205, 64, 145, 145, 145, 100, 145, 145, 145,
+    ];
+    assert_eq!(decoded(&file)[0].bytes, wanted);
+}
+
+#[test]
+fn nothing_is_written_of_what_cannot_be_transcoded() {
+    let image = Image {
+        allocated: 1,
+        stored: 1,
+        ..Image::GREY
+    };
+    let bits = native(made::EXPLICIT, image, &[0; 2]);
+    let broken = made::encapsulated(made::RLE, Image::GREY.elements(), &[], &[&[0; 70]]);
+    for (file, to) in [(bits, made::RLE), (broken, made::EXPLICIT)] {
+        let mut out = Vec::new();
+        let refused = transcode(&stored(&file).path, to, &mut out);
+        assert!(matches!(refused, Err(TranscodeError::Codec { .. })));
+        assert!(out.is_empty());
+    }
+}
+
+/// An icon in an item is decoded with the image around it.
+#[test]
+fn images_within_items_are_decoded_too() {
+    let pixels = |image: Image, byte: u8| {
+        let bytes = vec![byte; image.bytes()];
+        let rle = transcoded(&native(made::EXPLICIT, image, &bytes), made::RLE).unwrap();
+        let rle = stored(&rle);
+        let frames = Frames::of(&rle.path, &rle.file).unwrap();
+        frames.read(&rle.path, &rle.file, 1).unwrap()
+    };
+    let icon = Image {
+        rows: 1,
+        columns: 2,
+        allocated: 8,
+        stored: 8,
+        ..Image::GREY
+    };
+    let item = made::encapsulated(made::RLE, icon.elements(), &[], &[&pixels(icon, 9)]);
+    let item = &item[128 + 4 + 8 + 20..];
+    let item = [
+        &[0xFE, 0xFF, 0x00, 0xE0],
+        &(item.len() as u32).to_le_bytes()[..],
+        item,
+    ]
+    .concat();
+    let mut elements = Image::GREY.elements();
+    elements.push((tags::ICON_IMAGE_SEQUENCE, VR::SQ, item));
+    let file = made::encapsulated(made::RLE, elements, &[], &[&pixels(Image::GREY, 3)]);
+    let explicit = stored(&transcoded(&file, made::EXPLICIT).unwrap());
+    let frames = Frames::of(&explicit.path, &explicit.file).unwrap();
+    assert_eq!(
+        frames.read(&explicit.path, &explicit.file, 1).unwrap(),
+        [3; 12]
+    );
+    let item = &explicit.file.data.items(tags::ICON_IMAGE_SEQUENCE)[0];
+    let frames = Frames::within(&explicit.path, &explicit.file, item).unwrap();
+    assert!(!frames.encapsulated());
+    assert_eq!(
+        frames.read(&explicit.path, &explicit.file, 1).unwrap(),
+        [9, 9]
+    );
+}
+
 #[test]
 fn an_image_that_no_file_can_hold() {
     let image = Image {
@@ -366,6 +454,24 @@ proptest! {
             let back = transcoded(&there, made::BIG_ENDIAN).unwrap();
             prop_assert_eq!(decoded(&back), pixels.clone(), "{}", to);
         }
+    }
+
+    #[test]
+    fn tampered_jpeg_ls_is_decoded_or_refused(
+        changes in proptest::collection::vec((4..57_usize, any::<u8>()), 1..8),
+        cut in 10..100_usize,
+    ) {
+        let mut stream = JPEG_LS.to_vec();
+        changes.iter().for_each(|(at, byte)| stream[*at] = *byte);
+        stream.truncate(cut);
+        let image = stored(&native(made::EXPLICIT, FOUR_BY_FOUR, &[0; 16]));
+        let frames = Frames::of(&image.path, &image.file).unwrap();
+        if let Ok((decoded, _)) = codec::decode(Syntax::JpegLs, frames.image(), &stream) {
+            prop_assert_eq!(decoded.len(), 16);
+        }
+        // None of its refusals may come from a panic.
+        let refused = codec::decode(Syntax::JpegLs, frames.image(), &stream).err();
+        prop_assert_ne!(refused, Some(Broken("the codec gave up")));
     }
 
     /// Compressed streams that were tampered with are decoded or refused, and never to another size.

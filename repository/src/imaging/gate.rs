@@ -18,8 +18,8 @@ use hilum_dicom::walk::Part10;
 pub struct Collection {
     /// Its name.
     pub name: String,
-    /// Where its objects come from, as origins are written: `AE CT1`, `folder /data/in`, `DICOMweb`,
-    /// `import`. From everywhere if it is empty.
+    /// Where its objects come from, as origins begin: `CT1` (a sender's AE title), `STOW-RS`,
+    /// `folder /data/in`, `import`. From everywhere if it is empty.
     pub from: Vec<String>,
     /// What it wants of its images. Only objects that the card is about belong to the collection.
     pub card: Option<RuleCard>,
@@ -148,7 +148,11 @@ impl Gate {
 
 impl Collection {
     fn takes_from(&self, origin: &str) -> bool {
-        self.from.is_empty() || self.from.iter().any(|from| from == origin)
+        let is_from = |from: &String| {
+            let rest = origin.strip_prefix(from.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        };
+        self.from.is_empty() || self.from.iter().any(is_from)
     }
 }
 

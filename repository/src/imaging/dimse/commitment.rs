@@ -6,8 +6,9 @@
 //! its file is there when the answer is given. An object in quarantine is not: somebody may discard it,
 //! and until it is released, who made it had better keep it.
 
+mod delivery;
+
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -17,7 +18,7 @@ use dicom_dictionary_std::{tags, uids};
 use hilum_dicom::scan::Place;
 use hilum_dicom::{Uid, walk};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::super::index::Index;
 use super::super::index::commitments::Commitment;
@@ -29,20 +30,14 @@ use super::command::{
 use super::data_set::{self, DataSet};
 use super::provider::{SUCCESS, Serving, Shared};
 
+pub(super) use delivery::run;
+
 /// Bytes of a request: some hundred thousand instances.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 /// A requestor gets its answer on the same association if it does not release it so soon.
 const SHORTLY: Duration = Duration::from_millis(500);
 /// How long the association has to get it through before others may try.
 const ON_THE_ASSOCIATION: i64 = 60_000;
-/// Answers that are looked up at one time, and how long to sleep if nobody rings.
-const TOGETHER: i64 = 16;
-const PAUSE: Duration = Duration::from_secs(5);
-/// The first pause after an answer could not be given; each further one is twice as long.
-const FIRST_PAUSE_MILLISECONDS: i64 = 10_000;
-const LONGEST_PAUSE_MILLISECONDS: i64 = 3_600_000;
-/// Two weeks. Who has not been there for so long has asked again or will.
-const GIVE_UP_MILLISECONDS: i64 = 14 * 24 * 3_600_000;
 
 /// The only action, and the two events (PS3.4 section J.3).
 const REQUEST_STORAGE_COMMITMENT: u16 = 1;
@@ -93,9 +88,8 @@ impl Reports {
         }
         let index = shared.index();
         let put_off = spawn_blocking(move || {
-            let left = left.into_iter();
-            left.map(|number| index.put_off_commitment(number, now(), false))
-                .collect::<anyhow::Result<()>>()
+            let mut left = left.into_iter();
+            left.try_for_each(|number| index.put_off_commitment(number, now(), false))
         });
         match put_off.await.map_err(anyhow::Error::from).flatten() {
             Ok(()) => shared.owed.notify_one(),
@@ -291,74 +285,4 @@ async fn end(shared: &Shared, commitment: &Commitment, answer: &Command) -> anyh
     }
     let (index, number) = (shared.index(), commitment.number);
     spawn_blocking(move || index.end_commitment(number)).await?
-}
-
-/// Answers what could not be answered on the same association, until the provider is gone.
-pub(super) async fn run(shared: Weak<Shared>) {
-    loop {
-        let Some(here) = shared.upgrade() else {
-            return;
-        };
-        match round(&here).await {
-            // There may be more.
-            Ok(answered) if answered > 0 => continue,
-            Ok(_) => {}
-            Err(error) => {
-                let error = format!("{error:#}");
-                tracing::error!(error, "storage commitments cannot be answered");
-            }
-        }
-        let owed = Arc::clone(&here.owed);
-        drop(here);
-        // Whether somebody rings or not: then it is time to look.
-        let _ = timeout(PAUSE, owed.notified()).await;
-    }
-}
-
-/// Answers what is due, and says how many were answered.
-async fn round(shared: &Shared) -> anyhow::Result<usize> {
-    let index = shared.index();
-    let due = spawn_blocking(move || index.due_commitments(now(), TOGETHER)).await??;
-    let mut answered = 0;
-    for commitment in due {
-        let Err(error) = deliver(shared, &commitment).await else {
-            answered += 1;
-            continue;
-        };
-        let (calling, error) = (&commitment.calling, format!("{error:#}"));
-        let (index, number) = (shared.index(), commitment.number);
-        if now() - commitment.asked > GIVE_UP_MILLISECONDS {
-            tracing::error!(calling, error, "a storage commitment is given up");
-            spawn_blocking(move || index.end_commitment(number)).await??;
-            continue;
-        }
-        let attempts = u32::try_from(commitment.attempts).unwrap_or(0).min(20);
-        let pause = (FIRST_PAUSE_MILLISECONDS << attempts).min(LONGEST_PAUSE_MILLISECONDS);
-        tracing::warn!(
-            calling,
-            error,
-            pause,
-            "a storage commitment is not answered yet"
-        );
-        let due = now() + pause;
-        spawn_blocking(move || index.put_off_commitment(number, due, true)).await??;
-    }
-    Ok(answered)
-}
-
-/// Sends a report over a new association, on which we are the provider who calls.
-async fn deliver(shared: &Shared, commitment: &Commitment) -> anyhow::Result<()> {
-    let mut nodes = shared.config.nodes.iter();
-    let peer = nodes.find(|peer| peer.ae_title == commitment.calling);
-    let peer = peer.context("[dicom] has no node of this AE title")?;
-    let mut requested = shared.requestor.as_provider(peer).await?;
-    let index = shared.index();
-    let command = |message_id, syntax| message(index, commitment.clone(), message_id, syntax);
-    let answer = requested.report(command).await?;
-    end(shared, commitment, &answer).await?;
-    // It has the answer.
-    if let Err(error) = requested.release().await {
-        tracing::debug!(%error, "an association did not end in order");
-    }
-    Ok(())
 }

@@ -183,3 +183,86 @@ pub(super) fn taken_by(variables: &[UserVariableItem]) -> u32 {
 pub(super) fn uid(text: &str) -> &str {
     text.trim_matches([' ', '\0'])
 }
+
+#[cfg(test)]
+mod tests {
+    use dicom_ul::pdu::{Pdu, read_pdu, write_pdu};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn request() -> AssociationRQ {
+        let context = |id, class: &str, syntaxes: &[&str]| PresentationContextProposed {
+            id,
+            abstract_syntax: class.to_owned(),
+            transfer_syntaxes: syntaxes.iter().map(|it| (*it).to_owned()).collect(),
+        };
+        let roles = RequestorRoles {
+            scu: true,
+            scp: true,
+        };
+        let class = uids::STORAGE_COMMITMENT_PUSH_MODEL;
+        AssociationRQ {
+            protocol_version: 1,
+            calling_ae_title: "CT1".to_owned(),
+            called_ae_title: "HILUM".to_owned(),
+            application_context_name: APPLICATION_CONTEXT.to_owned(),
+            presentation_contexts: vec![
+                context(1, uids::VERIFICATION, &[uids::IMPLICIT_VR_LITTLE_ENDIAN]),
+                context(3, class, &[uids::EXPLICIT_VR_LITTLE_ENDIAN]),
+                context(
+                    5,
+                    uids::CT_IMAGE_STORAGE,
+                    &[uids::JPEG_LOSSLESS_SV1, uids::IMPLICIT_VR_LITTLE_ENDIAN],
+                ),
+            ],
+            user_variables: vec![
+                UserVariableItem::MaxLength(16384),
+                UserVariableItem::ScuScpRoleSelectionSubItem(class.to_owned(), roles),
+            ],
+        }
+    }
+
+    #[test]
+    fn an_agreement() {
+        let agreement = negotiate(&DimseConfig::new("HILUM"), &request()).unwrap();
+        assert_eq!(agreement.contexts.len(), 3);
+        assert_eq!(
+            agreement.contexts[&5].transfer_syntax,
+            uids::JPEG_LOSSLESS_SV1
+        );
+        assert_eq!(agreement.taken, 16384);
+        let role = UserVariableItem::ScuScpRoleSelectionSubItem(
+            uids::STORAGE_COMMITMENT_PUSH_MODEL.to_owned(),
+            RequestorRoles {
+                scu: true,
+                scp: false,
+            },
+        );
+        assert!(agreement.answer.user_variables.contains(&role));
+    }
+
+    proptest! {
+        /// Requests of which a part was turned into something else.
+        #[test]
+        fn requests_that_were_damaged(
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
+        ) {
+            let mut bytes = Vec::new();
+            write_pdu(&mut bytes, &Pdu::AssociationRQ(request())).unwrap();
+            for (at, value) in changes {
+                // The length is right.
+                let at = 6 + at.index(bytes.len() - 6);
+                bytes[at] = value;
+            }
+            if let Ok(Some(Pdu::AssociationRQ(read))) = read_pdu(&bytes[..], 1 << 18, true)
+                && let Ok(agreement) = negotiate(&DimseConfig::new("HILUM"), &read)
+            {
+                let results = &agreement.answer.presentation_contexts;
+                prop_assert_eq!(results.len(), read.presentation_contexts.len());
+                let mut answer = Vec::new();
+                prop_assert!(write_pdu(&mut answer, &Pdu::AssociationAC(agreement.answer)).is_ok());
+            }
+        }
+    }
+}

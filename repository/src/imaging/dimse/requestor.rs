@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+mod error;
 mod identifier;
 mod operations;
 mod send;
@@ -43,64 +44,15 @@ use super::association::{Agreed, Association};
 use super::negotiation::{APPLICATION_CONTEXT, taken_by, uid, user_variables};
 use super::pdu::{Received, Wire};
 
+use error::{broken, unreachable};
+
+pub use error::RequestorError;
 pub use identifier::{Identifier, Level, Model};
 pub use operations::{Matches, Moved};
 pub use send::{ToSend, to_send};
 
 /// Identifiers of presentation contexts are the odd numbers of a byte.
 const CONTEXTS: usize = 128;
-
-/// Something was not done. The texts say what, in a sentence for people.
-#[derive(Debug, thiserror::Error)]
-pub enum RequestorError {
-    /// There is no connection.
-    #[error("{peer} is not reached: {reason}")]
-    Unreachable {
-        /// Who was called.
-        peer: String,
-        /// Why not.
-        reason: String,
-    },
-    /// The other end wants no association.
-    #[error("{peer} rejects the association: {reason}")]
-    Rejected {
-        /// Who was called.
-        peer: String,
-        /// What it says.
-        reason: String,
-    },
-    /// The other end does not do this, or not in this encoding.
-    #[error("{peer} does not take {what}")]
-    NotAgreed {
-        /// Who was called.
-        peer: String,
-        /// What was proposed.
-        what: String,
-    },
-    /// The other end answers with a status of failure.
-    #[error("{peer} refuses {operation}: status {status:04X}{comment}")]
-    Refused {
-        /// Who was called.
-        peer: String,
-        /// Such as `C-MOVE`.
-        operation: &'static str,
-        /// PS3.7 annex C.
-        status: u16,
-        /// What the other end says of it, after a comma; or nothing.
-        comment: String,
-    },
-    /// The association ended before the answer came, or nothing came in time.
-    #[error("the association with {peer} broke off: {reason}")]
-    Broken {
-        /// Who was called.
-        peer: String,
-        /// What happened.
-        reason: String,
-    },
-    /// What was to be sent cannot be sent.
-    #[error("{0}")]
-    Unsuitable(String),
-}
 
 /// What an association is wanted for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -323,14 +275,4 @@ fn agreed(
         }
     }
     Association::new(wire, contexts, taken_by(&answer.user_variables))
-}
-
-fn unreachable(peer: &Peer, reason: String) -> RequestorError {
-    let peer = peer.to_string();
-    RequestorError::Unreachable { peer, reason }
-}
-
-fn broken(peer: String, error: &anyhow::Error) -> RequestorError {
-    let reason = format!("{error:#}");
-    RequestorError::Broken { peer, reason }
 }

@@ -85,6 +85,16 @@ impl Index {
         })
     }
 
+    /// Everything that an earlier process owed is to be answered now.
+    pub(in crate::imaging) fn all_commitments_due(&self, now: i64) -> anyhow::Result<()> {
+        self.connections.write(|connection| {
+            diesel::update(commitments::table)
+                .set(commitments::due.eq(now))
+                .execute(connection)?;
+            Ok(())
+        })
+    }
+
     /// Commitments that are to be answered now, those that have waited longest first.
     pub(in crate::imaging) fn due_commitments(
         &self,

@@ -11,11 +11,11 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
 /// FULL: what was acknowledged survives a power cut. Commands write beside a node that runs, so
-/// whoever comes second waits.
+/// whoever comes second waits, from the first statement on: the last one who leaves locks it too.
 const SETTINGS: &str = "
+    PRAGMA busy_timeout = 20000;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
-    PRAGMA busy_timeout = 20000;
     PRAGMA cache_size = -8192;
     PRAGMA temp_store = MEMORY;
     PRAGMA mmap_size = 1073741824;

@@ -11,7 +11,8 @@ use super::super::command::{
     MOVE_DESTINATION, WARNING_SUBOPERATIONS,
 };
 use super::super::data_set;
-use super::{Identifier, Model, Requested, RequestorError, broken};
+use super::error::broken;
+use super::{Identifier, Model, Requested, RequestorError};
 
 /// Bytes of one data set that is found.
 const MOST_BYTES: usize = 4 * 1024 * 1024;

@@ -1,37 +1,28 @@
 //! What the database finds is what one would find by looking at everything.
 
-use hilum_dicom::Uid;
-use hilum_dicom::acquisition::Acquired;
 use hilum_dicom::instance::{Patient, SeriesFacts, StudyFacts};
-use hilum_dicom::scan::{Place, Stamp};
+use hilum_dicom::scan::Place;
 use proptest::prelude::*;
+use serde::de::DeserializeOwned;
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::super::Indexed;
 use super::*;
 
-fn uid(text: String) -> Uid {
-    Uid::parse(&text).unwrap()
+/// What is read of the index has what is not written here, too.
+fn made<T: DeserializeOwned>(of: serde_json::Value) -> T {
+    serde_json::from_value(of).unwrap()
 }
 
 fn instance(name: String, number: i64) -> StoredInstance {
-    StoredInstance {
-        sop_instance_uid: uid(name),
-        sop_class_uid: uid(format!("1.2.840.10008.5.1.4.1.1.{}", number % 3)),
-        transfer_syntax_uid: uid("1.2.840.10008.1.2.1".to_owned()),
-        number: (number > 0).then_some(number),
-        place: Place::File {
-            path: "/x".into(),
-            stamp: Stamp {
-                size: 1,
-                modified: 1,
-            },
-        },
-        size: None,
-        measured: None,
-        specimens: Vec::new(),
-        key_objects: None,
-    }
+    made(json!({
+        "sop_instance_uid": name,
+        "sop_class_uid": format!("1.2.840.10008.5.1.4.1.1.{}", number % 3),
+        "transfer_syntax_uid": "1.2.840.10008.1.2.1",
+        "number": (number > 0).then_some(number),
+        "place": Place::Archive("elsewhere".to_owned()),
+    }))
 }
 
 const NAMES: [&str; 6] = [
@@ -55,41 +46,41 @@ fn study(at: usize) -> Study {
     let series = modalities[at % 5]
         .iter()
         .enumerate()
-        .map(|(number, modality)| Series {
-            uid: uid(format!("1.2.{at}.{number}")),
-            facts: SeriesFacts {
-                modality: text(modality),
-                number: i64::try_from(number).ok(),
-                description: text(["Thorax", "Head [1]", ""][at % 3]),
-                body_part: text(["CHEST", ""][at % 2]),
-                ..SeriesFacts::default()
-            },
-            acquired: Acquired::default(),
-            instances: (0..at % 4 + 1)
-                .map(|it| instance(format!("1.2.{at}.{number}.{it}"), it as i64))
-                .collect(),
+        .map(|(number, modality)| {
+            let instances =
+                (0..at % 4 + 1).map(|it| instance(format!("1.2.{at}.{number}.{it}"), it as i64));
+            made(json!({
+                "uid": format!("1.2.{at}.{number}"),
+                "facts": SeriesFacts {
+                    modality: text(modality),
+                    number: i64::try_from(number).ok(),
+                    description: text(["Thorax", "Head [1]", ""][at % 3]),
+                    body_part: text(["CHEST", ""][at % 2]),
+                    ..SeriesFacts::default()
+                },
+                "instances": instances.collect::<Vec<_>>(),
+            }))
         });
-    Study {
-        uid: uid(format!("1.2.{at}")),
-        patient: Patient {
+    let series: Vec<Series> = series.collect();
+    made(json!({
+        "uid": format!("1.2.{at}"),
+        "patient": Patient {
             id: text(["P1", "P2", "p1", "P[1]", ""][at % 5]),
             name: text(NAMES[at % NAMES.len()]),
             birth_date: text(["19700101", "19800229", ""][at % 3]),
             sex: text(["F", "M", ""][at % 3]),
             ..Patient::default()
         },
-        facts: StudyFacts {
+        "facts": StudyFacts {
             date: text(["20260101", "20260215", "", "20251231"][at % 4]),
             time: text(["101500", "10", "235959.9", ""][at % 4]),
             accession_number: text(["A1", "A2", ""][at % 3]),
             institution: text(["Clinic", ""][at % 2]),
             ..StudyFacts::default()
         },
-        accessions: Vec::new(),
-        orders: Vec::new(),
-        series: series.collect(),
-        rejected: Default::default(),
-    }
+        "accessions": [],
+        "series": series,
+    }))
 }
 
 /// An index of so many studies, of which the last is kept back.

@@ -1,0 +1,102 @@
+//! `[[imaging.collection]]`: what the imaging source asks of objects at its door.
+
+use std::path::{Path, PathBuf};
+
+use hilum_dicom::deidentify::{Key, Profile};
+use hilum_dicom::quality::RuleCard;
+use hilum_repository::imaging::gate::{Collection, Deidentification, Gate};
+use serde::Deserialize;
+
+use super::{Config, ConfigError};
+
+/// One collection.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct CollectionSection {
+    name: String,
+    /// Where its objects come from.
+    #[serde(default)]
+    from: Vec<String>,
+    /// The file of its rule card.
+    card: Option<PathBuf>,
+    /// The file of its profile for de-identification.
+    deidentify: Option<PathBuf>,
+    /// The file of the secret from which pseudonyms are made.
+    key_file: Option<PathBuf>,
+}
+
+impl CollectionSection {
+    pub(super) fn resolve(&mut self, folder: &Path) {
+        let files = [&mut self.card, &mut self.deidentify, &mut self.key_file];
+        for file in files.into_iter().flatten() {
+            *file = folder.join(&*file);
+        }
+    }
+
+    fn open(&self) -> Result<Collection, ConfigError> {
+        let said = |key: &str, problem: &dyn std::fmt::Display| {
+            ConfigError(format!(
+                "imaging.collection {}: {key}: {problem}",
+                self.name
+            ))
+        };
+        let read = |key: &str, file: &Path| {
+            std::fs::read(file).map_err(|error| said(key, &format!("{}: {error}", file.display())))
+        };
+        let text = |key: &str, file: &Path| {
+            let text = String::from_utf8(read(key, file)?);
+            text.map_err(|_| said(key, &format!("{} is not UTF-8", file.display())))
+        };
+        let card = match &self.card {
+            Some(file) => {
+                let card = RuleCard::parse(&text("card", file)?);
+                let shown = file.display();
+                Some(card.map_err(|error| said("card", &format!("{shown}: {error}")))?)
+            }
+            None => None,
+        };
+        let deidentify = match (&self.deidentify, &self.key_file) {
+            (Some(profile), Some(secret)) => {
+                let shown = profile.display();
+                let profile = Profile::parse(&text("deidentify", profile)?);
+                let profile =
+                    profile.map_err(|error| said("deidentify", &format!("{shown}: {error}")))?;
+                let key = Key::new(&read("key_file", secret)?);
+                let key = key.map_err(|error| said("key_file", &error))?;
+                Some(Deidentification { profile, key })
+            }
+            (Some(_), None) => {
+                return Err(said(
+                    "key_file",
+                    &"deidentify needs a secret, and there is none",
+                ));
+            }
+            (None, Some(_)) => return Err(said("deidentify", &"there is key_file without it")),
+            (None, None) => None,
+        };
+        Ok(Collection {
+            name: self.name.clone(),
+            from: self.from.clone(),
+            card,
+            deidentify,
+        })
+    }
+}
+
+impl Config {
+    /// The gate of the imaging source. Reads the files of its collections.
+    pub(crate) fn gate(&self) -> Result<Gate, ConfigError> {
+        let collections = self.imaging.collection.iter();
+        let collections: Vec<Collection> = collections
+            .map(CollectionSection::open)
+            .collect::<Result<_, _>>()?;
+        for (number, collection) in collections.iter().enumerate() {
+            let before = &collections[..number];
+            if before.iter().any(|other| other.name == collection.name) {
+                let name = &collection.name;
+                let problem = format!("imaging.collection: there are two of the name {name}");
+                return Err(ConfigError(problem));
+            }
+        }
+        Ok(Gate::new(collections))
+    }
+}
