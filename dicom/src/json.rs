@@ -5,6 +5,7 @@
 //! <https://dicom.nema.org/medical/dicom/current/output/html/part18.html#chapter_F>
 
 mod attributes;
+mod read;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -20,6 +21,7 @@ use super::text::CharacterSet;
 use super::walk::{self, DataSet, Part10, Value};
 
 pub use attributes::Attributes;
+pub use read::{DataSets, JsonError, MAX_DATA_SET};
 
 /// Binary values up to this many bytes are written into the JSON (`InlineBinary`); longer ones get
 /// an address.

@@ -146,7 +146,7 @@ impl Note {
 
     /// As [`read`](Self::read), for a file that was walked. A note that does not say what it rejects
     /// is an error.
-    pub(super) fn of(file: &Part10) -> Result<Option<Self>, InstanceError> {
+    pub fn of(file: &Part10) -> Result<Option<Self>, InstanceError> {
         let Some(selected) = manifest::selected_as(file) else {
             return Ok(None);
         };

@@ -9,6 +9,7 @@
 //! Part 10 of DICOM is the file format, Part 5 section 7 the data set.
 //! <https://dicom.nema.org/medical/dicom/current/output/html/part05.html#chapter_7>
 
+mod beginning;
 mod header;
 
 use std::fs::File;
@@ -21,6 +22,8 @@ use super::bytes::Source;
 
 pub(crate) use header::has_long_form;
 use header::{Encoding, Header};
+
+pub use beginning::{Beginning, beginning};
 
 /// Sequences may be nested this deep; the deepest standard template needs about ten.
 pub const MAX_DEPTH: usize = 64;
@@ -130,6 +133,11 @@ enum Keep<'a> {
 }
 
 impl DataSet {
+    /// Elements in this order.
+    pub(crate) const fn of(elements: Vec<(Tag, VR, Value)>) -> Self {
+        Self(elements)
+    }
+
     /// The elements, in the order of the file.
     pub fn elements(&self) -> impl Iterator<Item = (Tag, VR, &Value)> {
         self.0.iter().map(|(tag, vr, value)| (*tag, *vr, value))
@@ -264,20 +272,7 @@ fn part10(source: Source<'_>, keep: Keep<'_>) -> Result<Part10, WalkError> {
             132,
             "no Transfer Syntax UID in the file meta information",
         ))?;
-    let encoding = match transfer_syntax_uid.as_str() {
-        IMPLICIT_VR_LITTLE_ENDIAN => Encoding {
-            explicit: false,
-            big_endian: false,
-        },
-        EXPLICIT_VR_BIG_ENDIAN => Encoding {
-            explicit: true,
-            big_endian: true,
-        },
-        _ => Encoding {
-            explicit: true,
-            big_endian: false,
-        },
-    };
+    let encoding = Encoding::of(&transfer_syntax_uid);
     let data_offset = walk.source.position();
     if DEFLATED.contains(&transfer_syntax_uid.as_str()) {
         walk.source = walk.source.inflated();

@@ -4,6 +4,7 @@
 //! the source answers (RAD-69). Between the two stands the index, which says where instances are.
 //! Importing and answering may happen in different processes.
 
+pub mod archives;
 mod cache;
 mod concepts;
 pub mod dicomweb;
@@ -28,7 +29,7 @@ pub mod routes;
 mod watch;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -161,6 +162,7 @@ struct Room {
     audit: Audit,
     studies: Cache,
     intake: Intake,
+    archives: OnceLock<archives::Archives>,
 }
 
 impl ImagingSource {
@@ -178,6 +180,7 @@ impl ImagingSource {
             audit,
             studies: Cache::of(index),
             intake,
+            archives: OnceLock::new(),
         };
         Ok(Self {
             room: Arc::new(room),

@@ -4,7 +4,9 @@ use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry, VirtualVr};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::StandardDataDictionary;
 
-use super::{MAX_ELEMENTS, Scope, Walk, WalkError};
+use super::{
+    EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, MAX_ELEMENTS, Scope, Walk, WalkError,
+};
 use crate::bytes::UNDEFINED_LENGTH;
 
 /// How elements are written in this part of the file.
@@ -12,6 +14,16 @@ use crate::bytes::UNDEFINED_LENGTH;
 pub(super) struct Encoding {
     pub(super) explicit: bool,
     pub(super) big_endian: bool,
+}
+
+impl Encoding {
+    /// That of a transfer syntax.
+    pub(super) fn of(transfer_syntax_uid: &str) -> Self {
+        Self {
+            explicit: transfer_syntax_uid != IMPLICIT_VR_LITTLE_ENDIAN,
+            big_endian: transfer_syntax_uid == EXPLICIT_VR_BIG_ENDIAN,
+        }
+    }
 }
 
 /// Tag, value representation and length of an element.

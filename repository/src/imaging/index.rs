@@ -4,6 +4,7 @@
 //! changed in one transaction. A study has a generation, which rises with every change of what is in
 //! it: whoever worked with an older one begins anew, so nothing that arrives meanwhile is lost.
 
+pub(super) mod archived;
 pub(super) mod commitments;
 mod connection;
 pub(super) mod kept_back;
@@ -103,6 +104,11 @@ impl Index {
     /// Where objects lie that were sent here.
     pub(super) fn objects(&self) -> PathBuf {
         self.folder.join("objects")
+    }
+
+    /// Where objects of other archives lie for a while.
+    pub(super) fn fetched(&self) -> PathBuf {
+        self.folder.join("fetched")
     }
 
     /// Whether it can be written.

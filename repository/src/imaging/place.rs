@@ -1,15 +1,78 @@
-//! Whether an instance can be given from where it is.
+//! Where an instance's bytes come from: a file that is here, or an archive beside us.
+//!
+//! Whoever gives instances asks here, so that the same is said of each wherever it is.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use hilum_dicom::Uid;
 use hilum_dicom::scan::{Place, Stamp, StoredInstance};
+use hilum_transport::PartSource;
 
-/// The file of an instance and its length, or why it cannot be given.
+use super::Room;
+use super::archives::{Fetched, Kept, Names, NotGiven, Telling, Wanted};
+
+/// An instance that is to be given, with what an archive needs to know of it.
+#[derive(Debug, Clone)]
+pub(super) struct ToGive {
+    pub(super) study: Uid,
+    pub(super) series: Uid,
+    pub(super) stored: StoredInstance,
+    /// Its patient in the affinity domain, as CX.
+    pub(super) patient: Option<String>,
+    /// Transfer syntaxes in which an archive may give it; any, if there is none. Of files, whoever
+    /// asks has seen to that.
+    pub(super) syntaxes: Arc<[String]>,
+}
+
+/// A file that can be read, as long as this is held.
+#[derive(Debug, Clone)]
+pub(super) enum Here {
+    /// A file of ours.
+    File(PathBuf, u64),
+    /// A file of an archived instance.
+    Kept(Arc<Kept>),
+    /// It is in an archive, and no file is needed of it.
+    Nowhere,
+}
+
+impl Here {
+    /// All of it, to be sent.
+    pub(super) fn source(&self) -> io::Result<PartSource> {
+        Ok(match self {
+            Self::File(path, length) => PartSource::File {
+                path: path.clone(),
+                offset: 0,
+                length: *length,
+            },
+            Self::Kept(kept) => PartSource::Open {
+                file: fs::File::open(kept.path())?,
+                length: kept.length(),
+            },
+            Self::Nowhere => return Err(io::ErrorKind::NotFound.into()),
+        })
+    }
+}
+
+impl std::ops::Deref for Here {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        match self {
+            Self::File(path, _) => path,
+            Self::Kept(kept) => kept.path(),
+            Self::Nowhere => Path::new(""),
+        }
+    }
+}
+
+/// The file of an instance and its length, or why it cannot be given. Nobody waits for archives here.
 pub(super) fn file_of(instance: &StoredInstance) -> Result<(PathBuf, u64), String> {
     let Place::File { path, stamp } = &instance.place else {
-        return Err("it is in an archive that cannot be asked".to_owned());
+        return Err("it is in another archive".to_owned());
     };
     match fs::metadata(path).and_then(|metadata| Stamp::of(&metadata)) {
         Ok(now) if now == *stamp => Ok((path.clone(), stamp.size)),
@@ -22,4 +85,145 @@ pub(super) fn file_of(instance: &StoredInstance) -> Result<(PathBuf, u64), Strin
             Err("its file cannot be read".to_owned())
         }
     }
+}
+
+/// Opens instances for one answer, in this order: where each comes from, or why it cannot be given.
+/// Those of archives are on their way when this returns.
+///
+/// # Errors
+/// If what is fetched cannot be recorded.
+pub(super) async fn open(
+    room: &Arc<Room>,
+    instances: Vec<ToGive>,
+) -> anyhow::Result<Vec<Result<PartSource, NotGiven>>> {
+    let here = Arc::new(instances);
+    let looked = Arc::clone(&here);
+    let files = tokio::task::spawn_blocking(move || -> Vec<_> {
+        let file = |instance: &ToGive| match &instance.stored.place {
+            Place::File { .. } => Some(file_of(&instance.stored)),
+            Place::Archive(_) => None,
+        };
+        looked.iter().map(file).collect()
+    });
+    let files = files.await?;
+    let mut fetched = fetched(room, &here).await?;
+    let sources = files.into_iter().enumerate().map(|(at, file)| match file {
+        Some(file) => file.map_or_else(
+            |reason| {
+                Err(NotGiven {
+                    gone: false,
+                    reason,
+                })
+            },
+            |(path, length)| {
+                Ok(PartSource::File {
+                    path,
+                    offset: 0,
+                    length,
+                })
+            },
+        ),
+        None => fetched.remove(&at).unwrap_or_else(|| {
+            let reason = "it is in an archive that is not configured any more".to_owned();
+            Err(NotGiven {
+                gone: false,
+                reason,
+            })
+        }),
+    });
+    Ok(sources.collect())
+}
+
+/// Has an instance of an archive as a file.
+///
+/// # Errors
+/// If what is fetched cannot be recorded.
+pub(super) async fn bring(
+    room: &Arc<Room>,
+    instance: &ToGive,
+) -> anyhow::Result<Result<Here, NotGiven>> {
+    let Place::Archive(name) = &instance.stored.place else {
+        anyhow::bail!("an instance that is here is to be fetched");
+    };
+    let Some(archive) = room.archives.get().and_then(|all| all.find(name)) else {
+        return Ok(Err(unknown_archive()));
+    };
+    let kept = archive.file(room, instance.wanted()).await?;
+    Ok(kept.map(Here::Kept))
+}
+
+/// Has the archives of these instances, all of one study, tell what they say. Each has said that it has
+/// the study.
+///
+/// # Errors
+/// If what is asked cannot be recorded.
+pub(super) async fn tell(
+    room: &Arc<Room>,
+    instances: &[ToGive],
+) -> anyhow::Result<Result<Vec<Telling>, NotGiven>> {
+    let mut of_archive: BTreeMap<&str, Vec<Wanted>> = BTreeMap::new();
+    for instance in instances {
+        if let Place::Archive(name) = &instance.stored.place {
+            of_archive.entry(name).or_default().push(instance.wanted());
+        }
+    }
+    let mut told = Vec::new();
+    for (name, wanted) in of_archive {
+        let Some(archive) = room.archives.get().and_then(|all| all.find(name)) else {
+            return Ok(Err(unknown_archive()));
+        };
+        match archive.tell(room, &wanted).await? {
+            Ok(telling) => told.push(telling),
+            Err(not_given) => return Ok(Err(not_given)),
+        }
+    }
+    Ok(Ok(told))
+}
+
+fn unknown_archive() -> NotGiven {
+    NotGiven {
+        gone: false,
+        reason: "it is in an archive that is not configured any more".to_owned(),
+    }
+}
+
+impl ToGive {
+    fn wanted(&self) -> Wanted {
+        Wanted {
+            names: Names {
+                study: self.study.clone(),
+                series: self.series.clone(),
+                instance: self.stored.sop_instance_uid.clone(),
+            },
+            sop_class_uid: self.stored.sop_class_uid.clone(),
+            stored_in: self.stored.transfer_syntax_uid.clone(),
+            syntaxes: Arc::clone(&self.syntaxes),
+            patient: self.patient.clone(),
+        }
+    }
+}
+
+/// What comes from archives, by its number among all.
+async fn fetched(
+    room: &Arc<Room>,
+    instances: &[ToGive],
+) -> anyhow::Result<BTreeMap<usize, Result<PartSource, NotGiven>>> {
+    let mut of_archive: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (at, instance) in instances.iter().enumerate() {
+        if let Place::Archive(name) = &instance.stored.place {
+            of_archive.entry(name).or_default().push(at);
+        }
+    }
+    let mut fetched = BTreeMap::new();
+    for (name, numbers) in of_archive {
+        let archive = room.archives.get().and_then(|all| all.find(name));
+        let Some(archive) = archive else {
+            continue;
+        };
+        let wanted = numbers.iter().map(|at| instances[*at].wanted());
+        let sources = archive.fetch(room, wanted.collect()).await?;
+        let sources = sources.into_iter().map(|it| it.map(Fetched::into_source));
+        fetched.extend(numbers.into_iter().zip(sources));
+    }
+    Ok(fetched)
 }

@@ -367,11 +367,15 @@ fn says_it_was_there(error: &RegistryError) -> bool {
     )
 }
 
-/// Whether something of a study was sent here and acknowledged: then it stays, whatever the registry
-/// says. What only lies in folders that were imported is served when it can be found.
+/// Whether something of a study was sent here and acknowledged, or is in an archive beside us: then it
+/// stays, whatever the registry says. What only lies in folders that were imported is served when it
+/// can be found.
 fn was_received(index: &Index, study: &Study) -> bool {
     let objects = index.objects();
-    let is_ours = |place: &Place| place.path().is_some_and(|path| path.starts_with(&objects));
+    let is_ours = |place: &Place| match place {
+        Place::File { path, .. } => path.starts_with(&objects),
+        Place::Archive(_) => true,
+    };
     study.instances().any(|instance| is_ours(&instance.place))
 }
 

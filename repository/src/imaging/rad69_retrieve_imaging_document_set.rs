@@ -1,15 +1,15 @@
 //! RAD-69 Retrieve Imaging Document Set: give instances as they are stored.
 //!
 //! Asked by Imaging Document Consumers and by gateways; answered by the Imaging Document Source.
-//! Instances go from their files to the connection. One that cannot be given does not keep the
-//! others back. Nothing is transcoded: an instance can be given if the consumer reads the transfer
+//! Instances go from their files to the connection, or from the archive in which they are. One that
+//! cannot be given does not keep the others back; one that breaks off in an archive after the answer
+//! has begun breaks the answer off. Nothing is transcoded: an instance can be given if the consumer reads the transfer
 //! syntax in which it is stored.
 //! <https://www.ihe.net/resources/technical_frameworks/#radiology> (RAD TF-2: 4.69)
 
 mod recorded;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use hilum_audit::{Parties, Recorded};
@@ -30,8 +30,9 @@ use xds_schemas::soap::Fault;
 use xds_schemas::xml::{ToXml, Writer};
 
 use super::Room;
+use super::archives::NotGiven;
 use super::cache::Loaded;
-use super::place::file_of;
+use super::place::{self, ToGive};
 use crate::failure;
 use hilum_dicom::Uid;
 use hilum_dicom::scan::StoredInstance;
@@ -46,12 +47,18 @@ pub(super) async fn answer(
     request: RetrieveImagingDocumentSetRequest,
 ) -> Result<Recorded<Reply>, Fault> {
     let here = Arc::clone(room);
-    // Looking up reads files.
-    let found = tokio::task::spawn_blocking(move || Found::of(&here, &request)).await;
-    let found = found.map_err(|error| {
+    // Looking up reads the index.
+    let looked = tokio::task::spawn_blocking(move || looked_up(&here, &request)).await;
+    let lost = |error: &dyn std::fmt::Display| {
         tracing::error!(%error, "looking up instances was lost");
         Fault::receiver("the instances could not be looked up")
-    })?;
+    };
+    let looked = looked.map_err(|error| lost(&error))?;
+    let found = looked.iter().filter_map(|it| it.found.as_ref().ok());
+    let found = found.cloned().collect();
+    let opened = place::open(room, found).await;
+    let opened = opened.map_err(|error| lost(&format!("{error:#}")))?;
+    let found = Found::of(room, looked, opened);
     let parties = Parties::answered(caller, endpoint);
     let event = found
         .told
@@ -70,7 +77,8 @@ struct Found {
 }
 
 impl Found {
-    fn of(room: &Room, request: &RetrieveImagingDocumentSetRequest) -> Self {
+    /// `opened` are those that were found, in their order.
+    fn of(room: &Room, looked: Vec<Looked>, opened: Vec<Result<PartSource, NotGiven>>) -> Self {
         let mut found = Self {
             response: RetrieveDocumentSetResponse {
                 registry_response: RegistryResponse::success(Vec::new()),
@@ -79,22 +87,28 @@ impl Found {
             parts: Vec::new(),
             told: Told::of(room),
         };
-        let mut looking = Looking {
-            room,
-            transfer_syntaxes: &request.transfer_syntax_uids,
-            studies: HashMap::new(),
-        };
-        for (study, series, asked) in request.instances() {
-            let instance = looking.instance(study, series, asked);
-            let patient = looking.patient(study);
-            match instance {
-                Ok((instance, path, length)) => {
-                    let class = instance.sop_class_uid.as_str();
-                    found.told.given(patient, study, asked, class);
-                    found.give(asked, path, length);
+        let mut opened = opened.into_iter();
+        for looked in looked {
+            let Looked {
+                study,
+                asked,
+                patient,
+                place,
+                found: instance,
+            } = looked;
+            let given = instance.and_then(|instance| match opened.next() {
+                Some(Ok(source)) => Ok((instance, source)),
+                Some(Err(not_given)) => Err(refused(&not_given, &place)),
+                None => Err(refuse(format!("{place}: it was lost"))),
+            });
+            match given {
+                Ok((instance, source)) => {
+                    let class = instance.stored.sop_class_uid.as_str();
+                    found.told.given(patient, &study, &asked, class);
+                    found.give(&asked, source);
                 }
                 Err(error) => {
-                    found.told.missing(patient, study, asked);
+                    found.told.missing(patient, &study, &asked);
                     let at = error.at(asked.document_unique_id.as_str());
                     found.response.registry_response.errors.push(at);
                 }
@@ -111,7 +125,7 @@ impl Found {
         found
     }
 
-    fn give(&mut self, asked: &DocumentRequest, path: PathBuf, length: u64) {
+    fn give(&mut self, asked: &DocumentRequest, source: PartSource) {
         let content_id = format!("instance-{}@hilum", self.parts.len() + 1);
         self.response.documents.push(DocumentResponse {
             home_community_id: asked.home_community_id.clone(),
@@ -125,19 +139,46 @@ impl Found {
         self.parts.push(Part {
             content_id,
             content_type: MIME_TYPE.to_owned(),
-            source: PartSource::File {
-                path,
-                offset: 0,
-                length,
-            },
+            source,
         });
     }
+}
+
+/// An instance that was asked for, and what the index knows of it.
+struct Looked {
+    /// Its study, as it was asked for.
+    study: String,
+    asked: DocumentRequest,
+    patient: Option<String>,
+    /// Study, series and instance as they were asked for, for error texts.
+    place: String,
+    found: Result<ToGive, RegistryError>,
+}
+
+fn looked_up(room: &Room, request: &RetrieveImagingDocumentSetRequest) -> Vec<Looked> {
+    let mut looking = Looking {
+        room,
+        transfer_syntaxes: request.transfer_syntax_uids.clone().into(),
+        studies: HashMap::new(),
+    };
+    let mut all = Vec::new();
+    for (study, series, asked) in request.instances() {
+        let found = looking.instance(study, series, asked);
+        all.push(Looked {
+            study: study.to_owned(),
+            asked: asked.clone(),
+            patient: looking.patient(study),
+            place: format!("{study}:{series}:{}", asked.document_unique_id),
+            found,
+        });
+    }
+    all
 }
 
 /// What one request needs while its instances are looked up.
 struct Looking<'a> {
     room: &'a Room,
-    transfer_syntaxes: &'a [String],
+    transfer_syntaxes: Arc<[String]>,
     /// By Study Instance UID as it was asked for: the study, if it is here.
     studies: HashMap<&'a str, Result<Option<Arc<Loaded>>, RegistryError>>,
 }
@@ -150,7 +191,7 @@ impl<'a> Looking<'a> {
         study: &'a str,
         series: &str,
         asked: &DocumentRequest,
-    ) -> Result<(StoredInstance, PathBuf, u64), RegistryError> {
+    ) -> Result<ToGive, RegistryError> {
         let here = &self.room.config.repository_unique_id;
         let sop = asked.document_unique_id.as_str();
         if asked.repository_unique_id != *here {
@@ -166,9 +207,9 @@ impl<'a> Looking<'a> {
         if study.is_empty() || series.is_empty() {
             let context =
                 format!("{study}:{series}:{sop}: Study and Series Instance UID are needed");
-            return Err(refused(context));
+            return Err(refuse(context));
         }
-        let syntaxes = self.transfer_syntaxes;
+        let syntaxes = Arc::clone(&self.transfer_syntaxes);
         let nothing = || {
             let context = format!("{study}:{series}:{sop}: there is no such instance here");
             RegistryError::error(ErrorCode::DocumentUniqueIdError, context)
@@ -179,9 +220,15 @@ impl<'a> Looking<'a> {
         if of_series.uid.as_str() != series {
             return Err(nothing());
         }
-        let (path, length) = can_be_given(instance, syntaxes)
-            .map_err(|problem| refused(format!("{study}:{series}:{sop}: {problem}")))?;
-        Ok((instance.clone(), path, length))
+        is_readable(instance, &syntaxes)
+            .map_err(|problem| refuse(format!("{study}:{series}:{sop}: {problem}")))?;
+        Ok(ToGive {
+            study: loaded.indexed.study.uid.clone(),
+            series: of_series.uid.clone(),
+            stored: instance.clone(),
+            patient: loaded.indexed.patient_id.clone(),
+            syntaxes: Arc::clone(&self.transfer_syntaxes),
+        })
     }
 
     /// The patient of a study that was looked up, as CX.
@@ -203,8 +250,8 @@ impl<'a> Looking<'a> {
     }
 }
 
-/// The file of an instance and its length.
-fn can_be_given(instance: &StoredInstance, syntaxes: &[String]) -> Result<(PathBuf, u64), String> {
+/// Whether an instance is stored in a transfer syntax that the request names.
+fn is_readable(instance: &StoredInstance, syntaxes: &[String]) -> Result<(), String> {
     let stored = instance.transfer_syntax_uid.as_str();
     if syntaxes.is_empty() {
         return Err("the request names no transfer syntax".to_owned());
@@ -214,9 +261,18 @@ fn can_be_given(instance: &StoredInstance, syntaxes: &[String]) -> Result<(PathB
             "it is stored in transfer syntax {stored}, which the request does not name"
         ));
     }
-    file_of(instance)
+    Ok(())
 }
 
-fn refused(context: String) -> RegistryError {
+/// What an archive says it does not have is not there; the rest is trouble.
+fn refused(not_given: &NotGiven, place: &str) -> RegistryError {
+    let context = format!("{place}: {}", not_given.reason);
+    match not_given.gone {
+        true => RegistryError::error(ErrorCode::DocumentUniqueIdError, context),
+        false => refuse(context),
+    }
+}
+
+fn refuse(context: String) -> RegistryError {
     RegistryError::error(ErrorCode::RepositoryError, context)
 }

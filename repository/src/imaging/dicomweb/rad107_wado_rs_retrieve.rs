@@ -7,6 +7,7 @@
 
 mod bulkdata;
 mod conversion;
+mod elsewhere;
 mod frames;
 mod instances;
 mod metadata;
@@ -15,14 +16,13 @@ mod representation;
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hilum_audit::{Event, ImagesRetrieved, Outcome, Parties, Recorded, Study};
 use hilum_dicom::Uid;
-use hilum_dicom::scan::StoredInstance;
+use hilum_dicom::scan::{Place, StoredInstance};
 use hilum_transport::{PartSource, Reply, Stream};
 
 use super::asked::Asked;
@@ -32,9 +32,10 @@ use super::refused::Refused;
 use crate::imaging::Room;
 use crate::imaging::cache::Loaded;
 use crate::imaging::document_entry::patient_id;
-use crate::imaging::place::file_of;
+use crate::imaging::place::{Here, ToGive, file_of};
 
 pub(super) use conversion::given_in;
+pub(super) use elsewhere::{Need, fetch};
 pub(super) use instances::source;
 pub(super) use rendered::{Rendering, render};
 pub(super) use representation::EXPLICIT;
@@ -46,21 +47,41 @@ pub(super) async fn answer(
     target: Target,
     what: What,
 ) -> Result<Recorded<Reply>, Refused> {
-    let parties = asked.parties.clone();
-    let (here, of) = (Arc::clone(room), target.study.clone());
-    // Looking up reads files.
-    let given = tokio::task::spawn_blocking(move || {
-        let found = Found::of(&here, &target)?;
-        match what {
-            What::Dicom => instances::give(&asked, found),
-            What::Metadata => metadata::give(&asked, found),
-            What::Bulkdata(place) => bulkdata::give(&asked, found, &place),
-            What::Frames(numbers) => frames::give(&asked, found, &numbers),
-            What::Rendered(numbers) => rendered::give(&asked, found, &numbers),
-            What::Thumbnail(numbers) => rendered::give_thumbnail(&asked, found, &numbers),
+    let (parties, of) = (asked.parties.clone(), target.study.clone());
+    let given = give(room, asked, target, what).await;
+    record(room, ImagesRetrieved::WadoRs, &parties, &of, given).await
+}
+
+async fn give(
+    room: &Arc<Room>,
+    asked: Asked,
+    target: Target,
+    what: What,
+) -> Result<Given, Refused> {
+    let mut found = look_up(room, target).await?;
+    if !found.elsewhere.is_empty() {
+        if matches!(what, What::Metadata) {
+            return metadata::give_with_archives(room, asked, found).await;
         }
+        let needs = elsewhere::needs(&asked, &found, &what)?;
+        fetch(room, &mut found, &needs).await?;
+    }
+    // Giving reads files.
+    let given = tokio::task::spawn_blocking(move || match what {
+        What::Dicom => instances::give(&asked, found),
+        What::Metadata => metadata::give(&asked, found),
+        What::Bulkdata(place) => bulkdata::give(&asked, found, &place),
+        What::Frames(numbers) => frames::give(&asked, found, &numbers),
+        What::Rendered(numbers) => rendered::give(&asked, found, &numbers),
+        What::Thumbnail(numbers) => rendered::give_thumbnail(&asked, found, &numbers),
     });
-    record(room, ImagesRetrieved::WadoRs, &parties, &of, given.await?).await
+    given.await?
+}
+
+/// Looks up what is asked for.
+pub(super) async fn look_up(room: &Arc<Room>, target: Target) -> Result<Found, Refused> {
+    let here = Arc::clone(room);
+    tokio::task::spawn_blocking(move || Found::of(&here, &target)).await?
 }
 
 /// Records what is given, or that it is not there.
@@ -92,7 +113,7 @@ pub(super) async fn record(
             let event = Event::images_retrieved(transaction, parties, patient, &studies, &outcome);
             Ok(room.audit.record(event, given.reply).await?)
         }
-        Err(refused) if matches!(refused.status, 404 | 410) => {
+        Err(refused) if matches!(refused.status, 404 | 410 | 502) => {
             let studies = [of_study(BTreeMap::new())];
             let outcome = Outcome::Failure(refused.reason.clone());
             let event = Event::images_retrieved(transaction, parties, None, &studies, &outcome);
@@ -139,6 +160,8 @@ impl Given {
 pub(super) struct Found {
     loaded: Arc<Loaded>,
     pub(super) instances: Vec<Instance>,
+    /// Those that are in archives.
+    pub(super) elsewhere: Vec<ToGive>,
     /// Whose they are, as CX.
     patient: Option<String>,
     /// How many there should be.
@@ -153,9 +176,13 @@ pub(super) struct Instance {
     pub(super) stored: StoredInstance,
     pub(super) series: Uid,
     pub(super) study: Uid,
-    pub(super) path: PathBuf,
-    pub(super) length: u64,
+    pub(super) path: Here,
+    /// It passes through: once.
+    passing: Option<Passing>,
 }
+
+/// Where something comes from that is given once.
+type Passing = Arc<Mutex<Option<PartSource>>>;
 
 impl Instance {
     /// Where it can be had.
@@ -187,6 +214,7 @@ impl Found {
             loaded: Arc::clone(&loaded),
             patient,
             instances: Vec::new(),
+            elsewhere: Vec::new(),
             wanted: 0,
             problem: None,
         };
@@ -207,20 +235,32 @@ impl Found {
         }
         match (found.wanted, found.instances.is_empty()) {
             (0, _) => Err(nothing()),
-            (_, true) => Err(Refused::new(404, found.problem.unwrap_or_default())),
+            (_, true) if found.elsewhere.is_empty() => {
+                Err(Refused::new(404, found.problem.unwrap_or_default()))
+            }
             _ => Ok(found),
         }
     }
 
     fn add(&mut self, series: &Uid, instance: &StoredInstance) {
         self.wanted += 1;
+        let study = self.loaded.indexed.study.uid.clone();
+        if matches!(instance.place, Place::Archive(_)) {
+            return self.elsewhere.push(ToGive {
+                study,
+                series: series.clone(),
+                stored: instance.clone(),
+                patient: self.patient.clone(),
+                syntaxes: [].into(),
+            });
+        }
         match file_of(instance) {
             Ok((path, length)) => self.instances.push(Instance {
                 stored: instance.clone(),
                 series: series.clone(),
-                study: self.loaded.indexed.study.uid.clone(),
-                path,
-                length,
+                study,
+                path: Here::File(path, length),
+                passing: None,
             }),
             Err(problem) => self.problem = Some(problem),
         }

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use hilum_audit::{ImagesRetrieved, Recorded};
 use hilum_dicom::Uid;
+use hilum_dicom::scan::StoredInstance;
 use hilum_transport::Reply;
 use hilum_transport::rest::Accept;
 
 use super::asked::Asked;
 use super::path::Target;
-use super::rad107::{self, EXPLICIT, Found, Given, Rendering};
+use super::rad107::{self, EXPLICIT, Found, Given, Need, Rendering};
 use super::refused::Refused;
 use crate::imaging::Room;
 
@@ -34,18 +35,40 @@ pub(super) async fn answer(room: &Arc<Room>, asked: Asked) -> Result<Recorded<Re
         instance: Some(uid("objectUID")?),
     };
     let parties = asked.parties.clone();
-    let (here, of) = (Arc::clone(room), target.study.clone());
-    let given = tokio::task::spawn_blocking(move || give(&here, &asked, &target));
-    rad107::record(room, ImagesRetrieved::Wado, &parties, &of, given.await?).await
+    let of = target.study.clone();
+    let given = give(room, asked, target).await;
+    rad107::record(room, ImagesRetrieved::Wado, &parties, &of, given).await
 }
 
-fn give(room: &Room, asked: &Asked, target: &Target) -> Result<Given, Refused> {
-    let found = Found::of(room, target)?;
+async fn give(room: &Arc<Room>, asked: Asked, target: Target) -> Result<Given, Refused> {
+    let mut found = rad107::look_up(room, target).await?;
+    let media = media(&asked, &found)?;
+    let need = |instance: &StoredInstance| {
+        let stored = instance.transfer_syntax_uid.as_str();
+        match media == DICOM && given_in(&asked, stored) == stored {
+            true => Need::Stream,
+            false => Need::File,
+        }
+    };
+    let needs: Vec<Need> = found.elsewhere.iter().map(|it| need(&it.stored)).collect();
+    rad107::fetch(room, &mut found, &needs).await?;
+    // Giving reads files.
+    let given = tokio::task::spawn_blocking(move || match media {
+        DICOM => dicom(&asked, found),
+        media => image(&asked, found, media),
+    });
+    given.await?
+}
+
+/// What it is given as.
+fn media(asked: &Asked, found: &Found) -> Result<&'static str, Refused> {
     let wanted = match asked.parameter("contentType") {
         Some(list) => Accept::parse(list),
         None => asked.accept.clone(),
     };
-    let is_image = found.instances.iter().any(|it| it.stored.size.is_some());
+    let here = found.instances.iter().map(|it| &it.stored);
+    let mut all = here.chain(found.elsewhere.iter().map(|it| &it.stored));
+    let is_image = all.any(|it| it.size.is_some());
     // Images are given as images unless somebody wants them otherwise (9.1.2.2).
     let by_default = match is_image {
         true => "image/jpeg",
@@ -55,14 +78,18 @@ fn give(room: &Room, asked: &Asked, target: &Target) -> Result<Given, Refused> {
         let known = [by_default, "image/jpeg", "image/png", DICOM];
         known.into_iter().find(|media| range.takes(media))
     });
-    match media {
-        Some(DICOM) => dicom(asked, found),
-        Some(media) => image(asked, found, media),
-        None => Err(Refused::new(
+    media.ok_or_else(|| {
+        Refused::new(
             406,
             "contentType: application/dicom, image/jpeg and image/png can be given",
-        )),
-    }
+        )
+    })
+}
+
+/// In which transfer syntax an instance is given that is stored so.
+fn given_in(asked: &Asked, stored: &str) -> String {
+    let wanted = asked.parameter("transferSyntax").unwrap_or(EXPLICIT);
+    rad107::given_in(stored, wanted)
 }
 
 /// The instance, in the transfer syntax that is named or, if that cannot be, in Explicit VR Little
@@ -73,8 +100,7 @@ fn dicom(asked: &Asked, found: Found) -> Result<Given, Refused> {
     }
     let instance = found.one()?;
     let stored = instance.stored.transfer_syntax_uid.to_string();
-    let wanted = asked.parameter("transferSyntax").unwrap_or(EXPLICIT);
-    let syntax = rad107::given_in(&stored, wanted);
+    let syntax = given_in(asked, &stored);
     let source = rad107::source(instance, &syntax);
     let reply = Reply::content(200, DICOM, source);
     Ok(Given::of(&found, &found.instances, reply))

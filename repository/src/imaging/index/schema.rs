@@ -85,6 +85,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    archived (number) {
+        number -> BigInt,
+        archive -> Text,
+        uid -> Text,
+        series_count -> Nullable<BigInt>,
+        instance_count -> Nullable<BigInt>,
+        missed -> Integer,
+        trouble -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(series -> studies (study));
 diesel::joinable!(instances -> series (series));
-diesel::allow_tables_to_appear_in_same_query!(studies, series, instances, quarantined);
+diesel::allow_tables_to_appear_in_same_query!(studies, series, instances, quarantined, archived);

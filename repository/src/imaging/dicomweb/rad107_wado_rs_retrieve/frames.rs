@@ -1,7 +1,6 @@
 //! Pixels of single frames, decoded or as they are stored (PS3.18 10.4.1.1.6).
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use hilum_dicom::frames::{FrameError, Frames};
@@ -13,6 +12,7 @@ use super::super::refused::Refused;
 use super::conversion;
 use super::representation::{EXPLICIT, Forms, Frame};
 use super::{Found, Given, Instance};
+use crate::imaging::place::Here;
 
 /// Gives frames of one instance; all if no number is named.
 pub(super) fn give(asked: &Asked, found: Found, numbers: &[u32]) -> Result<Given, Refused> {
@@ -48,7 +48,7 @@ pub(super) fn give(asked: &Asked, found: Found, numbers: &[u32]) -> Result<Given
 
 /// An image whose frames are read when their turn comes.
 pub(super) struct Image {
-    pub(super) path: PathBuf,
+    pub(super) path: Here,
     pub(super) file: Part10,
     pub(super) frames: Frames,
 }

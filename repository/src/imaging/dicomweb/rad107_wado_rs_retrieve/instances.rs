@@ -1,6 +1,8 @@
 //! The instances themselves, as files of DICOM.
 
-use hilum_transport::{PartSource, RelatedPart, Reply};
+use std::sync::PoisonError;
+
+use hilum_transport::{PartSource, RelatedPart, Reply, Stream};
 
 use super::super::asked::Asked;
 use super::super::refused::Refused;
@@ -57,12 +59,17 @@ pub(in crate::imaging::dicomweb) fn source(
     instance: &Instance,
     transfer_syntax: &str,
 ) -> PartSource {
-    if instance.stored.transfer_syntax_uid.as_str() == transfer_syntax {
-        return PartSource::File {
-            path: instance.path.clone(),
-            offset: 0,
-            length: instance.length,
-        };
+    if let Some(passing) = &instance.passing {
+        let mut passing = passing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(source) = passing.take() {
+            return source;
+        }
     }
-    conversion::converted(instance, transfer_syntax)
+    if instance.stored.transfer_syntax_uid.as_str() != transfer_syntax {
+        return conversion::converted(instance, transfer_syntax);
+    }
+    instance.path.source().unwrap_or_else(|error| {
+        // It breaks off, because that it comes has been promised.
+        PartSource::Stream(Stream::written(None, |_| Err(error)))
+    })
 }

@@ -1,0 +1,396 @@
+//! Studies that stay in other archives: what those have, beside what is here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context;
+use diesel::prelude::*;
+use hilum_dicom::Uid;
+use hilum_dicom::scan::{Place, Series, Study};
+
+use super::schema::{archived, studies};
+use super::work::Settling;
+use super::{Index, rows};
+
+/// How many series and instances an archive counts in a study, as far as it says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::imaging) struct Counts {
+    pub(in crate::imaging) series: Option<i64>,
+    pub(in crate::imaging) instances: Option<i64>,
+}
+
+/// What is known of an archive's study.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::imaging) struct Seen {
+    /// As the archive counted when it was read last.
+    pub(in crate::imaging) counts: Counts,
+    /// In how many looks at everything it was missing.
+    pub(in crate::imaging) missed: i32,
+    /// Whether it could not be read as it should.
+    pub(in crate::imaging) troubled: bool,
+    /// Study Date.
+    pub(in crate::imaging) date: Option<String>,
+}
+
+/// A study as it was read from its archive.
+#[derive(Debug)]
+pub(in crate::imaging) struct Reading<'a> {
+    /// The archive's name.
+    pub(in crate::imaging) archive: &'a str,
+    /// What it has of the study; every instance has its place in this archive.
+    pub(in crate::imaging) study: Study,
+    /// What it counts.
+    pub(in crate::imaging) counts: Counts,
+    /// Why this may not be all that it has. Then nothing is taken away.
+    pub(in crate::imaging) incomplete: Option<String>,
+}
+
+/// What became of a study that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::imaging) enum Entered {
+    /// Nothing of it has changed.
+    Same,
+    /// The index says something else now.
+    Changed,
+    /// It cannot be joined with what is here.
+    Unfit(&'static str),
+}
+
+impl Index {
+    /// What is known of an archive's studies.
+    pub(in crate::imaging) fn archived(
+        &self,
+        archive: &str,
+    ) -> anyhow::Result<BTreeMap<Uid, Seen>> {
+        type Row = (
+            String,
+            Option<i64>,
+            Option<i64>,
+            i32,
+            Option<String>,
+            Option<String>,
+        );
+        let rows: Vec<Row> = self.connections.read(|connection| {
+            let of_archive = archived::table
+                .left_join(studies::table.on(studies::uid.eq(archived::uid)))
+                .filter(archived::archive.eq(archive))
+                .select((
+                    archived::uid,
+                    archived::series_count,
+                    archived::instance_count,
+                    archived::missed,
+                    archived::trouble,
+                    studies::study_date.nullable(),
+                ));
+            Ok(of_archive.load(connection)?)
+        })?;
+        let seen = |(uid, series, instances, missed, trouble, date): Row| {
+            let counts = Counts { series, instances };
+            let troubled = trouble.is_some();
+            let seen = Seen {
+                counts,
+                missed,
+                troubled,
+                date: date.filter(|it| it.len() == 8),
+            };
+            Ok((Uid::parse(&uid)?, seen))
+        };
+        rows.into_iter().map(seen).collect()
+    }
+
+    /// Enters a study as its archive has it. What is here in files stays as it is.
+    pub(in crate::imaging) fn enter_archived(
+        &self,
+        reading: Reading<'_>,
+        settling: Settling,
+    ) -> anyhow::Result<Entered> {
+        self.connections.write(|connection| {
+            let uid = reading.study.uid.clone();
+            let (archive, counts) = (reading.archive, reading.counts);
+            let trouble = reading.incomplete.clone();
+            let known = super::read(connection, &uid)?;
+            let before = known.map(|known| known.study);
+            let study = match joined(connection, before.as_ref(), reading)? {
+                Ok(study) => study,
+                Err(problem) => {
+                    saw(connection, (archive, &uid), counts, Some(problem))?;
+                    return Ok(Entered::Unfit(problem));
+                }
+            };
+            saw(connection, (archive, &uid), counts, trouble.as_deref())?;
+            if before.as_ref() == Some(&study) {
+                return Ok(Entered::Same);
+            }
+            if before.is_none() && study.series.is_empty() {
+                return Ok(Entered::Same);
+            }
+            save(connection, before.is_some(), &study, settling)?;
+            Ok(Entered::Changed)
+        })
+    }
+
+    /// Takes an archive's instances out of a study, which is not there any more.
+    pub(in crate::imaging) fn forget_archived(
+        &self,
+        archive: &str,
+        uid: &Uid,
+        settling: Settling,
+    ) -> anyhow::Result<()> {
+        self.connections.write(|connection| {
+            diesel::delete(archived::table)
+                .filter(archived::archive.eq(archive))
+                .filter(archived::uid.eq(uid.as_str()))
+                .execute(connection)?;
+            let Some(known) = super::read(connection, uid)? else {
+                return Ok(());
+            };
+            let mut study = known.study.clone();
+            take_out(&mut study, archive, &BTreeSet::new());
+            if study != known.study {
+                save(connection, true, &study, settling)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// A look at everything has not shown this study; says how often that happened in a row.
+    pub(in crate::imaging) fn missed_archived(
+        &self,
+        archive: &str,
+        uid: &Uid,
+    ) -> anyhow::Result<i32> {
+        self.connections.write(|connection| {
+            let row = archived::table
+                .filter(archived::archive.eq(archive))
+                .filter(archived::uid.eq(uid.as_str()));
+            let missed = diesel::update(row)
+                .set(archived::missed.eq(archived::missed + 1))
+                .returning(archived::missed)
+                .get_result(connection)
+                .optional()?;
+            Ok(missed.unwrap_or(0))
+        })
+    }
+
+    /// A look has shown these studies, which had been missing.
+    pub(in crate::imaging) fn found_archived(
+        &self,
+        archive: &str,
+        uids: &[&Uid],
+    ) -> anyhow::Result<()> {
+        self.connections.write(|connection| {
+            for uid in uids {
+                let row = archived::table
+                    .filter(archived::archive.eq(archive))
+                    .filter(archived::uid.eq(uid.as_str()));
+                diesel::update(row)
+                    .set(archived::missed.eq(0))
+                    .execute(connection)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// An instance turned out to be stored in another transfer syntax than the index says.
+    pub(in crate::imaging) fn correct_syntax(
+        &self,
+        study: &Uid,
+        sop_instance_uid: &Uid,
+        transfer_syntax_uid: &Uid,
+    ) -> anyhow::Result<()> {
+        self.connections.write(|connection| {
+            let Some(mut known) = super::read(connection, study)? else {
+                return Ok(());
+            };
+            let mut all = known.study.series.iter_mut();
+            let instance = all.find_map(|series| {
+                let mut instances = series.instances.iter_mut();
+                instances.find(|it| it.sop_instance_uid == *sop_instance_uid)
+            });
+            let Some(instance) = instance else {
+                return Ok(());
+            };
+            instance.transfer_syntax_uid = transfer_syntax_uid.clone();
+            let number = number(connection, study)?;
+            rows::save(connection, number, &known.study)?;
+            // Whoever has it in memory reads it again.
+            diesel::update(studies::table.find(number))
+                .set(studies::generation.eq(studies::generation + 1))
+                .execute(connection)?;
+            Ok(())
+        })
+    }
+}
+
+/// Writes down what an archive counts in a study.
+fn saw(
+    connection: &mut SqliteConnection,
+    (archive, uid): (&str, &Uid),
+    counts: Counts,
+    trouble: Option<&str>,
+) -> anyhow::Result<()> {
+    let said = (
+        archived::series_count.eq(counts.series),
+        archived::instance_count.eq(counts.instances),
+        archived::missed.eq(0),
+        archived::trouble.eq(trouble),
+    );
+    diesel::insert_into(archived::table)
+        .values((
+            archived::archive.eq(archive),
+            archived::uid.eq(uid.as_str()),
+            said,
+        ))
+        .on_conflict((archived::archive, archived::uid))
+        .do_update()
+        .set(said)
+        .execute(connection)?;
+    Ok(())
+}
+
+/// What was known of a study together with what its archive has now.
+fn joined(
+    connection: &mut SqliteConnection,
+    before: Option<&Study>,
+    reading: Reading<'_>,
+) -> anyhow::Result<Result<Study, &'static str>> {
+    let mut study = reading.study;
+    drop_strangers(connection, &mut study)?;
+    let Some(before) = before else {
+        study.drop_rejected();
+        study.sort();
+        return Ok(Ok(study));
+    };
+    let kept_here: Option<Study> = {
+        let mut rest = before.clone();
+        let still = match reading.incomplete {
+            Some(_) => places(before, reading.archive),
+            None => BTreeSet::new(),
+        };
+        let now: BTreeSet<Uid> = uids(&study);
+        let still = still.difference(&now).cloned().collect();
+        take_out(&mut rest, reading.archive, &still);
+        (!rest.series.is_empty()).then_some(rest)
+    };
+    let mut together = match kept_here {
+        Some(rest) if rest.patient.id != study.patient.id => {
+            return Ok(Err(
+                "its Patient ID in the archive differs from that of its instances which are here",
+            ));
+        }
+        Some(mut rest) => {
+            let here = uids(&rest);
+            rest.rejected.append(&mut study.rejected);
+            for series in study.series {
+                merge(&mut rest, series, &here);
+            }
+            for accession in study.accessions {
+                if !rest.accessions.contains(&accession) {
+                    rest.accessions.push(accession);
+                }
+            }
+            for order in study.orders {
+                if !rest.orders.contains(&order) {
+                    rest.orders.push(order);
+                }
+            }
+            rest
+        }
+        None => {
+            study.rejected.extend(before.rejected.iter().cloned());
+            study
+        }
+    };
+    together.drop_rejected();
+    together.sort();
+    Ok(Ok(together))
+}
+
+fn merge(study: &mut Study, mut series: Series, here: &BTreeSet<Uid>) {
+    series
+        .instances
+        .retain(|it| !here.contains(&it.sop_instance_uid));
+    match study.series.iter_mut().find(|it| it.uid == series.uid) {
+        Some(known) => {
+            known.acquired.add(&series.acquired);
+            known.instances.append(&mut series.instances);
+        }
+        None if series.instances.is_empty() => {}
+        None => study.series.push(series),
+    }
+}
+
+/// Leaves out instances whose names are those of instances of other studies.
+fn drop_strangers(connection: &mut SqliteConnection, study: &mut Study) -> anyhow::Result<()> {
+    let names = uids(study);
+    let names: Vec<&str> = names.iter().map(Uid::as_str).collect();
+    let known = rows::find_instances(connection, &names)?;
+    let uid = study.uid.clone();
+    for series in &mut study.series {
+        series.instances.retain(|instance| {
+            let of_study = known.get(instance.sop_instance_uid.as_str());
+            let fits = of_study.is_none_or(|(of_study, _)| of_study == uid.as_str());
+            if !fits {
+                let instance = &instance.sop_instance_uid;
+                tracing::warn!(study = %uid, %instance, "an archived instance is in another study too");
+            }
+            fits
+        });
+    }
+    study.series.retain(|series| !series.instances.is_empty());
+    Ok(())
+}
+
+/// Takes an archive's instances out of a study, but for those that are to stay.
+fn take_out(study: &mut Study, archive: &str, stay: &BTreeSet<Uid>) {
+    for series in &mut study.series {
+        series.instances.retain(|instance| {
+            let there = matches!(&instance.place, Place::Archive(name) if name == archive);
+            !there || stay.contains(&instance.sop_instance_uid)
+        });
+    }
+    study.series.retain(|series| !series.instances.is_empty());
+}
+
+/// The instances of a study that are in this archive.
+fn places(study: &Study, archive: &str) -> BTreeSet<Uid> {
+    let there = study
+        .instances()
+        .filter(|it| matches!(&it.place, Place::Archive(name) if name == archive));
+    there.map(|it| it.sop_instance_uid.clone()).collect()
+}
+
+fn uids(study: &Study) -> BTreeSet<Uid> {
+    let instances = study.instances();
+    instances.map(|it| it.sop_instance_uid.clone()).collect()
+}
+
+fn number(connection: &mut SqliteConnection, study: &Uid) -> anyhow::Result<i64> {
+    let row = studies::table
+        .filter(studies::uid.eq(study.as_str()))
+        .select(studies::number);
+    let number = row.first(connection).optional()?;
+    number.context("a study that is here has no row")
+}
+
+/// Makes the rows of a study what it says, and has it published.
+fn save(
+    connection: &mut SqliteConnection,
+    known: bool,
+    study: &Study,
+    settling: Settling,
+) -> anyhow::Result<()> {
+    let number = match known {
+        true => number(connection, &study.uid)?,
+        false => super::insert(connection, study)?,
+    };
+    rows::save(connection, number, study)?;
+    diesel::update(studies::table.find(number))
+        .set((
+            studies::generation.eq(studies::generation + 1),
+            studies::due.eq(settling.now + settling.quiet),
+            studies::attempts.eq(0),
+            studies::changed.eq(settling.now),
+        ))
+        .execute(connection)?;
+    Ok(())
+}
