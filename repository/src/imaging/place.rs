@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use hilum_dicom::Uid;
 use hilum_dicom::scan::{Place, Stamp, StoredInstance};
-use hilum_transport::PartSource;
+use hilum_dicom::transcode;
+use hilum_transport::{PartSource, Stream};
 
 use super::Room;
 use super::archives::{Fetched, Kept, Names, NotGiven, Telling, Wanted};
@@ -85,6 +86,18 @@ pub(super) fn file_of(instance: &StoredInstance) -> Result<(PathBuf, u64), Strin
             Err("its file cannot be read".to_owned())
         }
     }
+}
+
+/// A file that is converted while it is sent.
+pub(super) fn converted(path: &Path, transfer_syntax: &str) -> PartSource {
+    let (path, syntax) = (path.to_owned(), transfer_syntax.to_owned());
+    PartSource::Stream(Stream::written(None, move |out| {
+        transcode::transcode(&path, &syntax, out).map_err(|error| {
+            // What was begun cannot be taken back, so the connection breaks off.
+            tracing::error!(path = %path.display(), %error, "an instance cannot be converted");
+            io::Error::other(error)
+        })
+    }))
 }
 
 /// Opens instances for one answer, in this order: where each comes from, or why it cannot be given.
