@@ -19,6 +19,7 @@ mod media;
 mod quarantine;
 mod query;
 mod refusal;
+mod reject;
 mod remove;
 mod retrieve;
 mod rooms;
@@ -71,6 +72,8 @@ enum Command {
     Dicom(dicom::Arguments),
     /// Look at what did not pass at the door of the imaging source, and decide
     Quarantine(quarantine::Arguments),
+    /// Take images back that were sent or imported (IOCM)
+    Reject(reject::Arguments),
     /// Register a patient's imaging summary, which is made when it is retrieved (ITI-61)
     Summary(summary::Arguments),
     /// Write documents on a medium (ITI-32)
@@ -110,6 +113,7 @@ async fn main() -> ExitCode {
         Command::Import(arguments) => import::run(&arguments).await,
         Command::Dicom(arguments) => dicom::run(&arguments).await,
         Command::Quarantine(arguments) => quarantine::run(&arguments).await,
+        Command::Reject(arguments) => reject::run(&arguments).await,
         Command::Summary(arguments) => summary::run(&arguments).await,
         Command::Export(arguments) => export::run(&arguments).await,
         Command::Media(arguments) => media::run(&arguments).await,

@@ -7,8 +7,9 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use hilum_dicom::deidentify::{self, Key, Profile, Refused};
-use hilum_dicom::instance::Instance;
+use hilum_dicom::Uid;
+use hilum_dicom::deidentify::{self, Key, Profile, Pseudonyms, Refused};
+use hilum_dicom::instance::{Instance, Patient};
 use hilum_dicom::quality::{Attribute, Finding, InstanceFacts, RuleCard, Severity, wanted};
 use hilum_dicom::scan::Study;
 use hilum_dicom::walk::Part10;
@@ -92,6 +93,20 @@ impl Gate {
         })
     }
 
+    /// What an object of this name may be called here instead, if it comes from there.
+    pub(super) fn stand_ins<'g>(
+        &'g self,
+        origin: &'g str,
+        uid: &'g str,
+    ) -> impl Iterator<Item = String> + 'g {
+        let from_here = self
+            .collections
+            .iter()
+            .filter(move |it| it.takes_from(origin));
+        let deidentifying = from_here.filter_map(|it| it.deidentify.as_ref());
+        deidentifying.map(move |it| Pseudonyms::new(&it.key, &it.profile).uid(uid))
+    }
+
     /// Notes of an object what its collection needs, and says why it is kept back; nothing if it
     /// passes.
     pub(super) fn inspect(
@@ -157,6 +172,24 @@ impl Collection {
 }
 
 impl Deidentification {
+    /// An instance as it would be called if it were de-identified, and nothing else of it.
+    pub(super) fn stand_in(&self, instance: &Instance) -> anyhow::Result<Instance> {
+        let pseudonyms = Pseudonyms::new(&self.key, &self.profile);
+        let uid = |uid: &Uid| Uid::parse(&pseudonyms.uid(uid.as_str()));
+        let id = instance.patient.id.as_deref();
+        let subject = id.unwrap_or(instance.study_instance_uid.as_str());
+        Ok(Instance {
+            study_instance_uid: uid(&instance.study_instance_uid)?,
+            series_instance_uid: uid(&instance.series_instance_uid)?,
+            sop_instance_uid: uid(&instance.sop_instance_uid)?,
+            patient: Patient {
+                id: Some(pseudonyms.patient(subject)),
+                ..Patient::default()
+            },
+            ..instance.clone()
+        })
+    }
+
     /// Writes what is made of one file into another, and makes nothing durable.
     pub(super) fn file(&self, from: &Path, to: &Path) -> Result<(), Unchanged> {
         let made = File::create(to).map_err(|error| Unchanged::Failed(error.into()))?;

@@ -6,6 +6,7 @@
 mod merge;
 mod taken_in;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -18,8 +19,9 @@ use xds_schemas::ebrs::RegistryError;
 
 use super::ImagingConfig;
 use super::document_entry::foreign_issuer;
-use super::index::work::{Claimant, now};
+use super::index::work::{Claimant, Settling, now};
 use super::index::{Index, Indexed};
+use super::intake::remove_doomed;
 use super::publish::{self, Attempt, Settled};
 use hilum_dicom::Uid;
 use hilum_dicom::instance::Instance;
@@ -30,6 +32,9 @@ use hilum_dicom::walk::Part10;
 const ORIGIN: &str = "import";
 /// How often a study that changes while it is worked on is begun anew.
 const ATTEMPTS: usize = 5;
+/// What rejection notes change is published by the import that found them, not by the node, unless that
+/// takes longer. In milliseconds.
+const PUBLISHED_BY_IMPORT: i64 = 60_000;
 /// How long to wait for the node if it is publishing the same study.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -181,6 +186,7 @@ pub async fn import(
         }
     };
     let found = read_folders(roots.clone(), inspect, Arc::clone(&progress)).await?;
+    let others = take_back(&index, &found)?;
     let mut report = Report {
         studies: Vec::with_capacity(found.studies.len()),
         left_out: found.left_out,
@@ -191,6 +197,11 @@ pub async fn import(
         let (path, reasons) = (kept.path, kept.reasons);
         index.quarantine(&kept.instance, ORIGIN, &reasons, &path, now())?;
         report.kept_back.push(KeptBack { path, reasons });
+    }
+    let_go(&index, &roots, &report.kept_back)?;
+    for study in others {
+        let published = taken_in::one(importing, &index, &study).await?;
+        report.studies.extend(published);
     }
     let of = found.studies.len();
     for (done, study) in found.studies.into_iter().enumerate() {
@@ -289,10 +300,10 @@ async fn register(
         let study = study.clone();
         let found = match &known {
             Some(known) => Indexed {
-                study: merge::merged(&known.study, study, roots),
+                study: merge::merged(&known.study, study, roots, &index.objects()),
                 ..known.clone()
             },
-            None => Indexed::new(None, study),
+            None => Indexed::new(None, without_rejected(index, study)?),
         };
         match publish::bring(importing, index, known, found, remarks).await? {
             Attempt::Came(fate, generation) => {
@@ -303,6 +314,48 @@ async fn register(
         }
     }
     Ok(publish::changes())
+}
+
+/// What was found of a study, without what was taken back before.
+fn without_rejected(index: &Index, mut study: Study) -> anyhow::Result<Study> {
+    for (instance, title) in index.taken_back(&study.uid)? {
+        study.reject(instance, title);
+    }
+    study.drop_rejected();
+    Ok(study)
+}
+
+/// Carries out what the rejection notes in the folders say, and gives the studies of which nothing else
+/// was found.
+fn take_back(index: &Index, found: &Scan) -> anyhow::Result<BTreeSet<Uid>> {
+    let _lock = index.lock_objects()?;
+    let mut others = BTreeSet::new();
+    for rejected in &found.taken_back {
+        index.take_back(
+            rejected,
+            Settling {
+                now: now(),
+                quiet: PUBLISHED_BY_IMPORT,
+            },
+        )?;
+        others.extend(rejected.instances.iter().map(|(study, _)| study.clone()));
+    }
+    remove_doomed(index)?;
+    for study in &found.studies {
+        others.remove(&study.uid);
+    }
+    Ok(others)
+}
+
+/// Ends the quarantine of files in these folders that pass now or are gone.
+fn let_go(index: &Index, roots: &[PathBuf], kept_back: &[KeptBack]) -> anyhow::Result<()> {
+    for known in index.quarantined(None)? {
+        let stays = kept_back.iter().any(|it| it.path == known.path);
+        if known.origin == ORIGIN && below(roots, &known.path) && !stays {
+            index.end_quarantine(known.number)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a file lies below one of these folders, or is one of these files.

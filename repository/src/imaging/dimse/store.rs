@@ -4,11 +4,11 @@
 use std::fs::File;
 use std::io::Write as _;
 
-use hilum_dicom::instance::Instance;
 use hilum_dicom::part10;
 use tokio::task::spawn_blocking;
 
-use super::super::intake::{Incoming, Intake, Object, Taken};
+use super::super::index::work::Way;
+use super::super::intake::{Incoming, Intake, Object, SentAs, Taken};
 use super::command::{AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, Command};
 use super::negotiation::uid;
 use super::provider::{SUCCESS, Serving};
@@ -152,11 +152,11 @@ async fn hand_in(
     named: (&str, &str),
 ) -> Result<(), Refused> {
     let room = &serving.shared.room;
-    let instance = &object.found.instance;
-    if !is_named(instance, named) {
+    if !is_named(&object.sent_as, named) {
         let reason = "SOP Class or Instance UID of the data set is not that of the command";
         return Err(Refused::new(DATA_SET_DOES_NOT_MATCH, reason));
     }
+    let instance = object.told();
     let begun = serving.told.begins(room, instance).await;
     begun.map_err(|error| Refused::out_of_resources(&error))?;
     let study = instance.study_instance_uid.to_string();
@@ -174,8 +174,8 @@ async fn hand_in(
     Ok(())
 }
 
-fn is_named(instance: &Instance, (class, sop_instance): (&str, &str)) -> bool {
-    instance.sop_class_uid.as_str() == class && instance.sop_instance_uid.as_str() == sop_instance
+fn is_named(object: &SentAs, (class, sop_instance): (&str, &str)) -> bool {
+    object.class == class && object.instance == sop_instance
 }
 
 /// A file that is being written. Most objects are short: they are written, looked at and synced in one
@@ -229,7 +229,7 @@ impl Writing {
             let Some((incoming, _)) = self.file else {
                 anyhow::bail!("there is no file");
             };
-            self.intake.look(incoming, &origin)
+            self.intake.look(incoming, &origin, Way::Sent)
         });
         match looked.await {
             Ok(Ok(Ok(object))) => Ok(object),

@@ -10,6 +10,7 @@ use hilum_dicom::scan::{LeftOut, files_below};
 
 use super::{Fate, Imported, Importing, KeptBack, ORIGIN, Progress, Report, claim};
 use crate::imaging::index::Index;
+use crate::imaging::index::work::{Way, now};
 use crate::imaging::intake::{Intake, Taken};
 use crate::imaging::publish::publish;
 
@@ -70,8 +71,11 @@ async fn together(intake: &Intake, files: &[PathBuf]) -> anyhow::Result<Vec<Take
         .map(|file| {
             let (intake, file) = (intake.clone(), file.clone());
             tokio::spawn(async move {
-                let taken = intake.take_file_into(&file, ORIGIN).await;
-                (file, taken)
+                let taken = intake.take_file(&file, ORIGIN, Way::Imported).await;
+                (
+                    file,
+                    taken.map(|(taken, names)| (taken, names.map(|it| it.study))),
+                )
             })
         })
         .collect();
@@ -83,7 +87,8 @@ async fn together(intake: &Intake, files: &[PathBuf]) -> anyhow::Result<Vec<Take
     Ok(all)
 }
 
-async fn one(
+/// Publishes a study as it is in the index.
+pub(super) async fn one(
     importing: &Importing<'_>,
     index: &Index,
     study: &Uid,
@@ -98,7 +103,7 @@ async fn one(
         return Ok(None);
     };
     match fate {
-        Fate::Unanswered(_) | Fate::Refused(_) => index.put_off(study, "an import", Some(0))?,
+        Fate::Unanswered(_) | Fate::Refused(_) => index.put_off(study, "an import", now())?,
         _ => index.done(study, generation)?,
     }
     Ok(Some(Imported {

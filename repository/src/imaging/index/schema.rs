@@ -97,6 +97,45 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    notes (number) {
+        number -> BigInt,
+        study_uid -> Text,
+        uid -> Text,
+        title -> Text,
+        arrived -> BigInt,
+        path -> Text,
+    }
+}
+
+diesel::table! {
+    taken_back (study_uid, uid) {
+        study_uid -> Text,
+        uid -> Text,
+        title -> Text,
+    }
+}
+
+diesel::table! {
+    doomed (path) {
+        path -> Text,
+    }
+}
+
+diesel::table! {
+    removals (study_uid) {
+        study_uid -> Text,
+        documents -> Text,
+    }
+}
+
+diesel::table! {
+    settings (name) {
+        name -> Text,
+        value -> Text,
+    }
+}
+
 diesel::joinable!(series -> studies (study));
 diesel::joinable!(instances -> series (series));
 diesel::allow_tables_to_appear_in_same_query!(studies, series, instances, quarantined, archived);
