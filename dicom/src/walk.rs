@@ -19,6 +19,7 @@ use std::path::Path;
 use dicom_core::{Tag, VR};
 
 use super::bytes::Source;
+use super::uid::Uid;
 
 pub(crate) use header::has_long_form;
 use header::{Encoding, Header};
@@ -40,6 +41,8 @@ pub(crate) const EXPLICIT_VR_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 pub(crate) const DEFLATED: [&str; 2] = ["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"];
 
 const TRANSFER_SYNTAX_UID: Tag = Tag(0x0002, 0x0010);
+const STUDY_INSTANCE_UID: Tag = Tag(0x0020, 0x000D);
+const SERIES_INSTANCE_UID: Tag = Tag(0x0020, 0x000E);
 const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
 const ITEM: Tag = Tag(0xFFFE, 0xE000);
 const ITEM_DELIMITATION: Tag = Tag(0xFFFE, 0xE00D);
@@ -136,6 +139,26 @@ impl DataSet {
     /// Elements in this order.
     pub(crate) const fn of(elements: Vec<(Tag, VR, Value)>) -> Self {
         Self(elements)
+    }
+
+    /// Several as one, in the order of tags: of an element that more than one has, the first counts.
+    /// All of them are of the same character set.
+    #[must_use]
+    pub fn joined(sets: &[&Self]) -> Self {
+        let mut elements: Vec<_> = sets.iter().flat_map(|set| set.0.iter().cloned()).collect();
+        // Stable: what was first stays first.
+        elements.sort_by_key(|(tag, ..)| *tag);
+        elements.dedup_by_key(|(tag, ..)| *tag);
+        Self(elements)
+    }
+
+    /// One that says of which study and series it is, and nothing else.
+    pub fn named(study: &Uid, series: &Uid) -> Self {
+        let uid = |tag, uid: &Uid| (tag, VR::UI, Value::Bytes(uid.as_str().as_bytes().to_vec()));
+        Self(vec![
+            uid(STUDY_INSTANCE_UID, study),
+            uid(SERIES_INSTANCE_UID, series),
+        ])
     }
 
     /// The elements, in the order of the file.

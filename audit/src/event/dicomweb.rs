@@ -22,6 +22,8 @@ pub enum ImagesRetrieved {
     DocumentSet,
     /// RAD-107 WADO-RS Retrieve.
     WadoRs,
+    /// RAD-16 Retrieve Images: C-MOVE.
+    Move,
 }
 
 impl ImagesRetrieved {
@@ -29,6 +31,7 @@ impl ImagesRetrieved {
         match self {
             Self::Wado => Coded::ihe("RAD-55", "WADO Retrieve"),
             Self::DocumentSet => Coded::ihe("RAD-69", "Retrieve Imaging Document Set"),
+            Self::Move => Coded::ihe("RAD-16", "Retrieve Images"),
             Self::WadoRs => Coded::ihe("RAD-107", "WADO-RS Retrieve"),
         }
     }
@@ -110,6 +113,17 @@ impl Event {
         let mut asked = object("24", resource, code.clone());
         asked.query = Some(query.as_bytes().to_vec());
         asked.details.push(("QueryEncoding", "UTF-8".to_owned()));
+        let participants = parties.participants(Direction::ToResponder);
+        happened(QUERY, "E", code, outcome, participants, vec![asked])
+    }
+}
+
+impl Event {
+    /// RAD-14: an archive was asked by C-FIND what it has. `query` says for people what was asked.
+    pub fn images_queried_by_dimse(parties: &Parties, query: &str, outcome: &Outcome) -> Self {
+        let code = Coded::ihe("RAD-14", "Query Images");
+        let mut asked = object("24", "C-FIND", code.clone());
+        asked.query = Some(query.as_bytes().to_vec());
         let participants = parties.participants(Direction::ToResponder);
         happened(QUERY, "E", code, outcome, participants, vec![asked])
     }

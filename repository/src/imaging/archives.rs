@@ -7,10 +7,12 @@
 //! is believed: an instance is passed on only if it is the one that was asked for.
 
 mod fetching;
+mod fleet;
 mod identity;
 mod indexing;
 mod keeping;
 mod listing;
+mod moving;
 mod reading;
 mod told;
 mod web;
@@ -26,6 +28,7 @@ use hilum_transport::{Client, Limits};
 use tokio::sync::Semaphore;
 
 use super::ImagingSource;
+use super::dimse::{Peer, Requestor};
 
 use keeping::Keeping;
 
@@ -83,6 +86,14 @@ pub enum Road {
         /// Who we are there.
         credentials: Credentials,
     },
+    /// By C-FIND and C-MOVE (PS3.4 annex C). What it sends comes to the provider of this node, which
+    /// must run ([`ImagingSource::dimse`]).
+    Dimse {
+        /// Its application entity.
+        peer: Peer,
+        /// The AE title of our provider, by which the archive knows where to send.
+        own_ae_title: String,
+    },
 }
 
 impl ArchiveConfig {
@@ -112,10 +123,17 @@ pub(super) struct Archives(BTreeMap<String, Arc<Archive>>);
 #[derive(Debug)]
 pub(super) struct Archive {
     pub(super) config: ArchiveConfig,
-    web: web::Web,
+    asking: Asking,
     keeping: Keeping,
     /// Of requests that may run.
     permits: Arc<Semaphore>,
+}
+
+/// How an archive is asked.
+#[derive(Debug)]
+enum Asking {
+    Web(web::Web),
+    Moving(moving::Moving),
 }
 
 /// Why an archive did not give what it was asked for.
@@ -150,16 +168,44 @@ impl Archive {
             pooled_connections: config.parallel_requests,
             ..limits.clone()
         };
-        let Road::DicomWeb { url, credentials } = &config.road;
-        let web = web::Web::new(url, credentials, Client::new(tls, limits));
+        let asking = match &config.road {
+            Road::DicomWeb { url, credentials } => {
+                Asking::Web(web::Web::new(url, credentials, Client::new(tls, limits)))
+            }
+            Road::Dimse { peer, own_ae_title } => {
+                let requestor = Requestor::new(own_ae_title, tls, limits);
+                Asking::Moving(moving::Moving::new(peer.clone(), requestor))
+            }
+        };
         let permits = Arc::new(Semaphore::new(config.parallel_requests.max(1)));
         let keeping = Keeping::new(folder.join(&config.name), config.keep_bytes);
         Arc::new(Self {
             config,
-            web,
+            asking,
             keeping,
             permits,
         })
+    }
+
+    /// If it is asked by DICOM's own protocol.
+    const fn moving(&self) -> Option<&moving::Moving> {
+        match &self.asking {
+            Asking::Moving(moving) => Some(moving),
+            Asking::Web(_) => None,
+        }
+    }
+
+    /// If it is asked by the web.
+    fn web(&self) -> Result<&web::Web, Trouble> {
+        match &self.asking {
+            Asking::Web(web) => Ok(web),
+            Asking::Moving(_) => Err(Trouble::Failed("it is not asked by the web".to_owned())),
+        }
+    }
+
+    /// Whether it tells all that its instances say without sending them.
+    pub(super) const fn tells(&self) -> bool {
+        matches!(self.asking, Asking::Web(_))
     }
 
     /// Which archive it is, in front of what is wrong with it.
@@ -168,10 +214,34 @@ impl Archive {
     }
 }
 
+impl Archive {
+    /// An instance that was awaited has been sent here: this file, which is taken away.
+    ///
+    /// # Errors
+    /// If it cannot be kept.
+    pub(super) fn arrived(&self, instance: &Uid, file: &Path) -> std::io::Result<()> {
+        let kept = self.keeping.adopt(file)?;
+        let kept = self.keeping.keep(instance, kept);
+        if let Some(moving) = self.moving() {
+            moving.settle(instance, &Ok(kept));
+        }
+        Ok(())
+    }
+}
+
 impl Archives {
     /// The archive of this name.
     pub(super) fn find(&self, name: &str) -> Option<&Arc<Archive>> {
         self.0.get(name)
+    }
+
+    /// The archive from which this instance is awaited, if `calling` is its application entity.
+    pub(super) fn awaiting(&self, calling: &str, instance: &Uid) -> Option<&Arc<Archive>> {
+        let mut all = self.0.values();
+        all.find(|archive| {
+            let moving = archive.moving();
+            moving.is_some_and(|it| it.awaits(calling, instance))
+        })
     }
 }
 
@@ -186,7 +256,10 @@ pub async fn check(
 ) -> Result<(), String> {
     // Nothing is fetched.
     let archive = Archive::open(config, tls, limits, Path::new("/nonexistent"));
-    archive.web.probe().await
+    match &archive.asking {
+        Asking::Web(web) => web.probe().await,
+        Asking::Moving(moving) => moving.probe().await,
+    }
 }
 
 impl ImagingSource {

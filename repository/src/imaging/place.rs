@@ -165,6 +165,18 @@ pub(super) async fn bring(
     Ok(kept.map(Here::Kept))
 }
 
+/// Whether the archives of these instances tell what they say without sending them.
+pub(super) fn tells(room: &Room, instances: &[ToGive]) -> bool {
+    instances.iter().all(|instance| {
+        let Place::Archive(name) = &instance.stored.place else {
+            return false;
+        };
+        let archive = room.archives.get().and_then(|all| all.find(name));
+        // One that is not there any more is told of later.
+        archive.is_none_or(|archive| archive.tells())
+    })
+}
+
 /// Has the archives of these instances, all of one study, tell what they say. Each has said that it has
 /// the study.
 ///

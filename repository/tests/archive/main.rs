@@ -5,6 +5,7 @@
 
 mod beside;
 mod hostile;
+mod moved;
 mod node;
 mod orthanc;
 mod pretended;

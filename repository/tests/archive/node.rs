@@ -11,9 +11,10 @@ use hilum_dicom::phantoms::{self, Detail, Phantom};
 use hilum_dicom::{instance, scan, walk};
 use hilum_registry::{Registry, RegistryConfig, UnknownPatients};
 use hilum_repository::imaging::archives::ArchiveConfig;
+use hilum_repository::imaging::dimse::{DimseConfig, Requestor};
 use hilum_repository::imaging::{ImagingConfig, ImagingSource, Publishing};
 use hilum_repository::{Repository, RepositoryConfig};
-use hilum_transport::{Client, HttpRequest, Incoming, Limits, Replies, Reply, Rest};
+use hilum_transport::{Client, HttpRequest, Incoming, Limits, Replies, Reply, Rest, streams};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use xds_schemas::affinity_codes::AffinityCodes;
@@ -85,17 +86,47 @@ impl Node {
             client: client.clone(),
         });
         source.stand_beside(archives, None, &Limits::default());
-        let port = serve(source.clone(), |source, incoming| async move {
-            hilum_repository::imaging::routes::serve(&source, incoming).await
-        });
         Self {
-            imaging: format!("http://127.0.0.1:{}", port.await),
+            imaging: address(&source).await,
             source,
             registry,
             repository,
             client,
             folder,
         }
+    }
+
+    /// A new process with the same index, beside other archives.
+    pub(crate) async fn again_beside(self, archives: Vec<ArchiveConfig>) -> Self {
+        let at = |name: &str| self.folder.path().join(name);
+        let store = format!("file:{}", at("images").display());
+        let config = ImagingConfig::new(REPOSITORY.into(), AUTHORITY, store);
+        let source = ImagingSource::open(config, audit(&at("another audit"))).unwrap();
+        source.stand_beside(archives, None, &Limits::default());
+        Self {
+            imaging: address(&source).await,
+            source,
+            ..self
+        }
+    }
+
+    /// Takes what is sent by DICOM's own protocol, as HILUM.
+    pub(crate) fn take_dicom(&self, listener: TcpListener) {
+        let requestor = Requestor::new("HILUM", None, Limits::default());
+        let provider = self.source.dimse(DimseConfig::new("HILUM"), requestor);
+        let handle = move |incoming| {
+            let provider = provider.clone();
+            async move { provider.receive(incoming).await }
+        };
+        let forever = std::future::pending();
+        tokio::spawn(streams::serve(
+            listener,
+            None,
+            Limits::default(),
+            32,
+            handle,
+            forever,
+        ));
     }
 
     /// The manifests of a patient that are in force.
@@ -248,6 +279,13 @@ impl Node {
     }
 }
 
+async fn address(source: &ImagingSource) -> String {
+    let port = serve(source.clone(), |source, incoming| async move {
+        hilum_repository::imaging::routes::serve(&source, incoming).await
+    });
+    format!("http://127.0.0.1:{}", port.await)
+}
+
 /// The studies of a demonstration, each with its files.
 pub(crate) fn studies(folder: &Path, detail: Detail) -> Vec<(Phantom, Vec<PathBuf>)> {
     let studies = phantoms::write(folder, "archive", SystemTime::now(), detail).unwrap();
@@ -306,6 +344,29 @@ pub(crate) fn assert_same(got: &Got, files: &[PathBuf]) {
     for (uid, bytes) in got {
         let file = std::fs::read(by_uid[uid]).unwrap();
         assert!(data_set(bytes) == data_set(&file), "{uid}");
+    }
+}
+
+/// Asserts that what came says what these files say, and has pixels of the same length: by C-STORE,
+/// sequences may be written in another way.
+pub(crate) fn assert_alike(got: &Got, files: &[PathBuf]) {
+    let by_uid: BTreeMap<String, &PathBuf> = uids(files).into_iter().zip(files).collect();
+    assert_eq!(got.len(), files.len());
+    let says = |bytes: &[u8]| {
+        let file = walk::whole(bytes).unwrap();
+        let pixels = match file.data.get(dicom_dictionary_std::tags::PIXEL_DATA) {
+            Some((_, walk::Value::Apart(apart))) => {
+                let offset = usize::try_from(apart.offset).unwrap();
+                bytes[offset..][..usize::try_from(apart.length).unwrap()].to_vec()
+            }
+            _ => Vec::new(),
+        };
+        let said = hilum_dicom::json::metadata(&file, &|_| String::new());
+        (file.transfer_syntax_uid, said, pixels)
+    };
+    for (uid, bytes) in got {
+        let file = std::fs::read(by_uid[uid]).unwrap();
+        assert!(says(bytes) == says(&file), "{uid}");
     }
 }
 

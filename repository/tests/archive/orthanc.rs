@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hilum_repository::imaging::archives::{ArchiveConfig, Credentials, Road};
+use hilum_repository::imaging::dimse::Peer;
 use hilum_transport::{Client, HttpRequest, Limits};
 use tempfile::TempDir;
 
@@ -107,6 +108,22 @@ impl Orthanc {
         config.sweep = Duration::ZERO;
         config.patience = Duration::from_secs(5);
         config
+    }
+
+    /// The same by DICOM's own protocol.
+    pub(crate) fn dimse(&self, name: &str) -> ArchiveConfig {
+        ArchiveConfig {
+            road: Road::Dimse {
+                peer: Peer {
+                    ae_title: "PACS".to_owned(),
+                    host: "127.0.0.1".to_owned(),
+                    port: self.dicom,
+                    tls: false,
+                },
+                own_ae_title: "HILUM".to_owned(),
+            },
+            ..self.config(name)
+        }
     }
 
     pub(crate) async fn store(&self, files: &[PathBuf]) {

@@ -17,14 +17,15 @@ use hilum_transport::{PartSource, Stream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
+use super::fleet::{self, Arriving};
 use super::identity::{Coming, begin};
-use super::keeping::{Kept, Writing};
+use super::keeping::Kept;
 use super::{Archive, Names, Trouble};
 use crate::imaging::Room;
 
 /// Instances of one answer that come ahead of their turn, and of which is known that they come before
 /// the answer begins.
-const AHEAD: usize = 4;
+pub(super) const AHEAD: usize = 4;
 /// Bytes that are handed on at once: a multiple of three, so that they can be written in base64.
 const CHUNK: usize = 192 * 1024;
 /// Such pieces that wait for their turn.
@@ -45,37 +46,85 @@ pub(in crate::imaging) struct Wanted {
     pub(in crate::imaging) patient: Option<String>,
 }
 
+impl Wanted {
+    /// Whether it may be given as it is written.
+    pub(super) async fn judge_syntax(
+        &self,
+        room: &Arc<Room>,
+        written: &Uid,
+    ) -> Result<(), Trouble> {
+        if self.stored_in != *written {
+            // The next one who asks is told at once.
+            let (here, written) = (Arc::clone(room), written.clone());
+            let names = self.names.clone();
+            let corrected = tokio::task::spawn_blocking(move || {
+                let index = here.studies.index();
+                index.correct_syntax(&names.study, &names.instance, &written)
+            });
+            if let Ok(Err(error)) = corrected.await {
+                let error = format!("{error:#}");
+                tracing::error!(error, "a transfer syntax cannot be corrected");
+            }
+        }
+        let syntaxes = &self.syntaxes;
+        if syntaxes.is_empty() || syntaxes.iter().any(|it| it == written.as_str()) {
+            return Ok(());
+        }
+        Err(Trouble::Failed(format!(
+            "it is stored in transfer syntax {written}, which the request does not name"
+        )))
+    }
+}
+
 /// An instance that is on its way.
 #[derive(Debug)]
-pub(in crate::imaging) struct Fetched {
-    coming: mpsc::Receiver<io::Result<Bytes>>,
-    /// Lets another one come ahead when the turn of this one has come.
-    next: Arc<Semaphore>,
+pub(in crate::imaging) enum Fetched {
+    /// It passes through.
+    Passing {
+        coming: mpsc::Receiver<io::Result<Bytes>>,
+        /// Lets another one come ahead when the turn of this one has come.
+        next: Arc<Semaphore>,
+    },
+    /// The archive sends it here; the name is the archive's.
+    Arriving(Arriving, String),
 }
 
 impl Fetched {
     /// As something that is sent.
     pub(in crate::imaging) fn into_source(self) -> PartSource {
-        let Self { coming, next } = self;
-        PartSource::Stream(Stream::of_unknown_length(move || {
-            next.add_permits(1);
-            coming
-        }))
+        match self {
+            Self::Passing { coming, next } => {
+                PartSource::Stream(Stream::of_unknown_length(move || {
+                    next.add_permits(1);
+                    coming
+                }))
+            }
+            Self::Arriving(arriving, archive) => arriving.into_source(archive),
+        }
     }
 
-    /// Writes it into a file. Fails if it breaks off, or nothing can be written.
-    pub(super) async fn into_file(self, mut writing: Writing) -> io::Result<Writing> {
-        let Self { mut coming, next } = self;
+    /// As a file. Fails if it breaks off, or nothing can be written.
+    async fn into_file(self, archive: &Archive, instance: &Uid) -> Result<Arc<Kept>, Trouble> {
+        let (mut coming, next) = match self {
+            Self::Passing { coming, next } => (coming, next),
+            Self::Arriving(arriving, _) => return arriving.file().await,
+        };
         next.add_permits(1);
+        let unwritten = |error: io::Error| {
+            tracing::error!(%instance, %error, "an archived instance cannot be kept for a while");
+            Trouble::Failed("it cannot be kept while it is read".to_owned())
+        };
+        let mut writing = archive.keeping.begin().map_err(unwritten)?;
         while let Some(chunk) = coming.recv().await {
-            let chunk = chunk?;
+            let chunk = chunk.map_err(|error| Trouble::Failed(error.to_string()))?;
             let written = tokio::task::spawn_blocking(move || {
                 writing.write(&chunk)?;
                 Ok::<_, io::Error>(writing)
             });
-            writing = written.await.map_err(io::Error::other)??;
+            let written = written.await.map_err(io::Error::other).and_then(|it| it);
+            writing = written.map_err(unwritten)?;
         }
-        Ok(writing)
+        Ok(archive.keeping.keep(instance, writing.finish()))
     }
 }
 
@@ -91,7 +140,10 @@ impl Telling {
         self,
         each: impl FnMut(DataSet) -> Result<(), String>,
     ) -> Result<(), String> {
-        let told = self.archive.web.metadata(&self.study, each).await;
+        let told = match self.archive.web() {
+            Ok(web) => web.metadata(&self.study, each).await,
+            Err(trouble) => Err(trouble),
+        };
         told.map_err(|trouble| {
             let problem = self.archive.says(&trouble);
             tracing::warn!(study = %self.study, problem, "metadata breaks off");
@@ -142,22 +194,63 @@ impl Archive {
                 return Ok(wanted.iter().map(|_| Err(problem.clone())).collect());
             }
         };
-        let mut sources = Vec::with_capacity(wanted.len());
-        let mut turns = Vec::with_capacity(wanted.len());
-        let mut openings = Vec::new();
-        let ahead = Arc::new(Semaphore::new(AHEAD));
         let there = |it: &Wanted| !missing.contains(&it.names.instance);
         let fetched: Vec<Wanted> = wanted.iter().filter(|it| there(it)).cloned().collect();
         self.record(room, &fetched, &Outcome::Success).await?;
+        let mut fetched = match self.moving() {
+            Some(_) => self.sent_here(room, fetched).await,
+            None => self.passed_through(room, fetched).await,
+        }
+        .into_iter();
+        let mut come = |wanted: &Wanted| match there(wanted) {
+            true => fetched.next().unwrap_or(Err(Trouble::Gone)),
+            false => Err(Trouble::Gone),
+        };
+        let all = wanted.iter().map(|wanted| {
+            let came = come(wanted);
+            came.map_err(|trouble| self.not_given(&trouble))
+        });
+        Ok(all.collect())
+    }
+
+    /// Has instances sent here, and waits for the first of them.
+    async fn sent_here(
+        self: &Arc<Self>,
+        room: &Arc<Room>,
+        wanted: Vec<Wanted>,
+    ) -> Vec<Result<Fetched, Trouble>> {
+        let mut fetched = Vec::with_capacity(wanted.len());
+        for (at, mut arriving) in fleet::set_out(self, room, wanted).into_iter().enumerate() {
+            let known = match at < AHEAD {
+                true => arriving.arrived().await,
+                false => Ok(()),
+            };
+            fetched.push(match known {
+                Ok(()) => Ok(Fetched::Arriving(arriving, self.config.name.clone())),
+                Err(trouble) => {
+                    arriving.pass();
+                    Err(trouble)
+                }
+            });
+        }
+        fetched
+    }
+
+    /// Has instances come by the web, and waits until it is known that the first of them do.
+    async fn passed_through(
+        self: &Arc<Self>,
+        room: &Arc<Room>,
+        wanted: Vec<Wanted>,
+    ) -> Vec<Result<Fetched, Trouble>> {
+        let mut fetched = Vec::with_capacity(wanted.len());
+        let mut turns = Vec::with_capacity(wanted.len());
+        let mut openings = Vec::new();
+        let ahead = Arc::new(Semaphore::new(AHEAD));
         for (at, wanted) in wanted.into_iter().enumerate() {
-            if missing.contains(&wanted.names.instance) {
-                sources.push(Err(self.not_given(&Trouble::Gone)));
-                continue;
-            }
             let (chunks, coming) = mpsc::channel(CHUNKS);
             let (opened, opening) = oneshot::channel();
-            if openings.len() < AHEAD {
-                openings.push((at, opening));
+            if at < AHEAD {
+                openings.push(opening);
             }
             turns.push(Turn {
                 wanted,
@@ -165,22 +258,18 @@ impl Archive {
                 opened: Some(opened),
             });
             let next = Arc::clone(&ahead);
-            sources.push(Ok(Fetched { coming, next }));
+            fetched.push(Ok(Fetched::Passing { coming, next }));
         }
-        tokio::spawn(convoy(
-            Arc::clone(self),
-            Arc::clone(room),
-            turns,
-            Arc::clone(&ahead),
-        ));
-        for (at, opening) in openings {
+        let (archive, here) = (Arc::clone(self), Arc::clone(room));
+        tokio::spawn(convoy(archive, here, turns, Arc::clone(&ahead)));
+        for (at, opening) in openings.into_iter().enumerate() {
             let lost = || Err(Trouble::Failed("fetching it was lost".to_owned()));
             if let Err(trouble) = opening.await.unwrap_or_else(|_| lost()) {
-                sources[at] = Err(self.not_given(&trouble));
+                fetched[at] = Err(trouble);
                 ahead.add_permits(1);
             }
         }
-        Ok(sources)
+        fetched
     }
 
     /// Has an instance as a file, which is here as long as it is held.
@@ -202,17 +291,8 @@ impl Archive {
             Some(Err(not_given)) => return Ok(Err(not_given)),
             None => anyhow::bail!("an instance that was to be fetched was lost"),
         };
-        let written = match self.keeping.begin() {
-            Ok(writing) => fetched.into_file(writing).await,
-            Err(error) => Err(error),
-        };
-        Ok(match written {
-            Ok(written) => Ok(self.keeping.keep(&instance, written)),
-            Err(error) => {
-                tracing::error!(%instance, %error, "an archived instance cannot be kept for a while");
-                Err(self.not_given(&Trouble::Failed("it broke off".to_owned())))
-            }
-        })
+        let kept = fetched.into_file(self, &instance).await;
+        Ok(kept.map_err(|trouble| self.not_given(&trouble)))
     }
 
     /// Has what instances of one study say; it is recorded.
@@ -242,6 +322,19 @@ impl Archive {
             archive: Arc::clone(self),
             study,
         }))
+    }
+
+    /// Says to the log and to the audit trail that an instance did not come.
+    pub(super) async fn tell_failed(&self, room: &Room, wanted: &Wanted, trouble: &Trouble) {
+        let reason = self.says(trouble);
+        let Names {
+            study, instance, ..
+        } = &wanted.names;
+        tracing::warn!(%study, %instance, reason, "an instance cannot be fetched");
+        let one = std::slice::from_ref(wanted);
+        if let Err(error) = self.record(room, one, &Outcome::Failure(reason)).await {
+            tracing::error!(%error, "that an instance was not fetched is not recorded");
+        }
     }
 
     /// Records what is fetched or cannot be, for each patient.
@@ -308,16 +401,8 @@ impl Turn {
         if self.chunks.is_closed() {
             return;
         }
+        archive.tell_failed(room, &self.wanted, &trouble).await;
         let reason = archive.says(&trouble);
-        let Names {
-            study, instance, ..
-        } = &self.wanted.names;
-        tracing::warn!(%study, %instance, reason, "an instance cannot be fetched");
-        let outcome = Outcome::Failure(reason.clone());
-        let one = std::slice::from_ref(&self.wanted);
-        if let Err(error) = archive.record(room, one, &outcome).await {
-            tracing::error!(%error, "that an instance was not fetched is not recorded");
-        }
         if let Some(opened) = self.opened.take() {
             // If the answer has begun, nobody listens.
             let _ = opened.send(Err(trouble));
@@ -345,7 +430,7 @@ impl Turn {
         room: &Arc<Room>,
         deadline: Instant,
     ) -> Result<(), Trouble> {
-        let answer = timeout_at(deadline, archive.web.instance(&self.wanted.names));
+        let answer = timeout_at(deadline, archive.web()?.instance(&self.wanted.names));
         let answer = answer.await.map_err(|_| late(archive))??;
         let kind = answer.header("content-type").unwrap_or_default();
         if !kind.to_ascii_lowercase().starts_with("multipart/") {
@@ -372,7 +457,9 @@ impl Turn {
     ) -> Result<(), Trouble> {
         let begun = timeout_at(deadline, begin(&mut coming, &self.wanted.names)).await;
         let begun = begun.map_err(|_| late(archive))??;
-        self.judge_syntax(room, &begun.transfer_syntax_uid).await?;
+        self.wanted
+            .judge_syntax(room, &begun.transfer_syntax_uid)
+            .await?;
         if let Some(opened) = self.opened.take() {
             let _ = opened.send(Ok(()));
         }
@@ -391,30 +478,6 @@ impl Turn {
         }
         out.finish().await;
         Ok(())
-    }
-
-    /// Whether it may be given as it is written.
-    async fn judge_syntax(&self, room: &Arc<Room>, written: &Uid) -> Result<(), Trouble> {
-        if self.wanted.stored_in != *written {
-            // The next one who asks is told at once.
-            let (here, written) = (Arc::clone(room), written.clone());
-            let names = self.wanted.names.clone();
-            let corrected = tokio::task::spawn_blocking(move || {
-                let index = here.studies.index();
-                index.correct_syntax(&names.study, &names.instance, &written)
-            });
-            if let Ok(Err(error)) = corrected.await {
-                let error = format!("{error:#}");
-                tracing::error!(error, "a transfer syntax cannot be corrected");
-            }
-        }
-        let syntaxes = &self.wanted.syntaxes;
-        if syntaxes.is_empty() || syntaxes.iter().any(|it| it == written.as_str()) {
-            return Ok(());
-        }
-        Err(Trouble::Failed(format!(
-            "it is stored in transfer syntax {written}, which the request does not name"
-        )))
     }
 }
 

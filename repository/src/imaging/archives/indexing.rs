@@ -126,7 +126,7 @@ async fn study_of(
         .filter(|it| it.place.path().is_none())
         .map(|it| (it.sop_instance_uid.clone(), it.transfer_syntax_uid.clone()))
         .collect();
-    let read = archive.read(uid, counts, &syntaxes).await;
+    let read = archive.read(room, uid, counts, &syntaxes).await;
     let patient = match &read {
         Ok(Some(read)) => patient_id(&room.config, &read.study).map(|it| it.to_string()),
         _ => None,

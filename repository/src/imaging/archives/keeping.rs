@@ -68,6 +68,11 @@ impl Writing {
         self.kept.length += bytes.len() as u64;
         Ok(())
     }
+
+    /// The file, which is complete.
+    pub(super) fn finish(self) -> Kept {
+        self.kept
+    }
 }
 
 impl Keeping {
@@ -91,9 +96,7 @@ impl Keeping {
 
     /// A file to write an instance into. It is gone if it is dropped.
     pub(super) fn begin(&self) -> io::Result<Writing> {
-        // Images name patients, who concern nobody else on this machine.
-        let mut private = DirBuilder::new();
-        private.recursive(true).mode(0o700).create(&self.folder)?;
+        private(&self.folder)?;
         let path = self.folder.join(Uuid::new_v4().to_string());
         let mut options = OpenOptions::new();
         let file = options
@@ -105,10 +108,19 @@ impl Keeping {
         Ok(Writing { file, kept })
     }
 
+    /// A complete file that lies elsewhere on the same disk.
+    pub(super) fn adopt(&self, file: &Path) -> io::Result<Kept> {
+        let path = self.folder.join(Uuid::new_v4().to_string());
+        private(&self.folder)?;
+        fs::rename(file, &path)?;
+        let length = fs::metadata(&path)?.len();
+        Ok(Kept { path, length })
+    }
+
     /// The instance whose file is complete. It stays as long as it is held, and if there is room for
     /// it, until others have taken its room.
-    pub(super) fn keep(&self, instance: &Uid, written: Writing) -> Arc<Kept> {
-        let kept = Arc::new(written.kept);
+    pub(super) fn keep(&self, instance: &Uid, kept: Kept) -> Arc<Kept> {
+        let kept = Arc::new(kept);
         let mut shelf = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.length > self.most {
             return kept;
@@ -143,6 +155,12 @@ impl Keeping {
     }
 }
 
+fn private(folder: &Path) -> io::Result<()> {
+    // Images name patients, who concern nobody else on this machine.
+    let mut private = DirBuilder::new();
+    private.recursive(true).mode(0o700).create(folder)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,7 +173,7 @@ mod tests {
         let put = |number: u32| {
             let mut writing = keeping.begin().unwrap();
             writing.write(&[7; 10]).unwrap();
-            keeping.keep(&uid(number), writing)
+            keeping.keep(&uid(number), writing.finish())
         };
         let first = put(1);
         drop(put(2));
@@ -185,7 +203,7 @@ mod tests {
         let mut writing = keeping.begin().unwrap();
         writing.write(b"x").unwrap();
         let uid = Uid::parse("1.2").unwrap();
-        let kept = keeping.keep(&uid, writing);
+        let kept = keeping.keep(&uid, writing.finish());
         assert!(keeping.find(&uid).is_none());
         assert_eq!(kept.length(), 1);
         drop(kept);

@@ -72,6 +72,9 @@ impl Window {
 impl Archive {
     /// The studies in a window.
     pub(super) async fn studies(&self, window: &Window) -> Result<Listing, Trouble> {
+        if let Some(moving) = self.moving() {
+            return moving.studies(window, &self.config.modalities).await;
+        }
         let mut listing = Listing {
             studies: BTreeMap::new(),
             complete: true,
@@ -98,8 +101,11 @@ impl Archive {
     /// Whether the archive lists a study when it is asked for this one alone. A window's listing may
     /// lack one because it changed meanwhile.
     pub(super) async fn lists(&self, study: &Uid) -> Result<bool, Trouble> {
+        if let Some(moving) = self.moving() {
+            return moving.lists(study).await;
+        }
         let path = format!("/studies?StudyInstanceUID={study}&limit=2");
-        let page = self.web.search(&path).await?;
+        let page = self.web()?.search(&path).await?;
         if page.partial {
             return Err(Trouble::Failed("it does not list everything".to_owned()));
         }
@@ -121,6 +127,16 @@ impl Archive {
             instances.insert(&names.instance);
         }
         let mut missing = BTreeSet::new();
+        if let Some(moving) = self.moving() {
+            for (study, series) in studies {
+                for (series, instances) in series {
+                    let listed = BTreeSet::from_iter(moving.instances(study, series).await?);
+                    let gone = instances.into_iter().filter(|it| !listed.contains(it));
+                    missing.extend(gone.cloned());
+                }
+            }
+            return Ok(missing);
+        }
         for (study, series) in studies {
             let path = format!("/studies/{study}/series");
             let query = "includefield=00201209";
@@ -160,7 +176,7 @@ impl Archive {
         for _ in 0..PAGES {
             let divider = if query.is_empty() { "" } else { "&" };
             let path = format!("{path}?{query}{divider}limit={PAGE}&offset={offset}");
-            let page = self.web.search(&path).await?;
+            let page = self.web()?.search(&path).await?;
             let (before, on_page) = (all.len(), page.found.len());
             for data in page.found {
                 match uid(&data, name) {
@@ -181,7 +197,7 @@ impl Archive {
     }
 }
 
-fn counts(data: &DataSet) -> Counts {
+pub(super) fn counts(data: &DataSet) -> Counts {
     Counts {
         series: number(data, tags::NUMBER_OF_STUDY_RELATED_SERIES),
         instances: number(data, tags::NUMBER_OF_STUDY_RELATED_INSTANCES),
@@ -192,6 +208,6 @@ fn number(data: &DataSet, tag: Tag) -> Option<i64> {
     data.ascii(tag)?.trim().parse().ok()
 }
 
-fn uid(data: &DataSet, tag: Tag) -> Option<Uid> {
+pub(super) fn uid(data: &DataSet, tag: Tag) -> Option<Uid> {
     Uid::parse(&data.ascii(tag)?).ok()
 }

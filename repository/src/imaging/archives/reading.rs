@@ -1,6 +1,7 @@
 //! One study, as its archive tells what its instances say (WADO-RS metadata, PS3.18 section 10.4).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -10,7 +11,9 @@ use hilum_dicom::walk::{DataSet, Part10};
 use tokio::time::{Instant, timeout_at};
 
 use super::identity::{Coming, begin};
-use super::{Archive, Names, Trouble};
+use super::moving::judge;
+use super::{Archive, Names, Trouble, Wanted};
+use crate::imaging::Room;
 use crate::imaging::index::archived::Counts;
 
 /// Instances of one study.
@@ -55,7 +58,8 @@ struct Gathering<'a> {
 impl Archive {
     /// Reads a study. `known` are the transfer syntaxes of those instances that are known already.
     pub(super) async fn read(
-        &self,
+        self: &Arc<Self>,
+        room: &Arc<Room>,
         uid: &Uid,
         counts: Counts,
         known: &BTreeMap<Uid, Uid>,
@@ -70,7 +74,11 @@ impl Archive {
             unread: 0,
             problem: String::new(),
         };
-        self.web.metadata(uid, |data| gathering.add(data)).await?;
+        let add = |data| gathering.add(data);
+        match self.moving() {
+            Some(moving) => moving.describe(uid, add).await?,
+            None => self.web()?.metadata(uid, add).await?,
+        }
         let Gathering {
             study,
             seen,
@@ -90,7 +98,7 @@ impl Archive {
         };
         for alike in kinds.into_values() {
             // Whoever sends compressed images sends all of their kind so.
-            let stored = self.stored_in(&alike[0]).await?;
+            let stored = self.stored_in(room, &alike[0]).await?;
             said.extend(alike.into_iter().map(|it| (it.instance, stored.clone())));
         }
         for series in &mut study.series {
@@ -113,10 +121,13 @@ impl Archive {
     }
 
     /// How an instance is stored: its first bytes say so.
-    async fn stored_in(&self, names: &Names) -> Result<Uid, Trouble> {
+    async fn stored_in(self: &Arc<Self>, room: &Arc<Room>, names: &Names) -> Result<Uid, Trouble> {
+        if self.moving().is_some() {
+            return self.sent_in(room, names).await;
+        }
         let deadline = Instant::now() + self.config.patience;
         let asked = async {
-            let answer = self.web.instance(names).await?;
+            let answer = self.web()?.instance(names).await?;
             let kind = answer.header("content-type").unwrap_or_default();
             if !kind.to_ascii_lowercase().starts_with("multipart/") {
                 return begin(&mut Coming::Whole(answer), names).await;
@@ -131,6 +142,26 @@ impl Archive {
         let late = |_| Trouble::Failed(format!("no instance came within {seconds} seconds"));
         let begun = timeout_at(deadline, asked).await.map_err(late)??;
         Ok(begun.transfer_syntax_uid)
+    }
+}
+
+impl Archive {
+    /// The same, of an archive that has to send it here.
+    async fn sent_in(self: &Arc<Self>, room: &Arc<Room>, names: &Names) -> Result<Uid, Trouble> {
+        let unknown = Uid::parse(UNKNOWN).map_err(|error| Trouble::Failed(error.to_string()))?;
+        let wanted = Wanted {
+            names: names.clone(),
+            sop_class_uid: unknown.clone(),
+            stored_in: unknown,
+            syntaxes: [].into(),
+            patient: None,
+        };
+        let fetched = self.file(room, wanted).await;
+        let fetched = fetched.map_err(|error| Trouble::Failed(format!("{error:#}")))?;
+        let kept = fetched.map_err(|not_given| Trouble::Failed(not_given.reason))?;
+        let names = names.clone();
+        let judged = tokio::task::spawn_blocking(move || judge(&kept, &names)).await;
+        judged.map_err(|error| Trouble::Failed(error.to_string()))?
     }
 }
 
@@ -176,8 +207,11 @@ impl Gathering<'_> {
         }
         let study = self.study.get_or_insert_with(|| Study::of(&instance));
         if let Some(note) = found.rejects {
-            let of_study = note.instances.into_iter().filter(|(of, _)| of == self.uid);
-            study.rejected.extend(of_study.map(|(_, it)| it));
+            for (of, taken_back) in note.instances {
+                if of == *self.uid {
+                    study.reject(taken_back, note.title);
+                }
+            }
             return Ok(());
         }
         let uid = &instance.sop_instance_uid;

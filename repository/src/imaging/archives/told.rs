@@ -1,15 +1,25 @@
-//! What is recorded of what we ask archives, as of any consumer of images: queries (RAD-129) and
-//! what was fetched (RAD-107).
+//! What is recorded of what we ask archives, as of any consumer of images: queries (RAD-129, or
+//! RAD-14 by DICOM's own protocol) and what was fetched (RAD-107, RAD-16).
 
 use std::collections::BTreeMap;
 
 use hilum_audit::{Event, ImagesRetrieved, Outcome, Parties, Study};
 use hilum_dicom::Uid;
 
-use super::Archive;
+use super::{Archive, Asking};
 use crate::imaging::Room;
 
 impl Archive {
+    fn parties(&self) -> Parties {
+        match &self.asking {
+            Asking::Web(web) => Parties::asked(web.url()),
+            Asking::Moving(moving) => {
+                let (ours, theirs) = moving.titles();
+                Parties::asked(&moving.url()).named(ours.to_owned(), theirs.to_owned())
+            }
+        }
+    }
+
     /// Records a query. If that cannot be done, nothing more may be asked.
     pub(super) async fn record_query(
         &self,
@@ -18,8 +28,11 @@ impl Archive {
         query: &str,
         outcome: &Outcome,
     ) -> anyhow::Result<()> {
-        let parties = Parties::asked(self.web.url());
-        let event = Event::images_queried(&parties, resource, query, outcome);
+        let parties = self.parties();
+        let event = match self.moving() {
+            Some(_) => Event::images_queried_by_dimse(&parties, query, outcome),
+            None => Event::images_queried(&parties, resource, query, outcome),
+        };
         room.audit.record(event, ()).await?.into_inner();
         Ok(())
     }
@@ -41,8 +54,11 @@ impl Archive {
                 home_community_id: None,
             })
             .collect();
-        let parties = Parties::asked(self.web.url());
-        let code = ImagesRetrieved::WadoRs;
+        let parties = self.parties();
+        let code = match self.moving() {
+            Some(_) => ImagesRetrieved::Move,
+            None => ImagesRetrieved::WadoRs,
+        };
         let event = Event::images_retrieved(code, &parties, patient, &studies, outcome);
         room.audit.record(event, ()).await?.into_inner();
         Ok(())

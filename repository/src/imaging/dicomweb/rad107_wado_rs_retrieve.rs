@@ -32,7 +32,7 @@ use super::refused::Refused;
 use crate::imaging::Room;
 use crate::imaging::cache::Loaded;
 use crate::imaging::document_entry::patient_id;
-use crate::imaging::place::{Here, ToGive, file_of};
+use crate::imaging::place::{self, Here, ToGive, file_of};
 
 pub(super) use conversion::given_in;
 pub(super) use elsewhere::{Need, fetch};
@@ -60,7 +60,7 @@ async fn give(
 ) -> Result<Given, Refused> {
     let mut found = look_up(room, target).await?;
     if !found.elsewhere.is_empty() {
-        if matches!(what, What::Metadata) {
+        if matches!(what, What::Metadata) && place::tells(room, &found.elsewhere) {
             return metadata::give_with_archives(room, asked, found).await;
         }
         let needs = elsewhere::needs(&asked, &found, &what)?;

@@ -3,10 +3,12 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::sync::Arc;
 
 use hilum_dicom::part10;
 use tokio::task::spawn_blocking;
 
+use super::super::archives::Archive;
 use super::super::index::work::Way;
 use super::super::intake::{Incoming, Intake, Object, SentAs, Taken};
 use super::command::{AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, Command};
@@ -138,11 +140,38 @@ async fn receive(
     if let Some(error) = failed {
         return Ok(Err(Refused::out_of_resources(&error)));
     }
+    if let Some(archive) = awaited_from(serving, named.1) {
+        return Ok(hand_over(archive, file, named.1).await);
+    }
     let origin = format!("{} at {}", serving.calling, serving.caller.address.ip());
     Ok(match file.finish(origin).await {
         Ok(object) => hand_in(serving, object, named).await,
         Err(refused) => Err(refused),
     })
+}
+
+/// The archive beside us that was asked to send this object here, if it is the one who calls.
+fn awaited_from(serving: &Serving<'_>, instance: &str) -> Option<Arc<Archive>> {
+    let archives = serving.shared.room.archives.get()?;
+    let instance = hilum_dicom::Uid::parse(instance).ok()?;
+    archives.awaiting(&serving.calling, &instance).cloned()
+}
+
+/// Hands an object to whoever waits for it. It is not ours: nothing of it is taken in, and that it was
+/// fetched is recorded where that was asked.
+async fn hand_over(archive: Arc<Archive>, file: Writing, instance: &str) -> Result<(), Refused> {
+    let instance = instance.to_owned();
+    let handed = spawn_blocking(move || {
+        let incoming = file.complete()?;
+        let instance = hilum_dicom::Uid::parse(&instance)?;
+        archive.arrived(&instance, incoming.path())?;
+        anyhow::Ok(())
+    });
+    match handed.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Refused::out_of_resources(&error)),
+        Err(error) => Err(Refused::out_of_resources(&error.into())),
+    }
 }
 
 /// Hands in an object of which the file is complete.
@@ -222,14 +251,20 @@ impl Writing {
         Ok(())
     }
 
+    /// Writes the rest.
+    fn complete(mut self) -> anyhow::Result<Incoming> {
+        self.write()?;
+        match self.file {
+            Some((incoming, _)) => Ok(incoming),
+            None => anyhow::bail!("there is no file"),
+        }
+    }
+
     /// Writes the rest, looks at it, and makes it durable.
-    async fn finish(mut self, origin: String) -> Result<Object, Refused> {
+    async fn finish(self, origin: String) -> Result<Object, Refused> {
         let looked = spawn_blocking(move || {
-            self.write()?;
-            let Some((incoming, _)) = self.file else {
-                anyhow::bail!("there is no file");
-            };
-            self.intake.look(incoming, &origin, Way::Sent)
+            let intake = self.intake.clone();
+            intake.look(self.complete()?, &origin, Way::Sent)
         });
         match looked.await {
             Ok(Ok(Ok(object))) => Ok(object),

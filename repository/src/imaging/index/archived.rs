@@ -279,7 +279,7 @@ fn joined(
         }
         Some(mut rest) => {
             let here = uids(&rest);
-            rest.rejected.append(&mut study.rejected);
+            take_back(&mut rest, &study);
             for series in study.series {
                 merge(&mut rest, series, &here);
             }
@@ -296,13 +296,26 @@ fn joined(
             rest
         }
         None => {
-            study.rejected.extend(before.rejected.iter().cloned());
+            take_back(&mut study, before);
             study
         }
     };
     together.drop_rejected();
     together.sort();
     Ok(Ok(together))
+}
+
+/// What was taken back once stays so, unless it may return.
+fn take_back(study: &mut Study, other: &Study) {
+    for instance in &other.rejected {
+        match other.rejected_as.get(instance) {
+            Some(title) if title.effect().may_return => {}
+            Some(title) => study.reject(instance.clone(), *title),
+            None => {
+                study.rejected.insert(instance.clone());
+            }
+        }
+    }
 }
 
 fn merge(study: &mut Study, mut series: Series, here: &BTreeSet<Uid>) {

@@ -44,7 +44,8 @@ pub(super) fn needs(asked: &Asked, found: &Found, what: &What) -> Result<Vec<Nee
             };
             all.map(need).collect()
         }
-        What::Bulkdata(_) | What::Frames(_) => all.map(|_| Need::File).collect(),
+        // Of those whose archives tell nothing.
+        What::Metadata | What::Bulkdata(_) | What::Frames(_) => all.map(|_| Need::File).collect(),
         What::Rendered(_) => all.map(|it| file_of(it.size.is_some())).collect(),
         What::Thumbnail(_) => {
             let here = found.instances.iter().any(|it| it.stored.size.is_some());
@@ -56,7 +57,6 @@ pub(super) fn needs(asked: &Asked, found: &Found, what: &What) -> Result<Vec<Nee
             };
             all.clone().map(|it| file_of(is_middle(it))).collect()
         }
-        What::Metadata => all.map(|_| Need::Nothing).collect(),
     })
 }
 
