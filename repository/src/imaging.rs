@@ -6,6 +6,7 @@
 
 mod cache;
 mod concepts;
+pub mod convert;
 pub mod dicomweb;
 pub mod dimse;
 mod document_entry;
@@ -15,6 +16,7 @@ pub mod import;
 mod index;
 mod intake;
 mod iti18_registry_stored_query;
+mod iti41_provide_and_register_document_set;
 mod iti57_update_document_set;
 mod manifest;
 mod place;
@@ -25,6 +27,7 @@ mod rad68_provide_and_register_imaging_document_set;
 mod rad69_retrieve_imaging_document_set;
 pub mod removal;
 pub mod routes;
+mod volumes;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -37,10 +40,11 @@ use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
 
 use hilum_dicom::moment::UtcOffset;
 
-pub use import::{Fate, Imported, Importing, Progress, Report, import};
+pub use import::{Fate, Imported, Importing, Progress, Report, import, import_with_volumes};
 pub use index::kept_back::Quarantined;
 pub use intake::Taken;
 pub use publisher::Publishing;
+pub use volumes::{ImportedVolume, VolumeFate, Whose};
 
 use cache::Cache;
 use gate::Gate;

@@ -11,6 +11,7 @@ mod names;
 mod rows;
 mod schema;
 pub(super) mod search;
+pub(super) mod volumes;
 pub(super) mod work;
 
 use std::fs::{self, DirBuilder, File, TryLockError};

@@ -66,12 +66,18 @@ impl Quarantine {
     }
 
     /// Lets an object go into its study, whatever rule cards say. The node publishes it then. What its
-    /// collection wants de-identified is de-identified now or stays.
+    /// collection wants de-identified is de-identified now or stays. A volume that is no DICOM object
+    /// passes at the next import.
     ///
     /// # Errors
     /// If there is none of this number, or it cannot be in its study.
     pub async fn release_object(&self, number: i64) -> anyhow::Result<Quarantined> {
         let kept = self.object(number)?;
+        if kept.volume {
+            // It is handed in with the next import, which looks at its file again.
+            self.index.end_quarantine(number, true)?;
+            return Ok(kept);
+        }
         let intake = Intake::open(self.index.clone(), self.gate.clone(), 0)?;
         let taken = intake.take_file_again(&kept.path, &kept.origin, Rules::Waived);
         match taken.await? {

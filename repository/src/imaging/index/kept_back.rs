@@ -31,6 +31,10 @@ pub struct Quarantined {
     pub reasons: Vec<String>,
     /// Its file.
     pub path: PathBuf,
+    /// Whether it is a volume that is no DICOM object, such as a NIfTI file. It has no study and no
+    /// series then, and as its SOP Instance UID stands the uniqueId that its document will have.
+    #[serde(default)]
+    pub volume: bool,
 }
 
 #[derive(Queryable, Selectable)]
@@ -45,6 +49,7 @@ struct Row {
     origin: String,
     reasons: String,
     path: String,
+    volume: bool,
 }
 
 impl TryFrom<Row> for Quarantined {
@@ -61,6 +66,7 @@ impl TryFrom<Row> for Quarantined {
             origin: row.origin,
             reasons: serde_json::from_str(&row.reasons)?,
             path: PathBuf::from(row.path),
+            volume: row.volume,
         })
     }
 }
