@@ -67,6 +67,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let node = Node::open(&arguments.config)?;
     let codes = rooms::affinity_codes(&node.config)?;
     let config = rooms::imaging_config(&node.config, &codes)?;
+    let registry = node.config.registry_url();
     let bar = waiting("converting");
     let converted = match &arguments.to.out {
         Some(folder) => convert::to_folder(&config, &study, series.as_ref(), folder).await,
@@ -75,7 +76,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 config: &config,
                 codes: &codes,
                 repository: &node.repository()?,
-                registry: node.config.registry_url().as_deref(),
+                registry: registry.as_deref(),
                 client: &node.client,
                 audit: &node.ledger()?,
                 now: SystemTime::now(),

@@ -201,6 +201,13 @@ impl Deidentification {
         Pseudonyms::new(&self.key, &self.profile).patient(id)
     }
 
+    /// Why no volume that is no DICOM object can be de-identified, if none can.
+    pub(super) fn refuses_volumes(&self) -> Option<&'static str> {
+        let faces = self.profile.options.clean_recognizable_visual_features;
+        // A DICOM object may say that it was done; a volume cannot.
+        faces.then_some("a volume does not say whether a face can be recognised in it")
+    }
+
     /// Writes what is made of one file into another, and makes nothing durable.
     pub(super) fn file(&self, from: &Path, to: &Path) -> Result<(), Unchanged> {
         let made = File::create(to).map_err(|error| Unchanged::Failed(error.into()))?;

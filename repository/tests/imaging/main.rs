@@ -12,3 +12,4 @@ mod link;
 mod retrieve;
 mod sent;
 mod site;
+mod volumes;

@@ -18,7 +18,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::imaging::document_entry::hex;
-use crate::imaging::gate::Collection;
+use crate::imaging::gate::{Collection, Deidentification};
 use crate::imaging::intake::{Incoming, Intake};
 
 const BUFFER: usize = 256 * 1024;
@@ -57,9 +57,10 @@ impl PreparedDocument {
         collection: Option<&Collection>,
         intake: &Intake,
     ) -> anyhow::Result<Result<Self, String>> {
-        let deidentify = collection.is_some_and(|it| it.deidentify.is_some());
+        let rules = collection.and_then(|it| it.deidentify.as_ref());
+        let rules = rules.map(Deidentification::refuses_volumes);
         let (path, intake) = (path.to_owned(), intake.clone());
-        let prepare = move || prepare(&path, deidentify, &intake);
+        let prepare = move || prepare(&path, rules, &intake);
         let prepared = tokio::task::spawn_blocking(prepare).await;
         prepared.context("reading a volume ended early")?
     }
@@ -110,9 +111,10 @@ struct Member {
     path: PathBuf,
 }
 
+/// `rules` are there if it is to be de-identified; they may say that this cannot be.
 fn prepare(
     path: &Path,
-    deidentify: bool,
+    rules: Option<Option<&'static str>>,
     intake: &Intake,
 ) -> anyhow::Result<Result<PreparedDocument, String>> {
     let mut facts = match nifti::verify(path) {
@@ -123,9 +125,10 @@ fn prepare(
     let words = document_words(&facts, sidecar.as_ref());
     let mut made = Vec::new();
     let mut not_deidentified = None;
+    let deidentify = rules.is_some();
     let mut members = members(&facts, deidentify);
-    if deidentify {
-        match emptied(&facts, intake)? {
+    if let Some(refused) = rules {
+        match emptied(&facts, refused, intake)? {
             Ok(files) => {
                 put_in_place(&mut facts, &files)?;
                 for (member, file) in members.iter_mut().zip(&files) {
@@ -203,10 +206,21 @@ fn members(facts: &NiftiFacts, deidentify: bool) -> Vec<Member> {
 }
 
 /// What de-identification makes of each file. The inner error says why it makes nothing.
-fn emptied(facts: &NiftiFacts, intake: &Intake) -> anyhow::Result<Result<Vec<Incoming>, String>> {
-    let Some(bytes) = facts.data.expected.filter(|_| facts.problems.is_empty()) else {
-        let reason = "not de-identified: it is not whole";
-        return Ok(Err(reason.to_owned()));
+fn emptied(
+    facts: &NiftiFacts,
+    refused: Option<&'static str>,
+    intake: &Intake,
+) -> anyhow::Result<Result<Vec<Incoming>, String>> {
+    if let Some(why) = refused {
+        return Ok(Err(format!("not de-identified: {why}")));
+    }
+    // What follows the voxels is dropped; the voxels themselves must be there.
+    let Some(bytes) = facts
+        .data
+        .expected
+        .filter(|it| facts.data.present >= Some(*it))
+    else {
+        return Ok(Err("not de-identified: it is not whole".to_owned()));
     };
     let mut files = Vec::new();
     for file in &facts.files {
@@ -221,10 +235,19 @@ fn emptied(facts: &NiftiFacts, intake: &Intake) -> anyhow::Result<Result<Vec<Inc
         match done {
             Ok(()) => files.push(made),
             Err(Refused::Closed(why)) => return Ok(Err(format!("not de-identified: {why}"))),
+            Err(Refused::Io(error)) if of_the_file(&error) => {
+                return Ok(Err("not de-identified: it is damaged".to_owned()));
+            }
             Err(refused) => return Err(refused.into()),
         }
     }
     Ok(Ok(files))
+}
+
+/// Whether what is read is at fault, not reading or writing it.
+fn of_the_file(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
 }
 
 /// The facts are those of the files that were made. Nothing but texts, extensions, sizes and hashes
