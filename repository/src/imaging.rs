@@ -3,6 +3,9 @@
 //! [`import()`] reads folders and hands in one manifest for each study (RAD-68); [`routes`] is what
 //! the source answers (RAD-69). Between the two stands the index, which says where instances are.
 //! Importing and answering may happen in different processes.
+//!
+//! Volumes of NIfTI and Analyze are imported with them, as documents (ITI-41); [`convert`] makes such
+//! volumes of series.
 
 mod cache;
 mod concepts;

@@ -102,6 +102,21 @@ async fn volumes_are_imported_found_by_how_they_were_acquired_and_come_back() {
     );
     assert_eq!(fates(&again, "studies"), vec!["Unchanged"; studies.len()]);
     assert_eq!(fates(&again, "volumes"), ["Unchanged"], "{again}");
+    // One that is cut short is kept back until somebody decides.
+    std::fs::write(anat.join("sub-01_cut.nii"), &nifti(2)[..400]).unwrap();
+    let import = ["import", text(&folder), "--patient-map", text(&map)];
+    let report = json(&town, &import);
+    assert_eq!(report["keptBack"].as_array().unwrap().len(), 1, "{report}");
+    let kept = json(&town, &["quarantine", "list"]);
+    assert_eq!(kept["objects"][0]["volume"], true, "{kept}");
+    assert_eq!(kept["objects"][0]["patientId"], PATIENT);
+    let number = kept["objects"][0]["number"].to_string();
+    json(&town, &["quarantine", "release", &number]);
+    let report = json(&town, &import);
+    let mut said = fates(&report, "volumes");
+    said.sort_unstable();
+    assert_eq!(said, ["Registered", "Unchanged"], "{report}");
+
     let both = ["import", ".", "--patient", "P", "--patient-map", "x"];
     assert_eq!(town.run(&both).status.code(), Some(2));
 }
@@ -158,9 +173,8 @@ async fn series_become_files_and_documents() {
 
 /// All volumes of the patient by SHA-1, and how often each is registered.
 async fn registered(town: &Town) -> BTreeMap<String, usize> {
-    let patient = words::patient(PATIENT);
     let found = town
-        .query(words::find_documents(&patient, "LeafClass"))
+        .query(words::find_documents(PATIENT, "LeafClass"))
         .await
         .unwrap();
     assert_eq!(found.status, ResponseStatus::Success, "{:?}", found.errors);
@@ -199,7 +213,7 @@ async fn a_killed_import_is_finished_by_the_next() {
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null());
         let mut process = command.spawn().unwrap();
-        tokio::time::sleep(Duration::from_millis(150 + 130 * kill)).await;
+        tokio::time::sleep(Duration::from_millis(300 + 250 * kill)).await;
         if process.try_wait().unwrap().is_none() {
             process.kill().unwrap();
             killed += 1;

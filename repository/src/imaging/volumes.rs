@@ -7,6 +7,7 @@
 mod document;
 mod entry;
 mod found;
+mod handed_in;
 mod names;
 mod whose;
 
@@ -14,10 +15,8 @@ use std::path::{Path, PathBuf};
 
 use hilum_dicom::Uid;
 use hilum_dicom::scan::{LeftOut, Stamp};
-use hilum_transport::PartSource;
-use xds_schemas::affinity_codes::CodeKind;
 use xds_schemas::ebrs::RegistryError;
-use xds_schemas::metadata::{DocumentEntry, PatientId, Submission};
+use xds_schemas::metadata::PatientId;
 
 use super::gate::Collection;
 use super::import::{Importing, KeptBack, ORIGIN, Progress, Report};
@@ -25,16 +24,15 @@ use super::index::Index;
 use super::index::volumes::KeptVolume;
 use super::index::work::now;
 use super::intake::Intake;
-use super::iti18_registry_stored_query as iti18;
-use super::iti41_provide_and_register_document_set as iti41;
-use super::publish::says_it_was_there;
-use super::rad68_provide_and_register_imaging_document_set::Handover;
 
 pub(super) use document::PreparedDocument;
-pub(super) use entry::{format_code, parameters, slots, submission};
+pub(super) use entry::{COMMENT_CHARACTERS, format_code, parameters, slots, submission};
 pub(super) use found::{Found, is_volume, sort_out};
+pub(super) use handed_in::hand_in;
 pub(super) use names::Names;
 pub use whose::Whose;
+
+use handed_in::{Asked, asked};
 
 /// Why a watched folder takes no volumes.
 pub(super) const WATCHED: &str = "a volume does not say whose it is: \
@@ -136,14 +134,14 @@ impl HandingIn<'_> {
         let basis = basis(path, &patient, collection);
         if let Some(basis) = &basis
             && let Some(document) = self.index.handed_in(path, basis)?
-            && let Asked::Known(remarks) = asked(self.importing, &document).await?
+            && let Some((fate, remarks)) = self.still(&document).await?
         {
             return Ok(Became::Handled(Box::new(ImportedVolume {
                 path: path.to_owned(),
                 patient_id: patient.to_string(),
                 document,
                 mime_type: None,
-                fate: VolumeFate::Unchanged,
+                fate,
                 remarks,
             })));
         }
@@ -154,6 +152,17 @@ impl HandingIn<'_> {
         };
         self.judged(path, &patient, collection, &prepared, basis)
             .await
+    }
+
+    /// What has become of a document that was handed in; `None` if the registry does not know it any
+    /// more.
+    async fn still(&self, document: &Uid) -> anyhow::Result<Option<(VolumeFate, Vec<String>)>> {
+        Ok(match asked(self.importing, document).await? {
+            Asked::Known(remarks) => Some((VolumeFate::Unchanged, remarks)),
+            Asked::Nobody => Some((VolumeFate::Unchanged, Vec::new())),
+            Asked::Unanswered(why) => Some((VolumeFate::Unanswered(why), Vec::new())),
+            Asked::Unknown => None,
+        })
     }
 
     /// The patient in the collection, who has a pseudonym if it is de-identified.
@@ -234,89 +243,4 @@ fn basis(path: &Path, patient: &PatientId, collection: Option<&Collection>) -> O
         format!("{} (de-identified: {deidentified})", it.name)
     });
     Some(format!("{patient} {collection} {stamps}"))
-}
-
-/// What the registry says of a document.
-pub(super) enum Asked {
-    /// It is registered; what is worth saying of that.
-    Known(Vec<String>),
-    /// It is not.
-    Unknown,
-    /// There is no registry to ask.
-    Nobody,
-    /// There is no answer.
-    Unanswered(String),
-}
-
-/// Asks the registry for a document.
-pub(super) async fn asked(importing: &Importing<'_>, document: &Uid) -> anyhow::Result<Asked> {
-    let Some(registry) = importing.registry else {
-        return Ok(Asked::Nobody);
-    };
-    let entries: Vec<DocumentEntry> = match iti18::documents(importing, registry, document).await? {
-        Ok(entries) => entries,
-        Err(why) => return Ok(Asked::Unanswered(why)),
-    };
-    if entries.is_empty() {
-        return Ok(Asked::Unknown);
-    }
-    let deprecated = !entries.iter().any(iti18::in_force);
-    let remark = || "it was registered before, and deprecated since".to_owned();
-    Ok(Asked::Known(deprecated.then(remark).into_iter().collect()))
-}
-
-/// Hands a document in, unless it is registered. Gives what became of it and what is worth saying.
-pub(super) async fn hand_in(
-    importing: &Importing<'_>,
-    submission: Submission,
-    source: PartSource,
-    document: &Uid,
-) -> anyhow::Result<(VolumeFate, Vec<String>)> {
-    if let Some(missing) = missing_code(importing, &submission) {
-        return Ok((VolumeFate::Unsuitable(missing), Vec::new()));
-    }
-    match asked(importing, document).await? {
-        Asked::Known(remarks) => return Ok((VolumeFate::Unchanged, remarks)),
-        Asked::Unanswered(why) => return Ok((VolumeFate::Unanswered(why), Vec::new())),
-        Asked::Unknown | Asked::Nobody => {}
-    }
-    Ok(match iti41::send(importing, &submission, source).await? {
-        Handover::Registered(warnings) => {
-            let said = warnings.iter();
-            let said = said.map(|it| format!("{}: {}", it.code, it.context));
-            (VolumeFate::Registered, said.collect())
-        }
-        Handover::Refused(errors) if errors.iter().any(says_it_was_there) => {
-            // Somebody else may have handed it in meanwhile, or nobody could be asked.
-            match asked(importing, document).await? {
-                Asked::Known(remarks) => (VolumeFate::Unchanged, remarks),
-                Asked::Nobody => (VolumeFate::Unchanged, Vec::new()),
-                _ => (VolumeFate::Refused(errors), Vec::new()),
-            }
-        }
-        Handover::Refused(errors) => (VolumeFate::Refused(errors), Vec::new()),
-        Handover::NotSent(why) | Handover::Unknown(why) => {
-            (VolumeFate::Unanswered(why), Vec::new())
-        }
-    })
-}
-
-/// What the affinity domain has to have for volumes and has not: a registry would refuse them.
-fn missing_code(importing: &Importing<'_>, submission: &Submission) -> Option<String> {
-    let entry = submission.document_entries.first()?;
-    let codes = importing.codes;
-    if !codes.allows_mime_type(&entry.mime_type) {
-        let mime_type = &entry.mime_type;
-        return Some(format!(
-            "codes.xml of the affinity domain has no mimeType {mime_type}"
-        ));
-    }
-    let format = entry.format_code.as_ref()?;
-    let allowed = codes.allows(CodeKind::FormatCode, &format.code, &format.scheme);
-    (!allowed).then(|| {
-        format!(
-            "codes.xml of the affinity domain has no formatCode {} of {}",
-            format.code, format.scheme
-        )
-    })
 }

@@ -6,16 +6,20 @@ use std::fs;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use hilum_dicom::Uid;
 use hilum_dicom::deidentify::{Key, Profile};
 use hilum_dicom::nifti::SLOT;
 use hilum_dicom::quality::RuleCard;
+use hilum_dicom::scan::files_below;
+use hilum_dicom::transcode;
 use hilum_repository::imaging::convert::{self, Conversion, ConvertedSeries};
 use hilum_repository::imaging::gate::{Collection, Deidentification, Gate};
 use hilum_repository::imaging::quarantine::Quarantine;
-use hilum_repository::imaging::{Importing, Report, VolumeFate, Whose, import_with_volumes};
+use hilum_repository::imaging::{
+    ImagingConfig, ImagingSource, Importing, Report, VolumeFate, Whose, import_with_volumes,
+};
 use hilum_transport::{Client, Limits};
 use xds_schemas::codes::status::AvailabilityStatus::{Approved, Deprecated};
 use xds_schemas::iti18_registry_stored_query::{Names, StoredQuery};
@@ -38,14 +42,18 @@ fn folder(site: &Site) -> PathBuf {
     folder
 }
 
-async fn with_importing<T>(site: &Site, work: impl AsyncFnOnce(&Importing<'_>) -> T) -> T {
+async fn with_importing<T>(
+    site: &Site,
+    registry: Option<&str>,
+    work: impl AsyncFnOnce(&Importing<'_>) -> T,
+) -> T {
     // A connection that was cut is not used again.
     let client = Client::new(None, Limits::default());
     let importing = Importing {
         config: &site.config,
         codes: &site.codes,
         repository: &site.repository,
-        registry: Some(&site.registry),
+        registry,
         client: &client,
         audit: &site.audit,
         now: SystemTime::now(),
@@ -54,8 +62,18 @@ async fn with_importing<T>(site: &Site, work: impl AsyncFnOnce(&Importing<'_>) -
 }
 
 async fn import(site: &Site, folder: &Path, whose: &Whose) -> Report {
+    import_beside(site, Some(&site.registry), folder, whose).await
+}
+
+/// The same beside this registry or none.
+async fn import_beside(
+    site: &Site,
+    registry: Option<&str>,
+    folder: &Path,
+    whose: &Whose,
+) -> Report {
     let paths = [folder.to_owned()];
-    with_importing(site, async |importing| {
+    with_importing(site, registry, async |importing| {
         let import = import_with_volumes(importing, &paths, whose, Arc::new(|_| {}));
         import.await.unwrap()
     })
@@ -404,7 +422,7 @@ async fn what_is_de_identified_names_nobody() {
     let report = import(&site, &folder, &whose("Doe")).await;
     assert_eq!(
         words(&report),
-        ["registered", "unchanged", "unchanged"],
+        ["unchanged", "registered", "unchanged"],
         "{report:?}"
     );
     assert_eq!(report.left_out.len(), 1);
@@ -466,7 +484,7 @@ async fn what_is_de_identified_names_nobody() {
 }
 
 async fn converted(site: &Site, study: &Uid) -> Vec<ConvertedSeries> {
-    with_importing(site, async |importing| {
+    with_importing(site, Some(&site.registry), async |importing| {
         convert::to_documents(importing, study, None).await.unwrap()
     })
     .await
@@ -586,4 +604,92 @@ async fn a_study_becomes_files() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("is not here"), "{error}");
+}
+
+/// Every file below a folder, written anew in this transfer syntax.
+fn transcode_all(folder: &Path, syntax: &str) {
+    let mut count = 0;
+    for path in files_below(folder).unwrap() {
+        let mut compressed = Vec::new();
+        if transcode::transcode(&path, syntax, &mut compressed).is_ok() {
+            fs::write(&path, compressed).unwrap();
+            count += 1;
+        }
+    }
+    assert!(count > 2, "there are images");
+}
+
+#[tokio::test]
+async fn compressed_series_become_the_same_volumes() {
+    let site = Site::open().await;
+    let phantom = phantoms(&site.dicom()).remove(0);
+    let mut volumes = Vec::new();
+    for (name, syntax) in [
+        ("native", None),
+        ("rle", Some("1.2.840.10008.1.2.5")),
+        ("jpeg", Some("1.2.840.10008.1.2.4.70")),
+    ] {
+        if let Some(syntax) = syntax {
+            transcode_all(&phantom.folder, syntax);
+        }
+        site.import_one(&phantom.folder).await;
+        let out = site.folder.path().join(name);
+        let study = &phantom.study_instance_uid;
+        let done = convert::to_folder(&site.config, study, None, &out);
+        let written = done
+            .await
+            .unwrap()
+            .into_iter()
+            .find_map(|it| match it.conversion {
+                Conversion::Written(files) => Some(files),
+                _ => None,
+            });
+        volumes.push(fs::read(&written.expect(name)[0]).unwrap());
+    }
+    assert!(volumes.iter().all(|volume| *volume == volumes[0]));
+}
+
+#[tokio::test]
+async fn a_watched_folder_takes_no_volumes() {
+    let site = Site::open().await;
+    let watched = site.folder.path().join("watched");
+    fs::create_dir_all(&watched).unwrap();
+    let volume = made::write(&watched, "one", Format::Nifti2, true);
+    let config = ImagingConfig {
+        watch: vec![watched.clone()],
+        ..site.config.clone()
+    };
+    let source = ImagingSource::open(config, site.audit.clone()).unwrap();
+    source.watch();
+    let why = watched.join("refused").join("one.nii.why.txt");
+    let began = Instant::now();
+    while !why.exists() && began.elapsed() < Duration::from_secs(30) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(
+        fs::read_to_string(why)
+            .unwrap()
+            .contains("hilum import --patient")
+    );
+    assert!(watched.join("refused").join("one.nii").exists() && !volume.exists());
+}
+
+#[tokio::test]
+async fn where_nobody_can_be_asked_nothing_is_twice_either() {
+    let site = Site::open().await;
+    let folder = folder(&site);
+    six(&folder);
+    let report = import_beside(&site, None, &folder, &whose(PATIENT)).await;
+    assert_eq!(words(&report), ["registered"; 6]);
+    let report = import_beside(&site, None, &folder, &whose(PATIENT)).await;
+    assert_eq!(words(&report), ["unchanged"; 6]);
+    let handed_in = sent(&site);
+    // Where nothing is known of these files, they are sent again, and the repository knows them.
+    let elsewhere = folder.join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    six(&elsewhere);
+    let report = import_beside(&site, None, &elsewhere, &whose(PATIENT)).await;
+    assert_eq!(words(&report), ["unchanged"; 6], "{report:?}");
+    assert_eq!(sent(&site), handed_in + 6);
+    assert_eq!(site.manifests(PATIENT, Approved).await.len(), 6);
 }

@@ -8,7 +8,9 @@ use xds_schemas::metadata::{AssociationType, EntryUuid, Submission, UniqueId};
 use super::Beside;
 use crate::imaging::document_entry::{document_entry, utc};
 use crate::imaging::import::Importing;
-use crate::imaging::volumes::{self, Names, PreparedDocument, format_code, parameters, slots};
+use crate::imaging::volumes::{
+    self, COMMENT_CHARACTERS, Names, PreparedDocument, format_code, parameters, slots,
+};
 
 /// Titles may have this many characters (ITI TF-3 4.2.3.2.24).
 const TITLE_CHARACTERS: usize = 128;
@@ -40,6 +42,7 @@ pub(super) fn submission(
     entry.size = Some(prepared.size);
     entry.title = Some(InternationalString::of(title(series)));
     let notes = plan.notes.join(" ");
+    let notes: String = notes.chars().take(COMMENT_CHARACTERS).collect();
     entry.comments = (!notes.is_empty()).then(|| InternationalString::of(notes));
     let acquired = match series.acquired.is_empty() {
         true => parameters(prepared, &series.uid),

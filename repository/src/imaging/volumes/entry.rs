@@ -15,6 +15,9 @@ use crate::imaging::concepts;
 use crate::imaging::document_entry::utc;
 use crate::imaging::import::Importing;
 
+/// A comment is a FreeFormText of ebRIM.
+pub(in crate::imaging) const COMMENT_CHARACTERS: usize = 1024;
+
 /// The document entry of a volume that came as a file.
 pub(super) fn document_entry(
     importing: &Importing<'_>,
@@ -26,8 +29,9 @@ pub(super) fn document_entry(
     let words = &prepared.words;
     let modality = words.modality.as_deref();
     let title = prepared.title.as_deref().unwrap_or(words.format_name);
-    let remarks = prepared.remarks();
-    let comments = (!remarks.is_empty()).then(|| InternationalString::of(remarks.join(" ")));
+    let remarks = prepared.remarks().join(" ");
+    let remarks: String = remarks.chars().take(COMMENT_CHARACTERS).collect();
+    let comments = (!remarks.is_empty()).then(|| InternationalString::of(remarks));
     let made = prepared.made.unwrap_or(importing.now);
     DocumentEntry {
         title: Some(InternationalString::of(title)),
