@@ -5,6 +5,7 @@ mod certs;
 mod check;
 mod client;
 mod config;
+mod convert;
 mod demo;
 mod dicom;
 mod domain;
@@ -66,8 +67,10 @@ enum Command {
     Feed(feed::Arguments),
     /// Remove documents: what the registry knows (ITI-62), then the documents (ITI-86)
     Remove(remove::Arguments),
-    /// Make folders of DICOM files findable (RAD-68)
+    /// Make folders of DICOM files findable (RAD-68), and volumes among them documents (ITI-41)
     Import(import::Arguments),
+    /// Make NIfTI volumes of the series of a study
+    Convert(convert::Arguments),
     /// Speak DICOM's own protocol: see whether somebody is there (C-ECHO), send files (C-STORE)
     Dicom(dicom::Arguments),
     /// Look at what did not pass at the door of the imaging source, and decide
@@ -111,6 +114,7 @@ async fn main() -> ExitCode {
         Command::Feed(arguments) => feed::run(&arguments).await,
         Command::Remove(arguments) => remove::run(&arguments).await,
         Command::Import(arguments) => import::run(&arguments).await,
+        Command::Convert(arguments) => convert::run(&arguments).await,
         Command::Dicom(arguments) => dicom::run(&arguments).await,
         Command::Quarantine(arguments) => quarantine::run(&arguments).await,
         Command::Reject(arguments) => reject::run(&arguments).await,

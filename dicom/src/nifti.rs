@@ -22,7 +22,7 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use document::{DocumentWords, FORMAT_CODE_SCHEME, document_words};
+pub use document::{DocumentWords, FORMAT_CODE_SCHEME, SLOT, document_words, slot_values};
 pub use facts::{
     AffineSource, ByteOrder, Data, Extension, Flag, Format, Layout, Named, NiftiFacts, Orientation,
     Role, Scaling, Slices, SpaceUnit, StoredFile, TimeAxis, TimeUnit,

@@ -3,10 +3,14 @@
 //! [`import()`] reads folders and hands in one manifest for each study (RAD-68); [`routes`] is what
 //! the source answers (RAD-69). Between the two stands the index, which says where instances are.
 //! Importing and answering may happen in different processes.
+//!
+//! Volumes of NIfTI and Analyze are imported with them, as documents (ITI-41); [`convert`] makes such
+//! volumes of series.
 
 pub mod archives;
 mod cache;
 mod concepts;
+pub mod convert;
 pub mod dicomweb;
 pub mod dimse;
 mod document_entry;
@@ -16,6 +20,7 @@ pub mod import;
 mod index;
 mod intake;
 mod iti18_registry_stored_query;
+mod iti41_provide_and_register_document_set;
 mod iti57_update_document_set;
 mod manifest;
 mod place;
@@ -27,6 +32,7 @@ mod rad69_retrieve_imaging_document_set;
 pub mod reject;
 pub mod removal;
 pub mod routes;
+mod volumes;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -40,10 +46,11 @@ use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
 use hilum_dicom::manifest::{MadoCodes, ManifestFormat};
 use hilum_dicom::moment::UtcOffset;
 
-pub use import::{Fate, Imported, Importing, Progress, Report, import};
+pub use import::{Fate, Imported, Importing, Progress, Report, import, import_with_volumes};
 pub use index::kept_back::Quarantined;
 pub use intake::Taken;
 pub use publisher::Publishing;
+pub use volumes::{ImportedVolume, VolumeFate, Whose};
 
 use cache::Cache;
 use gate::Gate;

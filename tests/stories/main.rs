@@ -11,3 +11,4 @@ mod on_demand;
 mod removed;
 mod stopped;
 mod two_hosts;
+mod volumes;

@@ -85,6 +85,11 @@ pub(super) fn event_codes(
     of_domain(modalities.chain(regions).chain(procedures), domain)
 }
 
+/// The acquisition modality of this name, if the affinity domain has a code for it.
+pub(super) fn modality_code(modality: &str, domain: &AffinityCodes) -> Vec<Code> {
+    of_domain(acquiring(modality).into_iter(), domain)
+}
+
 fn of_domain(found: impl Iterator<Item = Code>, domain: &AffinityCodes) -> Vec<Code> {
     let mut codes: Vec<Code> = Vec::new();
     for code in found {
@@ -107,7 +112,10 @@ pub(super) fn type_code(study: &Study, domain: &AffinityCodes) -> Option<Code> {
 }
 
 fn modality(series: &Series) -> Option<Code> {
-    let modality = series.facts.modality.as_deref()?;
+    acquiring(series.facts.modality.as_deref()?)
+}
+
+fn acquiring(modality: &str) -> Option<Code> {
     let (code, meaning) = MODALITIES.iter().find(|(code, _)| *code == modality)?;
     Some(Code::new(*code, DCM, *meaning))
 }

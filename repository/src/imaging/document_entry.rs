@@ -100,12 +100,7 @@ pub(super) fn document_entry(
         type_code: concepts::type_code(study, domain)
             .or_else(|| Some(department.type_code.clone())),
         creation_time: utc(manifest.made()),
-        hash: Some(
-            Sha1::digest(document)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-        ),
+        hash: Some(hex(&Sha1::digest(document))),
         size: Some(document.len() as u64),
         language_code: Some(department.language_code.clone()),
         patient_id: Some(patient.clone()),
@@ -250,6 +245,11 @@ fn study_time(study: &Study, usual: UtcOffset) -> Option<Timestamp> {
         return Timestamp::parse(&date).ok();
     };
     utc(point_in_time(date, Some(time), offset)?)
+}
+
+/// As `hash` is written.
+pub(super) fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn utc(at: SystemTime) -> Option<Timestamp> {

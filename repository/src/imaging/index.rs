@@ -14,6 +14,7 @@ mod removals;
 mod rows;
 mod schema;
 pub(super) mod search;
+pub(super) mod volumes;
 pub(super) mod work;
 
 use std::fs::{self, DirBuilder, File, TryLockError};

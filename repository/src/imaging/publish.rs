@@ -376,7 +376,7 @@ async fn recognised(
 }
 
 /// Whether the reason of a refusal is that something of these names is there already.
-fn says_it_was_there(error: &RegistryError) -> bool {
+pub(super) fn says_it_was_there(error: &RegistryError) -> bool {
     use ErrorCode::{DuplicateUniqueIdInRegistry, NonIdenticalHash, NonIdenticalSize};
     matches!(
         error.code,

@@ -65,12 +65,18 @@ impl Quarantine {
 
     /// Lets an object go into its study, whatever rule cards say. The node publishes it then. What its
     /// collection wants de-identified is de-identified now or stays. What a rejection note has taken
-    /// back stays, unless the note was for quality, which a person may see differently.
+    /// back stays, unless the note was for quality, which a person may see differently. A volume that is
+    /// no DICOM object passes at the next import.
     ///
     /// # Errors
     /// If there is none of this number, or it cannot be in its study: why. Then it is kept back still.
     pub async fn release_object(&self, number: i64) -> anyhow::Result<Quarantined> {
         let kept = self.object(number)?;
+        if kept.volume {
+            // It is handed in with the next import, which looks at its file again.
+            self.index.released_volume(number)?;
+            return Ok(kept);
+        }
         let intake = Intake::open(self.index.clone(), self.gate.clone(), 0)?;
         let taken = intake.take_file(&kept.path, &kept.origin, Way::Released);
         match taken.await? {

@@ -14,6 +14,7 @@ use hilum_dicom::scan::{Stamp, files_below};
 
 use super::Room;
 use super::intake::Taken;
+use super::volumes;
 
 /// How long between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -90,7 +91,11 @@ fn listed(folder: &Path) -> anyhow::Result<Vec<(PathBuf, Stamp)>> {
 
 async fn take(room: &Arc<Room>, folder: &Path, file: &Path) -> anyhow::Result<()> {
     let origin = format!("folder {}", folder.display());
-    match room.take_file(file, &origin).await? {
+    let taken = match volumes::is_volume(file).await? {
+        true => Taken::Refused(volumes::WATCHED.to_owned()),
+        false => room.take_file(file, &origin).await?,
+    };
+    match taken {
         Taken::Stored | Taken::AlreadyHere | Taken::Quarantined(_) => {
             fs::remove_file(file).with_context(|| format!("{}", file.display()))
         }

@@ -15,3 +15,4 @@ mod rejected;
 mod retrieve;
 mod sent;
 mod site;
+mod volumes;

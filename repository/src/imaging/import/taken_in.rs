@@ -13,6 +13,7 @@ use crate::imaging::index::Index;
 use crate::imaging::index::work::{Way, now};
 use crate::imaging::intake::{Intake, Taken};
 use crate::imaging::publish::publish;
+use crate::imaging::volumes::{Found, sort_out};
 
 /// Objects that are taken at one time.
 const TOGETHER: usize = 4;
@@ -23,7 +24,7 @@ pub(super) async fn import(
     index: &Index,
     roots: &[PathBuf],
     progress: Arc<dyn Fn(Progress) + Send + Sync>,
-) -> anyhow::Result<Report> {
+) -> anyhow::Result<(Report, Found)> {
     let intake = Intake::open(index.clone(), importing.config.gate.clone(), 0)?;
     let mut files = Vec::new();
     for root in roots {
@@ -31,6 +32,7 @@ pub(super) async fn import(
     }
     files.sort();
     files.dedup();
+    let (files, volumes) = sorted_out(files).await?;
     let mut report = Report::default();
     let mut studies = BTreeSet::new();
     let of = files.len();
@@ -60,7 +62,18 @@ pub(super) async fn import(
         report.studies.extend(one(importing, index, study).await?);
     }
     progress(Progress::Registering { done: of, of });
-    Ok(report)
+    Ok((report, volumes))
+}
+
+/// The files without volumes of other formats and what stands beside these.
+async fn sorted_out(files: Vec<PathBuf>) -> anyhow::Result<(Vec<PathBuf>, Found)> {
+    let as_found = files.into_iter().map(|path| LeftOut {
+        path,
+        reason: String::new(),
+    });
+    let mut rest: Vec<LeftOut> = as_found.collect();
+    let volumes = sort_out(&mut rest).await?;
+    Ok((rest.into_iter().map(|file| file.path).collect(), volumes))
 }
 
 type TakenFile = (PathBuf, (Taken, Option<Uid>));

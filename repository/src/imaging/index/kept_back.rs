@@ -32,6 +32,10 @@ pub struct Quarantined {
     pub reasons: Vec<String>,
     /// Its file.
     pub path: PathBuf,
+    /// Whether it is a volume that is no DICOM object, such as a NIfTI file. It has no study and no
+    /// series then, and as its SOP Instance UID stands the uniqueId that its document will have.
+    #[serde(default)]
+    pub volume: bool,
 }
 
 #[derive(Queryable, Selectable)]
@@ -46,6 +50,7 @@ struct Row {
     origin: String,
     reasons: String,
     path: String,
+    volume: bool,
 }
 
 impl TryFrom<Row> for Quarantined {
@@ -62,6 +67,7 @@ impl TryFrom<Row> for Quarantined {
             origin: row.origin,
             reasons: serde_json::from_str(&row.reasons)?,
             path: PathBuf::from(row.path),
+            volume: row.volume,
         })
     }
 }
@@ -160,6 +166,16 @@ impl Index {
     pub(in crate::imaging) fn end_quarantine(&self, number: i64) -> anyhow::Result<()> {
         self.connections.write(|connection| {
             diesel::delete(quarantined::table.find(number)).execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// A volume was released: the next import hands it in.
+    pub(in crate::imaging) fn released_volume(&self, number: i64) -> anyhow::Result<()> {
+        self.connections.write(|connection| {
+            diesel::update(quarantined::table.find(number))
+                .set(quarantined::released.eq(true))
+                .execute(connection)?;
             Ok(())
         })
     }

@@ -70,6 +70,16 @@ diesel::table! {
         reasons -> Text,
         path -> Text,
         released -> Bool,
+        volume -> Bool,
+    }
+}
+
+diesel::table! {
+    volumes (number) {
+        number -> BigInt,
+        path -> Text,
+        basis -> Text,
+        unique_id -> Text,
     }
 }
 
