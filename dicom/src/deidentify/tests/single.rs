@@ -584,13 +584,13 @@ fn of_a_file_of_voxels_only_the_voxels_are_left() {
     assert_eq!(plain, kept);
     let builder = flate2::GzBuilder::new().filename("Doe.img");
     let mut packed = builder.write(Vec::new(), flate2::Compression::fast());
-    std::io::Write::write_all(&mut packed, file).unwrap();
+    Write::write_all(&mut packed, file).unwrap();
     let mut again = Vec::new();
     nifti::voxels(&packed.finish().unwrap()[..], &mut again, (4, 6)).unwrap();
     assert!(!again.windows(3).any(|it| it == b"Doe"));
     let mut inflated = Vec::new();
     let mut reader = flate2::read::GzDecoder::new(&again[..]);
-    std::io::Read::read_to_end(&mut reader, &mut inflated).unwrap();
+    io::Read::read_to_end(&mut reader, &mut inflated).unwrap();
     assert_eq!(inflated, kept);
     for too_long in [(4, 10), (14, 1)] {
         let refused = nifti::voxels(&file[..], &mut Vec::new(), too_long);
