@@ -94,9 +94,8 @@ impl Reports {
         }
         let index = shared.index();
         let put_off = spawn_blocking(move || {
-            let left = left.into_iter();
-            left.map(|number| index.put_off_commitment(number, now(), false))
-                .collect::<anyhow::Result<()>>()
+            let mut left = left.into_iter();
+            left.try_for_each(|number| index.put_off_commitment(number, now(), false))
         });
         match put_off.await.map_err(anyhow::Error::from).flatten() {
             Ok(()) => shared.owed.notify_one(),

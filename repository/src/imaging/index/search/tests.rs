@@ -27,6 +27,11 @@ fn instance(name: String, number: i64) -> StoredInstance {
             },
         },
         size: None,
+        key_objects: None,
+        measured: None,
+        specimens: Vec::new(),
+        collection: None,
+        judged: None,
     }
 }
 
@@ -60,6 +65,7 @@ fn study(at: usize) -> Study {
                 body_part: text(["CHEST", ""][at % 2]),
                 ..SeriesFacts::default()
             },
+            acquired: Default::default(),
             instances: (0..at % 4 + 1)
                 .map(|it| instance(format!("1.2.{at}.{number}.{it}"), it as i64))
                 .collect(),
@@ -81,8 +87,10 @@ fn study(at: usize) -> Study {
             ..StudyFacts::default()
         },
         accessions: Vec::new(),
+        orders: Vec::new(),
         series: series.collect(),
         rejected: Default::default(),
+        rejected_as: Default::default(),
     }
 }
 
