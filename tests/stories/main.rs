@@ -4,6 +4,7 @@
 
 mod commands;
 mod imaging;
+mod imaging_door;
 mod killed;
 mod large_document;
 mod media;

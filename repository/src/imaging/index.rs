@@ -97,6 +97,8 @@ impl Index {
         let made = private.recursive(true).mode(0o700).create(&folder);
         made.and_then(|()| fs::read_dir(&folder))
             .with_context(|| format!("{} cannot be used", folder.display()))?;
+        // The node and its commands may be started anywhere, and where files are is told to all of them.
+        let folder = folder.canonicalize()?;
         let connections = Connections::open(&folder.join("index.db"))?;
         Ok(Self {
             folder,

@@ -335,6 +335,36 @@ impl Entering {
     /// Enters objects, and says of each what became of it. If that fails, none of them is here.
     fn enter(&self, objects: Vec<Object>) -> anyhow::Result<Vec<Taken>> {
         let _lock = self.index.lock_objects()?;
+        let mut taken = Vec::with_capacity(objects.len());
+        let mut coming = Vec::with_capacity(objects.len());
+        for object in objects {
+            // What is sent once more need not come to a place first, from which it is taken away again.
+            match self.is_here(&object)? {
+                true => taken.push(Some(Taken::AlreadyHere)),
+                false => {
+                    taken.push(None);
+                    coming.push(object);
+                }
+            }
+        }
+        let mut came = self.bring(coming)?.into_iter();
+        let taken = taken.into_iter().map(|taken| taken.or_else(|| came.next()));
+        let taken: Option<Vec<Taken>> = taken.collect();
+        taken.context("an object was lost")
+    }
+
+    /// Whether the very same object is at its usual place, and known.
+    fn is_here(&self, object: &Object) -> anyhow::Result<bool> {
+        let instance = &object.found.instance;
+        let (study, uid) = (&instance.study_instance_uid, &instance.sop_instance_uid);
+        let place = self.objects.usual_place(study.as_str(), uid.as_str());
+        Ok(place.exists()
+            && self.index.file_of(uid)?.as_ref() == Some(&place)
+            && same_object(&place, object.file.path())?)
+    }
+
+    /// Brings objects in that are not here.
+    fn bring(&self, objects: Vec<Object>) -> anyhow::Result<Vec<Taken>> {
         let mut placed = Vec::with_capacity(objects.len());
         let entered = self.place(objects, &mut placed).and_then(|arrivals| {
             let passed = placed.iter().zip(&arrivals);

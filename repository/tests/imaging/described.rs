@@ -76,7 +76,7 @@ async fn a_site_that_changes_over_replaces_its_manifests() {
     let before = manifest::read(&site.document(&plain).await).unwrap();
     assert_eq!(read.references.len(), before.references.len());
     let told = read.described.unwrap();
-    assert_eq!(told.number_of_series, Some(2));
+    assert_eq!(told.number_of_series, Some(read.references.len() as u64));
     assert!(before.described.is_none());
     let stands = |text: &str| memchr::memmem::find(&document, text.as_bytes()).is_some();
     for text in [

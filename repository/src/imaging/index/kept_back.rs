@@ -199,18 +199,27 @@ impl Index {
         })
     }
 
+    /// The file of an object that is in its study, or of a rejection note.
+    pub(in crate::imaging) fn file_of(&self, uid: &Uid) -> anyhow::Result<Option<PathBuf>> {
+        self.connections.read(|connection| {
+            let known = rows::find_instances(connection, &[uid.as_str()])?;
+            let mut known = known.values().filter_map(|(_, it)| it.place.path());
+            match known.next() {
+                Some(path) => Ok(Some(path.to_owned())),
+                None => rejections::note(connection, uid.as_str()),
+            }
+        })
+    }
+
     /// Whether somebody knows of this file of an object.
     pub(in crate::imaging) fn uses(&self, uid: &Uid, path: &Path) -> anyhow::Result<bool> {
+        if self.file_of(uid)?.is_some_and(|known| known == path) {
+            return Ok(true);
+        }
         self.connections.read(|connection| {
             let text = path.to_string_lossy();
             let kept_back = quarantined::table.filter(quarantined::path.eq(&text));
-            if diesel::select(diesel::dsl::exists(kept_back)).get_result(connection)? {
-                return Ok(true);
-            }
-            let note = rejections::note(connection, uid.as_str())?;
-            let known = rows::find_instances(connection, &[uid.as_str()])?;
-            let mut known = known.values().filter_map(|(_, it)| it.place.path());
-            Ok(note.is_some_and(|note| note == path) || known.any(|known| known == path))
+            Ok(diesel::select(diesel::dsl::exists(kept_back)).get_result(connection)?)
         })
     }
 

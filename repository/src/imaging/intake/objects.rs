@@ -7,10 +7,12 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+/// Objects of one name that are kept, all but one of them in quarantine.
+const PLACES: u32 = 1000;
 /// Younger files may be just about to be locked.
 const YOUNG: Duration = Duration::from_secs(60);
 
@@ -64,13 +66,19 @@ impl Objects {
         folder.join(format!("{spread:02x}")).join(study)
     }
 
+    /// The usual place of an object.
+    pub(super) fn usual_place(&self, study: &str, sop: &str) -> PathBuf {
+        Self::of_study(&self.folder, study).join(format!("{sop}.dcm"))
+    }
+
     /// A place for an object, in a folder that is there. If something is at its usual place, that is
-    /// only taken if it `is_left`: a process that was killed has left it, and nobody knows of it.
+    /// only taken if it `is_left`: a process that was killed has left it, and nobody knows of it. The
+    /// same for the places after that.
     pub(super) fn place(
         &self,
         study: &str,
         sop: &str,
-        is_left: impl FnOnce(&Path) -> anyhow::Result<bool>,
+        is_left: impl Fn(&Path) -> anyhow::Result<bool>,
     ) -> anyhow::Result<PathBuf> {
         let folder = Self::of_study(&self.folder, study);
         if !folder.is_dir() {
@@ -80,11 +88,13 @@ impl Objects {
                 self.sync(folder)?;
             }
         }
-        let plain = folder.join(format!("{sop}.dcm"));
-        if !plain.exists() || is_left(&plain)? {
-            return Ok(plain);
+        let others = (2..=PLACES).map(|number| folder.join(format!("{sop}.{number}.dcm")));
+        for place in std::iter::once(self.usual_place(study, sop)).chain(others) {
+            if !place.exists() || is_left(&place)? {
+                return Ok(place);
+            }
         }
-        Ok(folder.join(format!("{sop}.{}.dcm", Uuid::new_v4().simple())))
+        bail!("there are {PLACES} objects of the name {sop}")
     }
 
     pub(super) fn sync(&self, folder: &Path) -> anyhow::Result<()> {
