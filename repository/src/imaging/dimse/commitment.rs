@@ -34,8 +34,8 @@ use super::provider::{SUCCESS, Serving, Shared};
 
 pub(super) use delivery::run;
 
-/// Bytes of a request: some hundred thousand instances.
-const MOST_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes of a request: some seventy thousand instances.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// A requestor gets its answer on the same association if it does not release it so soon.
 const SHORTLY: Duration = Duration::from_millis(500);
 /// How long the association has to get it through before others may try.
