@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use hilum_dicom::moment::UtcOffset;
 use serde::Deserialize;
 
+use super::archives::ArchiveSection;
 use super::collections::CollectionSection;
 
 /// What the members of an affinity domain agreed upon.
@@ -174,6 +175,9 @@ pub(crate) struct ImagingSection {
     /// What is asked of objects at the door.
     #[serde(default)]
     pub(crate) collection: Vec<CollectionSection>,
+    /// Archives beside it.
+    #[serde(default)]
+    pub(super) archive: Vec<ArchiveSection>,
     /// Origins whose scripts may ask in browsers.
     #[serde(default)]
     pub(crate) cors_origins: Vec<String>,

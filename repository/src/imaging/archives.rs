@@ -96,6 +96,15 @@ pub enum Road {
     },
 }
 
+impl std::fmt::Display for Road {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::DicomWeb { url, .. } => out.write_str(url),
+            Self::Dimse { peer, .. } => peer.fmt(out),
+        }
+    }
+}
+
 impl ArchiveConfig {
     /// An archive of which everything is indexed.
     pub fn new(name: impl Into<String>, road: Road) -> Self {

@@ -435,7 +435,7 @@ impl Turn {
         let kind = answer.header("content-type").unwrap_or_default();
         if !kind.to_ascii_lowercase().starts_with("multipart/") {
             return self
-                .hand_on(archive, room, deadline, Coming::Whole(answer))
+                .hand_on(archive, room, deadline, Coming::Whole(Box::new(answer)))
                 .await;
         }
         let parts = answer.into_parts();
