@@ -13,6 +13,7 @@ use hilum_transport::mllp::Connection;
 use crate::client::{self, Node};
 use crate::config::{Config, ConfigError};
 use crate::dicom;
+use crate::rooms;
 use crate::terminal;
 
 /// Certificates that end sooner than this are pointed out.
@@ -73,6 +74,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if config.recipient.listen.is_some() {
         report.add("inbox", store(&config.recipient_store(), None));
     }
+    archives(&config, &mut report).await;
     match Node::of(config) {
         Ok(node) => peers(&node, &mut report).await,
         Err(error) => report.add("client", Err(format!("{error:#}"))),
@@ -235,6 +237,24 @@ async fn peers(node: &Node, report: &mut Report) {
     };
     let finding = healthy(node, &url).await;
     report.add("peer registry", finding.map(|()| format!("{url} answers")));
+}
+
+/// The archives beside the imaging source must answer.
+async fn archives(config: &Config, report: &mut Report) {
+    let archives = match config.archives(&rooms::environment) {
+        Ok(archives) => archives,
+        Err(error) => return report.add("archives", Err(error.to_string())),
+    };
+    let tls = match client::tls(config) {
+        Ok(tls) => tls,
+        Err(error) => return report.add("archives", Err(format!("{error:#}"))),
+    };
+    for archive in archives {
+        let subject = format!("archive {}", archive.name);
+        let where_it_is = archive.road.to_string();
+        let answers = imaging::archives::check(archive, tls.clone(), &config.limits).await;
+        report.add(&subject, answers.map(|()| format!("{where_it_is} answers")));
+    }
 }
 
 /// Whether somebody takes messages of HL7 v2 there.

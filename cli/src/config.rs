@@ -1,5 +1,6 @@
 //! `hilum.toml`, and what the environment changes in it.
 
+mod archives;
 mod collections;
 mod dicom;
 mod environment;
@@ -122,6 +123,9 @@ impl Config {
         for path in &mut self.imaging.watch {
             *path = folder.join(&*path);
         }
+        for archive in &mut self.imaging.archive {
+            archive.resolve(folder);
+        }
         for collection in &mut self.imaging.collection {
             collection.resolve(folder);
         }
@@ -164,6 +168,7 @@ impl Config {
         }
         let notified = self.subscriptions.config().check();
         notified.map_err(|error| ConfigError(format!("subscriptions.notify: {error}")))?;
+        self.check_archives()?;
         self.check_asynchronous()?;
         self.dicom.check(self)?;
         self.check_listeners()

@@ -232,11 +232,13 @@ fn absolute(url: &str, scheme: &str) -> anyhow::Result<String> {
 }
 
 /// The defaults of `[imaging]` and `[dicom]`.
-fn imaging() -> [(&'static str, String); 4] {
+fn imaging() -> [(&'static str, String); 5] {
+    use hilum_repository::imaging::archives::INTERVAL_SECONDS;
     use hilum_repository::imaging::{RETRIEVE_AE_TITLE, SETTLE_SECONDS, dimse};
     [
         ("retrieve_ae_title", RETRIEVE_AE_TITLE.to_owned()),
         ("settle_seconds", SETTLE_SECONDS.to_string()),
+        ("interval_seconds", INTERVAL_SECONDS.to_string()),
         ("ae_title", dimse::AE_TITLE.to_owned()),
         ("associations", dimse::ASSOCIATIONS.to_string()),
     ]

@@ -19,6 +19,7 @@ use xds_schemas::affinity_codes::{AffinityCodes, CodeKind};
 use xds_schemas::metadata::hl7::is_oid;
 use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
 
+use crate::client;
 use crate::config::{
     Config, ConfigError, ExtraMetadata, OnDemand, RemoveRegistered, UnknownPatients,
     UnknownPatientsInQueries,
@@ -99,6 +100,11 @@ pub(crate) async fn open(
             ),
         }
         imaging.watch();
+        let archives = config.archives(&environment)?;
+        if !archives.is_empty() {
+            let tls = client::tls(config)?;
+            imaging.stand_beside(archives, tls.as_ref(), &config.limits);
+        }
         filled = Some(imaging.clone());
         rooms.push(room("imaging", address, imaging, |imaging, incoming| {
             Box::pin(async move { imaging::routes::serve(&imaging, incoming).await })
@@ -120,6 +126,11 @@ pub(crate) async fn open(
         registry: fed,
         imaging: filled,
     })
+}
+
+/// A variable of the environment.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn room<R: Clone + Send + Sync + 'static>(

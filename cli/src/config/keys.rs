@@ -84,6 +84,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
             "settle_seconds",
             "watch",
             "collection",
+            "archive",
             "cors_origins",
         ],
     ),
@@ -159,7 +160,29 @@ pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
 ];
 
 /// Sections of which there may be several, within others.
-const REPEATED: [(&str, &[&str]); 2] = [
+const REPEATED: [(&str, &[&str]); 3] = [
+    (
+        "imaging.archive",
+        &[
+            "name",
+            "dicomweb",
+            "user",
+            "password_file",
+            "token_file",
+            "dimse",
+            "dimse_tls",
+            "own_ae_title",
+            "modalities",
+            "since",
+            "days",
+            "interval_seconds",
+            "recent_days",
+            "sweep_seconds",
+            "parallel_requests",
+            "answer_seconds",
+            "keep_bytes",
+        ],
+    ),
     (
         "imaging.collection",
         &["name", "from", "card", "deidentify", "key_file"],

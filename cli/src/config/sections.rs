@@ -8,6 +8,7 @@ use hilum_dicom::manifest::{MadoCodes, ManifestFormat};
 use hilum_dicom::moment::UtcOffset;
 use serde::Deserialize;
 
+use super::archives::ArchiveSection;
 use super::collections::CollectionSection;
 
 /// What the members of an affinity domain agreed upon.
@@ -189,6 +190,9 @@ pub(crate) struct ImagingSection {
     /// What is asked of objects at the door.
     #[serde(default)]
     pub(crate) collection: Vec<CollectionSection>,
+    /// Archives beside it.
+    #[serde(default)]
+    pub(super) archive: Vec<ArchiveSection>,
     /// Origins whose scripts may ask in browsers.
     #[serde(default)]
     pub(crate) cors_origins: Vec<String>,

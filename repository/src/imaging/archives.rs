@@ -13,8 +13,10 @@ mod indexing;
 mod keeping;
 mod listing;
 mod moving;
+mod passing;
 mod reading;
 mod told;
+mod wanted;
 mod web;
 
 use std::collections::BTreeMap;
@@ -34,8 +36,8 @@ use keeping::Keeping;
 
 pub use web::Credentials;
 
-pub(super) use fetching::{Fetched, NotGiven, Telling, Wanted};
 pub(super) use keeping::Kept;
+pub(super) use wanted::{Fetched, NotGiven, Telling, Wanted};
 
 /// Seconds between two looks for new studies.
 pub const INTERVAL_SECONDS: u64 = 300;
@@ -44,7 +46,7 @@ pub const SWEEP_SECONDS: u64 = 86_400;
 /// Days of Study Date that a look for new studies covers: nearly all that change are young.
 pub const RECENT_DAYS: u32 = 7;
 /// Requests that an archive gets at one time.
-pub const PARALLEL_REQUESTS: usize = 8;
+pub const PARALLEL_REQUESTS: usize = 16;
 /// Seconds that an archive has for the beginning of an answer.
 pub const ANSWER_SECONDS: u64 = 30;
 
@@ -94,6 +96,15 @@ pub enum Road {
         /// The AE title of our provider, by which the archive knows where to send.
         own_ae_title: String,
     },
+}
+
+impl std::fmt::Display for Road {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::DicomWeb { url, .. } => out.write_str(url),
+            Self::Dimse { peer, .. } => peer.fmt(out),
+        }
+    }
 }
 
 impl ArchiveConfig {

@@ -169,7 +169,7 @@ async fn emptied(
     known: Option<&Indexed>,
     mut now: Indexed,
 ) -> anyhow::Result<Attempt> {
-    let nothing = "all of its instances were rejected";
+    let nothing = "all of its instances were rejected, or are gone from their archive";
     let Some(known) = known else {
         let fate = Fate::Unsuitable(nothing.to_owned());
         return Ok(Attempt::Came(fate, now.generation));

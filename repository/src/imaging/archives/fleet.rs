@@ -12,10 +12,9 @@ use hilum_transport::{PartSource, Stream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::fetching::Wanted;
 use super::keeping::Kept;
 use super::moving::{Arrival, judge};
-use super::{Archive, Trouble};
+use super::{Archive, Trouble, Wanted};
 use crate::imaging::Room;
 
 /// Instances that are asked for at one time.

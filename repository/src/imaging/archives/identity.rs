@@ -16,7 +16,7 @@ const FIRST_LOOK: usize = 4096;
 /// Bytes of an instance on their way, from a multipart answer or one without parts.
 pub(super) enum Coming<'a> {
     Part(IncomingPart<'a>),
-    Whole(HttpStream),
+    Whole(Box<HttpStream>),
 }
 
 impl Coming<'_> {

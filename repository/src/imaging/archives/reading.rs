@@ -130,7 +130,7 @@ impl Archive {
             let answer = self.web()?.instance(names).await?;
             let kind = answer.header("content-type").unwrap_or_default();
             if !kind.to_ascii_lowercase().starts_with("multipart/") {
-                return begin(&mut Coming::Whole(answer), names).await;
+                return begin(&mut Coming::Whole(Box::new(answer)), names).await;
             }
             let parts = answer.into_parts();
             let mut parts = parts.map_err(|error| Trouble::Failed(error.to_string()))?;
