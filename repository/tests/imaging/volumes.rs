@@ -155,44 +155,8 @@ async fn a_mixed_folder_becomes_studies_and_documents() {
     let entries = site.manifests(PATIENT, Approved).await;
     assert_eq!(entries.len(), 7);
     for entry in &entries {
-        let got = site.document(entry.unique_id.as_str()).await;
-        assert_eq!(entry.size, Some(got.len() as u64));
-        let title = title(entry);
-        let (format, of_format) = match title.as_str() {
-            "packed.nii.gz" => ("application/x-nifti+gzip", "urn:hilum:nifti-1:2026"),
-            it if it.starts_with("Nifti1") => ("application/x-nifti", "urn:hilum:nifti-1:2026"),
-            it if it.starts_with("Nifti2") => ("application/x-nifti", "urn:hilum:nifti-2:2026"),
-            _ => ("application/zip", "urn:hilum:analyze-7.5:2026"),
-        };
-        assert_eq!(entry.mime_type, format);
-        assert_eq!(entry.format_code.as_ref().unwrap().code, of_format);
-        let said = said(entry);
-        let says = |value: &str| said.iter().any(|it| it == value);
-        assert!(
-            says("dimensions=5x4x3") && says("voxelSize=2x2.5x3 mm"),
-            "{said:?}"
-        );
-        let order = if title.contains("big") {
-            "big"
-        } else {
-            "little"
-        };
-        assert!(says(&format!("byteOrder={order}")), "{said:?}");
-        if format == "application/zip" {
-            assert!(
-                says("orientation=unknown") && says("flag=left_right_unknown"),
-                "{said:?}"
-            );
-            let comments = entry.comments.as_ref().unwrap().first().unwrap().to_owned();
-            assert!(
-                comments.contains("Which side is left is not stated."),
-                "{comments}"
-            );
-            assert_both_files(&got, &volumes, title.strip_suffix(".hdr").unwrap());
-        } else {
-            assert!(says("orientation=RAS"), "{said:?}");
-            assert_eq!(got, fs::read(volumes.join(&title)).unwrap());
-        }
+        let document = site.document(entry.unique_id.as_str()).await;
+        assert_document(entry, &document, &volumes);
     }
     let packed = packed.file_name().unwrap().to_str().unwrap();
     let of_sidecar = entries.iter().find(|entry| title(entry) == packed).unwrap();
@@ -213,6 +177,47 @@ async fn a_mixed_folder_becomes_studies_and_documents() {
     assert_eq!(words(&again), ["unchanged"; 7], "{again:?}");
     assert_eq!(sent(&site), before);
     assert_eq!(site.manifests(PATIENT, Approved).await.len(), 7);
+}
+
+/// The document is the file in the folder, or both of a pair, and its entry says what it is.
+fn assert_document(entry: &DocumentEntry, document: &[u8], volumes: &Path) {
+    assert_eq!(entry.size, Some(document.len() as u64));
+    let title = title(entry);
+    let (format, of_format) = match title.as_str() {
+        "packed.nii.gz" => ("application/x-nifti+gzip", "urn:hilum:nifti-1:2026"),
+        it if it.starts_with("Nifti1") => ("application/x-nifti", "urn:hilum:nifti-1:2026"),
+        it if it.starts_with("Nifti2") => ("application/x-nifti", "urn:hilum:nifti-2:2026"),
+        _ => ("application/zip", "urn:hilum:analyze-7.5:2026"),
+    };
+    assert_eq!(entry.mime_type, format);
+    assert_eq!(entry.format_code.as_ref().unwrap().code, of_format);
+    let said = said(entry);
+    let says = |value: &str| said.iter().any(|it| it == value);
+    assert!(
+        says("dimensions=5x4x3") && says("voxelSize=2x2.5x3 mm"),
+        "{said:?}"
+    );
+    let order = if title.contains("big") {
+        "big"
+    } else {
+        "little"
+    };
+    assert!(says(&format!("byteOrder={order}")), "{said:?}");
+    if format == "application/zip" {
+        assert!(
+            says("orientation=unknown") && says("flag=left_right_unknown"),
+            "{said:?}"
+        );
+        let comments = entry.comments.as_ref().unwrap().first().unwrap().to_owned();
+        assert!(
+            comments.contains("Which side is left is not stated."),
+            "{comments}"
+        );
+        assert_both_files(document, volumes, title.strip_suffix(".hdr").unwrap());
+    } else {
+        assert!(says("orientation=RAS"), "{said:?}");
+        assert_eq!(document, fs::read(volumes.join(&title)).unwrap());
+    }
 }
 
 /// A ZIP holds both files of a pair, neither compressed.
@@ -385,6 +390,34 @@ async fn what_does_not_pass_is_kept_back_until_it_is_released() {
     );
 }
 
+fn deidentification() -> Deidentification {
+    Deidentification {
+        profile: Profile::parse("key = \"test\"\nprefix = \"ANON-\"\n").unwrap(),
+        key: Key::new(&[7; 32]).unwrap(),
+    }
+}
+
+/// Neither a document nor its entry has the name, and the voxels are there.
+fn assert_names_nobody(entry: &DocumentEntry, mut document: Vec<u8>) {
+    assert!(!format!("{entry:?}").contains("Doe"), "{entry:?}");
+    if entry.mime_type == "application/x-nifti+gzip" {
+        let mut plain = Vec::new();
+        flate2::read::GzDecoder::new(&document[..])
+            .read_to_end(&mut plain)
+            .unwrap();
+        document = plain;
+    }
+    let names = |bytes: &[u8]| bytes.windows(3).any(|it| it == b"Doe");
+    assert!(!names(&document), "{}", entry.mime_type);
+    let voxels = if entry.mime_type == "application/zip" {
+        4
+    } else {
+        3
+    };
+    let voxels = made::voxels(voxels);
+    assert!(document.windows(voxels.len()).any(|it| it == voxels));
+}
+
 #[tokio::test]
 async fn what_is_de_identified_names_nobody() {
     let mut site = Site::open().await;
@@ -403,10 +436,6 @@ async fn what_is_de_identified_names_nobody() {
     .unwrap();
     let behind = [made::voxels(4), b"Doe^Jane".to_vec()].concat();
     fs::write(folder.join("Doe.img"), behind).unwrap();
-    let deidentification = || Deidentification {
-        profile: Profile::parse("key = \"test\"\nprefix = \"ANON-\"\n").unwrap(),
-        key: Key::new(&[7; 32]).unwrap(),
-    };
     site.config.gate = collection(None, Some(deidentification()));
     let cut = made::gzipped(&plain);
     fs::write(folder.join("cut.nii.gz"), &cut[..cut.len() - 40]).unwrap();
@@ -435,31 +464,22 @@ async fn what_is_de_identified_names_nobody() {
     let entries = site.manifests(&pseudonym.id, Approved).await;
     assert_eq!(entries.len(), 3);
     for entry in &entries {
-        assert!(!format!("{entry:?}").contains("Doe"), "{entry:?}");
-        let mut document = site.document(entry.unique_id.as_str()).await;
-        if entry.mime_type == "application/x-nifti+gzip" {
-            let mut plain = Vec::new();
-            flate2::read::GzDecoder::new(&document[..])
-                .read_to_end(&mut plain)
-                .unwrap();
-            document = plain;
-        }
-        let names = |bytes: &[u8]| bytes.windows(3).any(|it| it == b"Doe");
-        assert!(!names(&document), "{}", entry.mime_type);
-        let voxels = if entry.mime_type == "application/zip" {
-            4
-        } else {
-            3
-        };
-        let voxels = made::voxels(voxels);
-        assert!(document.windows(voxels.len()).any(|it| it == voxels));
+        let document = site.document(entry.unique_id.as_str()).await;
+        assert_names_nobody(entry, document);
     }
     assert_eq!(
         words(&import(&site, &folder, &whose("Doe")).await),
         ["unchanged"; 3]
     );
-    // A collection that is about DICOM objects alone does not say what becomes of volumes.
-    let mut gate = vec![Collection {
+}
+
+/// A collection that is about DICOM objects alone does not say what becomes of volumes.
+#[tokio::test]
+async fn what_nobody_de_identifies_is_not_taken() {
+    let mut site = Site::open().await;
+    let folder = folder(&site);
+    six(&folder);
+    let gate = vec![Collection {
         name: "mr".to_owned(),
         from: Vec::new(),
         card: Some(
@@ -471,7 +491,7 @@ async fn what_is_de_identified_names_nobody() {
         ),
         deidentify: Some(deidentification()),
     }];
-    site.config.gate = Gate::new(std::mem::take(&mut gate));
+    site.config.gate = Gate::new(gate);
     let report = import(&site, &folder, &whose("Doe")).await;
     assert!(report.volumes.is_empty());
     assert!(
@@ -550,7 +570,7 @@ async fn a_series_is_registered_as_a_volume_once_for_each_manifest() {
         .iter()
         .find(|it| it.unique_id.as_str() == manifest)
         .unwrap();
-    assert_eq!(targets, [of_manifest.entry_uuid.clone()]);
+    assert_eq!(targets, std::slice::from_ref(&of_manifest.entry_uuid));
 
     // The study gets another manifest, and the volume goes with the old one.
     let mut files: Vec<PathBuf> = fs::read_dir(&head.folder)
