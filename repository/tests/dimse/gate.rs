@@ -1,16 +1,24 @@
-//! What C-STORE brings where objects are de-identified.
+//! What C-STORE brings where objects are de-identified, or taken back.
 
+use std::collections::BTreeSet;
 use std::fs;
 
+use hilum_dicom::Uid;
 use hilum_dicom::deidentify::{Key, Pseudonyms};
 use hilum_dicom::instance;
+use hilum_dicom::manifest::Plan;
+use hilum_dicom::moment::UtcOffset;
 use hilum_dicom::phantoms::identities;
+use hilum_dicom::rejection::{self, Rejection, Title};
+use hilum_dicom::scan::scan;
+use hilum_repository::imaging::ImagingConfig;
 use hilum_repository::imaging::dimse::DimseConfig;
 use hilum_repository::imaging::dimse::requestor::{Wanted, to_send};
 use hilum_repository::imaging::gate::{Collection, Deidentification, Gate};
+use hilum_repository::imaging::quarantine::Quarantine;
 use tokio::net::TcpListener;
 
-use crate::node::{Node, folder, requestor};
+use crate::node::{Node, folder, objects, phantoms, requestor};
 
 #[tokio::test]
 async fn what_a_modality_sends_is_taken_under_another_name() {
@@ -62,5 +70,56 @@ async fn what_a_modality_sends_is_taken_under_another_name() {
     for record in records {
         assert!(record.contains(&patient), "{record}");
     }
+    assert!(node.stop().await);
+}
+
+#[tokio::test]
+async fn a_note_that_a_workstation_sends_takes_back() {
+    let here = folder();
+    let node = Node::open(&here.path().join("node")).await;
+    let dicom = here.path().join("dicom");
+    let phantom = phantoms(&dicom).remove(2);
+    let (uid, file) = objects(&phantom).pop_first().unwrap();
+    let study = scan(&[phantom.clone()], &|_, _| {})
+        .unwrap()
+        .studies
+        .remove(0);
+    let named = |text: &str| Uid::parse(text).unwrap();
+    let plan = Plan {
+        sop_instance_uid: &named("2.25.71"),
+        series_instance_uid: &named("2.25.72"),
+        made: std::time::UNIX_EPOCH,
+        retrieve_ae_title: "HILUM",
+        retrieve_location_uid: &named("1.2.3.99"),
+        retrieve_url: None,
+        utc_offset: UtcOffset::default(),
+    };
+    let rejection = Rejection {
+        title: Title::IncorrectWorklistEntry,
+        modifier: None,
+        description: None,
+    };
+    let bad = BTreeSet::from([named(&uid)]);
+    let bytes = rejection::write(&study, &bad, &rejection, &plan).unwrap();
+    let note = here.path().join("note");
+    fs::write(&note, bytes).unwrap();
+    let (image, note) = (to_send(&file).unwrap(), to_send(&note).unwrap());
+    let wanted = [image.wanted(), note.wanted()];
+    let requestor = requestor("WS1");
+    let mut requested = requestor.associate(&node.peer(), &wanted).await.unwrap();
+    for file in [&image, &note, &note, &image] {
+        assert_eq!(requested.store(file).await.unwrap(), None);
+    }
+    requested.release().await.unwrap();
+    let store = format!("file:{}", node.folder.join("images").display());
+    let config = ImagingConfig::new("1.2.3.99".into(), "1.2.3.7", store);
+    let waiting = Quarantine::open(&config).unwrap().objects(None).unwrap();
+    assert_eq!(waiting.len(), 1, "{waiting:?}");
+    assert_eq!(waiting[0].sop_instance_uid, uid);
+    let why = &waiting[0].reasons[0];
+    assert!(
+        why.contains("(incorrect-worklist-entry) has taken it back"),
+        "{why}"
+    );
     assert!(node.stop().await);
 }

@@ -428,6 +428,26 @@ async fn nobody_is_left_in_what_was_imported() {
 }
 
 #[tokio::test]
+async fn nobody_is_left_in_what_came_by_a_watched_folder() {
+    let mut site = Site::open().await;
+    site.config.gate = gate(None, Some(identities::profile()));
+    let watched = site.folder.path().join("watched");
+    site.config.watch = vec![watched.clone()];
+    let (good, _) = planted(1);
+    let good: Vec<&Planted> = good.iter().collect();
+    write(&watched, &good);
+    let source = source(&site);
+    source.watch();
+    assert_eq!(published(&site, &good).await, 1);
+    let begun = Instant::now();
+    while !files(&watched).is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(left(&site, &good, &[]), [""; 0]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_deidentified_waits_and_is_not_given() {
     let mut site = Site::open().await;
     site.config.gate = gate(None, Some(identities::profile()));

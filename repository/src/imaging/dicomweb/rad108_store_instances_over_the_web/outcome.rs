@@ -174,7 +174,7 @@ impl Told {
             _ => 202,
         };
         let mut attributes = Attributes::new();
-        let here = self.all.iter().filter(|it| it.fate.failure().is_none());
+        let here = self.all.iter().filter(|it| it.fate == Fate::Stored);
         let studies: BTreeSet<(&str, bool)> = here
             .filter_map(|it| it.names.as_ref())
             .map(|names| (names.sent_as.study.as_str(), names.keeps_its_name))
