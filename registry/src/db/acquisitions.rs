@@ -112,9 +112,10 @@ pub(crate) fn by_keys(conn: &mut Connection, keys: &[i64]) -> QueryResult<Vec<Ac
 
 /// What so many documents say, from all over the registry.
 pub(crate) fn sample(conn: &mut Connection, count: i64) -> QueryResult<Vec<Acquisition>> {
-    let ends = (min(acquisitions::key), max(acquisitions::key));
-    let (first, last): (Option<i64>, Option<i64>) =
-        on!(&mut *conn, |c| acquisitions::table.select(ends).first(c))?;
+    // Asked for together, SQLite would read the whole table.
+    let keys = acquisitions::table;
+    let first: Option<i64> = on!(&mut *conn, |c| keys.select(min(acquisitions::key)).first(c))?;
+    let last: Option<i64> = on!(&mut *conn, |c| keys.select(max(acquisitions::key)).first(c))?;
     let (Some(first), Some(last)) = (first, last) else {
         return Ok(Vec::new());
     };
