@@ -227,7 +227,7 @@ async fn in_place(
     };
     let read = read_folders(roots.to_owned(), inspect, Arc::clone(&progress));
     let mut found = read.await?;
-    let others = take_back(&index, &found)?;
+    let others = take_back(index, &found)?;
     let volumes = volumes::sort_out(&mut found.left_out).await?;
     let mut report = Report {
         left_out: found.left_out,
@@ -239,9 +239,9 @@ async fn in_place(
         index.quarantine(&kept.instance, ORIGIN, &reasons, &path, now())?;
         report.kept_back.push(KeptBack { path, reasons });
     }
-    let_go(&index, &roots, &report.kept_back)?;
+    let_go(index, roots, &report.kept_back)?;
     for study in others {
-        let published = taken_in::one(importing, &index, &study).await?;
+        let published = taken_in::one(importing, index, &study).await?;
         report.studies.extend(published);
     }
     let of = found.studies.len();

@@ -80,7 +80,7 @@ async fn a_note_that_a_workstation_sends_takes_back() {
     let dicom = here.path().join("dicom");
     let phantom = phantoms(&dicom).remove(2);
     let (uid, file) = objects(&phantom).pop_first().unwrap();
-    let study = scan(&[phantom.clone()], &|_, _| {})
+    let study = scan(std::slice::from_ref(&phantom), &|_, _| {})
         .unwrap()
         .studies
         .remove(0);

@@ -266,7 +266,7 @@ async fn files_that_do_not_pass_are_told_by_the_import_and_warnings_too() {
     site.import(&phantom.folder).await;
     let still = quarantine.objects(None).unwrap();
     assert_eq!(still.len(), waiting.len() - 1);
-    assert!(still.iter().all(|it| waiting.contains(&it)), "{still:?}");
+    assert!(still.iter().all(|it| waiting.contains(it)), "{still:?}");
     // What is released is copied, since the folder is its owner's.
     let released = quarantine.release_object(still[0].number).await.unwrap();
     assert!(released.path.exists());
