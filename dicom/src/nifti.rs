@@ -59,6 +59,10 @@ pub enum NiftiError {
 ///
 /// `None` for everything else, compressed or not. Errors are of reading.
 pub fn recognise(path: &Path) -> io::Result<Option<Recognised>> {
+    // A pipe would keep us waiting.
+    if !std::fs::metadata(path)?.is_file() {
+        return Ok(None);
+    }
     if let Some(header) = stored::header_beside(path)
         && let Some(found) = begins_with_header(&header)?
         && found.layout == Layout::Pair

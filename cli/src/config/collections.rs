@@ -8,7 +8,10 @@ use hilum_dicom::quality::RuleCard;
 use hilum_repository::imaging::gate::{Collection, Deidentification, Gate};
 use serde::Deserialize;
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, real};
+
+/// How a watched folder is named in `from`.
+const FOLDER: &str = "folder ";
 
 /// One collection.
 #[derive(Debug, Clone, Deserialize)]
@@ -27,10 +30,32 @@ pub(crate) struct CollectionSection {
 
 impl CollectionSection {
     pub(super) fn resolve(&mut self, folder: &Path) {
+        for from in &mut self.from {
+            if let Some(watched) = from.strip_prefix(FOLDER) {
+                *from = format!("{FOLDER}{}", real(&folder.join(watched)).display());
+            }
+        }
         let files = [&mut self.card, &mut self.deidentify, &mut self.key_file];
         for file in files.into_iter().flatten() {
             *file = folder.join(&*file);
         }
+    }
+
+    /// A collection that is never reached is a mistake, by which something might be kept that was to be
+    /// de-identified: folders must be watched.
+    pub(super) fn check_folders(&self, watched: &[PathBuf]) -> Result<(), ConfigError> {
+        for from in &self.from {
+            let Some(folder) = from.strip_prefix(FOLDER) else {
+                continue;
+            };
+            if !watched.iter().any(|it| it == Path::new(folder)) {
+                return Err(ConfigError(format!(
+                    "imaging.collection {}: from: the folder {folder} is not one of imaging.watch",
+                    self.name
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn open(&self) -> Result<Collection, ConfigError> {

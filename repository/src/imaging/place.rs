@@ -2,7 +2,7 @@
 //!
 //! Whoever gives instances asks here, so that the same is said of each wherever it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -98,6 +98,30 @@ pub(super) fn converted(path: &Path, transfer_syntax: &str) -> PartSource {
             io::Error::other(error)
         })
     }))
+}
+
+/// Tries whether files can be given in another transfer syntax: every one that has no pixels of the
+/// usual kind, and of others the first of each series.
+#[derive(Debug, Default)]
+pub(super) struct Tried(HashMap<(Uid, String, String), Result<(), String>>);
+
+impl Tried {
+    /// Whether an instance in a file can be given in this transfer syntax. Reads the file.
+    pub(super) fn can_give(
+        &mut self,
+        series: &Uid,
+        stored: &StoredInstance,
+        path: &Path,
+        wanted: &str,
+    ) -> Result<(), String> {
+        let check = || transcode::check(path, wanted).map_err(|error| error.to_string());
+        if stored.size.is_none() {
+            return check();
+        }
+        let syntax = stored.transfer_syntax_uid.to_string();
+        let key = (series.clone(), syntax, wanted.to_owned());
+        self.0.entry(key).or_insert_with(check).clone()
+    }
 }
 
 /// Opens instances for one answer, in this order: where each comes from, or why it cannot be given.

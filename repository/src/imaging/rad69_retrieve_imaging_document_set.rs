@@ -32,12 +32,11 @@ use xds_schemas::xml::{ToXml, Writer};
 use super::Room;
 use super::archives::NotGiven;
 use super::cache::Loaded;
-use super::place::{self, ToGive};
+use super::place::{self, ToGive, Tried};
 use crate::failure;
 use hilum_dicom::Uid;
-use hilum_dicom::frames::FrameError;
 use hilum_dicom::scan::{Place, StoredInstance};
-use hilum_dicom::transcode::{self, TranscodeError};
+use hilum_dicom::transcode;
 
 use recorded::Told;
 
@@ -281,13 +280,13 @@ fn chosen<'s>(stored: &str, syntaxes: &'s [String]) -> Option<&'s str> {
 }
 
 /// Converts files that are stored in another transfer syntax than the request names, while they are
-/// sent. Whether the pixels of a series can be decoded is tried on its first instance, so that it can
-/// still be said; what is found broken later breaks the connection off.
+/// sent. Whether that is possible is tried before, see [`Tried`], so that it can still be said; what is
+/// found broken later breaks the connection off.
 fn in_wanted_syntaxes(
     instances: &[ToGive],
     opened: Vec<Result<PartSource, NotGiven>>,
 ) -> Vec<Result<PartSource, NotGiven>> {
-    let mut tried: HashMap<(Uid, Uid), Result<(), String>> = HashMap::new();
+    let mut tried = Tried::default();
     let pairs = instances.iter().zip(opened);
     let convert = |(instance, source): (&ToGive, Result<PartSource, NotGiven>)| {
         let source = source?;
@@ -299,13 +298,7 @@ fn in_wanted_syntaxes(
         if wanted == stored.as_str() {
             return Ok(source);
         }
-        let key = (instance.series.clone(), stored.clone());
-        let possible = tried
-            .entry(key)
-            .or_insert_with(|| match transcode::frame(path, 1) {
-                Ok(_) | Err(TranscodeError::Frame(FrameError::NoPixels)) => Ok(()),
-                Err(error) => Err(error.to_string()),
-            });
+        let possible = tried.can_give(&instance.series, &instance.stored, path, wanted);
         if let Err(reason) = possible {
             let reason = format!(
                 "it is stored in transfer syntax {stored} and cannot be given in {wanted}: {reason}"

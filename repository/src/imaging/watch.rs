@@ -1,7 +1,7 @@
 //! A watched folder: files that are complete are taken and leave it.
 //!
-//! A file is complete when its size and time have not changed between two looks. What is no object
-//! stays: it is moved into the folder `refused` beside it, with a file that says why.
+//! A file is complete when its size and time have not changed between two looks. What is no object, and
+//! was not written just now, stays: it is moved into the folder `refused` beside it, with a file that says why.
 
 use std::collections::HashMap;
 use std::fs;
@@ -18,6 +18,8 @@ use super::volumes;
 
 /// How long between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
+/// What cannot be read may become complete, if it was written within this time.
+const UNFINISHED: Duration = Duration::from_secs(60);
 /// The folder, within the watched one, of what was not taken.
 const REFUSED: &str = "refused";
 /// Objects that are taken at one time.
@@ -99,6 +101,8 @@ async fn take(room: &Arc<Room>, folder: &Path, file: &Path) -> anyhow::Result<()
         Taken::Stored | Taken::AlreadyHere | Taken::Quarantined(_) => {
             fs::remove_file(file).with_context(|| format!("{}", file.display()))
         }
+        // Somebody may be writing it still, slowly.
+        Taken::Refused(_) if is_young(file) => Ok(()),
         Taken::Refused(reason) => {
             let file_name = file.file_name().context("a file without a name")?;
             let refused = folder.join(REFUSED);
@@ -111,6 +115,12 @@ async fn take(room: &Arc<Room>, folder: &Path, file: &Path) -> anyhow::Result<()
             fs::write(&why, format!("{reason}\n")).context("its reason cannot be written")
         }
     }
+}
+
+fn is_young(file: &Path) -> bool {
+    let modified = fs::metadata(file).and_then(|metadata| metadata.modified());
+    let age = modified.ok().and_then(|modified| modified.elapsed().ok());
+    age.is_some_and(|age| age < UNFINISHED)
 }
 
 /// A place in `folder` at which nothing is.
