@@ -11,7 +11,7 @@ use hilum_transport::ClientError;
 use hilum_transport::mllp::Connection;
 
 use crate::client::{self, Node};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::dicom;
 use crate::rooms;
 use crate::terminal;
@@ -69,6 +69,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     if config.imaging.listen.is_some() {
         report.add("images", images(&config.imaging_store()));
+        collections(&config, &mut report);
     }
     if config.recipient.listen.is_some() {
         report.add("inbox", store(&config.recipient_store(), None));
@@ -191,6 +192,17 @@ fn images(url: &str) -> Finding {
     match imaging::check_store(url) {
         Ok(studies) => store(url, None).map(|folder| format!("{folder}, {studies} studies")),
         Err(error) => Err(format!("{error:#}")),
+    }
+}
+
+/// What the imaging source asks of objects at its door.
+fn collections(config: &Config, report: &mut Report) {
+    for finding in config.check_collections() {
+        report.add("collection", finding);
+    }
+    // What is wrong with a single one was said.
+    if let Err(ConfigError(problem)) = config.two_of_a_name() {
+        report.add("collection", Err(problem));
     }
 }
 

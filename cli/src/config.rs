@@ -121,7 +121,7 @@ impl Config {
         }
         in_folder(&mut self.imaging.store, "file:", folder);
         for path in &mut self.imaging.watch {
-            *path = folder.join(&*path);
+            *path = real(&folder.join(&*path));
         }
         for archive in &mut self.imaging.archive {
             archive.resolve(folder);
@@ -169,6 +169,9 @@ impl Config {
         let notified = self.subscriptions.config().check();
         notified.map_err(|error| ConfigError(format!("subscriptions.notify: {error}")))?;
         self.check_archives()?;
+        for collection in &self.imaging.collection {
+            collection.check_folders(&self.imaging.watch)?;
+        }
         self.check_asynchronous()?;
         self.dicom.check(self)?;
         self.check_listeners()
@@ -432,6 +435,14 @@ impl Config {
 fn is_ae_title(text: &str) -> bool {
     let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'\\';
     text.len() <= 16 && !text.trim().is_empty() && text.bytes().all(plain)
+}
+
+/// A path as the system knows it, however the configuration file was named; if nothing is there yet,
+/// from the root on.
+fn real(path: &Path) -> PathBuf {
+    let real = path.canonicalize();
+    real.or_else(|_| std::path::absolute(path))
+        .unwrap_or_else(|_| path.to_owned())
 }
 
 /// Makes the path in `file:PATH` or `sqlite:PATH` relative to the folder of the configuration.

@@ -1,5 +1,8 @@
 //! `hilum import`: makes folders of DICOM files findable by a manifest for each study (RAD-68).
-//! The images stay where they are.
+//! The images stay where they are. Volumes of NIfTI and Analyze among them become documents (ITI-41).
+
+pub(crate) mod volumes;
+mod whose;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,12 +10,15 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 use clap::Args;
-use hilum_repository::imaging::{Fate, Imported, Importing, Progress, Report, import};
+use hilum_repository::imaging::{
+    Fate, Imported, Importing, Progress, Report, VolumeFate, import_with_volumes,
+};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::client::Node;
+use crate::domain::Domain;
 use crate::refusal::{self, Refused};
 use crate::rooms;
 use crate::status::Usage;
@@ -23,11 +29,24 @@ use crate::terminal::{Table, count_bar, printable, say, say_json};
 A folder may be imported again at any time: studies that have not changed are left alone, and the
 manifests of those that have are replaced.
 
-Example: hilum import /data/dicom --config node/hilum.toml")]
+Volumes of NIfTI and Analyze in the folder are handed in as documents. They do not say whose they are,
+so say it: --patient names the patient of all of them, --patient-map a file with lines of
+`subject,patient ID` for folders named sub-SUBJECT, as BIDS has them.
+
+Examples:
+  hilum import /data/dicom --config node/hilum.toml
+  hilum import /data/volumes --patient P-1
+  hilum import /data/bids --patient-map subjects.csv")]
 pub(crate) struct Arguments {
-    /// Folders of DICOM files, or single files
+    /// Folders of DICOM files and volumes, or single files
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Whose the volumes are that are no DICOM: ID, or ID^^^&OID&ISO
+    #[arg(long, value_name = "ID", conflicts_with = "patient_map")]
+    patient: Option<String>,
+    /// Whose they are by subject: lines of a subject, a comma and a patient ID
+    #[arg(long, value_name = "FILE")]
+    patient_map: Option<PathBuf>,
     /// The node whose imaging source they become part of
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
@@ -36,15 +55,15 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Some studies could not be registered; the lines before say why.
+/// Some studies or volumes could not be registered; the lines before say why.
 #[derive(Debug, Error)]
-#[error("{0} of {1} studies are not registered")]
-struct Incomplete(usize, usize);
+#[error("{0} of {1} {2} are not registered")]
+struct Incomplete(usize, usize, &'static str);
 
 /// The repository gave no answer.
 #[derive(Debug, Error)]
 #[error("{0}")]
-pub(crate) struct Unanswered(String);
+pub(crate) struct Unanswered(pub(crate) String);
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let node = Node::open(&arguments.config)?;
@@ -57,6 +76,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let codes = rooms::affinity_codes(&node.config)?;
     let config = rooms::imaging_config(&node.config, &codes)?;
+    let map = arguments.patient_map.as_deref();
+    let domain = Domain::of(&node.config)?;
+    let whose = whose::whose(&domain, arguments.patient.as_deref(), map)?;
     let ledger = node.ledger()?;
     let registry = node.config.registry_url();
     let importing = Importing {
@@ -71,7 +93,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let bar = count_bar(0, "reading files");
     let shown = bar.clone();
     let progress = move |progress| show_progress(&shown, progress);
-    let report = import(&importing, &arguments.paths, Arc::new(progress)).await;
+    let progress = Arc::new(progress);
+    let report = import_with_volumes(&importing, &arguments.paths, &whose, progress).await;
     bar.finish_and_clear();
     let report = report?;
     match arguments.json {
@@ -85,6 +108,7 @@ fn show_progress(bar: &ProgressBar, progress: Progress) {
     let (message, done, of) = match progress {
         Progress::Reading { done, of } => ("reading files", done, of),
         Progress::Registering { done, of } => ("registering studies", done, of),
+        Progress::Volumes { done, of } => ("handing in volumes", done, of),
     };
     bar.set_length(of as u64);
     bar.set_position(done as u64);
@@ -129,7 +153,10 @@ fn show(report: &Report) -> std::io::Result<()> {
             study.study_instance_uid.to_string(),
         ]);
     }
-    say(&table.text())?;
+    if !report.studies.is_empty() || report.volumes.is_empty() {
+        say(&table.text())?;
+    }
+    volumes::show(&report.volumes)?;
     for study in &report.studies {
         for line in remarks(study) {
             eprintln!("hilum: study {}: {}", study.study_instance_uid, line);
@@ -213,28 +240,44 @@ fn json(report: &Report) -> Value {
     let kept_back = kept_back.map(|it| json!({ "file": it.path, "reasons": it.reasons }));
     json!({
         "keptBack": kept_back.collect::<Vec<_>>(),
+        "volumes": report.volumes.iter().map(volumes::json).collect::<Vec<_>>(),
         "studies": report.studies.iter().map(study).collect::<Vec<_>>(),
         "leftOut": left_out.collect::<Vec<_>>(),
         "notes": report.notes,
     })
 }
 
-/// Fails if a study is not registered; files that are left out are no failure.
+/// Fails if a study or volume is not registered; files that are left out are no failure.
 fn judge(report: &Report) -> anyhow::Result<()> {
-    let unanswered = report.studies.iter().find_map(|study| match &study.fate {
+    let studies = report.studies.iter().find_map(|study| match &study.fate {
         Fate::Unanswered(why) => Some(why.clone()),
         _ => None,
     });
-    if let Some(why) = unanswered {
+    let volumes = report.volumes.iter().find_map(|volume| match &volume.fate {
+        VolumeFate::Unanswered(why) => Some(why.clone()),
+        _ => None,
+    });
+    if let Some(why) = studies.or(volumes) {
         return Err(Unanswered(why).into());
+    }
+    if report.studies.is_empty() && report.volumes.is_empty() && report.kept_back.is_empty() {
+        return Err(
+            Usage::new("there is no DICOM study in it, and no volume that can be taken").into(),
+        );
     }
     let registered = |study: &&Imported| fate(&study.fate).1.is_some();
     let good = report.studies.iter().filter(registered).count();
-    match report.studies.len() - good {
-        0 if report.studies.is_empty() && report.kept_back.is_empty() => {
-            Err(Usage::new("there is no DICOM study in it").into())
-        }
+    complete(good, report.studies.len(), "studies")?;
+    let volumes = report.volumes.iter();
+    let good = volumes
+        .filter(|it| volumes::is_registered(&it.fate))
+        .count();
+    complete(good, report.volumes.len(), "volumes")
+}
+
+fn complete(good: usize, of: usize, what: &'static str) -> anyhow::Result<()> {
+    match of - good {
         0 => Ok(()),
-        bad => Err(Incomplete(bad, report.studies.len())).context("the import is incomplete"),
+        bad => Err(Incomplete(bad, of, what)).context("the import is incomplete"),
     }
 }

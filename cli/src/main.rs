@@ -5,6 +5,7 @@ mod certs;
 mod check;
 mod client;
 mod config;
+mod convert;
 mod demo;
 mod dicom;
 mod domain;
@@ -19,6 +20,7 @@ mod media;
 mod quarantine;
 mod query;
 mod refusal;
+mod reject;
 mod remove;
 mod retrieve;
 mod rooms;
@@ -65,12 +67,16 @@ enum Command {
     Feed(feed::Arguments),
     /// Remove documents: what the registry knows (ITI-62), then the documents (ITI-86)
     Remove(remove::Arguments),
-    /// Make folders of DICOM files findable (RAD-68)
+    /// Make folders of DICOM files findable (RAD-68), and volumes among them documents (ITI-41)
     Import(import::Arguments),
+    /// Make NIfTI volumes of the series of a study
+    Convert(convert::Arguments),
     /// Speak DICOM's own protocol: see whether somebody is there (C-ECHO), send files (C-STORE)
     Dicom(dicom::Arguments),
     /// Look at what did not pass at the door of the imaging source, and decide
     Quarantine(quarantine::Arguments),
+    /// Take images back that were sent or imported (IOCM)
+    Reject(reject::Arguments),
     /// Register a patient's imaging summary, which is made when it is retrieved (ITI-61)
     Summary(summary::Arguments),
     /// Write documents on a medium (ITI-32)
@@ -108,8 +114,10 @@ async fn main() -> ExitCode {
         Command::Feed(arguments) => feed::run(&arguments).await,
         Command::Remove(arguments) => remove::run(&arguments).await,
         Command::Import(arguments) => import::run(&arguments).await,
+        Command::Convert(arguments) => convert::run(&arguments).await,
         Command::Dicom(arguments) => dicom::run(&arguments).await,
         Command::Quarantine(arguments) => quarantine::run(&arguments).await,
+        Command::Reject(arguments) => reject::run(&arguments).await,
         Command::Summary(arguments) => summary::run(&arguments).await,
         Command::Export(arguments) => export::run(&arguments).await,
         Command::Media(arguments) => media::run(&arguments).await,

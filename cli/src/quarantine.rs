@@ -13,7 +13,8 @@ use crate::terminal::{Table, printable, say, say_json};
 
 const NOTES: &str = "\
 Objects are released and discarded by their numbers, studies that are kept back as a whole by their
-Study Instance UIDs. What is released is published by the node, or by the next import.
+Study Instance UIDs. What is released is published by the node, or by the next import; volumes that are
+no DICOM objects by the next import of their files.
 
 Examples:
   hilum quarantine list
@@ -109,7 +110,10 @@ fn list(arguments: &List) -> anyhow::Result<()> {
     for object in &objects {
         table.row(vec![
             object.number.to_string(),
-            object.study_instance_uid.clone(),
+            match object.volume {
+                true => "a volume".to_owned(),
+                false => object.study_instance_uid.clone(),
+            },
             printable(&object.origin),
             printable(&object.reasons.join("; ")),
         ]);
@@ -118,6 +122,18 @@ fn list(arguments: &List) -> anyhow::Result<()> {
 }
 
 fn object(object: &Quarantined) -> serde_json::Value {
+    if object.volume {
+        return json!({
+            "number": object.number,
+            "volume": true,
+            "document": object.sop_instance_uid,
+            "patientId": object.patient_id,
+            "arrived": object.arrived,
+            "origin": object.origin,
+            "reasons": object.reasons,
+            "file": object.path,
+        });
+    }
     json!({
         "number": object.number,
         "studyInstanceUID": object.study_instance_uid,

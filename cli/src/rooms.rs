@@ -10,12 +10,13 @@ use anyhow::Context;
 use hilum_audit::Audit;
 use hilum_registry::{FeedConfig, Registry, RegistryConfig};
 use hilum_repository::imaging::{
-    self, Department, ImagingConfig, ImagingSource, Publishing, dicomweb,
+    self, Department, ImagingConfig, ImagingSource, Manifests, Publishing, dicomweb,
 };
 use hilum_repository::recipient::{self, Recipient, RecipientConfig};
 use hilum_repository::{Repository, RepositoryConfig};
 use hilum_transport::{Client, Incoming, Reply};
 use xds_schemas::affinity_codes::{AffinityCodes, CodeKind};
+use xds_schemas::metadata::hl7::is_oid;
 use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
 
 use crate::client;
@@ -261,6 +262,7 @@ pub(crate) fn imaging_config(
     if let Some(title) = &config.imaging.retrieve_ae_title {
         wanted.retrieve_ae_title = title.clone();
     }
+    wanted.manifests = manifests(config)?;
     wanted.utc_offset = config.imaging.utc_offset.unwrap_or_default();
     wanted.department = department(codes);
     if let Some(seconds) = config.imaging.settle_seconds {
@@ -271,6 +273,45 @@ pub(crate) fn imaging_config(
     wanted.web_url = config.web_known_as();
     wanted.cors_origins.clone_from(&config.imaging.cors_origins);
     Ok(wanted)
+}
+
+/// The longest name of an institution (0008,0080).
+const INSTITUTION_CHARACTERS: usize = 64;
+
+fn manifests(config: &Config) -> Result<Manifests, ConfigError> {
+    let section = &config.imaging;
+    let wrong = |key: &str, problem: &str| ConfigError(format!("imaging.{key}: {problem}"));
+    if let Some(url) = &section.retrieve_url
+        && !(url.starts_with("http://") || url.starts_with("https://"))
+    {
+        return Err(wrong("retrieve_url", "it begins with http:// or https://"));
+    }
+    for (key, oid) in [
+        ("accession_issuer", &section.accession_issuer),
+        ("order_issuer", &section.order_issuer),
+    ] {
+        if oid.as_deref().is_some_and(|oid| !is_oid(oid)) {
+            return Err(wrong(key, "it is no OID"));
+        }
+    }
+    let institution = section.institution.clone();
+    let institution = institution.or_else(|| config.media.institution.clone());
+    let home = || config.home_community_id.replace("urn:oid:", "");
+    let institution = institution.unwrap_or_else(home);
+    if institution.chars().count() > INSTITUTION_CHARACTERS || institution.contains('\\') {
+        return Err(wrong(
+            "institution",
+            "it has at most 64 characters, and no backslash",
+        ));
+    }
+    Ok(Manifests {
+        format: section.manifest,
+        codes: section.mado_codes,
+        retrieve_url: section.retrieve_url.clone(),
+        institution,
+        accession_issuer: section.accession_issuer.clone(),
+        order_issuer: section.order_issuer.clone(),
+    })
 }
 
 /// The code or, where the affinity domain does not have it, the first of that kind.

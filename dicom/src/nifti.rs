@@ -22,7 +22,7 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use document::{DocumentWords, FORMAT_CODE_SCHEME, document_words};
+pub use document::{DocumentWords, FORMAT_CODE_SCHEME, SLOT, document_words, slot_values};
 pub use facts::{
     AffineSource, ByteOrder, Data, Extension, Flag, Format, Layout, Named, NiftiFacts, Orientation,
     Role, Scaling, Slices, SpaceUnit, StoredFile, TimeAxis, TimeUnit,
@@ -59,6 +59,10 @@ pub enum NiftiError {
 ///
 /// `None` for everything else, compressed or not. Errors are of reading.
 pub fn recognise(path: &Path) -> io::Result<Option<Recognised>> {
+    // A pipe would keep us waiting.
+    if !std::fs::metadata(path)?.is_file() {
+        return Ok(None);
+    }
     if let Some(header) = stored::header_beside(path)
         && let Some(found) = begins_with_header(&header)?
         && found.layout == Layout::Pair

@@ -23,7 +23,7 @@ use super::transcode::{self, TranscodeError};
 use super::walk::{self, DataSet, Part10, Value};
 
 /// A picture has at most this many pixels in one direction.
-pub const MAX_SIDE: u32 = 8192;
+pub const MAX_SIDE: u32 = 4096;
 /// Thumbnails fit into a square of this many pixels, unless something else is asked for.
 pub const THUMBNAIL_SIDE: u32 = 128;
 /// Tables are not longer: 65536 entries of 16 bits.

@@ -46,6 +46,8 @@ pub struct Scan {
     pub notes: Vec<String>,
     /// Files that did not pass.
     pub kept_back: Vec<KeptBack>,
+    /// What its rejection notes take back, also of studies that it does not hold.
+    pub taken_back: Vec<TakenBack>,
 }
 
 /// An instance that did not pass.
@@ -366,7 +368,8 @@ pub fn scan_and_inspect(
             grouping.copies
         ));
     }
-    scan.studies = grouping.finished();
+    scan.taken_back = std::mem::take(&mut grouping.rejected);
+    scan.studies = grouping.finished(&scan.taken_back);
     Ok(scan)
 }
 

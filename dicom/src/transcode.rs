@@ -134,6 +134,33 @@ pub fn frame(path: &Path, number: u32) -> Result<Decoded, TranscodeError> {
     decode(path, &file, &frames, number)
 }
 
+/// Whether a file itself can be given in another transfer syntax, as [`can`] says of its kind: whether
+/// it has pixels that can be written so, and whether its first frame can be decoded. It costs as much
+/// as decoding and encoding that frame.
+pub fn check(path: &Path, to: &str) -> Result<(), TranscodeError> {
+    let mut nowhere = Nowhere { reached: false };
+    match transcode(path, to, &mut nowhere) {
+        Err(TranscodeError::Io(_)) if nowhere.reached => Ok(()),
+        done => done,
+    }
+}
+
+/// Fails as soon as something is written, which is when nothing else has failed.
+struct Nowhere {
+    reached: bool,
+}
+
+impl Write for Nowhere {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        self.reached = true;
+        Err(io::ErrorKind::Other.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// As [`frame`], for a file that was walked and whose frames were found: for many frames of one file.
 pub fn decode(
     path: &Path,

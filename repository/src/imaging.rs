@@ -3,10 +3,14 @@
 //! [`import()`] reads folders and hands in one manifest for each study (RAD-68); [`routes`] is what
 //! the source answers (RAD-69). Between the two stands the index, which says where instances are.
 //! Importing and answering may happen in different processes.
+//!
+//! Volumes of NIfTI and Analyze are imported with them, as documents (ITI-41); [`convert`] makes such
+//! volumes of series.
 
 pub mod archives;
 mod cache;
 mod concepts;
+pub mod convert;
 pub mod dicomweb;
 pub mod dimse;
 mod document_entry;
@@ -16,6 +20,7 @@ pub mod import;
 mod index;
 mod intake;
 mod iti18_registry_stored_query;
+mod iti41_provide_and_register_document_set;
 mod iti57_update_document_set;
 mod manifest;
 mod place;
@@ -24,8 +29,10 @@ mod publisher;
 pub mod quarantine;
 mod rad68_provide_and_register_imaging_document_set;
 mod rad69_retrieve_imaging_document_set;
+pub mod reject;
 pub mod removal;
 pub mod routes;
+mod volumes;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -36,16 +43,19 @@ use anyhow::Context;
 use hilum_audit::Audit;
 use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
 
+use hilum_dicom::manifest::{MadoCodes, ManifestFormat};
 use hilum_dicom::moment::UtcOffset;
 
-pub use import::{Fate, Imported, Importing, Progress, Report, import};
+pub use import::{Fate, Imported, Importing, Progress, Report, import, import_with_volumes};
 pub use index::kept_back::Quarantined;
 pub use intake::Taken;
 pub use publisher::Publishing;
+pub use volumes::{ImportedVolume, VolumeFate, Whose};
 
 use cache::Cache;
 use gate::Gate;
 use index::Index;
+use index::work::Way;
 use intake::Intake;
 
 /// LOINC.
@@ -73,6 +83,8 @@ pub struct ImagingConfig {
     pub patient_id_authority: String,
     /// [`RETRIEVE_AE_TITLE`]
     pub retrieve_ae_title: String,
+    /// Which manifests are made, and what they say of the site.
+    pub manifests: Manifests,
     /// Local time of studies that do not say how far from UTC they are.
     pub utc_offset: UtcOffset,
     /// What a DICOM file does not say.
@@ -88,6 +100,24 @@ pub struct ImagingConfig {
     pub watch: Vec<PathBuf>,
     /// The collections into which objects come.
     pub gate: Gate,
+}
+
+/// How a site describes its studies in manifests. When this changes, other manifests replace those that
+/// were made before.
+#[derive(Debug, Clone, Default)]
+pub struct Manifests {
+    /// References alone, or with a description.
+    pub format: ManifestFormat,
+    /// Codes of descriptions.
+    pub codes: MadoCodes,
+    /// Base address of WADO-RS, for consumers that address by it.
+    pub retrieve_url: Option<String>,
+    /// Who makes the manifests, as XON: `Some Hospital^^^^^^^^^1.2.3`. Said in descriptions.
+    pub institution: String,
+    /// OID of who gives accession numbers, for files that do not say it.
+    pub accession_issuer: Option<String>,
+    /// OID of who gives order numbers, for files that do not say it.
+    pub order_issuer: Option<String>,
 }
 
 /// Metadata that a DICOM file does not say: how the department labels its studies.
@@ -138,6 +168,7 @@ impl ImagingConfig {
             store: store.into(),
             patient_id_authority: patient_id_authority.into(),
             retrieve_ae_title: RETRIEVE_AE_TITLE.to_owned(),
+            manifests: Manifests::default(),
             utc_offset: UtcOffset::default(),
             department: Department::default(),
             settle: Duration::from_secs(SETTLE_SECONDS),
@@ -146,6 +177,20 @@ impl ImagingConfig {
             watch: Vec::new(),
             gate: Gate::default(),
         }
+    }
+}
+
+impl ImagingConfig {
+    /// What manifests say beside the study, so that it can be seen whether that has changed.
+    fn described(&self) -> String {
+        let Self {
+            repository_unique_id,
+            retrieve_ae_title,
+            manifests,
+            utc_offset,
+            ..
+        } = self;
+        format!("{repository_unique_id} {retrieve_ae_title} {manifests:?} {utc_offset}")
     }
 }
 
@@ -198,6 +243,8 @@ impl ImagingSource {
 
     /// Publishes from now on what is sent here: a manifest for each study when nothing more of it
     /// comes. Must be called in a tokio runtime; it ends with the source.
+    ///
+    /// If studies are to be described otherwise than before, all that were published are published anew.
     pub fn publish(&self, publishing: Publishing) {
         tokio::spawn(publisher::run(publishing, Arc::downgrade(&self.room)));
     }
@@ -213,7 +260,8 @@ impl ImagingSource {
 
 impl Room {
     async fn take_file(&self, file: &Path, origin: &str) -> anyhow::Result<Taken> {
-        self.intake.take_file(file, origin).await
+        let (taken, _) = self.intake.take_file(file, origin, Way::Sent).await?;
+        Ok(taken)
     }
 }
 

@@ -26,18 +26,17 @@ fn ask(id: &str, slots: &[(&str, &str)]) -> String {
     words::query(id, "LeafClass", &[&status[..], slots].concat())
 }
 
-/// ITI TF-3 4.2.3.1.6: what an imaging source says in extra metadata comes through the repository into
-/// the registry, is found there for all patients, and comes back as it was.
-#[tokio::test]
-async fn images_are_found_by_what_is_said_of_them() {
-    let town = Town::secure();
-    let lines = [
-        "concept=118565006^Volume^2.16.840.1.113883.6.96",
-        "value=1500",
-        "unit=mm3^mm3^2.16.840.1.113883.6.8",
-        "site=39607008^Lung^2.16.840.1.113883.6.96",
-    ];
-    let thin = document(&[
+/// What was measured.
+const LINES: [&str; 4] = [
+    "concept=118565006^Volume^2.16.840.1.113883.6.96",
+    "value=1500",
+    "unit=mm3^mm3^2.16.840.1.113883.6.8",
+    "site=39607008^Lung^2.16.840.1.113883.6.96",
+];
+
+/// A thin series in a sharp kernel and a thick one in a soft one, with a lesion and a specimen.
+fn thin() -> Document {
+    document(&[
         (
             "urn:hilum:acquisition:2026",
             &[
@@ -53,20 +52,32 @@ async fn images_are_found_by_what_is_said_of_them() {
             "urn:hilum:acquisition:2026:1.2.4",
             &["SliceThickness=5 mm", "ConvolutionKernel=B30f"],
         ),
-        ("urn:hilum:measurement:2026:1", &lines),
+        ("urn:hilum:measurement:2026:1", &LINES),
         (
             "urn:ihe:iti:xds:2013:referenceIdList",
             &["S-1^^^&1.2.3&ISO^urn:hilum:xds:2026:specimen"],
         ),
-    ]);
-    let thick = document(&[(
+    ])
+}
+
+/// A thick series in a sharp kernel.
+fn thick() -> Document {
+    document(&[(
         "urn:hilum:acquisition:2026:1.2.5",
         &[
             "Modality=CT",
             "SliceThickness=5 mm",
             "ConvolutionKernel=B70f",
         ],
-    )]);
+    )])
+}
+
+/// ITI TF-3 4.2.3.1.6: what an imaging source says in extra metadata comes through the repository into
+/// the registry, is found there for all patients, and comes back as it was.
+#[tokio::test]
+async fn images_are_found_by_what_is_said_of_them() {
+    let town = Town::secure();
+    let (thin, thick) = (thin(), thick());
     let unique_id = thin.unique_id.clone();
     for (patient, document) in [("P-1", thin), ("P-2", thick)] {
         let response = town
@@ -100,7 +111,7 @@ async fn images_are_found_by_what_is_said_of_them() {
         .slots
         .iter()
         .find(|it| it.name == "urn:hilum:measurement:2026:1");
-    assert_eq!(slot.unwrap().values, lines);
+    assert_eq!(slot.unwrap().values, LINES);
     // Thin and soft is no series.
     let none = [
         made("('SliceThickness lt 2 mm')"),

@@ -9,6 +9,7 @@ import dicom_json
 import measurements
 import rendering
 import transcoding
+from pydicom import config
 
 # Files in which an element is marked as of unknown representation, or is garbled: pydicom guesses.
 GARBLED = {"badVR.dcm", "rtdose_rle.dcm", "rtdose_rle_1frame.dcm"}
@@ -29,7 +30,13 @@ def quietly(work, *arguments):
 
 def json_agrees(node):
     """pydicom agrees with the DICOM JSON of its test files"""
-    (compared, wrong), said = quietly(dicom_json.main, program(node, "dicom"))
+    # Some of the files are wrong on purpose, and other judges read strictly.
+    strictness = config.settings.reading_validation_mode
+    config.settings.reading_validation_mode = config.WARN
+    try:
+        (compared, wrong), said = quietly(dicom_json.main, program(node, "dicom"))
+    finally:
+        config.settings.reading_validation_mode = strictness
     assert compared > 150 and wrong <= GARBLED, said
 
 

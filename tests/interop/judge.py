@@ -16,18 +16,18 @@ import soap_messages
 from node import Node
 
 # Validations are of everything that was said before.
-JUDGES = (
-    soap_messages.JUDGES
-    + hl7_messages.JUDGES
-    + media.JUDGES
-    + dicom_files.JUDGES
-    + imaging_words.JUDGES
-    + dicomweb.JUDGES
-    + dimse.JUDGES
-    + nifti.JUDGES
-    + soap_messages.VALIDATIONS
-    + hl7_messages.VALIDATIONS
-)
+JUDGES = [
+    *soap_messages.JUDGES,
+    *hl7_messages.JUDGES,
+    *media.JUDGES,
+    *dicom_files.JUDGES,
+    *imaging_words.JUDGES,
+    *dicomweb.JUDGES,
+    *dimse.JUDGES,
+    *nifti.JUDGES,
+    *soap_messages.VALIDATIONS,
+    *hl7_messages.VALIDATIONS,
+]
 
 
 def main() -> int:

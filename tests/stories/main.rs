@@ -4,6 +4,7 @@
 
 mod commands;
 mod imaging;
+mod imaging_door;
 mod killed;
 mod large_document;
 mod media;
@@ -11,3 +12,4 @@ mod on_demand;
 mod removed;
 mod stopped;
 mod two_hosts;
+mod volumes;

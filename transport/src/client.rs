@@ -382,11 +382,11 @@ impl std::fmt::Debug for Client {
 }
 
 /// The client's side of the TLS handshake.
-pub(crate) async fn secure(
+pub(crate) async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
     tls: Option<&ClientTls>,
     host: &str,
-    stream: TcpStream,
-) -> Result<SslStream<TcpStream>, String> {
+    stream: S,
+) -> Result<SslStream<S>, String> {
     let tls = tls.ok_or("no certificates are configured for TLS")?;
     let session = tls.session(host).map_err(|error| error.to_string())?;
     let mut stream = SslStream::new(session, stream).map_err(|error| error.to_string())?;

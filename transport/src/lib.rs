@@ -18,6 +18,7 @@ pub mod mtom_stream;
 pub mod parts;
 mod patient;
 mod pool;
+mod prompt;
 pub mod reply;
 pub mod rest;
 pub mod serve;

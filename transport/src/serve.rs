@@ -188,11 +188,11 @@ pub(crate) enum Unshaken {
 }
 
 /// The server's side of the TLS handshake.
-pub(crate) async fn handshake(
+pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     acceptor: &SslAcceptor,
-    stream: TcpStream,
+    stream: S,
     limit: Duration,
-) -> Result<SslStream<TcpStream>, Unshaken> {
+) -> Result<SslStream<S>, Unshaken> {
     let refused = |error: &dyn std::fmt::Display| Unshaken::Refused(error.to_string());
     let session = Ssl::new(acceptor.context()).map_err(|error| refused(&error))?;
     let mut stream = SslStream::new(session, stream).map_err(|error| refused(&error))?;

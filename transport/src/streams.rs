@@ -19,6 +19,7 @@ use crate::call::Refusal;
 use crate::client::secure;
 use crate::limits::Limits;
 use crate::patient::Patient;
+use crate::prompt::Prompt;
 use crate::serve::{ACCEPT_PAUSE, Unshaken, handshake};
 
 /// What a connection is underneath.
@@ -109,6 +110,7 @@ async fn accept(
         tracing::debug!(%error, "a connection was closed at once");
         return None;
     }
+    let stream = Prompt::new(stream);
     let Some(acceptor) = tls else {
         let stream = Box::new(Patient::new(stream, limits.progress()));
         return Some(Incoming::Connection(Connection {
@@ -156,7 +158,7 @@ pub async fn connect(
         let stream = stream.map_err(|error| error.to_string())?;
         let nodelay = stream.set_nodelay(true);
         nodelay.map_err(|error| error.to_string())?;
-        let progress = limits.progress();
+        let (stream, progress) = (Prompt::new(stream), limits.progress());
         let stream: Box<dyn Duplex> = match tls {
             Some(_) => Box::new(Patient::new(secure(tls, host, stream).await?, progress)),
             None => Box::new(Patient::new(stream, progress)),

@@ -114,6 +114,7 @@ fn link() -> LinkChange {
 }
 
 /// Every happening, from both sides.
+#[expect(clippy::too_many_lines, reason = "a table of every event")]
 fn all() -> Vec<Event> {
     let success = &Outcome::Success;
     let partial = &Outcome::Partial("XDSDocumentUniqueIdError".to_owned());
@@ -340,6 +341,7 @@ fn a_query_as_the_registry_records_it() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of every event")]
 fn events_and_actions_of_both_sides() {
     let of = |event: Event| {
         let summary = summary(&event);

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 
+use hilum_dicom::manifest::{MadoCodes, ManifestFormat};
 use hilum_dicom::moment::UtcOffset;
 use serde::Deserialize;
 
@@ -165,6 +166,20 @@ pub(crate) struct ImagingSection {
     pub(super) store: Option<String>,
     /// Retrieve AE Title of manifests.
     pub(crate) retrieve_ae_title: Option<String>,
+    /// Which manifests are made.
+    #[serde(default)]
+    pub(crate) manifest: ManifestFormat,
+    /// Codes of described manifests.
+    #[serde(default)]
+    pub(crate) mado_codes: MadoCodes,
+    /// Base address of WADO-RS, which manifests say then.
+    pub(crate) retrieve_url: Option<String>,
+    /// Who makes the manifests, as XON.
+    pub(crate) institution: Option<String>,
+    /// OID of who gives accession numbers.
+    pub(crate) accession_issuer: Option<String>,
+    /// OID of who gives order numbers.
+    pub(crate) order_issuer: Option<String>,
     /// Local time of studies that do not say how far from UTC they are.
     pub(crate) utc_offset: Option<UtcOffset>,
     /// Seconds without another object after which a study that was sent is published.

@@ -84,6 +84,45 @@ pub fn header(input: impl Read, output: &mut impl Write) -> Result<Emptied, Refu
     plain(&mut input, output)
 }
 
+/// Writes the file of voxels that belongs to a header of a pair (`.img`): `bytes` of voxels from byte
+/// `offset` on. What is before and behind them, no reader looks at: the one becomes zeros, the other is
+/// dropped. A compressed file is compressed again, since its stream may name the file and the host.
+pub fn voxels(
+    input: impl Read,
+    output: &mut impl Write,
+    (offset, bytes): (u64, u64),
+) -> Result<(), Refused> {
+    let mut input = io::BufReader::new(input);
+    let begins = io::BufRead::fill_buf(&mut input)?;
+    if begins.starts_with(&[0x1F, 0x8B]) {
+        let mut packed: GzEncoder<_> = GzBuilder::new().write(output, Compression::default());
+        copy_voxels(
+            &mut MultiGzDecoder::new(input),
+            &mut packed,
+            (offset, bytes),
+        )?;
+        packed.finish()?;
+        return Ok(());
+    }
+    copy_voxels(&mut input, output, (offset, bytes))
+}
+
+fn copy_voxels(
+    input: &mut impl Read,
+    output: &mut impl Write,
+    (offset, bytes): (u64, u64),
+) -> Result<(), Refused> {
+    let short = Refused::Closed("the image is shorter than its header says");
+    if io::copy(&mut input.by_ref().take(offset), &mut io::sink())? < offset {
+        return Err(short);
+    }
+    io::copy(&mut io::repeat(0).take(offset), output)?;
+    match io::copy(&mut input.take(bytes), output)? {
+        copied if copied < bytes => Err(short),
+        _ => Ok(()),
+    }
+}
+
 fn plain(input: &mut impl Read, output: &mut impl Write) -> Result<Emptied, Refused> {
     let mut header = vec![0; NIFTI_1];
     input.read_exact(&mut header)?;

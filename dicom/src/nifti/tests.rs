@@ -679,3 +679,54 @@ proptest! {
         let _ = Sidecar::parse(&bytes);
     }
 }
+
+#[test]
+fn the_slot_says_what_is_certain_and_what_is_not() {
+    let analyze = Made::new(Format::Analyze75, ByteOrder::Big).facts();
+    let values = slot_values(&analyze);
+    for value in [
+        "format=Analyze 7.5",
+        "byteOrder=big",
+        "dimensions=5x4x3",
+        "voxelSize=2x2.5x3 mm",
+        "dataType=int16",
+        "orientation=unknown",
+        "orientationFrom=none",
+        "flag=analyze_without_orientation",
+        "flag=left_right_unknown",
+    ] {
+        assert!(values.iter().any(|it| it == value), "{value}: {values:?}");
+    }
+    let hashes = values.iter().filter(|it| it.starts_with("sha1="));
+    assert_eq!(hashes.count(), 2);
+    let doubts = analyze.for_rules().doubts;
+    assert!(
+        !doubts.is_empty() && doubts.iter().all(|it| !it.ends_with('.')),
+        "{doubts:?}"
+    );
+
+    let certain = Made::new(Format::Nifti2, ByteOrder::Little).codes(0, 1);
+    let certain = certain.sform(OBLIQUE).put(501, &[0]).facts();
+    let values = slot_values(&certain);
+    assert!(
+        values.iter().any(|it| it == "orientation=LAS"),
+        "{values:?}"
+    );
+    assert!(
+        !values.iter().any(|it| it.starts_with("sha1=")),
+        "{values:?}"
+    );
+    let rules = certain.for_rules();
+    assert_eq!(rules.doubts, [""; 0]);
+    assert_eq!(rules.voxel_mm, Some(SIZES));
+    let metres = NiftiFacts {
+        space_unit: SpaceUnit::Metre,
+        ..certain.clone()
+    };
+    assert_eq!(metres.voxel_mm(), Some([2000.0, 2500.0, 3000.0]));
+    let unknown = NiftiFacts {
+        space_unit: SpaceUnit::Unknown,
+        ..certain
+    };
+    assert_eq!(unknown.voxel_mm(), None);
+}

@@ -170,6 +170,11 @@ impl RuleCard {
         findings
     }
 
+    /// Whether it has rules for volumes that are no DICOM objects.
+    pub fn judges_volumes(&self) -> bool {
+        !self.volumes.is_empty()
+    }
+
     /// Judges a volume that is no DICOM object, such as a NIfTI file.
     pub fn judge_volume(&self, volume: &VolumeFacts) -> Vec<Finding> {
         let rules = self.volumes.iter();

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{Found, Place, Study, Title};
+use super::{Found, Place, Study, TakenBack};
 use crate::uid::Uid;
 
 /// Instances on their way into studies.
@@ -14,8 +14,8 @@ pub(super) struct Grouping {
     studies: BTreeMap<Uid, Study>,
     /// Where each SOP Instance UID was first seen.
     seen: HashMap<Uid, PathBuf>,
-    /// Study and SOP Instance UIDs, and why.
-    rejected: Vec<(Uid, Uid, Title)>,
+    /// What notes take back.
+    pub(super) rejected: Vec<TakenBack>,
     /// Identical copies that were ignored.
     pub(super) copies: usize,
 }
@@ -45,12 +45,7 @@ impl Grouping {
         self.seen
             .insert(instance.sop_instance_uid.clone(), path.to_owned());
         match found.rejects {
-            Some(rejected) => {
-                let title = rejected.title;
-                let instances = rejected.instances.into_iter();
-                self.rejected
-                    .extend(instances.map(|(study, instance)| (study, instance, title)));
-            }
+            Some(rejected) => self.rejected.push(rejected),
             None => {
                 let path = path.to_owned();
                 let stamp = found.stamp;
@@ -61,10 +56,12 @@ impl Grouping {
     }
 
     /// The studies without what was rejected.
-    pub(super) fn finished(mut self) -> Vec<Study> {
-        for (study, instance, title) in self.rejected {
-            if let Some(study) = self.studies.get_mut(&study) {
-                study.reject(instance, title);
+    pub(super) fn finished(mut self, rejected: &[TakenBack]) -> Vec<Study> {
+        for rejected in rejected {
+            for (study, instance) in &rejected.instances {
+                if let Some(study) = self.studies.get_mut(study) {
+                    study.reject(instance.clone(), rejected.title);
+                }
             }
         }
         let finished = |mut study: Study| {

@@ -1,5 +1,6 @@
 //! How the series of documents were made: what each document says, and which documents say it.
 
+use diesel::dsl::{max, min};
 use diesel::prelude::*;
 
 use super::counting::count as count_of;
@@ -107,6 +108,31 @@ pub(crate) fn by_keys(conn: &mut Connection, keys: &[i64]) -> QueryResult<Vec<Ac
         .order(acquisitions::key)
         .select(Acquisition::as_select())
         .load(c))
+}
+
+/// What so many documents say, from all over the registry.
+pub(crate) fn sample(conn: &mut Connection, count: i64) -> QueryResult<Vec<Acquisition>> {
+    // Asked for together, SQLite would read the whole table.
+    let keys = acquisitions::table;
+    let first: Option<i64> = on!(&mut *conn, |c| keys.select(min(acquisitions::key)).first(c))?;
+    let last: Option<i64> = on!(&mut *conn, |c| keys.select(max(acquisitions::key)).first(c))?;
+    let (Some(first), Some(last)) = (first, last) else {
+        return Ok(Vec::new());
+    };
+    let step = ((last - first) / count).max(1);
+    let mut sample: Vec<Acquisition> = Vec::new();
+    for at in 0..count {
+        let from = first.saturating_add(at * step);
+        let next = on!(&mut *conn, |c| acquisitions::table
+            .filter(acquisitions::key.ge(from))
+            .order(acquisitions::key)
+            .select(Acquisition::as_select())
+            .first(c)
+            .optional())?;
+        // There may be nothing between two places.
+        sample.extend(next.filter(|next| sample.last().is_none_or(|it| it.key < next.key)));
+    }
+    Ok(sample)
 }
 
 /// The documents of a patient that say something, or everybody's.

@@ -17,13 +17,15 @@ use crate::failure::Failure;
 const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// What every SQLite connection is told. FULL: what was answered survives a power cut. Checkpoints
+/// What every SQLite connection is told. FULL: what was answered survives a power cut. What
+/// is removed is not left in the file: it names patients. Checkpoints
 /// have a thread of their own ([`checkpoint`](super::checkpoint)). What is in the file is read
 /// where the system has it in memory, without copies and whatever is written meanwhile; SQLite
 /// takes at most 2 GiB this way and reads the rest as usual, with 8 MiB of memory for each connection.
 const SQLITE_SETTINGS: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
+    PRAGMA secure_delete = ON;
     PRAGMA wal_autocheckpoint = 0;
     PRAGMA busy_timeout = 10000;
     PRAGMA cache_size = -8192;

@@ -121,6 +121,12 @@ pub(crate) fn accept(facts: &str, series: usize, conditions: &[Vec<AcquisitionCo
     true
 }
 
+/// Whether any series satisfies one of the conditions.
+pub(crate) fn occurs(facts: &str, series: usize, conditions: &[AcquisitionCondition]) -> bool {
+    let mut conditions = conditions.iter();
+    conditions.any(|condition| !with(facts, series, condition).is_empty())
+}
+
 /// The series that satisfy a condition.
 fn with(facts: &str, series: usize, condition: &AcquisitionCondition) -> Places {
     let mut present = Places::none(series);

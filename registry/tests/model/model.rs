@@ -688,6 +688,12 @@ impl View<'_> {
                     .flat_map(|patient| self.of(patient, &wanted));
                 Ok(of_each.collect())
             }
+            StoredQuery::FindDocumentsByAcquisition(_)
+            | StoredQuery::FindDocumentsByMeasurement(_)
+            | StoredQuery::FindDocumentsBySpecimen(_)
+            | StoredQuery::FindDocumentsForCohort(_) => {
+                unreachable!("they have a model of their own, in registry/src/imaging/tests.rs")
+            }
             StoredQuery::FindSubmissionSets(it) => Ok(self.of(&it.patient, &|at| {
                 let object = &self.model.objects[at];
                 matches!(&object.what, What::Set(set)

@@ -206,6 +206,7 @@ cases! {
     imaging_queries::what_is_removed_leaves_no_index,
     imaging_queries::on_demand_documents_with_images,
     imaging_queries::what_is_not_understood_is_kept,
+    imaging_queries::what_is_dropped_is_not_indexed,
     concurrency::of_many_replacements_one_succeeds,
     concurrency::readers_see_whole_submissions,
     door::every_call_is_recorded,

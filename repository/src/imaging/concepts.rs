@@ -6,6 +6,7 @@ use xds_schemas::metadata::Code;
 use super::{LOINC, SNOMED_CT};
 use hilum_dicom::anatomy;
 use hilum_dicom::instance::CodedConcept;
+use hilum_dicom::manifest::ManifestFormat;
 use hilum_dicom::scan::{Series, Study};
 
 /// The codes that DICOM itself defines (PS3.16 annex D).
@@ -68,13 +69,25 @@ const MODALITIES: [(&str, &str); 51] = [
     ("XC", "External-camera Photography"),
 ];
 
-/// `eventCodeList` of a study: its acquisition modalities, then its anatomic regions, each once.
+/// `eventCodeList` of a study: its acquisition modalities, then its anatomic regions, and of described
+/// manifests (MADO, mapping to XDS) its procedures, each once.
 /// What the affinity domain has no code for is left out, since the list is optional and a
 /// registry refuses foreign codes; of a region it may have the code of any edition of PS3.16.
-pub(super) fn event_codes(study: &Study, domain: &AffinityCodes) -> Vec<Code> {
+pub(super) fn event_codes(
+    format: ManifestFormat,
+    study: &Study,
+    domain: &AffinityCodes,
+) -> Vec<Code> {
     let modalities = study.series.iter().filter_map(modality);
     let regions = study.series.iter().flat_map(regions);
-    of_domain(modalities.chain(regions), domain)
+    let procedures = study.facts.procedure_codes.iter().filter_map(code);
+    let procedures = procedures.filter(|_| format == ManifestFormat::Mado);
+    of_domain(modalities.chain(regions).chain(procedures), domain)
+}
+
+/// The acquisition modality of this name, if the affinity domain has a code for it.
+pub(super) fn modality_code(modality: &str, domain: &AffinityCodes) -> Vec<Code> {
+    of_domain(acquiring(modality).into_iter(), domain)
 }
 
 fn of_domain(found: impl Iterator<Item = Code>, domain: &AffinityCodes) -> Vec<Code> {
@@ -99,7 +112,10 @@ pub(super) fn type_code(study: &Study, domain: &AffinityCodes) -> Option<Code> {
 }
 
 fn modality(series: &Series) -> Option<Code> {
-    let modality = series.facts.modality.as_deref()?;
+    acquiring(series.facts.modality.as_deref()?)
+}
+
+fn acquiring(modality: &str) -> Option<Code> {
     let (code, meaning) = MODALITIES.iter().find(|(code, _)| *code == modality)?;
     Some(Code::new(*code, DCM, *meaning))
 }

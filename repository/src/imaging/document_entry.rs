@@ -16,7 +16,8 @@ use xds_schemas::rad68_provide_and_register_imaging_document_set as rad68;
 use super::ImagingConfig;
 use super::manifest::Manifest;
 use super::{concepts, findings};
-use hilum_dicom::instance::{Accession, Patient};
+use hilum_dicom::instance::{Accession, Order, Patient};
+use hilum_dicom::manifest::{ManifestFormat, mado};
 use hilum_dicom::moment::{UtcOffset, date_and_time, point_in_time};
 use hilum_dicom::scan::Study;
 use hilum_dicom::specimens;
@@ -88,7 +89,7 @@ pub(super) fn document_entry(
         authors: author(study).into_iter().collect(),
         class_code: Some(department.class_code.clone()),
         confidentiality_codes: vec![department.confidentiality_code.clone()],
-        event_codes: concepts::event_codes(study, domain),
+        event_codes: concepts::event_codes(config.manifests.format, study, domain),
         format_code: Some(Code::new(
             rad68::FORMAT_CODE,
             rad68::FORMAT_CODE_SCHEME,
@@ -99,18 +100,13 @@ pub(super) fn document_entry(
         type_code: concepts::type_code(study, domain)
             .or_else(|| Some(department.type_code.clone())),
         creation_time: utc(manifest.made()),
-        hash: Some(
-            Sha1::digest(document)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-        ),
+        hash: Some(hex(&Sha1::digest(document))),
         size: Some(document.len() as u64),
         language_code: Some(department.language_code.clone()),
         patient_id: Some(patient.clone()),
         source_patient_info: source_patient_info(&study.patient, &source_patient),
         source_patient_id: Some(source_patient),
-        reference_ids: reference_ids(study),
+        reference_ids: reference_ids(config, study),
         extra,
         // A study is a point in time as far as its files tell: nothing says when it ended.
         service_stop_time: time.clone(),
@@ -197,22 +193,46 @@ fn xpn(name: &str) -> String {
     xpn.trim_end_matches('^').to_owned()
 }
 
-/// The study itself, and every accession number, once.
-fn reference_ids(study: &Study) -> Vec<ReferenceId> {
-    let accession = |accession: &Accession| match accession.issuer_oid.as_deref() {
-        Some(oid) if hl7::is_oid(oid) => ReferenceId::accession(&accession.number, oid),
-        _ => ReferenceId {
-            id: accession.number.clone(),
-            authority: None,
-            id_type: id_type::ACCESSION.to_owned(),
-        },
+/// The study itself, every accession number, every order and every specimen, once.
+fn reference_ids(config: &ImagingConfig, study: &Study) -> Vec<ReferenceId> {
+    let site = &config.manifests;
+    let accession = |accession: &Accession| {
+        let issuer = accession.issuer_oid.as_deref();
+        match issuer.or(site.accession_issuer.as_deref()) {
+            Some(oid) if hl7::is_oid(oid) => ReferenceId::accession(&accession.number, oid),
+            _ => ReferenceId {
+                id: accession.number.clone(),
+                authority: None,
+                id_type: id_type::ACCESSION.to_owned(),
+            },
+        }
     };
-    let study_uid = ReferenceId::study(study.uid.as_str());
-    let accessions = study.accessions.iter().map(accession);
+    // An order is nobody's without the one who placed it (ITI TF-3 Table 4.2.3.1.7-2).
+    let order = |order: &Order| {
+        let issuer = order.issuer_oid.as_deref();
+        let oid = issuer.or(site.order_issuer.as_deref())?;
+        hl7::is_oid(oid).then(|| ReferenceId {
+            id_type: id_type::ORDER.to_owned(),
+            ..ReferenceId::accession(&order.number, oid)
+        })
+    };
+    // A described manifest of a study without accession number makes one up.
+    let accessions = match site.format {
+        ManifestFormat::Kos => study.accessions.clone(),
+        ManifestFormat::Mado => mado::accessions(study),
+    };
     let specimens = study.instances().flat_map(|it| &it.specimens);
-    let specimens = specimens::reference_ids(specimens).into_iter();
-    let all = std::iter::once(study_uid).chain(accessions);
-    all.chain(specimens).collect()
+    let all = std::iter::once(ReferenceId::study(study.uid.as_str()))
+        .chain(accessions.iter().map(accession))
+        .chain(study.orders.iter().filter_map(order))
+        .chain(specimens::reference_ids(specimens));
+    let mut once: Vec<ReferenceId> = Vec::new();
+    for reference in all {
+        if !once.contains(&reference) {
+            once.push(reference);
+        }
+    }
+    once
 }
 
 /// Study Date and Time in UTC, as precisely as they are known: a date alone stays as it is.
@@ -225,6 +245,11 @@ fn study_time(study: &Study, usual: UtcOffset) -> Option<Timestamp> {
         return Timestamp::parse(&date).ok();
     };
     utc(point_in_time(date, Some(time), offset)?)
+}
+
+/// As `hash` is written.
+pub(super) fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn utc(at: SystemTime) -> Option<Timestamp> {

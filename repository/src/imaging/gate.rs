@@ -7,9 +7,12 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use hilum_dicom::deidentify::{self, Key, Profile, Refused};
-use hilum_dicom::instance::Instance;
-use hilum_dicom::quality::{Attribute, Finding, InstanceFacts, RuleCard, Severity, wanted};
+use hilum_dicom::Uid;
+use hilum_dicom::deidentify::{self, Key, Profile, Pseudonyms, Refused};
+use hilum_dicom::instance::{Instance, Patient};
+use hilum_dicom::quality::{
+    Attribute, Finding, InstanceFacts, RuleCard, Severity, VolumeFacts, wanted,
+};
 use hilum_dicom::scan::Study;
 use hilum_dicom::walk::Part10;
 
@@ -92,6 +95,41 @@ impl Gate {
         })
     }
 
+    /// What an object of this name may be called here instead, if it comes from there.
+    pub(super) fn stand_ins<'g>(
+        &'g self,
+        origin: &'g str,
+        uid: &'g str,
+    ) -> impl Iterator<Item = String> + 'g {
+        let from_here = self
+            .collections
+            .iter()
+            .filter(move |it| it.takes_from(origin));
+        let deidentifying = from_here.filter_map(|it| it.deidentify.as_ref());
+        deidentifying.map(move |it| Pseudonyms::new(&it.key, &it.profile).uid(uid))
+    }
+
+    /// The collection of a volume that is no DICOM object: the first from here that is about all
+    /// images or has rules for volumes.
+    ///
+    /// # Errors
+    /// A sentence, if there is none although something that comes from here is de-identified: nobody
+    /// has said what is to become of a volume then.
+    pub(super) fn collection_of_volume(
+        &self,
+        origin: &str,
+    ) -> Result<Option<&Collection>, &'static str> {
+        let takes = |card: &RuleCard| card.applies_to_all() || card.judges_volumes();
+        let mut from_here = self.collections.iter().filter(|it| it.takes_from(origin));
+        let found = from_here.find(|it| it.card.as_ref().is_none_or(takes));
+        match found {
+            None if self.deidentifies(origin) => Err(
+                "what comes from here may have to be de-identified, and no collection takes volumes",
+            ),
+            found => Ok(found),
+        }
+    }
+
     /// Notes of an object what its collection needs, and says why it is kept back; nothing if it
     /// passes.
     pub(super) fn inspect(
@@ -147,6 +185,22 @@ impl Gate {
 }
 
 impl Collection {
+    /// Judges a volume that is no DICOM object.
+    pub(super) fn judge_volume(&self, volume: &VolumeFacts) -> Judged {
+        let mut judged = Judged::default();
+        let Some(card) = &self.card else {
+            return judged;
+        };
+        for finding in card.judge_volume(volume) {
+            let sentence = reason(card, &finding);
+            match finding.severity {
+                Severity::Quarantine => judged.kept_back.push(sentence),
+                Severity::Warn => judged.remarks.push(sentence),
+            }
+        }
+        judged
+    }
+
     fn takes_from(&self, origin: &str) -> bool {
         let is_from = |from: &String| {
             let rest = origin.strip_prefix(from.as_str());
@@ -157,6 +211,36 @@ impl Collection {
 }
 
 impl Deidentification {
+    /// An instance as it would be called if it were de-identified, and nothing else of it.
+    pub(super) fn stand_in(&self, instance: &Instance) -> anyhow::Result<Instance> {
+        let pseudonyms = Pseudonyms::new(&self.key, &self.profile);
+        let uid = |uid: &Uid| Uid::parse(&pseudonyms.uid(uid.as_str()));
+        let id = instance.patient.id.as_deref();
+        let subject = id.unwrap_or(instance.study_instance_uid.as_str());
+        Ok(Instance {
+            study_instance_uid: uid(&instance.study_instance_uid)?,
+            series_instance_uid: uid(&instance.series_instance_uid)?,
+            sop_instance_uid: uid(&instance.sop_instance_uid)?,
+            patient: Patient {
+                id: Some(pseudonyms.patient(subject)),
+                ..Patient::default()
+            },
+            ..instance.clone()
+        })
+    }
+
+    /// The patient who stands for another.
+    pub(super) fn patient(&self, id: &str) -> String {
+        Pseudonyms::new(&self.key, &self.profile).patient(id)
+    }
+
+    /// Why no volume that is no DICOM object can be de-identified, if none can.
+    pub(super) fn refuses_volumes(&self) -> Option<&'static str> {
+        let faces = self.profile.options.clean_recognizable_visual_features;
+        // A DICOM object may say that it was done; a volume cannot.
+        faces.then_some("a volume does not say whether a face can be recognised in it")
+    }
+
     /// Writes what is made of one file into another, and makes nothing durable.
     pub(super) fn file(&self, from: &Path, to: &Path) -> Result<(), Unchanged> {
         let made = File::create(to).map_err(|error| Unchanged::Failed(error.into()))?;

@@ -1,4 +1,5 @@
-//! Importing: folders of DICOM files become studies that can be found.
+//! Importing: folders of DICOM files become studies that can be found, and volumes of other formats
+//! among them become documents.
 //!
 //! What is to be sent is in the index before it is sent, and what was answered afterwards. So an
 //! import that is cut short anywhere is finished by the next one, without a second manifest.
@@ -6,6 +7,7 @@
 mod merge;
 mod taken_in;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -18,18 +20,23 @@ use xds_schemas::ebrs::RegistryError;
 
 use super::ImagingConfig;
 use super::document_entry::foreign_issuer;
-use super::index::work::{Claimant, now};
+use super::index::work::{Claimant, Settling, now};
 use super::index::{Index, Indexed};
+use super::intake::remove_doomed;
 use super::publish::{self, Attempt, Settled};
+use super::volumes::{self, ImportedVolume, Whose};
 use hilum_dicom::Uid;
 use hilum_dicom::instance::Instance;
 use hilum_dicom::scan::{LeftOut, Scan, Study, scan_and_inspect};
 use hilum_dicom::walk::Part10;
 
 /// Where imported objects come from, for the gate and for people.
-const ORIGIN: &str = "import";
+pub(super) const ORIGIN: &str = "import";
 /// How often a study that changes while it is worked on is begun anew.
 const ATTEMPTS: usize = 5;
+/// What rejection notes change is published by the import that found them, not by the node, unless that
+/// takes longer. In milliseconds.
+const PUBLISHED_BY_IMPORT: i64 = 60_000;
 /// How long to wait for the node if it is publishing the same study.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -70,6 +77,13 @@ pub enum Progress {
         /// Of so many.
         of: usize,
     },
+    /// Volumes that are no DICOM objects are being handed in.
+    Volumes {
+        /// For so many that is done.
+        done: usize,
+        /// Of so many.
+        of: usize,
+    },
 }
 
 /// What came of an import.
@@ -83,6 +97,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Files that did not pass, and are kept back until somebody decides.
     pub kept_back: Vec<KeptBack>,
+    /// The volumes of NIfTI and Analyze that were found, by their files.
+    pub volumes: Vec<ImportedVolume>,
 }
 
 /// A file that did not pass.
@@ -155,6 +171,8 @@ pub enum Fate {
 /// Instances that an earlier import found elsewhere stay in their study if their files are still
 /// there; those that were below one of `paths` and are no longer there do not.
 ///
+/// Volumes of NIfTI and Analyze are left out, since nothing says whose they are.
+///
 /// # Errors
 /// If one of `paths` cannot be listed, if another import is running, or if the index or the audit
 /// trail cannot be written. What was done until then is in the index.
@@ -163,12 +181,39 @@ pub async fn import(
     paths: &[PathBuf],
     progress: Arc<dyn Fn(Progress) + Send + Sync>,
 ) -> anyhow::Result<Report> {
+    import_with_volumes(importing, paths, &Whose::Unknown, progress).await
+}
+
+/// As [`import()`], and hands in volumes of NIfTI and Analyze as documents of the patients whose they
+/// are.
+///
+/// # Errors
+/// As [`import()`].
+pub async fn import_with_volumes(
+    importing: &Importing<'_>,
+    paths: &[PathBuf],
+    whose: &Whose,
+    progress: Arc<dyn Fn(Progress) + Send + Sync>,
+) -> anyhow::Result<Report> {
     let index = Index::open(&importing.config.store)?;
     let _lock = index.lock()?;
     let roots = canonical(paths)?;
-    if importing.config.gate.deidentifies(ORIGIN) {
-        return taken_in::import(importing, &index, &roots, progress).await;
-    }
+    let imported = match importing.config.gate.deidentifies(ORIGIN) {
+        true => taken_in::import(importing, &index, &roots, Arc::clone(&progress)).await,
+        false => in_place(importing, &index, &roots, Arc::clone(&progress)).await,
+    };
+    let (mut report, volumes) = imported?;
+    volumes::import(importing, &index, volumes, whose, &mut report, &*progress).await?;
+    Ok(report)
+}
+
+/// Imports DICOM files that stay where they are. Volumes of other formats are found with them.
+async fn in_place(
+    importing: &Importing<'_>,
+    index: &Index,
+    roots: &[PathBuf],
+    progress: Arc<dyn Fn(Progress) + Send + Sync>,
+) -> anyhow::Result<(Report, volumes::Found)> {
     let gate = importing.config.gate.clone();
     let released = index.clone();
     let inspect = move |file: &Part10, instance: &mut Instance| {
@@ -180,27 +225,34 @@ pub async fn import(
             false => reasons,
         }
     };
-    let found = read_folders(roots.clone(), inspect, Arc::clone(&progress)).await?;
+    let read = read_folders(roots.to_owned(), inspect, Arc::clone(&progress));
+    let mut found = read.await?;
+    let others = take_back(index, &found)?;
+    let volumes = volumes::sort_out(&mut found.left_out).await?;
     let mut report = Report {
-        studies: Vec::with_capacity(found.studies.len()),
         left_out: found.left_out,
         notes: found.notes,
-        kept_back: Vec::new(),
+        ..Report::default()
     };
     for kept in found.kept_back {
         let (path, reasons) = (kept.path, kept.reasons);
         index.quarantine(&kept.instance, ORIGIN, &reasons, &path, now())?;
         report.kept_back.push(KeptBack { path, reasons });
     }
+    let_go(index, roots, &report.kept_back)?;
+    for study in others {
+        let published = taken_in::one(importing, index, &study).await?;
+        report.studies.extend(published);
+    }
     let of = found.studies.len();
     for (done, study) in found.studies.into_iter().enumerate() {
         progress(Progress::Registering { done, of });
         report
             .studies
-            .push(one(importing, &index, &roots, study).await?);
+            .push(one(importing, index, roots, study).await?);
     }
     progress(Progress::Registering { done: of, of });
-    Ok(report)
+    Ok((report, volumes))
 }
 
 fn canonical(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
@@ -289,10 +341,10 @@ async fn register(
         let study = study.clone();
         let found = match &known {
             Some(known) => Indexed {
-                study: merge::merged(&known.study, study, roots),
+                study: merge::merged(&known.study, study, roots, &index.objects()),
                 ..known.clone()
             },
-            None => Indexed::new(None, study),
+            None => Indexed::new(None, without_rejected(index, study)?),
         };
         match publish::bring(importing, index, known, found, remarks).await? {
             Attempt::Came(fate, generation) => {
@@ -303,6 +355,48 @@ async fn register(
         }
     }
     Ok(publish::changes())
+}
+
+/// What was found of a study, without what was taken back before.
+fn without_rejected(index: &Index, mut study: Study) -> anyhow::Result<Study> {
+    for (instance, title) in index.taken_back(&study.uid)? {
+        study.reject(instance, title);
+    }
+    study.drop_rejected();
+    Ok(study)
+}
+
+/// Carries out what the rejection notes in the folders say, and gives the studies of which nothing else
+/// was found.
+fn take_back(index: &Index, found: &Scan) -> anyhow::Result<BTreeSet<Uid>> {
+    let _lock = index.lock_objects()?;
+    let mut others = BTreeSet::new();
+    for rejected in &found.taken_back {
+        index.take_back(
+            rejected,
+            Settling {
+                now: now(),
+                quiet: PUBLISHED_BY_IMPORT,
+            },
+        )?;
+        others.extend(rejected.instances.iter().map(|(study, _)| study.clone()));
+    }
+    remove_doomed(index)?;
+    for study in &found.studies {
+        others.remove(&study.uid);
+    }
+    Ok(others)
+}
+
+/// Ends the quarantine of files in these folders that pass now or are gone.
+fn let_go(index: &Index, roots: &[PathBuf], kept_back: &[KeptBack]) -> anyhow::Result<()> {
+    for known in index.quarantined(None)? {
+        let stays = kept_back.iter().any(|it| it.path == known.path);
+        if known.origin == ORIGIN && below(roots, &known.path) && !stays {
+            index.end_quarantine(known.number)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a file lies below one of these folders, or is one of these files.

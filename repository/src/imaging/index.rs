@@ -9,9 +9,12 @@ pub(super) mod commitments;
 mod connection;
 pub(super) mod kept_back;
 mod names;
+mod rejections;
+mod removals;
 mod rows;
 mod schema;
 pub(super) mod search;
+pub(super) mod volumes;
 pub(super) mod work;
 
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -74,9 +77,9 @@ pub(super) struct Index {
     connections: Connections,
 }
 
-/// Held while folders are imported; the system gives it back if the process is killed.
+/// The system gives it back if the process is killed.
 #[derive(Debug)]
-pub(super) struct ImportLock {
+pub(super) struct Lock {
     _file: File,
 }
 
@@ -94,6 +97,8 @@ impl Index {
         let made = private.recursive(true).mode(0o700).create(&folder);
         made.and_then(|()| fs::read_dir(&folder))
             .with_context(|| format!("{} cannot be used", folder.display()))?;
+        // The node and its commands may be started anywhere, and where files are is told to all of them.
+        let folder = folder.canonicalize()?;
         let connections = Connections::open(&folder.join("index.db"))?;
         Ok(Self {
             folder,
@@ -122,25 +127,41 @@ impl Index {
         self.connections.write(|_| Ok(()))
     }
 
-    /// Keeps others from importing folders at the same time.
-    pub(super) fn lock(&self) -> anyhow::Result<ImportLock> {
-        let path = self.folder.join("import.lock");
+    /// Keeps others from importing folders or removing studies at the same time.
+    pub(super) fn lock(&self) -> anyhow::Result<Lock> {
+        let (path, file) = self.lock_file("import.lock")?;
         let shown = path.display();
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .with_context(|| format!("{shown} cannot be opened"))?;
         match file.try_lock() {
-            Ok(()) => Ok(ImportLock { _file: file }),
+            Ok(()) => Ok(Lock { _file: file }),
             Err(TryLockError::WouldBlock) => {
-                bail!("another import is running for {}", self.folder.display())
+                bail!(
+                    "another import or removal is running for {}",
+                    self.folder.display()
+                )
             }
             Err(TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("{shown} cannot be locked"))
             }
         }
+    }
+
+    /// Waits until no other process brings files to their places or takes them away.
+    pub(super) fn lock_objects(&self) -> anyhow::Result<Lock> {
+        let (path, file) = self.lock_file("objects.lock")?;
+        let locked = file.lock();
+        locked.with_context(|| format!("{} cannot be locked", path.display()))?;
+        Ok(Lock { _file: file })
+    }
+
+    fn lock_file(&self, name: &str) -> anyhow::Result<(PathBuf, File)> {
+        let path = self.folder.join(name);
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("{} cannot be opened", path.display()))?;
+        Ok((path, file))
     }
 
     /// The studies that are here, by UID.
@@ -226,24 +247,26 @@ impl Index {
 
     /// Forgets a study, durably. Its files stay.
     pub(super) fn remove(&self, study: &Uid) -> anyhow::Result<()> {
-        self.connections.write(|connection| {
-            let number: Option<i64> = studies::table
-                .filter(studies::uid.eq(study.as_str()))
-                .select(studies::number)
-                .first(connection)
-                .optional()?;
-            if let Some(number) = number {
-                let of_instances = schema::instances::table;
-                diesel::delete(of_instances.filter(schema::instances::study.eq(number)))
-                    .execute(connection)?;
-                let of_series = schema::series::table;
-                diesel::delete(of_series.filter(schema::series::study.eq(number)))
-                    .execute(connection)?;
-                diesel::delete(studies::table.find(number)).execute(connection)?;
-            }
-            Ok(())
-        })
+        self.connections
+            .write(|connection| delete(connection, study))
     }
+}
+
+fn delete(connection: &mut SqliteConnection, study: &Uid) -> anyhow::Result<()> {
+    let number: Option<i64> = studies::table
+        .filter(studies::uid.eq(study.as_str()))
+        .select(studies::number)
+        .first(connection)
+        .optional()?;
+    if let Some(number) = number {
+        let of_instances = schema::instances::table;
+        diesel::delete(of_instances.filter(schema::instances::study.eq(number)))
+            .execute(connection)?;
+        let of_series = schema::series::table;
+        diesel::delete(of_series.filter(schema::series::study.eq(number))).execute(connection)?;
+        diesel::delete(studies::table.find(number)).execute(connection)?;
+    }
+    Ok(())
 }
 
 /// A new row for a study; the rest of it is written by who calls.

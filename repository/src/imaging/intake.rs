@@ -14,18 +14,18 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use anyhow::{Context, anyhow};
-use hilum_dicom::scan::{self, Found, Place, Stamp, StoredInstance};
+use dicom_dictionary_std::tags;
+use hilum_dicom::Uid;
+use hilum_dicom::instance::{self, Instance};
+use hilum_dicom::scan::{self, Found, Place, Stamp};
 use hilum_dicom::walk::{self, Part10};
-use hilum_dicom::{Uid, instance};
 use tokio::sync::{Notify, oneshot};
 
 use super::gate::{Collection, Gate, Unchanged};
 use super::index::Index;
-use super::index::work::{Added, Arrival, Settling, now};
+use super::index::work::{Added, Arrival, Settling, Way, now};
 
-use objects::Objects;
-
-pub(super) use objects::Incoming;
+pub(super) use objects::{Incoming, Objects, remove};
 
 /// Objects that are entered at once.
 const TOGETHER: usize = 256;
@@ -49,19 +49,59 @@ pub(super) struct Object {
     pub(super) found: Found,
     file: Incoming,
     origin: String,
-    /// The Study Instance UID with which it came, before it was de-identified.
-    pub(super) sent_as: String,
+    way: Way,
+    /// How it was called when it came, before it was de-identified.
+    pub(super) sent_as: SentAs,
+    /// What is said of it where its patient must not be named, if that is not what it says itself.
+    stand_in: Option<Box<Instance>>,
     /// Why it did not pass; nothing if it did.
     kept_back: Vec<String>,
 }
 
-/// Whether rule cards keep objects back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rules {
-    /// They do.
-    Hold,
-    /// Somebody has let the object go.
-    Waived,
+/// How an object was called when it came.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct SentAs {
+    /// Study Instance UID.
+    pub(super) study: String,
+    /// Series Instance UID.
+    pub(super) series: String,
+    /// SOP Class UID.
+    pub(super) class: String,
+    /// SOP Instance UID.
+    pub(super) instance: String,
+}
+
+/// How an object is called here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Names {
+    /// Study Instance UID.
+    pub(super) study: Uid,
+    /// Series Instance UID.
+    pub(super) series: Uid,
+    /// SOP Instance UID.
+    pub(super) instance: Uid,
+}
+
+impl Object {
+    /// What may be said of it to the audit trail: where its collection wants it de-identified, that is
+    /// the pseudonym, also if it could not be and waits.
+    pub(super) fn told(&self) -> &Instance {
+        self.stand_in.as_deref().unwrap_or(&self.found.instance)
+    }
+
+    /// Whether it is called as it was when it came.
+    pub(super) fn keeps_its_name(&self) -> bool {
+        self.sent_as.instance == self.found.instance.sop_instance_uid.as_str()
+    }
+
+    fn names(&self) -> Names {
+        let instance = &self.found.instance;
+        Names {
+            study: instance.study_instance_uid.clone(),
+            series: instance.series_instance_uid.clone(),
+            instance: instance.sop_instance_uid.clone(),
+        }
+    }
 }
 
 /// The intake. Clones share it; when the last one is dropped, its thread ends.
@@ -80,6 +120,7 @@ impl Intake {
     /// milliseconds.
     pub(super) fn open(index: Index, gate: Gate, quiet: i64) -> anyhow::Result<Self> {
         let objects = Objects::open(index.objects())?;
+        remove_doomed(&index)?;
         let (queue, waiting) = sync_channel(TOGETHER);
         let arrived = Arc::new(Notify::new());
         let entering = Entering {
@@ -113,62 +154,62 @@ impl Intake {
         &self,
         file: Incoming,
         origin: &str,
-    ) -> anyhow::Result<Result<Object, String>> {
-        self.look_again(file, origin, Rules::Hold)
-    }
-
-    /// As [`look`](Self::look); if somebody has released the object, no rule card keeps it back.
-    pub(super) fn look_again(
-        &self,
-        file: Incoming,
-        origin: &str,
-        rules: Rules,
+        way: Way,
     ) -> anyhow::Result<Result<Object, String>> {
         let walked = match walk::whole_file(file.path()) {
             Ok(walked) => walked,
             Err(error) => return Ok(Err(error.to_string())),
         };
         let collection = self.gate.collection(origin, &walked);
-        let study = walked.data.ascii(instance::STUDY_INSTANCE_UID);
-        let sent_as = study.unwrap_or_default();
+        let uid = |tag| walked.data.ascii(tag).unwrap_or_default();
+        let sent_as = SentAs {
+            study: uid(instance::STUDY_INSTANCE_UID),
+            series: uid(tags::SERIES_INSTANCE_UID),
+            class: uid(tags::SOP_CLASS_UID),
+            instance: uid(tags::SOP_INSTANCE_UID),
+        };
+        let looking = Looking {
+            origin,
+            way,
+            sent_as,
+        };
         let Some(deidentification) = collection.and_then(|it| it.deidentify.as_ref()) else {
-            return self.judged((file, sent_as), origin, &walked, collection, rules);
+            return self.judged(file, &walked, collection, looking);
         };
         let made = self.begin()?;
-        match deidentification.file(file.path(), made.path()) {
-            Ok(()) => {}
+        let reason = match deidentification.file(file.path(), made.path()) {
+            Ok(()) => {
+                let walked = walk::whole_file(made.path());
+                let walked = walked.context("what was made of an object cannot be read")?;
+                return self.judged(made, &walked, collection, looking);
+            }
             Err(Unchanged::Unreadable(reason)) => return Ok(Err(reason)),
             Err(Unchanged::Failed(error)) => return Err(error),
-            Err(Unchanged::Undecided(reason)) => {
-                // What names a patient waits apart, and never becomes part of a study as it is.
-                let found = scan::found(&walked, Stamp::of(&fs::metadata(file.path())?)?);
-                let found = match found {
-                    Ok(found) => found,
-                    Err(reason) => return Ok(Err(reason)),
-                };
-                file.sync()?;
-                return Ok(Ok(Object {
-                    found,
-                    file,
-                    sent_as,
-                    origin: origin.to_owned(),
-                    kept_back: vec![reason],
-                }));
-            }
+            Err(Unchanged::Undecided(reason)) => reason,
+        };
+        if way == Way::Released {
+            return Ok(Err(reason));
         }
-        match walk::whole_file(made.path()) {
-            Ok(walked) => self.judged((made, sent_as), origin, &walked, collection, rules),
-            Err(error) => Err(error).context("what was made of an object cannot be read"),
-        }
+        // What names a patient waits apart, and never becomes part of a study as it is.
+        let found = match scan::found(&walked, Stamp::of(&fs::metadata(file.path())?)?) {
+            Ok(found) => found,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let stand_in = deidentification.stand_in(&found.instance)?;
+        file.sync()?;
+        Ok(Ok(Object {
+            stand_in: Some(Box::new(stand_in)),
+            kept_back: vec![reason],
+            ..looking.object(found, file)
+        }))
     }
 
     fn judged(
         &self,
-        (file, sent_as): (Incoming, String),
-        origin: &str,
+        file: Incoming,
         walked: &Part10,
         collection: Option<&Collection>,
-        rules: Rules,
+        looking: Looking<'_>,
     ) -> anyhow::Result<Result<Object, String>> {
         let stamp = Stamp::of(&fs::metadata(file.path())?)?;
         let mut found = match scan::found(walked, stamp) {
@@ -176,67 +217,39 @@ impl Intake {
             Err(reason) => return Ok(Err(reason)),
         };
         let mut kept_back = self.gate.inspect(collection, walked, &mut found.instance);
-        if rules == Rules::Waived || self.index.was_released(&found.instance.sop_instance_uid)? {
+        let uid = &found.instance.sop_instance_uid;
+        if looking.way == Way::Released || self.index.was_released(uid)? {
             kept_back.clear();
         }
         file.sync()?;
         Ok(Ok(Object {
-            found,
-            file,
-            sent_as,
-            origin: origin.to_owned(),
             kept_back,
+            ..looking.object(found, file)
         }))
     }
 
-    /// Takes a copy of a file, and says into which study it came.
-    pub(super) async fn take_file_into(
+    /// Takes a copy of a file, and says how the object is called here.
+    pub(super) async fn take_file(
         &self,
         file: &Path,
         origin: &str,
-    ) -> anyhow::Result<(Taken, Option<Uid>)> {
-        match self.copied(file, origin, Rules::Hold).await? {
-            Ok(object) => {
-                let study = object.found.instance.study_instance_uid.clone();
-                Ok((self.take(object).await?, Some(study)))
-            }
-            Err(reason) => Ok((Taken::Refused(reason), None)),
-        }
-    }
-
-    /// Takes a copy of a file.
-    pub(super) async fn take_file(&self, file: &Path, origin: &str) -> anyhow::Result<Taken> {
-        self.take_file_again(file, origin, Rules::Hold).await
-    }
-
-    /// As [`take_file`](Self::take_file), for what was kept back.
-    pub(super) async fn take_file_again(
-        &self,
-        file: &Path,
-        origin: &str,
-        rules: Rules,
-    ) -> anyhow::Result<Taken> {
-        match self.copied(file, origin, rules).await? {
-            Ok(object) => self.take(object).await,
-            Err(reason) => Ok(Taken::Refused(reason)),
-        }
-    }
-
-    async fn copied(
-        &self,
-        file: &Path,
-        origin: &str,
-        rules: Rules,
-    ) -> anyhow::Result<Result<Object, String>> {
+        way: Way,
+    ) -> anyhow::Result<(Taken, Option<Names>)> {
         let intake = self.clone();
         let (file, origin) = (file.to_owned(), origin.to_owned());
         let looked = tokio::task::spawn_blocking(move || {
             let incoming = intake.begin()?;
             let copied = fs::copy(&file, incoming.path());
             copied.with_context(|| format!("{} cannot be copied", file.display()))?;
-            intake.look_again(incoming, &origin, rules)
+            intake.look(incoming, &origin, way)
         });
-        looked.await?
+        Ok(match looked.await?? {
+            Ok(object) => {
+                let names = object.names();
+                (self.take(object).await?, Some(names))
+            }
+            Err(reason) => (Taken::Refused(reason), None),
+        })
     }
 
     /// Takes an object. When this returns, it is safe.
@@ -249,6 +262,27 @@ impl Intake {
             .then_some(())
             .context("the intake is closed")?;
         answered.await.context("the intake has lost an object")?
+    }
+}
+
+/// An object that is being looked at.
+struct Looking<'o> {
+    origin: &'o str,
+    way: Way,
+    sent_as: SentAs,
+}
+
+impl Looking<'_> {
+    fn object(self, found: Found, file: Incoming) -> Object {
+        Object {
+            found,
+            file,
+            origin: self.origin.to_owned(),
+            way: self.way,
+            sent_as: self.sent_as,
+            stand_in: None,
+            kept_back: Vec::new(),
+        }
     }
 }
 
@@ -300,6 +334,37 @@ impl Entering {
 
     /// Enters objects, and says of each what became of it. If that fails, none of them is here.
     fn enter(&self, objects: Vec<Object>) -> anyhow::Result<Vec<Taken>> {
+        let _lock = self.index.lock_objects()?;
+        let mut taken = Vec::with_capacity(objects.len());
+        let mut coming = Vec::with_capacity(objects.len());
+        for object in objects {
+            // What is sent once more need not come to a place first, from which it is taken away again.
+            match self.is_here(&object)? {
+                true => taken.push(Some(Taken::AlreadyHere)),
+                false => {
+                    taken.push(None);
+                    coming.push(object);
+                }
+            }
+        }
+        let mut came = self.bring(coming)?.into_iter();
+        let taken = taken.into_iter().map(|taken| taken.or_else(|| came.next()));
+        let taken: Option<Vec<Taken>> = taken.collect();
+        taken.context("an object was lost")
+    }
+
+    /// Whether the very same object is at its usual place, and known.
+    fn is_here(&self, object: &Object) -> anyhow::Result<bool> {
+        let instance = &object.found.instance;
+        let (study, uid) = (&instance.study_instance_uid, &instance.sop_instance_uid);
+        let place = self.objects.usual_place(study.as_str(), uid.as_str());
+        Ok(place.exists()
+            && self.index.file_of(uid)?.as_ref() == Some(&place)
+            && same_object(&place, object.file.path())?)
+    }
+
+    /// Brings objects in that are not here.
+    fn bring(&self, objects: Vec<Object>) -> anyhow::Result<Vec<Taken>> {
         let mut placed = Vec::with_capacity(objects.len());
         let entered = self.place(objects, &mut placed).and_then(|arrivals| {
             let passed = placed.iter().zip(&arrivals);
@@ -321,15 +386,18 @@ impl Entering {
                 return Err(error);
             }
         };
+        if arrivals.iter().any(|arrival| arrival.rejects.is_some()) {
+            remove_doomed(&self.index)?;
+        }
         let mut added = added.into_iter();
         let mut taken = Vec::with_capacity(arrivals.len());
         for (arrival, placed) in arrivals.iter().zip(placed) {
             taken.push(match placed.kept_back.is_empty() {
                 true => {
                     let added = added.next().context("an object was lost")?;
-                    self.judge(added, arrival, &placed.path, &placed.origin)?
+                    self.judge(added, arrival, &placed)?
                 }
-                false => self.keep_back(arrival, &placed.path, &placed.origin, placed.kept_back)?,
+                false => self.keep_back(arrival, &placed, placed.kept_back.clone())?,
             });
         }
         Ok(taken)
@@ -349,14 +417,17 @@ impl Entering {
                 found,
                 file,
                 origin,
+                way,
                 kept_back,
-                sent_as: _,
+                ..
             } = object;
             let instance = found.instance;
-            let study = instance.study_instance_uid.as_str();
-            let path = self
-                .objects
-                .place(study, instance.sop_instance_uid.as_str())?;
+            let (study, sop) = (&instance.study_instance_uid, &instance.sop_instance_uid);
+            let is_left = |plain: &Path| {
+                let is_new = placed.iter().any(|placed| placed.path == plain);
+                Ok(!is_new && !self.index.uses(sop, plain)?)
+            };
+            let path = self.objects.place(study.as_str(), sop.as_str(), is_left)?;
             file.keep_at(&path)?;
             placed.push(Placed {
                 path: path.clone(),
@@ -370,6 +441,7 @@ impl Entering {
                     stamp: found.stamp,
                 },
                 rejects: found.rejects,
+                way,
                 instance,
             });
         }
@@ -379,58 +451,82 @@ impl Entering {
         Ok(arrivals)
     }
 
+    /// Keeps an object back; the very same one only once.
     fn keep_back(
         &self,
         arrival: &Arrival,
-        place: &Path,
-        origin: &str,
+        placed: &Placed,
         reasons: Vec<String>,
     ) -> anyhow::Result<Taken> {
         let instance = &arrival.instance;
+        let mut path = placed.path.clone();
+        for kept in self.index.kept_back_as(&instance.sop_instance_uid)? {
+            if same_object(&kept.path, &path)? {
+                self.objects.discard(&path)?;
+                path = kept.path;
+                break;
+            }
+        }
         self.index
-            .quarantine(instance, origin, &reasons, place, now())?;
+            .quarantine(instance, &placed.origin, &reasons, &path, now())?;
         Ok(Taken::Quarantined(reasons))
     }
 
-    fn judge(
-        &self,
-        added: Added,
-        arrival: &Arrival,
-        place: &Path,
-        origin: &str,
-    ) -> anyhow::Result<Taken> {
+    fn judge(&self, added: Added, arrival: &Arrival, placed: &Placed) -> anyhow::Result<Taken> {
         let problem = match added {
-            Added::New if arrival.rejects.is_some() => {
-                // What it says is in the index; the note itself is kept for whoever asks why.
-                return Ok(Taken::Stored);
-            }
             Added::New => return Ok(Taken::Stored),
-            Added::Known(known) if same_object(&known, place)? => {
-                self.objects.discard(place)?;
+            Added::Known(Some(known)) if same_object(&known, &placed.path)? => {
+                if known != placed.path {
+                    self.objects.discard(&placed.path)?;
+                }
                 return Ok(Taken::AlreadyHere);
             }
-            Added::Known(_) => "its SOP Instance UID is that of another object which is here",
-            Added::Unfit(problem) => problem,
+            Added::Known(_) => {
+                "its SOP Instance UID is that of another object which is here".into()
+            }
+            Added::Unfit(problem) => problem.to_owned(),
+            Added::TakenBack(title) => {
+                let problem = format!("a rejection note ({}) has taken it back", title.word());
+                if arrival.way == Way::Imported {
+                    // It stays where it lies.
+                    self.objects.discard(&placed.path)?;
+                    return Ok(Taken::Refused(problem));
+                }
+                problem
+            }
         };
-        self.keep_back(arrival, place, origin, vec![problem.to_owned()])
+        if arrival.way == Way::Released {
+            self.objects.discard(&placed.path)?;
+            return Ok(Taken::Refused(problem));
+        }
+        self.keep_back(arrival, placed, vec![problem])
     }
 }
 
-/// Whether a file holds the object that is known, with whatever file meta information.
-fn same_object(known: &StoredInstance, place: &Path) -> anyhow::Result<bool> {
-    let Place::File { path, .. } = &known.place else {
-        return Ok(false);
-    };
-    if path == place {
+/// Removes files that rejection has made superfluous.
+pub(super) fn remove_doomed(index: &Index) -> anyhow::Result<()> {
+    let doomed = index.doomed()?;
+    if doomed.is_empty() {
+        return Ok(());
+    }
+    for file in &doomed {
+        remove(file)?;
+    }
+    index.gone(&doomed)
+}
+
+/// Whether a file holds the object that is in another, with whatever file meta information.
+fn same_object(known: &Path, place: &Path) -> anyhow::Result<bool> {
+    if known == place {
         return Ok(true);
     }
     let data_set = |path: &Path| -> anyhow::Result<_> { Ok(walk::file(path, &[])?.data_offset) };
     // A file that is gone or broken does not hold it.
-    let Ok(known) = data_set(path) else {
+    let Ok(offset) = data_set(known) else {
         return Ok(false);
     };
     Ok(objects::same_bytes(
-        (path, known),
+        (known, offset),
         (place, data_set(place)?),
     )?)
 }

@@ -5,6 +5,7 @@
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-18.html>
 
 use hilum_audit::{Event, Outcome, Parties, Query};
+use hilum_dicom::Uid;
 use xds_schemas::codes::status::{AvailabilityStatus, ResponseStatus};
 use xds_schemas::ebrs::{AdhocQueryRequest, AdhocQueryResponse, ReturnType};
 use xds_schemas::iti18_registry_stored_query::{Names, RegistryStoredQuery, StoredQuery};
@@ -58,7 +59,17 @@ async fn entries(
     url: &str,
     manifest: &Manifest,
 ) -> anyhow::Result<Result<Vec<DocumentEntry>, String>> {
-    let unique_id = UniqueId::from(manifest.sop_instance_uid.as_str());
+    documents(importing, url, &manifest.sop_instance_uid).await
+}
+
+/// What the registry has under a uniqueId, of whatever version and status. The inner error says why
+/// it gave no answer.
+pub(super) async fn documents(
+    importing: &Importing<'_>,
+    url: &str,
+    document: &Uid,
+) -> anyhow::Result<Result<Vec<DocumentEntry>, String>> {
+    let unique_id = UniqueId::from(document.as_str());
     let query = StoredQuery::GetDocuments(Names::UniqueIds(vec![unique_id]));
     let request = query.to_visible_request(ReturnType::LeafClass, &EVERYTHING);
     let sent = importing
@@ -67,7 +78,7 @@ async fn entries(
     let (answer, how) = match sent.await {
         Ok(answer) => {
             let how = outcome(answer.response.status, &answer.response.errors);
-            (read(&answer.response, manifest), how)
+            (read(&answer.response, document), how)
         }
         Err(error) => (Err(error.to_string()), Outcome::Failure(error.to_string())),
     };
@@ -75,12 +86,11 @@ async fn entries(
     Ok(importing.audit.record(event, answer).await?.into_inner())
 }
 
-fn read(response: &AdhocQueryResponse, manifest: &Manifest) -> Result<Vec<DocumentEntry>, String> {
+fn read(response: &AdhocQueryResponse, document: &Uid) -> Result<Vec<DocumentEntry>, String> {
     if response.status != ResponseStatus::Success {
         let codes: Vec<&str> = response.errors.iter().map(|it| it.code.as_str()).collect();
         return Err(format!(
-            "the registry does not say whether manifest {} is registered: {}",
-            manifest.sop_instance_uid,
+            "the registry does not say whether document {document} is registered: {}",
             codes.join(" ")
         ));
     }
@@ -103,7 +113,7 @@ fn versions<'e>(
 }
 
 /// A registry that gives no status means that it is approved.
-fn in_force(entry: &DocumentEntry) -> bool {
+pub(super) fn in_force(entry: &DocumentEntry) -> bool {
     entry.availability_status != Some(AvailabilityStatus::Deprecated)
 }
 

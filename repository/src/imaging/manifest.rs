@@ -15,9 +15,9 @@ use xds_schemas::metadata::PatientId;
 use xds_schemas::xml::{ToXml, Writer};
 
 use super::ImagingConfig;
-use super::document_entry::document_entry;
+use super::document_entry::{document_entry, foreign_issuer};
 use hilum_dicom::Uid;
-use hilum_dicom::manifest::{self, Plan};
+use hilum_dicom::manifest::{self, ManifestFormat, Plan, mado};
 use hilum_dicom::scan::Study;
 
 /// Under which the names are derived. Fixed forever.
@@ -95,10 +95,13 @@ impl Manifest {
             made: self.made(),
             retrieve_ae_title: &config.retrieve_ae_title,
             retrieve_location_uid: &location,
-            retrieve_url: None,
+            retrieve_url: config.manifests.retrieve_url.as_deref(),
             utc_offset: config.utc_offset,
         };
-        Ok(manifest::write(study, &plan)?)
+        Ok(match config.manifests.format {
+            ManifestFormat::Kos => manifest::write(study, &plan)?,
+            ManifestFormat::Mado => described(config, study, &plan)?,
+        })
     }
 
     /// A manifest in which only the study counts.
@@ -133,4 +136,26 @@ impl Manifest {
         let digest = digest.finalize();
         Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
     }
+}
+
+/// A manifest with a description of the study, as this site describes it.
+fn described(config: &ImagingConfig, study: &Study, plan: &Plan<'_>) -> anyhow::Result<Vec<u8>> {
+    let site = &config.manifests;
+    let authority = &config.patient_id_authority;
+    // Whoever gave the Patient ID, it is used as one of the domain.
+    let foreign = foreign_issuer(config, study).and(study.patient.id.clone());
+    let others: Vec<_> = foreign
+        .map(|id| (id, authority.clone()))
+        .into_iter()
+        .collect();
+    let description = mado::Description {
+        codes: site.codes,
+        institution: &site.institution,
+        patient_id_issuer: Some(authority),
+        other_patient_ids: &others,
+        accession_issuer: site.accession_issuer.as_deref(),
+        order_issuer: site.order_issuer.as_deref(),
+        regions: &[],
+    };
+    Ok(mado::write(study, plan, &description)?)
 }

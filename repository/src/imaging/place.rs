@@ -2,7 +2,7 @@
 //!
 //! Whoever gives instances asks here, so that the same is said of each wherever it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use hilum_dicom::Uid;
 use hilum_dicom::scan::{Place, Stamp, StoredInstance};
-use hilum_transport::PartSource;
+use hilum_dicom::transcode;
+use hilum_transport::{PartSource, Stream};
 
 use super::Room;
 use super::archives::{Fetched, Kept, Names, NotGiven, Telling, Wanted};
@@ -84,6 +85,42 @@ pub(super) fn file_of(instance: &StoredInstance) -> Result<(PathBuf, u64), Strin
             tracing::error!(path = %path.display(), %error, "an image cannot be read");
             Err("its file cannot be read".to_owned())
         }
+    }
+}
+
+/// A file that is converted while it is sent.
+pub(super) fn converted(path: &Path, transfer_syntax: &str) -> PartSource {
+    let (path, syntax) = (path.to_owned(), transfer_syntax.to_owned());
+    PartSource::Stream(Stream::written(None, move |out| {
+        transcode::transcode(&path, &syntax, out).map_err(|error| {
+            // What was begun cannot be taken back, so the connection breaks off.
+            tracing::error!(path = %path.display(), %error, "an instance cannot be converted");
+            io::Error::other(error)
+        })
+    }))
+}
+
+/// Tries whether files can be given in another transfer syntax: every one that has no pixels of the
+/// usual kind, and of others the first of each series.
+#[derive(Debug, Default)]
+pub(super) struct Tried(HashMap<(Uid, String, String), Result<(), String>>);
+
+impl Tried {
+    /// Whether an instance in a file can be given in this transfer syntax. Reads the file.
+    pub(super) fn can_give(
+        &mut self,
+        series: &Uid,
+        stored: &StoredInstance,
+        path: &Path,
+        wanted: &str,
+    ) -> Result<(), String> {
+        let check = || transcode::check(path, wanted).map_err(|error| error.to_string());
+        if stored.size.is_none() {
+            return check();
+        }
+        let syntax = stored.transfer_syntax_uid.to_string();
+        let key = (series.clone(), syntax, wanted.to_owned());
+        self.0.entry(key).or_insert_with(check).clone()
     }
 }
 

@@ -104,7 +104,7 @@ pub(super) async fn bring(
         now.held.clone_from(&kept_back);
     }
     if let Some(reasons) = kept_back {
-        return held(index, known.as_ref(), now, reasons);
+        return held(importing, index, known.as_ref(), now, reasons).await;
     }
     if now.study.series.is_empty() {
         return emptied(importing, index, known.as_ref(), now).await;
@@ -141,8 +141,10 @@ pub(super) async fn bring(
     hand_in(importing, index, known, now, remarks).await
 }
 
-/// It does not pass as a whole: it stays in the index, and is neither published nor served.
-fn held(
+/// It does not pass as a whole: it stays in the index, and is neither published nor served. If it was
+/// published before, its manifest is withdrawn, since nothing is given for it.
+async fn held(
+    importing: &Importing<'_>,
     index: &Index,
     known: Option<&Indexed>,
     mut now: Indexed,
@@ -153,6 +155,9 @@ fn held(
             Some(written) => now.generation = written,
             None => return Ok(Attempt::Changed),
         }
+    }
+    if let Err(why) = withdraw(importing, index, &now).await? {
+        return Ok(Attempt::Came(Fate::Unanswered(why), now.generation));
     }
     Ok(Attempt::Came(Fate::KeptBack(reasons), now.generation))
 }
@@ -175,23 +180,35 @@ async fn emptied(
             None => return Ok(Attempt::Changed),
         }
     }
-    let fate = match now.registered {
-        Some(mut manifest) if !manifest.withdrawn => {
-            if let Err(why) = withdrawn(importing, &manifest, &now.patient_id).await? {
-                return Ok(Attempt::Came(Fate::Unanswered(why), now.generation));
-            }
-            manifest.withdrawn = true;
-            index.set_manifests(&now.study.uid, Some(&manifest), None)?;
-            Fate::Withdrawn {
+    let fate = match withdraw(importing, index, &now).await? {
+        Err(why) => Fate::Unanswered(why),
+        Ok(Some(manifest)) => Fate::Withdrawn { manifest },
+        Ok(None) => match now.registered {
+            Some(manifest) => Fate::Unchanged {
                 manifest: manifest.sop_instance_uid,
-            }
-        }
-        Some(manifest) => Fate::Unchanged {
-            manifest: manifest.sop_instance_uid,
+            },
+            None => Fate::Unsuitable(nothing.to_owned()),
         },
-        None => Fate::Unsuitable(nothing.to_owned()),
     };
     Ok(Attempt::Came(fate, now.generation))
+}
+
+/// Withdraws the manifest of a study of which nothing is given any more, and says which one that was,
+/// if there is one in force. The inner error says why it is not withdrawn.
+async fn withdraw(
+    importing: &Importing<'_>,
+    index: &Index,
+    now: &Indexed,
+) -> anyhow::Result<Result<Option<Uid>, String>> {
+    let Some(mut manifest) = now.registered.clone().filter(|it| !it.withdrawn) else {
+        return Ok(Ok(None));
+    };
+    if let Err(why) = withdrawn(importing, &manifest, &now.patient_id).await? {
+        return Ok(Err(why));
+    }
+    manifest.withdrawn = true;
+    index.set_manifests(&now.study.uid, Some(&manifest), None)?;
+    Ok(Ok(Some(manifest.sop_instance_uid)))
 }
 
 /// Has the registry deprecate a manifest. The inner error says why it did not.
@@ -359,7 +376,7 @@ async fn recognised(
 }
 
 /// Whether the reason of a refusal is that something of these names is there already.
-fn says_it_was_there(error: &RegistryError) -> bool {
+pub(super) fn says_it_was_there(error: &RegistryError) -> bool {
     use ErrorCode::{DuplicateUniqueIdInRegistry, NonIdenticalHash, NonIdenticalSize};
     matches!(
         error.code,

@@ -37,6 +37,14 @@ pub struct Publishing {
 
 /// Publishes until the room is gone.
 pub(super) async fn run(publishing: Publishing, room: Weak<Room>) {
+    if let Some(here) = room.upgrade()
+        && let Err(error) = describe_anew(here).await
+    {
+        tracing::error!(
+            error = format!("{error:#}"),
+            "studies are not described anew"
+        );
+    }
     loop {
         let Some(here) = room.upgrade() else {
             return;
@@ -54,6 +62,17 @@ pub(super) async fn run(publishing: Publishing, room: Weak<Room>) {
         // Whether somebody rings or not: then it is time to look.
         let _ = timeout(PAUSE, arrived.notified()).await;
     }
+}
+
+/// Has studies that were published in another way looked at again.
+async fn describe_anew(room: Arc<Room>) -> anyhow::Result<()> {
+    let described = room.config.described();
+    let begun =
+        tokio::task::spawn_blocking(move || room.studies.index().describe_anew(&described, now()));
+    if begun.await?? {
+        tracing::info!("manifests are made otherwise now: studies are published anew");
+    }
+    Ok(())
 }
 
 /// Publishes what is due, and says how many studies that were.
@@ -108,7 +127,7 @@ async fn one(publishing: &Publishing, room: &Arc<Room>, study: &Uid) -> anyhow::
         // Nothing that time alone mends.
         Fate::Unsuitable(why) => {
             tracing::warn!(%study, why, "a study is not published");
-            index.put_off(study, &why, None)
+            index.leave(study, &why, generation)
         }
         Fate::Refused(errors) => {
             let errors = errors.iter();
@@ -130,5 +149,5 @@ fn put_off(room: &Arc<Room>, study: &Uid, why: &str) -> anyhow::Result<()> {
     let pause = FIRST_PAUSE_MILLISECONDS << attempts;
     let pause = pause.min(LONGEST_PAUSE_MILLISECONDS);
     tracing::warn!(%study, why, pause, "a study is not published yet");
-    index.put_off(study, why, Some(now() + pause))
+    index.put_off(study, why, now() + pause)
 }

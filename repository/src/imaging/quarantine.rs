@@ -4,8 +4,6 @@
 //! index and neither published nor served. Nothing is lost: either can be released, and single
 //! objects can be discarded.
 
-use std::path::Path;
-
 use anyhow::{Context, bail};
 use hilum_dicom::Uid;
 
@@ -13,8 +11,8 @@ use super::ImagingConfig;
 use super::gate::Gate;
 use super::index::Index;
 use super::index::kept_back::Quarantined;
-use super::index::work::now;
-use super::intake::{Intake, Rules, Taken};
+use super::index::work::{Way, now};
+use super::intake::{Intake, Taken, remove};
 
 /// The quarantine of an imaging source. It may be looked into while the node runs.
 #[derive(Debug)]
@@ -66,25 +64,36 @@ impl Quarantine {
     }
 
     /// Lets an object go into its study, whatever rule cards say. The node publishes it then. What its
-    /// collection wants de-identified is de-identified now or stays.
+    /// collection wants de-identified is de-identified now or stays. What a rejection note has taken
+    /// back stays, unless the note was for quality, which a person may see differently. A volume that is
+    /// no DICOM object passes at the next import.
     ///
     /// # Errors
-    /// If there is none of this number, or it cannot be in its study.
+    /// If there is none of this number, or it cannot be in its study: why. Then it is kept back still.
     pub async fn release_object(&self, number: i64) -> anyhow::Result<Quarantined> {
         let kept = self.object(number)?;
+        if kept.volume {
+            // It is handed in with the next import, which looks at its file again.
+            self.index.released_volume(number)?;
+            return Ok(kept);
+        }
         let intake = Intake::open(self.index.clone(), self.gate.clone(), 0)?;
-        let taken = intake.take_file_again(&kept.path, &kept.origin, Rules::Waived);
+        let taken = intake.take_file(&kept.path, &kept.origin, Way::Released);
         match taken.await? {
-            Taken::Stored => {}
-            Taken::AlreadyHere => {}
-            Taken::Quarantined(reasons) => bail!("it is kept back again: {}", reasons.join("; ")),
-            Taken::Refused(reason) => bail!("its file: {reason}"),
+            (Taken::Stored | Taken::AlreadyHere, Some(names)) => {
+                if kept.path.starts_with(self.index.objects()) {
+                    remove(&kept.path)?;
+                }
+                self.index.released(number, &names)?;
+                self.index.scrub()?;
+                Ok(kept)
+            }
+            (Taken::Refused(reason), _) => bail!("object {number} cannot be released: {reason}"),
+            (Taken::Quarantined(reasons), _) => {
+                bail!("object {number} is kept back still: {}", reasons.join("; "))
+            }
+            (_, None) => bail!("object {number} has no name"),
         }
-        if kept.path.starts_with(self.index.objects()) {
-            remove(&kept.path)?;
-        }
-        self.index.end_quarantine(number, true)?;
-        Ok(kept)
     }
 
     /// Lets a study go that is kept back as a whole. The node publishes it then.
@@ -109,21 +118,13 @@ impl Quarantine {
         if kept.path.starts_with(self.index.objects()) {
             remove(&kept.path)?;
         }
-        self.index.end_quarantine(number, false)?;
+        self.index.end_quarantine(number)?;
+        self.index.scrub()?;
         Ok(kept)
     }
 
     fn object(&self, number: i64) -> anyhow::Result<Quarantined> {
         let kept = self.index.quarantined_as(number)?;
         kept.with_context(|| format!("nothing is kept back under number {number}"))
-    }
-}
-
-fn remove(file: &Path) -> anyhow::Result<()> {
-    match std::fs::remove_file(file) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("{} cannot be removed", file.display()))
-        }
-        _ => Ok(()),
     }
 }

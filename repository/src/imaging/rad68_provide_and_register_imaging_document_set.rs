@@ -82,7 +82,7 @@ pub(super) async fn send(
     Ok(importing.audit.record(event, sent).await?.into_inner())
 }
 
-fn judged(response: RegistryResponse) -> (Handover, Outcome) {
+pub(super) fn judged(response: RegistryResponse) -> (Handover, Outcome) {
     let how = outcome(response.status, &response.errors);
     let sent = match response.status {
         ResponseStatus::Success => Handover::Registered(response.errors),
@@ -95,7 +95,7 @@ fn judged(response: RegistryResponse) -> (Handover, Outcome) {
     (sent, how)
 }
 
-fn unanswered(error: &ClientError) -> (Handover, Outcome) {
+pub(super) fn unanswered(error: &ClientError) -> (Handover, Outcome) {
     let text = error.to_string();
     let how = Outcome::Failure(text.clone());
     let sent = match error {

@@ -1,10 +1,10 @@
-//! RAD-69 Retrieve Imaging Document Set: give instances as they are stored.
+//! RAD-69 Retrieve Imaging Document Set: give instances.
 //!
 //! Asked by Imaging Document Consumers and by gateways; answered by the Imaging Document Source.
 //! Instances go from their files to the connection, or from the archive in which they are. One that
 //! cannot be given does not keep the others back; one that breaks off in an archive after the answer
-//! has begun breaks the answer off. Nothing is transcoded: an instance can be given if the consumer reads the transfer
-//! syntax in which it is stored.
+//! has begun breaks the answer off. An instance is given as it is stored if the consumer reads that
+//! transfer syntax; otherwise it is converted without loss to one that it reads, if that is possible.
 //! <https://www.ihe.net/resources/technical_frameworks/#radiology> (RAD TF-2: 4.69)
 
 mod recorded;
@@ -32,10 +32,11 @@ use xds_schemas::xml::{ToXml, Writer};
 use super::Room;
 use super::archives::NotGiven;
 use super::cache::Loaded;
-use super::place::{self, ToGive};
+use super::place::{self, ToGive, Tried};
 use crate::failure;
 use hilum_dicom::Uid;
-use hilum_dicom::scan::StoredInstance;
+use hilum_dicom::scan::{Place, StoredInstance};
+use hilum_dicom::transcode;
 
 use recorded::Told;
 
@@ -58,6 +59,11 @@ pub(super) async fn answer(
     let found = found.cloned().collect();
     let opened = place::open(room, found).await;
     let opened = opened.map_err(|error| lost(&format!("{error:#}")))?;
+    let giving = looked.iter().filter_map(|it| it.found.as_ref().ok());
+    let giving: Vec<ToGive> = giving.cloned().collect();
+    // Trying to decode takes time.
+    let opened = tokio::task::spawn_blocking(move || in_wanted_syntaxes(&giving, opened)).await;
+    let opened = opened.map_err(|error| lost(&error))?;
     let found = Found::of(room, looked, opened);
     let parties = Parties::answered(caller, endpoint);
     let event = found
@@ -250,18 +256,61 @@ impl<'a> Looking<'a> {
     }
 }
 
-/// Whether an instance is stored in a transfer syntax that the request names.
+/// Whether an instance can be given in a transfer syntax that the request names. An archive is asked
+/// for one of them, and may convert.
 fn is_readable(instance: &StoredInstance, syntaxes: &[String]) -> Result<(), String> {
     let stored = instance.transfer_syntax_uid.as_str();
     if syntaxes.is_empty() {
         return Err("the request names no transfer syntax".to_owned());
     }
-    if !syntaxes.iter().any(|wanted| wanted == stored) {
+    let is_archived = matches!(instance.place, Place::Archive(_));
+    if !is_archived && chosen(stored, syntaxes).is_none() {
         return Err(format!(
-            "it is stored in transfer syntax {stored}, which the request does not name"
+            "it is stored in transfer syntax {stored}, and cannot be given without loss in one that \
+             the request names"
         ));
     }
     Ok(())
+}
+
+/// The transfer syntax in which an instance is given: that in which it is stored, if it may be.
+fn chosen<'s>(stored: &str, syntaxes: &'s [String]) -> Option<&'s str> {
+    let accepted: Vec<&str> = syntaxes.iter().map(String::as_str).collect();
+    transcode::choose(stored, &accepted)
+}
+
+/// Converts files that are stored in another transfer syntax than the request names, while they are
+/// sent. Whether that is possible is tried before, see [`Tried`], so that it can still be said; what is
+/// found broken later breaks the connection off.
+fn in_wanted_syntaxes(
+    instances: &[ToGive],
+    opened: Vec<Result<PartSource, NotGiven>>,
+) -> Vec<Result<PartSource, NotGiven>> {
+    let mut tried = Tried::default();
+    let pairs = instances.iter().zip(opened);
+    let convert = |(instance, source): (&ToGive, Result<PartSource, NotGiven>)| {
+        let source = source?;
+        let stored = &instance.stored.transfer_syntax_uid;
+        let PartSource::File { path, .. } = &source else {
+            return Ok(source);
+        };
+        let wanted = chosen(stored.as_str(), &instance.syntaxes).unwrap_or(stored.as_str());
+        if wanted == stored.as_str() {
+            return Ok(source);
+        }
+        let possible = tried.can_give(&instance.series, &instance.stored, path, wanted);
+        if let Err(reason) = possible {
+            let reason = format!(
+                "it is stored in transfer syntax {stored} and cannot be given in {wanted}: {reason}"
+            );
+            return Err(NotGiven {
+                gone: false,
+                reason,
+            });
+        }
+        Ok(place::converted(path, wanted))
+    };
+    pairs.map(convert).collect()
 }
 
 /// What an archive says it does not have is not there; the rest is trouble.

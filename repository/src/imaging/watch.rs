@@ -1,7 +1,7 @@
 //! A watched folder: files that are complete are taken and leave it.
 //!
-//! A file is complete when its size and time have not changed between two looks. What is no object
-//! stays: it is moved into the folder `refused` beside it, with a file that says why.
+//! A file is complete when its size and time have not changed between two looks. What is no object, and
+//! was not written just now, stays: it is moved into the folder `refused` beside it, with a file that says why.
 
 use std::collections::HashMap;
 use std::fs;
@@ -14,9 +14,12 @@ use hilum_dicom::scan::{Stamp, files_below};
 
 use super::Room;
 use super::intake::Taken;
+use super::volumes;
 
 /// How long between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
+/// What cannot be read may become complete, if it was written within this time.
+const UNFINISHED: Duration = Duration::from_secs(60);
 /// The folder, within the watched one, of what was not taken.
 const REFUSED: &str = "refused";
 /// Objects that are taken at one time.
@@ -90,10 +93,16 @@ fn listed(folder: &Path) -> anyhow::Result<Vec<(PathBuf, Stamp)>> {
 
 async fn take(room: &Arc<Room>, folder: &Path, file: &Path) -> anyhow::Result<()> {
     let origin = format!("folder {}", folder.display());
-    match room.take_file(file, &origin).await? {
+    let taken = match volumes::is_volume(file).await? {
+        true => Taken::Refused(volumes::WATCHED.to_owned()),
+        false => room.take_file(file, &origin).await?,
+    };
+    match taken {
         Taken::Stored | Taken::AlreadyHere | Taken::Quarantined(_) => {
             fs::remove_file(file).with_context(|| format!("{}", file.display()))
         }
+        // Somebody may be writing it still, slowly.
+        Taken::Refused(_) if is_young(file) => Ok(()),
         Taken::Refused(reason) => {
             let file_name = file.file_name().context("a file without a name")?;
             let refused = folder.join(REFUSED);
@@ -106,6 +115,12 @@ async fn take(room: &Arc<Room>, folder: &Path, file: &Path) -> anyhow::Result<()
             fs::write(&why, format!("{reason}\n")).context("its reason cannot be written")
         }
     }
+}
+
+fn is_young(file: &Path) -> bool {
+    let modified = fs::metadata(file).and_then(|metadata| metadata.modified());
+    let age = modified.ok().and_then(|modified| modified.elapsed().ok());
+    age.is_some_and(|age| age < UNFINISHED)
 }
 
 /// A place in `folder` at which nothing is.

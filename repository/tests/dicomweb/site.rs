@@ -104,12 +104,20 @@ impl Site {
     }
 
     pub(crate) async fn with(limits: Limits, cors_origins: &[&str]) -> Self {
+        Self::configured(limits, |config| {
+            config.cors_origins = cors_origins.iter().map(|it| (*it).to_owned()).collect();
+        })
+        .await
+    }
+
+    pub(crate) async fn configured(
+        limits: Limits,
+        change: impl FnOnce(&mut ImagingConfig),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = format!("file:{}", folder.path().join("images").display());
-        let config = ImagingConfig {
-            cors_origins: cors_origins.iter().map(|it| (*it).to_owned()).collect(),
-            ..ImagingConfig::new("1.2.3.99".into(), "1.2.3.7", store)
-        };
+        let mut config = ImagingConfig::new("1.2.3.99".into(), "1.2.3.7", store);
+        change(&mut config);
         let audit = AuditConfig {
             spool: folder.path().join("audit"),
             source_id: "test".to_owned(),

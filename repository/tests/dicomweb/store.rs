@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 use crate::site::{DICOM, File, JSON, Site, text, values};
 
-const STORED: &str = "00081199";
+pub(crate) const STORED: &str = "00081199";
 const FAILED: &str = "00081198";
 const OTHER: &str = "0008119A";
 

@@ -45,9 +45,19 @@ impl Node {
     }
 
     pub(crate) async fn at(folder: &Path, config: DimseConfig, listener: TcpListener) -> Self {
+        Self::configured(folder, config, listener, |_| {}).await
+    }
+
+    pub(crate) async fn configured(
+        folder: &Path,
+        config: DimseConfig,
+        listener: TcpListener,
+        change: impl FnOnce(&mut ImagingConfig),
+    ) -> Self {
         let port = listener.local_addr().unwrap().port();
         let store = format!("file:{}", folder.join("images").display());
-        let imaging = ImagingConfig::new("1.2.3.99".into(), "1.2.3.7", store);
+        let mut imaging = ImagingConfig::new("1.2.3.99".into(), "1.2.3.7", store);
+        change(&mut imaging);
         let audit = AuditConfig {
             spool: folder.join("audit"),
             source_id: "test".to_owned(),

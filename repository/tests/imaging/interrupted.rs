@@ -219,7 +219,10 @@ async fn two_imports_do_not_run_at_once() {
     held.lock().unwrap();
     let refused = site.import_beside(&phantoms[2].folder, None).await;
     let reason = refused.unwrap_err().to_string();
-    assert!(reason.contains("another import is running"), "{reason}");
+    assert!(
+        reason.contains("another import or removal is running"),
+        "{reason}"
+    );
     drop(held);
     sent(&site.import_one(&phantoms[2].folder).await);
 }

@@ -4,11 +4,15 @@
 
 mod changed;
 mod damaged;
+mod described;
 mod files;
+mod gate;
 mod imported;
 mod interrupted;
 #[path = "../room/link.rs"]
 mod link;
+mod rejected;
 mod retrieve;
 mod sent;
 mod site;
+mod volumes;

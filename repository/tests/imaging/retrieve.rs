@@ -1,7 +1,9 @@
 //! RAD-69: instances come as they are stored, and what does not come is told.
 
 use std::fs;
+use std::path::Path;
 
+use hilum_dicom::{instance as file, transcode};
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrs::RegistryResponse;
 use xds_schemas::rad69_retrieve_imaging_document_set::{
@@ -177,6 +179,48 @@ async fn only_transfer_syntaxes_that_were_asked_for() {
         assert_eq!(response.status, ResponseStatus::Failure);
         assert_eq!(codes(&response), ["XDSRepositoryError"; 2]);
         assert!(got.is_empty());
+    }
+}
+
+/// What a consumer cannot read as it is stored is converted, and loses nothing.
+#[tokio::test]
+async fn what_is_stored_otherwise_is_converted() {
+    const RLE: &str = "1.2.840.10008.1.2.5";
+    const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
+    let site = Site::open().await;
+    let drawn = phantoms(&site.folder.path().join("drawn"));
+    let folder = site.dicom();
+    fs::create_dir(&folder).unwrap();
+    for (number, image) in images(&drawn[2].folder).values().enumerate() {
+        let mut out = fs::File::create(folder.join(format!("{number}"))).unwrap();
+        transcode::transcode(&image.path, RLE, &mut out).unwrap();
+    }
+    site.import_one(&folder).await;
+    let originals = images(&drawn[2].folder);
+    let image = originals.values().next().unwrap();
+    let uids: Vec<&str> = originals.keys().map(String::as_str).collect();
+    for wanted in [EXPLICIT, DEFLATED] {
+        let asked = request(&image.study, &image.series, &uids, &[wanted]);
+        let client = &site.client;
+        let answer = client.send::<RetrieveImagingDocumentSet>(&site.imaging, &asked, Vec::new());
+        let mut answer = answer.await.unwrap();
+        assert_eq!(
+            answer.response.registry_response.status,
+            ResponseStatus::Success
+        );
+        let mut got = 0;
+        while let Some(attachment) = answer.attachments.next().await.unwrap() {
+            let bytes = attachment.collect(1 << 24).await.unwrap();
+            let got_file = site.folder.path().join("got");
+            fs::write(&got_file, &bytes).unwrap();
+            let read = file::read(&got_file).unwrap();
+            assert_eq!(read.transfer_syntax_uid.as_str(), wanted);
+            let original = &originals[read.sop_instance_uid.as_str()];
+            let pixels = |path: &Path| transcode::frame(path, 1).unwrap().bytes;
+            assert_eq!(pixels(&got_file), pixels(&original.path));
+            got += 1;
+        }
+        assert_eq!(got, originals.len());
     }
 }
 

@@ -23,7 +23,7 @@ fn source(site: &Site) -> ImagingSource {
     source
 }
 
-fn publishing(site: &Site) -> Publishing {
+pub(crate) fn publishing(site: &Site) -> Publishing {
     Publishing {
         codes: site.codes.clone(),
         repository: site.repository.clone(),
@@ -32,7 +32,7 @@ fn publishing(site: &Site) -> Publishing {
     }
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let files = fs::read_dir(folder).unwrap();
     let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
     files.sort();
@@ -40,7 +40,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Waits until so many manifests are in force.
-async fn manifests(site: &Site, patient: &str, wanted: usize) -> usize {
+pub(crate) async fn manifests(site: &Site, patient: &str, wanted: usize) -> usize {
     let begun = Instant::now();
     loop {
         let approved = site.manifests(patient, Approved).await.len();

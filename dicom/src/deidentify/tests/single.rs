@@ -575,6 +575,29 @@ fn no_text_attribute_of_the_standard_lets_a_name_through() {
     }
 }
 
+#[test]
+fn of_a_file_of_voxels_only_the_voxels_are_left() {
+    let file = b"Doe\0voxelsDoe";
+    let kept = b"\0\0\0\0voxels";
+    let mut plain = Vec::new();
+    nifti::voxels(&file[..], &mut plain, (4, 6)).unwrap();
+    assert_eq!(plain, kept);
+    let builder = flate2::GzBuilder::new().filename("Doe.img");
+    let mut packed = builder.write(Vec::new(), flate2::Compression::fast());
+    Write::write_all(&mut packed, file).unwrap();
+    let mut again = Vec::new();
+    nifti::voxels(&packed.finish().unwrap()[..], &mut again, (4, 6)).unwrap();
+    assert!(!again.windows(3).any(|it| it == b"Doe"));
+    let mut inflated = Vec::new();
+    let mut reader = flate2::read::GzDecoder::new(&again[..]);
+    io::Read::read_to_end(&mut reader, &mut inflated).unwrap();
+    assert_eq!(inflated, kept);
+    for too_long in [(4, 10), (14, 1)] {
+        let refused = nifti::voxels(&file[..], &mut Vec::new(), too_long);
+        assert!(matches!(refused, Err(Refused::Closed(_))), "{refused:?}");
+    }
+}
+
 mod hostile {
     use proptest::prelude::*;
 

@@ -1,72 +1,111 @@
 //! Which documents have to be looked at: those that the indexes name for the rarest of what is asked.
 //!
-//! What is asked is counted, no further than it takes to know what is rarest. Its documents are the
-//! candidates; what is not much more frequent takes more of them away. The rest is judged document by
-//! document.
+//! If something is rare, its documents are looked at. If nothing is, a sample of documents tells how
+//! frequent each condition on series is; what takes away more than it costs to read narrows the rarest
+//! one down further. The rest is judged document by document.
+
+mod spans;
 
 use xds_schemas::codes::error_code::ErrorCode;
-use xds_schemas::iti18_registry_stored_query::conditions::{Test, Wanted};
-use xds_schemas::iti18_registry_stored_query::filter::{AnyOf, Pattern};
-use xds_schemas::iti18_registry_stored_query::{
-    AcquisitionCondition, FindImaging, MeasurementCondition,
-};
+use xds_schemas::iti18_registry_stored_query::{AcquisitionCondition, FindImaging};
 
 use crate::db::{Connection, acquisitions, measurements, specimens};
 use crate::failure::Failure;
-use crate::imaging::{indexed_word, measured_range};
+use crate::imaging::facts;
+use spans::Span;
 
-/// How far is counted at first, and how much further each time.
-const FIRST_LIMIT: i64 = 4096;
-const FURTHER: i64 = 16;
+/// So many documents are looked at without further ado.
+const FEW: i64 = 1024;
 /// Documents that may have to be looked at.
 const MOST_CANDIDATES: i64 = 4_194_304;
-/// Reading so many names of documents costs as much as looking at one of them.
-const NAMES_PER_LOOK: i64 = 8;
-/// No word is greater than those that begin with something, and have this behind it.
-const LAST: char = '\u{10ffff}';
+/// Documents of a sample.
+const SAMPLE: i64 = 256;
+/// How many names of documents are read in the time that it takes to look at one.
+const NAMES_PER_LOOK: f64 = 32.0;
 
-/// Documents that one index names.
-enum Span {
-    Acquisition(acquisitions::Span),
-    Measurement(measurements::Span),
-    Specimen(String, String),
-}
-
-/// Alternatives, with how many documents there are for all of them.
-struct Counted {
+/// Alternatives, one of which a document must satisfy.
+struct Wanted<'q> {
     spans: Vec<Span>,
-    count: i64,
+    /// What they are, if they are about series.
+    conditions: &'q [AcquisitionCondition],
+    /// How many documents the indexes name for them, counted so far or estimated.
+    count: f64,
+    /// Which part of the sample satisfies them; nothing if it cannot tell.
+    share: f64,
 }
 
 /// The keys of the documents that have to be looked at, in order, each once.
 pub(super) fn candidates(conn: &mut Connection, query: &FindImaging) -> Result<Vec<i64>, Failure> {
-    let mut all = spans(query);
+    let mut all = wanted(query);
     if all.is_empty() {
         // What a series lacks is in no index.
         let keys = acquisitions::all(conn, None, MOST_CANDIDATES + 1)?;
         return bounded(keys);
     }
-    let mut limit = FIRST_LIMIT;
-    loop {
-        for one in &mut all {
-            one.count = count(conn, &one.spans, limit)?;
-        }
-        all.sort_by_key(|one| one.count);
-        if all[0].count < limit || limit > MOST_CANDIDATES {
-            break;
-        }
-        limit *= FURTHER;
+    for one in &mut all {
+        one.count = count(conn, &one.spans, FEW)? as f64;
     }
+    let is_rare = all.iter().any(|one| one.count < FEW as f64);
+    if !is_rare && all.len() > 1 {
+        estimate(conn, &mut all)?;
+    }
+    all.sort_by(|one, other| one.count.total_cmp(&other.count));
     let mut candidates = bounded(keys(conn, &all[0].spans)?)?;
-    for more in &all[1..] {
-        let worth = candidates.len() as i64 * NAMES_PER_LOOK;
-        if more.count >= limit.min(worth) {
-            break;
+    for more in all[1..].iter().filter(|_| !is_rare) {
+        let taken_away = candidates.len() as f64 * (1.0 - more.share);
+        if more.count < taken_away * NAMES_PER_LOOK {
+            let others = keys(conn, &more.spans)?;
+            candidates.retain(|key| others.binary_search(key).is_ok());
         }
-        let others = keys(conn, &more.spans)?;
-        candidates.retain(|key| others.binary_search(key).is_ok());
     }
     Ok(candidates)
+}
+
+/// What the indexes can tell of a question.
+fn wanted(query: &FindImaging) -> Vec<Wanted<'_>> {
+    let wanted = |spans, conditions| Wanted {
+        spans,
+        conditions,
+        count: 0.0,
+        share: 0.0,
+    };
+    let acquisition = query.acquisition.iter();
+    let acquisition = acquisition.filter_map(|any| Some(wanted(spans::acquired(any)?, any)));
+    let measurements = query.measurements.iter().map(|any| spans::measured(any));
+    let specimens = query.specimens.0.iter().filter(|any| !any.is_empty());
+    let others = measurements.chain(specimens.map(spans::about));
+    acquisition
+        .chain(others.map(|spans| wanted(spans, &[])))
+        .collect()
+}
+
+/// Estimates how many documents there are for each. Of what is not about series, they are counted;
+/// of the rest only the rarest, since the sample tells how much more frequent the others are.
+fn estimate(conn: &mut Connection, all: &mut [Wanted<'_>]) -> Result<(), Failure> {
+    let (of_series, others): (Vec<_>, Vec<_>) =
+        all.iter_mut().partition(|one| !one.conditions.is_empty());
+    for one in others {
+        one.count = count(conn, &one.spans, MOST_CANDIDATES)? as f64;
+    }
+    if of_series.is_empty() {
+        return Ok(());
+    }
+    let sample = acquisitions::sample(conn, SAMPLE)?;
+    let mut of_series = of_series;
+    for one in &mut of_series {
+        let passing = sample.iter().filter(|it| {
+            let series = usize::try_from(it.series).unwrap_or_default();
+            facts::occurs(&it.facts, series, one.conditions)
+        });
+        one.share = (passing.count() as f64 + 0.5) / (sample.len() as f64 + 1.0);
+    }
+    of_series.sort_by(|one, other| one.share.total_cmp(&other.share));
+    let rarest = count(conn, &of_series[0].spans, MOST_CANDIDATES)? as f64;
+    let all_documents = rarest / of_series[0].share;
+    for one in of_series {
+        one.count = all_documents * one.share;
+    }
+    Ok(())
 }
 
 fn bounded(keys: Vec<i64>) -> Result<Vec<i64>, Failure> {
@@ -79,6 +118,7 @@ fn bounded(keys: Vec<i64>) -> Result<Vec<i64>, Failure> {
     }
 }
 
+/// How often the indexes name documents, counted up to `limit` for each span.
 fn count(conn: &mut Connection, spans: &[Span], limit: i64) -> Result<i64, Failure> {
     let mut all = 0;
     for span in spans {
@@ -87,9 +127,6 @@ fn count(conn: &mut Connection, spans: &[Span], limit: i64) -> Result<i64, Failu
             Span::Measurement(span) => measurements::count(conn, span, limit)?,
             Span::Specimen(from, to) => specimens::count(conn, (from, to), limit)?,
         };
-        if all >= limit {
-            break;
-        }
     }
     Ok(all)
 }
@@ -108,80 +145,4 @@ fn keys(conn: &mut Connection, spans: &[Span]) -> Result<Vec<i64>, Failure> {
     all.sort_unstable();
     all.dedup();
     Ok(all)
-}
-
-/// What the indexes can tell of a question.
-fn spans(query: &FindImaging) -> Vec<Counted> {
-    let acquisition = query.acquisition.iter().map(|any| all_of(any, acquired));
-    let measurements = query.measurements.iter().map(|any| all_of(any, measured));
-    let specimens = query.specimens.0.iter().map(about);
-    let all = acquisition.chain(measurements).chain(specimens);
-    all.flatten()
-        .map(|spans| Counted { spans, count: 0 })
-        .collect()
-}
-
-/// The spans of alternatives, if each of them has one.
-fn all_of<T>(alternatives: &[T], span: fn(&T) -> Option<Span>) -> Option<Vec<Span>> {
-    alternatives.iter().map(span).collect()
-}
-
-fn acquired(condition: &AcquisitionCondition) -> Option<Span> {
-    let keyword = condition.keyword;
-    let of = |wanted: &Wanted, all: bool| match wanted {
-        Wanted::Number(range) => {
-            let (from, to) = if all {
-                (f64::MIN, f64::MAX)
-            } else {
-                range.closed()
-            };
-            acquisitions::Span::Numbers(keyword, from, to)
-        }
-        Wanted::Text(pattern) => {
-            let (from, to) = if all { every_word() } else { words(pattern) };
-            acquisitions::Span::Words(keyword, from, to)
-        }
-    };
-    match &condition.test {
-        Test::Is(wanted) => Some(Span::Acquisition(of(wanted, false))),
-        Test::IsNot(wanted) => Some(Span::Acquisition(of(wanted, true))),
-        Test::Present => {
-            let is_number = condition.is_of_number();
-            let (from, to) = every_word();
-            Some(Span::Acquisition(match is_number {
-                true => acquisitions::Span::Numbers(keyword, f64::MIN, f64::MAX),
-                false => acquisitions::Span::Words(keyword, from, to),
-            }))
-        }
-        Test::Absent => None,
-    }
-}
-
-fn measured(condition: &MeasurementCondition) -> Option<Span> {
-    Some(Span::Measurement(measurements::Span {
-        concept: condition.concept.clone(),
-        range: measured_range(condition),
-    }))
-}
-
-fn about(specimens: &AnyOf) -> Option<Vec<Span>> {
-    let span = |pattern: &Pattern| {
-        let (from, to) = words(pattern);
-        Span::Specimen(from, to)
-    };
-    (!specimens.is_empty()).then(|| specimens.0.iter().map(span).collect())
-}
-
-fn every_word() -> (String, String) {
-    (String::new(), LAST.to_string())
-}
-
-/// The words between which those lie that a pattern lets pass.
-fn words(pattern: &Pattern) -> (String, String) {
-    let from = indexed_word(pattern.beginning()).to_owned();
-    let to = match pattern.beginning() == pattern.as_str() {
-        true => from.clone(),
-        false => format!("{from}{LAST}"),
-    };
-    (from, to)
 }

@@ -22,6 +22,7 @@ use super::asked::Asked;
 use super::rad129::DICOM_JSON;
 use super::refused::Refused;
 use crate::imaging::Room;
+use crate::imaging::index::work::Way;
 
 use outcome::{Fate, Stored, Told};
 use receiving::Received;
@@ -143,17 +144,17 @@ impl Storing {
     /// Looks at an object, and lets it go its way if it may.
     async fn take(&self, received: Received) -> Stored {
         let (intake, origin) = (self.room.intake.clone(), self.origin.clone());
-        let looked = spawn_blocking(move || intake.look(received.finish()?, &origin));
+        let looked = spawn_blocking(move || intake.look(received.finish()?, &origin, Way::Sent));
         let object = match looked.await {
             Ok(Ok(Ok(object))) => object,
             Ok(Ok(Err(reason))) => return Stored::unreadable(&reason),
             Ok(Err(error)) => return Stored::trouble(&error),
             Err(error) => return Stored::trouble(&error.into()),
         };
-        let stored = Stored::of(&object.found.instance);
-        let of_study = &object.found.instance.study_instance_uid;
+        let stored = Stored::of(&object);
+        let of_study = &object.told().study_instance_uid;
         let asked = self.study.as_ref().map(Uid::as_str);
-        if asked.is_some_and(|study| study != object.sent_as) {
+        if asked.is_some_and(|study| study != object.sent_as.study) {
             return stored.ended(Fate::OtherStudy);
         }
         if let Err(error) = self.begin(of_study).await {

@@ -8,7 +8,8 @@
 
 mod delivery;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -20,6 +21,7 @@ use hilum_dicom::{Uid, walk};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
+use super::super::Room;
 use super::super::index::Index;
 use super::super::index::commitments::Commitment;
 use super::super::index::work::now;
@@ -32,8 +34,8 @@ use super::provider::{SUCCESS, Serving, Shared};
 
 pub(super) use delivery::run;
 
-/// Bytes of a request: some hundred thousand instances.
-const MOST_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes of a request: some seventy thousand instances.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// A requestor gets its answer on the same association if it does not release it so soon.
 const SHORTLY: Duration = Duration::from_millis(500);
 /// How long the association has to get it through before others may try.
@@ -192,10 +194,29 @@ fn asked(command: &Command, class: &str, syntax: &str, data: &[u8]) -> Result<As
     }
 }
 
+/// Where the instances are that are asked for, each under the name by which it was asked for: what was
+/// de-identified has another one here.
+fn places(room: &Room, asked: &Commitment) -> anyhow::Result<HashMap<String, (String, Place)>> {
+    let index = room.studies.index();
+    let uids = asked.instances.iter().map(|(_, uid)| uid.as_str());
+    let mut found = index.places(&Vec::from_iter(uids.clone()))?;
+    let gate = &room.config.gate;
+    let missing = uids.filter(|uid| !found.contains_key(*uid));
+    let stand_ins: HashMap<String, &str> = missing
+        .flat_map(|uid| gate.stand_ins(&asked.calling, uid).map(move |it| (it, uid)))
+        .collect();
+    let names: Vec<&str> = stand_ins.keys().map(String::as_str).collect();
+    for (name, place) in index.places(&names)? {
+        if let Some(uid) = stand_ins.get(&name) {
+            found.insert((*uid).to_owned(), place);
+        }
+    }
+    Ok(found)
+}
+
 /// What is answered to a commitment: the event, and its data set.
-fn judged(index: &Index, asked: &Commitment) -> anyhow::Result<(u16, DataSet)> {
-    let instances = asked.instances.iter().map(|(_, uid)| uid.as_str());
-    let found = index.places(&Vec::from_iter(instances))?;
+fn judged(room: &Room, asked: &Commitment) -> anyhow::Result<(u16, DataSet)> {
+    let found = places(room, asked)?;
     let (mut safe, mut failed) = (Vec::new(), Vec::new());
     for (class, uid) in &asked.instances {
         let reference = DataSet::default()
@@ -229,12 +250,12 @@ fn judged(index: &Index, asked: &Commitment) -> anyhow::Result<(u16, DataSet)> {
 
 /// The report as a message.
 async fn message(
-    index: Index,
+    room: Arc<Room>,
     commitment: Commitment,
     message_id: u16,
     transfer_syntax: String,
 ) -> anyhow::Result<(Command, Bytes)> {
-    let judged = spawn_blocking(move || judged(&index, &commitment));
+    let judged = spawn_blocking(move || judged(&room, &commitment));
     let (event, data) = judged.await??;
     let class = uids::STORAGE_COMMITMENT_PUSH_MODEL;
     let instance = uids::STORAGE_COMMITMENT_PUSH_MODEL_INSTANCE;
@@ -262,8 +283,8 @@ pub(super) async fn report(serving: &mut Serving<'_>) -> anyhow::Result<()> {
     let agreed = association.contexts.get(&context);
     let syntax = agreed.map(|it| it.transfer_syntax.clone());
     let syntax = syntax.context("a presentation context that is gone")?;
-    let index = serving.shared.index();
-    let (command, data) = message(index, commitment.clone(), message_id, syntax).await?;
+    let room = Arc::clone(&serving.shared.room);
+    let (command, data) = message(room, commitment.clone(), message_id, syntax).await?;
     // Before it is sent: if that fails, it is sent elsewhere.
     sent.insert(message_id, commitment);
     association.send(context, &command, Some(data)).await

@@ -57,13 +57,18 @@ pub(super) fn negotiate(
         let source = AssociationRJSource::ServiceUser(reason);
         return Err(rejected(source, "its application context is not DICOM's"));
     }
-    if !config.any_called && request.called_ae_title != config.ae_title {
+    let (calling, called) = (
+        title(&request.calling_ae_title),
+        title(&request.called_ae_title),
+    );
+    if !config.any_called && called != Some(&config.ae_title) {
         let reason = AssociationRJServiceUserReason::CalledAETitleNotRecognized;
         let source = AssociationRJSource::ServiceUser(reason);
         return Err(rejected(source, "it calls another application entity"));
     }
     let callers = &config.callers;
-    if !callers.is_empty() && !callers.contains(&request.calling_ae_title) {
+    let is_known = |calling| callers.is_empty() || callers.iter().any(|it| it == calling);
+    if !calling.is_some_and(is_known) {
         let reason = AssociationRJServiceUserReason::CallingAETitleNotRecognized;
         let source = AssociationRJSource::ServiceUser(reason);
         return Err(rejected(source, "its application entity is not known here"));
@@ -179,6 +184,13 @@ pub(super) fn taken_by(variables: &[UserVariableItem]) -> u32 {
     most.unwrap_or(USUAL_PDU)
 }
 
+/// An AE title without its padding, if it is one (PS3.5 section 6.2): logs and lists show it.
+pub(super) fn title(text: &str) -> Option<&str> {
+    let title = uid(text);
+    let is_plain = |byte| matches!(byte, b' '..=b'~') && byte != b'\\';
+    (!title.is_empty() && title.bytes().all(is_plain)).then_some(title)
+}
+
 /// UIDs need no padding here, but some pad them.
 pub(super) fn uid(text: &str) -> &str {
     text.trim_matches([' ', '\0'])
@@ -240,6 +252,27 @@ mod tests {
             },
         );
         assert!(agreement.answer.user_variables.contains(&role));
+    }
+
+    #[test]
+    fn titles() {
+        let config = DimseConfig {
+            callers: vec!["CT1".to_owned()],
+            ..DimseConfig::new("HILUM")
+        };
+        let is_taken = |calling: &str, called: &str| {
+            let request = AssociationRQ {
+                calling_ae_title: calling.to_owned(),
+                called_ae_title: called.to_owned(),
+                ..request()
+            };
+            negotiate(&config, &request).is_ok()
+        };
+        assert!(is_taken("CT1", "HILUM") && is_taken("CT1\0\0", "HILUM \0"));
+        assert!(!is_taken("CT2", "HILUM") && !is_taken("CT1", "hilum"));
+        assert!(!is_taken("", "HILUM") && !is_taken("CT1", ""));
+        assert_eq!(title("C\u{1b}[2J"), None);
+        assert_eq!(title("A\\B"), None);
     }
 
     proptest! {

@@ -21,7 +21,7 @@ use super::DimseConfig;
 use super::association::{Association, Ended, Next};
 use super::command::{self, Command};
 use super::commitment::{self, Reports};
-use super::negotiation::{Agreement, negotiate};
+use super::negotiation::{Agreement, negotiate, title};
 use super::pdu::{Received, Wire};
 use super::requestor::Requestor;
 use super::store;
@@ -171,12 +171,15 @@ impl Shared {
         request: AssociationRQ,
         stopping: watch::Receiver<bool>,
     ) {
+        // What is no title was not accepted.
+        let title = |text| title(text).unwrap_or_default().to_owned();
+        let calling = title(&request.calling_ae_title);
         let parties = Parties::answered(&caller, "dicom:")
-            .named(request.calling_ae_title.clone(), request.called_ae_title);
+            .named(calling.clone(), title(&request.called_ae_title));
         let mut serving = Serving {
             shared: self,
             association,
-            calling: request.calling_ae_title,
+            calling,
             caller,
             told: Told::of(parties),
             reports: Reports::default(),

@@ -5,12 +5,12 @@ use std::fs::File;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use hilum_dicom::instance::Instance;
 use hilum_dicom::part10;
 use tokio::task::spawn_blocking;
 
 use super::super::archives::Archive;
-use super::super::intake::{Incoming, Intake, Object, Taken};
+use super::super::index::work::Way;
+use super::super::intake::{Incoming, Intake, Object, SentAs, Taken};
 use super::command::{AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, Command};
 use super::negotiation::uid;
 use super::provider::{SUCCESS, Serving};
@@ -181,11 +181,11 @@ async fn hand_in(
     named: (&str, &str),
 ) -> Result<(), Refused> {
     let room = &serving.shared.room;
-    let instance = &object.found.instance;
-    if !is_named(instance, named) {
+    if !is_named(&object.sent_as, named) {
         let reason = "SOP Class or Instance UID of the data set is not that of the command";
         return Err(Refused::new(DATA_SET_DOES_NOT_MATCH, reason));
     }
+    let instance = object.told();
     let begun = serving.told.begins(room, instance).await;
     begun.map_err(|error| Refused::out_of_resources(&error))?;
     let study = instance.study_instance_uid.to_string();
@@ -203,8 +203,8 @@ async fn hand_in(
     Ok(())
 }
 
-fn is_named(instance: &Instance, (class, sop_instance): (&str, &str)) -> bool {
-    instance.sop_class_uid.as_str() == class && instance.sop_instance_uid.as_str() == sop_instance
+fn is_named(object: &SentAs, (class, sop_instance): (&str, &str)) -> bool {
+    object.class == class && object.instance == sop_instance
 }
 
 /// A file that is being written. Most objects are short: they are written, looked at and synced in one
@@ -264,7 +264,7 @@ impl Writing {
     async fn finish(self, origin: String) -> Result<Object, Refused> {
         let looked = spawn_blocking(move || {
             let intake = self.intake.clone();
-            intake.look(self.complete()?, &origin)
+            intake.look(self.complete()?, &origin, Way::Sent)
         });
         match looked.await {
             Ok(Ok(Ok(object))) => Ok(object),

@@ -2,16 +2,41 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::below;
 use hilum_dicom::Uid;
 use hilum_dicom::scan::{Place, Series, Stamp, StoredInstance, Study};
 
-/// What was found, with those of the known instances that are elsewhere and still as they were.
-/// What the study says of itself is what was found last. What was rejected once stays so.
-pub(super) fn merged(known: &Study, found: Study, roots: &[PathBuf]) -> Study {
-    let mut study = found;
+/// What was found, with those of the known instances that are elsewhere and still as they were. Of what
+/// was sent here and was found, too, the one stays that was sent: it is acknowledged. What the study says
+/// of itself is what was found last. What was rejected once stays so.
+pub(super) fn merged(known: &Study, found: Study, roots: &[PathBuf], objects: &Path) -> Study {
+    let mut study = match found.series.is_empty() {
+        false => found,
+        // Rejection notes say little of the study.
+        true => Study {
+            series: Vec::new(),
+            rejected: found.rejected,
+            rejected_as: found.rejected_as,
+            ..known.clone()
+        },
+    };
+    let sent: HashSet<&Uid> = known
+        .instances()
+        .filter(|it| {
+            it.place
+                .path()
+                .is_some_and(|path| path.starts_with(objects))
+        })
+        .filter(|it| is_as_it_was(&it.place))
+        .map(|it| &it.sop_instance_uid)
+        .collect();
+    for series in &mut study.series {
+        let instances = &mut series.instances;
+        instances.retain(|it| !sent.contains(&it.sop_instance_uid));
+    }
+    study.series.retain(|series| !series.instances.is_empty());
     study.rejected.extend(known.rejected.iter().cloned());
     for (instance, title) in &known.rejected_as {
         study.reject(instance.clone(), *title);
@@ -21,13 +46,8 @@ pub(super) fn merged(known: &Study, found: Study, roots: &[PathBuf]) -> Study {
         .map(|it| it.sop_instance_uid.clone())
         .collect();
     let stays = |it: &&StoredInstance| {
-        let stays = match &it.place {
-            Place::Archive(_) => true,
-            Place::File { path, stamp } => {
-                let now = fs::metadata(path).and_then(|metadata| Stamp::of(&metadata));
-                !below(roots, path) && now.is_ok_and(|now| now == *stamp)
-            }
-        };
+        let is_elsewhere = it.place.path().is_none_or(|path| !below(roots, path));
+        let stays = is_elsewhere && is_as_it_was(&it.place);
         stays && !here.contains(&it.sop_instance_uid)
     };
     let mut some_stay = false;
@@ -63,4 +83,12 @@ pub(super) fn merged(known: &Study, found: Study, roots: &[PathBuf]) -> Study {
     }
     study.drop_rejected();
     study
+}
+
+fn is_as_it_was(place: &Place) -> bool {
+    let Place::File { path, stamp } = place else {
+        return true;
+    };
+    let now = fs::metadata(path).and_then(|metadata| Stamp::of(&metadata));
+    now.is_ok_and(|now| now == *stamp)
 }

@@ -10,8 +10,10 @@ use hilum_dicom::scan::{LeftOut, files_below};
 
 use super::{Fate, Imported, Importing, KeptBack, ORIGIN, Progress, Report, claim};
 use crate::imaging::index::Index;
+use crate::imaging::index::work::{Way, now};
 use crate::imaging::intake::{Intake, Taken};
 use crate::imaging::publish::publish;
+use crate::imaging::volumes::{Found, sort_out};
 
 /// Objects that are taken at one time.
 const TOGETHER: usize = 4;
@@ -22,7 +24,7 @@ pub(super) async fn import(
     index: &Index,
     roots: &[PathBuf],
     progress: Arc<dyn Fn(Progress) + Send + Sync>,
-) -> anyhow::Result<Report> {
+) -> anyhow::Result<(Report, Found)> {
     let intake = Intake::open(index.clone(), importing.config.gate.clone(), 0)?;
     let mut files = Vec::new();
     for root in roots {
@@ -30,6 +32,7 @@ pub(super) async fn import(
     }
     files.sort();
     files.dedup();
+    let (files, volumes) = sorted_out(files).await?;
     let mut report = Report::default();
     let mut studies = BTreeSet::new();
     let of = files.len();
@@ -59,7 +62,18 @@ pub(super) async fn import(
         report.studies.extend(one(importing, index, study).await?);
     }
     progress(Progress::Registering { done: of, of });
-    Ok(report)
+    Ok((report, volumes))
+}
+
+/// The files without volumes of other formats and what stands beside these.
+async fn sorted_out(files: Vec<PathBuf>) -> anyhow::Result<(Vec<PathBuf>, Found)> {
+    let as_found = files.into_iter().map(|path| LeftOut {
+        path,
+        reason: String::new(),
+    });
+    let mut rest: Vec<LeftOut> = as_found.collect();
+    let volumes = sort_out(&mut rest).await?;
+    Ok((rest.into_iter().map(|file| file.path).collect(), volumes))
 }
 
 type TakenFile = (PathBuf, (Taken, Option<Uid>));
@@ -70,8 +84,11 @@ async fn together(intake: &Intake, files: &[PathBuf]) -> anyhow::Result<Vec<Take
         .map(|file| {
             let (intake, file) = (intake.clone(), file.clone());
             tokio::spawn(async move {
-                let taken = intake.take_file_into(&file, ORIGIN).await;
-                (file, taken)
+                let taken = intake.take_file(&file, ORIGIN, Way::Imported).await;
+                (
+                    file,
+                    taken.map(|(taken, names)| (taken, names.map(|it| it.study))),
+                )
             })
         })
         .collect();
@@ -83,7 +100,8 @@ async fn together(intake: &Intake, files: &[PathBuf]) -> anyhow::Result<Vec<Take
     Ok(all)
 }
 
-async fn one(
+/// Publishes a study as it is in the index.
+pub(super) async fn one(
     importing: &Importing<'_>,
     index: &Index,
     study: &Uid,
@@ -98,7 +116,7 @@ async fn one(
         return Ok(None);
     };
     match fate {
-        Fate::Unanswered(_) | Fate::Refused(_) => index.put_off(study, "an import", Some(0))?,
+        Fate::Unanswered(_) | Fate::Refused(_) => index.put_off(study, "an import", now())?,
         _ => index.done(study, generation)?,
     }
     Ok(Some(Imported {

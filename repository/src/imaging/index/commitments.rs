@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
-use hilum_dicom::scan::Place;
+use hilum_dicom::manifest;
+use hilum_dicom::scan::{Place, Stamp};
 
 use super::schema::commitments;
-use super::{Index, rows};
+use super::{Index, rejections, rows};
 
 /// Answers that may wait at one time: a node that asks and never listens does not fill the disk.
 const MOST: i64 = 10_000;
@@ -139,18 +140,33 @@ impl Index {
         })
     }
 
-    /// The SOP classes of those of these instances that are in the index, and where they are.
+    /// The SOP classes of those of these instances and rejection notes that are here, and where they are.
     pub(in crate::imaging) fn places(
         &self,
         sop_instance_uids: &[&str],
     ) -> anyhow::Result<HashMap<String, (String, Place)>> {
-        let found = self
-            .connections
-            .read(|connection| rows::find_instances(connection, sop_instance_uids))?;
+        let (found, notes) = self.connections.read(|connection| {
+            let found = rows::find_instances(connection, sop_instance_uids)?;
+            let others = sop_instance_uids
+                .iter()
+                .filter(|it| !found.contains_key(**it));
+            let mut notes = Vec::new();
+            for uid in others {
+                if let Some(path) = rejections::note(connection, uid)? {
+                    notes.push(((*uid).to_owned(), path));
+                }
+            }
+            Ok((found, notes))
+        })?;
         let found = found.into_iter().map(|(uid, (_, instance))| {
             let class = instance.sop_class_uid.to_string();
             (uid, (class, instance.place))
         });
-        Ok(found.collect())
+        let notes = notes.into_iter().filter_map(|(uid, path)| {
+            let stamp = Stamp::of(&std::fs::metadata(&path).ok()?).ok()?;
+            let place = Place::File { path, stamp };
+            Some((uid, (manifest::SOP_CLASS_UID.to_owned(), place)))
+        });
+        Ok(found.chain(notes).collect())
     }
 }

@@ -11,7 +11,8 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
 /// FULL: what was acknowledged survives a power cut. Commands write beside a node that runs, so
-/// whoever comes second waits, from the first statement on: the last one who leaves locks it too.
+/// whoever comes second waits, from the first statement on: the last one who leaves locks it too. What
+/// is deleted is not left in the file: it names patients.
 const SETTINGS: &str = "
     PRAGMA busy_timeout = 20000;
     PRAGMA journal_mode = WAL;
@@ -20,6 +21,7 @@ const SETTINGS: &str = "
     PRAGMA temp_store = MEMORY;
     PRAGMA mmap_size = 1073741824;
     PRAGMA foreign_keys = ON;
+    PRAGMA secure_delete = ON;
 ";
 /// Readers that are kept open.
 const IDLE: usize = 8;
@@ -89,6 +91,22 @@ impl Connections {
         };
         let done = connection.immediate_transaction(work)?;
         // After a failure nobody knows in what state a connection is: then another is opened.
+        *writer = Some(connection);
+        Ok(done)
+    }
+
+    /// Does `work` outside of a transaction, alone in this process.
+    pub(super) fn alone<T>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let writer = self.shared.writer.lock();
+        let mut writer = writer.unwrap_or_else(PoisonError::into_inner);
+        let mut connection = match writer.take() {
+            Some(connection) => connection,
+            None => connect(&self.shared.path)?,
+        };
+        let done = work(&mut connection)?;
         *writer = Some(connection);
         Ok(done)
     }

@@ -7,8 +7,9 @@ use hilum_dicom::Uid;
 use hilum_dicom::instance::Instance;
 use serde::{Deserialize, Serialize};
 
-use super::Index;
+use super::super::intake::Names;
 use super::schema::{quarantined, studies};
+use super::{Index, rejections, rows};
 
 /// Something that is kept back until somebody decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,10 @@ pub struct Quarantined {
     pub reasons: Vec<String>,
     /// Its file.
     pub path: PathBuf,
+    /// Whether it is a volume that is no DICOM object, such as a NIfTI file. It has no study and no
+    /// series then, and as its SOP Instance UID stands the uniqueId that its document will have.
+    #[serde(default)]
+    pub volume: bool,
 }
 
 #[derive(Queryable, Selectable)]
@@ -45,6 +50,7 @@ struct Row {
     origin: String,
     reasons: String,
     path: String,
+    volume: bool,
 }
 
 impl TryFrom<Row> for Quarantined {
@@ -61,6 +67,7 @@ impl TryFrom<Row> for Quarantined {
             origin: row.origin,
             reasons: serde_json::from_str(&row.reasons)?,
             path: PathBuf::from(row.path),
+            volume: row.volume,
         })
     }
 }
@@ -76,6 +83,7 @@ impl Index {
         arrived: i64,
     ) -> anyhow::Result<()> {
         self.connections.write(|connection| {
+            let reasons = serde_json::to_string(reasons)?;
             let row = (
                 quarantined::study_uid.eq(instance.study_instance_uid.as_str()),
                 quarantined::series_uid.eq(instance.series_instance_uid.as_str()),
@@ -83,12 +91,19 @@ impl Index {
                 quarantined::patient_id.eq(instance.patient.id.as_deref().unwrap_or_default()),
                 quarantined::arrived.eq(arrived),
                 quarantined::origin.eq(origin),
-                quarantined::reasons.eq(serde_json::to_string(reasons)?),
+                quarantined::reasons.eq(&reasons),
                 quarantined::path.eq(path.to_string_lossy()),
             );
-            // The same file for the same reasons is kept back once.
-            diesel::replace_into(quarantined::table)
+            // The same file is kept back once, and under the same number.
+            diesel::insert_into(quarantined::table)
                 .values(row)
+                .on_conflict(quarantined::path)
+                .do_update()
+                .set((
+                    quarantined::uid.eq(instance.sop_instance_uid.as_str()),
+                    quarantined::reasons.eq(&reasons),
+                    quarantined::released.eq(false),
+                ))
                 .execute(connection)?;
             Ok(())
         })
@@ -136,22 +151,75 @@ impl Index {
         })
     }
 
-    /// Ends the quarantine of an object; if it was released, its name is remembered.
-    pub(in crate::imaging) fn end_quarantine(
-        &self,
-        number: i64,
-        released: bool,
-    ) -> anyhow::Result<()> {
+    /// Objects of this name that are kept back.
+    pub(in crate::imaging) fn kept_back_as(&self, uid: &Uid) -> anyhow::Result<Vec<Quarantined>> {
+        let rows: Vec<Row> = self.connections.read(|connection| {
+            let rows = quarantined::table
+                .filter(quarantined::uid.eq(uid.as_str()))
+                .filter(quarantined::released.eq(false));
+            Ok(rows.select(Row::as_select()).load(connection)?)
+        })?;
+        rows.into_iter().map(Quarantined::try_from).collect()
+    }
+
+    /// Forgets that an object was kept back.
+    pub(in crate::imaging) fn end_quarantine(&self, number: i64) -> anyhow::Result<()> {
         self.connections.write(|connection| {
-            let row = quarantined::table.find(number);
-            match released {
-                true => {
-                    let released = quarantined::released.eq(true);
-                    diesel::update(row).set(released).execute(connection)?
-                }
-                false => diesel::delete(row).execute(connection)?,
-            };
+            diesel::delete(quarantined::table.find(number)).execute(connection)?;
             Ok(())
+        })
+    }
+
+    /// A volume was released: the next import hands it in.
+    pub(in crate::imaging) fn released_volume(&self, number: i64) -> anyhow::Result<()> {
+        self.connections.write(|connection| {
+            diesel::update(quarantined::table.find(number))
+                .set(quarantined::released.eq(true))
+                .execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// An object was released, and has become part of its study under these names: they are remembered.
+    /// Whatever it was called before is not.
+    pub(in crate::imaging) fn released(&self, number: i64, names: &Names) -> anyhow::Result<()> {
+        self.connections.write(|connection| {
+            diesel::update(quarantined::table.find(number))
+                .set((
+                    quarantined::study_uid.eq(names.study.as_str()),
+                    quarantined::series_uid.eq(names.series.as_str()),
+                    quarantined::uid.eq(names.instance.as_str()),
+                    quarantined::patient_id.eq(""),
+                    quarantined::reasons.eq("[]"),
+                    quarantined::path.eq(format!("released {number}")),
+                    quarantined::released.eq(true),
+                ))
+                .execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// The file of an object that is in its study, or of a rejection note.
+    pub(in crate::imaging) fn file_of(&self, uid: &Uid) -> anyhow::Result<Option<PathBuf>> {
+        self.connections.read(|connection| {
+            let known = rows::find_instances(connection, &[uid.as_str()])?;
+            let mut known = known.values().filter_map(|(_, it)| it.place.path());
+            match known.next() {
+                Some(path) => Ok(Some(path.to_owned())),
+                None => rejections::note(connection, uid.as_str()),
+            }
+        })
+    }
+
+    /// Whether somebody knows of this file of an object.
+    pub(in crate::imaging) fn uses(&self, uid: &Uid, path: &Path) -> anyhow::Result<bool> {
+        if self.file_of(uid)?.is_some_and(|known| known == path) {
+            return Ok(true);
+        }
+        self.connections.read(|connection| {
+            let text = path.to_string_lossy();
+            let kept_back = quarantined::table.filter(quarantined::path.eq(&text));
+            Ok(diesel::select(diesel::dsl::exists(kept_back)).get_result(connection)?)
         })
     }
 

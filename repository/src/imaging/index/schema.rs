@@ -70,6 +70,16 @@ diesel::table! {
         reasons -> Text,
         path -> Text,
         released -> Bool,
+        volume -> Bool,
+    }
+}
+
+diesel::table! {
+    volumes (number) {
+        number -> BigInt,
+        path -> Text,
+        basis -> Text,
+        unique_id -> Text,
     }
 }
 
@@ -94,6 +104,45 @@ diesel::table! {
         instance_count -> Nullable<BigInt>,
         missed -> Integer,
         trouble -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    notes (number) {
+        number -> BigInt,
+        study_uid -> Text,
+        uid -> Text,
+        title -> Text,
+        arrived -> BigInt,
+        path -> Text,
+    }
+}
+
+diesel::table! {
+    taken_back (study_uid, uid) {
+        study_uid -> Text,
+        uid -> Text,
+        title -> Text,
+    }
+}
+
+diesel::table! {
+    doomed (path) {
+        path -> Text,
+    }
+}
+
+diesel::table! {
+    removals (study_uid) {
+        study_uid -> Text,
+        documents -> Text,
+    }
+}
+
+diesel::table! {
+    settings (name) {
+        name -> Text,
+        value -> Text,
     }
 }
 

@@ -1,16 +1,18 @@
 //! What is to be done for studies, and by whom: arrivals, publishing, what is kept back.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::Context;
 use diesel::prelude::*;
 use hilum_dicom::Uid;
 use hilum_dicom::instance::Instance;
+use hilum_dicom::rejection::Title;
 use hilum_dicom::scan::{Place, Series, StoredInstance, Study, TakenBack};
 
 use super::schema::studies;
-use super::{Index, milliseconds, rows};
+use super::{Index, milliseconds, rejections, rows};
 
 /// An instance that has come to stay.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(in crate::imaging) struct Arrival {
     pub(in crate::imaging) instance: Instance,
     /// What it takes back, if it is a rejection note.
     pub(in crate::imaging) rejects: Option<TakenBack>,
+    /// How it has come.
+    pub(in crate::imaging) way: Way,
     /// Where it is.
     pub(in crate::imaging) place: Place,
 }
@@ -28,10 +32,35 @@ pub(in crate::imaging) struct Arrival {
 pub(in crate::imaging) enum Added {
     /// It is in the index.
     New,
-    /// One of its name is in the index already, here.
-    Known(Box<StoredInstance>),
+    /// One of its name is in the index already, in this file if in any.
+    Known(Option<PathBuf>),
     /// It cannot be in the study that it names.
     Unfit(&'static str),
+    /// It was taken back.
+    TakenBack(Title),
+}
+
+/// How an object comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::imaging) enum Way {
+    /// Somebody sends it.
+    Sent,
+    /// It lies in a folder that is imported, and will lie there the next time.
+    Imported,
+    /// Somebody has let it out of quarantine, whatever rule cards say.
+    Released,
+}
+
+impl Way {
+    /// Whether one that was taken back may come in this way nevertheless. Of rejection for quality the
+    /// framework says nothing, so a person decides.
+    const fn brings_back(self, title: Title) -> bool {
+        match self {
+            Self::Sent => title.effect().may_return,
+            Self::Imported => false,
+            Self::Released => title.effect().may_return || matches!(title, Title::Quality),
+        }
+    }
 }
 
 /// A study is somebody's for so long at most.
@@ -42,7 +71,7 @@ const CLAIM_MILLISECONDS: i64 = 600_000;
 pub(in crate::imaging) enum Claimant {
     /// The node, which publishes what was sent to it.
     Node,
-    /// The command that imports folders, of which only one runs at a time.
+    /// The command that imports folders or removes studies, of which only one runs at a time.
     Import,
 }
 
@@ -85,15 +114,10 @@ impl Index {
                 .iter()
                 .map(|it| it.instance.sop_instance_uid.as_str())
                 .collect();
-            let known = rows::find_instances(connection, &uids)?;
-            let mut adding = Adding {
-                connection,
-                known,
-                studies: BTreeMap::new(),
-            };
+            let mut adding = Adding::begin(connection, self.objects(), &uids)?;
             let added: Vec<Added> = arrivals
                 .iter()
-                .map(|arrival| adding.one(arrival))
+                .map(|arrival| adding.one(arrival, settling.now))
                 .collect::<Result<_, _>>()?;
             adding.save(settling)?;
             Ok(added)
@@ -159,13 +183,36 @@ impl Index {
         &self,
         study: &Uid,
         trouble: &str,
-        due: Option<i64>,
+        due: i64,
     ) -> anyhow::Result<()> {
         self.connections.write(|connection| {
             diesel::update(studies::table.filter(studies::uid.eq(study.as_str())))
                 .set((
                     studies::due.eq(due),
                     studies::attempts.eq(studies::attempts + 1),
+                    studies::trouble.eq(trouble),
+                    studies::claimed_until.eq(0_i64),
+                ))
+                .execute(connection)?;
+            Ok(())
+        })
+    }
+
+    /// Lets a study go for which nothing can be done as it is. If it has changed since `generation`, it
+    /// is looked at again.
+    pub(in crate::imaging) fn leave(
+        &self,
+        study: &Uid,
+        trouble: &str,
+        generation: i64,
+    ) -> anyhow::Result<()> {
+        self.connections.write(|connection| {
+            let of_study = studies::table.filter(studies::uid.eq(study.as_str()));
+            diesel::update(of_study.filter(studies::generation.eq(generation)))
+                .set(studies::due.eq(None::<i64>))
+                .execute(connection)?;
+            diesel::update(of_study)
+                .set((
                     studies::trouble.eq(trouble),
                     studies::claimed_until.eq(0_i64),
                 ))
@@ -186,8 +233,10 @@ impl Index {
 
 /// Arrivals on their way into their studies. Only what they touch is read: a study may have thousands
 /// of instances, which come one by one.
-struct Adding<'c> {
+pub(super) struct Adding<'c> {
     connection: &'c mut SqliteConnection,
+    /// Where files lie that are ours.
+    objects: PathBuf,
     /// By SOP Instance UID: the study they are in, and what is known of them.
     known: HashMap<String, (String, StoredInstance)>,
     studies: BTreeMap<Uid, Growing>,
@@ -202,8 +251,23 @@ struct Growing {
     added: Vec<(i64, StoredInstance)>,
 }
 
-impl Adding<'_> {
-    fn one(&mut self, arrival: &Arrival) -> anyhow::Result<Added> {
+impl<'c> Adding<'c> {
+    /// Begins to add arrivals of these names.
+    pub(super) fn begin(
+        connection: &'c mut SqliteConnection,
+        objects: PathBuf,
+        sop_instance_uids: &[&str],
+    ) -> anyhow::Result<Self> {
+        let known = rows::find_instances(connection, sop_instance_uids)?;
+        Ok(Self {
+            connection,
+            objects,
+            known,
+            studies: BTreeMap::new(),
+        })
+    }
+
+    fn one(&mut self, arrival: &Arrival, now: i64) -> anyhow::Result<Added> {
         let instance = &arrival.instance;
         let uid = instance.sop_instance_uid.as_str();
         if let Some((study, known)) = self.known.get(uid) {
@@ -212,9 +276,13 @@ impl Adding<'_> {
                     "its SOP Instance UID is that of an instance of another study",
                 ));
             }
-            return Ok(Added::Known(Box::new(known.clone())));
+            return Ok(Added::Known(known.place.path().map(Path::to_owned)));
         }
         if let Some(rejected) = &arrival.rejects {
+            if let Some(known) = rejections::note(self.connection, uid)? {
+                return Ok(Added::Known(Some(known)));
+            }
+            rejections::keep(self.connection, arrival, rejected.title, now)?;
             self.reject(rejected)?;
             return Ok(Added::New);
         }
@@ -224,8 +292,10 @@ impl Adding<'_> {
                 "its Patient ID differs from that of the same study's other instances",
             ));
         }
-        if growing.study.rejected.contains(&instance.sop_instance_uid) {
-            return Ok(Added::Unfit("a rejection note has taken it back"));
+        let sop_instance = &instance.sop_instance_uid;
+        let taken_back = growing.study.rejected_as.get(sop_instance).copied();
+        if let Some(title) = taken_back.filter(|title| !arrival.way.brings_back(*title)) {
+            return Ok(Added::TakenBack(title));
         }
         let series = self.series(instance)?;
         let of_study = &instance.study_instance_uid;
@@ -233,6 +303,8 @@ impl Adding<'_> {
             .studies
             .get_mut(of_study)
             .context("a study that grows")?;
+        growing.study.rejected.remove(sop_instance);
+        growing.study.rejected_as.remove(sop_instance);
         let place = arrival.place.clone();
         let stored = growing.study.add(instance.clone(), place).clone();
         growing.added.push((series, stored.clone()));
@@ -241,36 +313,46 @@ impl Adding<'_> {
         Ok(Added::New)
     }
 
-    /// Takes instances back, in whatever studies they are that are here.
-    fn reject(&mut self, rejected: &TakenBack) -> anyhow::Result<()> {
+    /// Takes instances back, in whatever studies they are. Of studies that are not here it is
+    /// remembered. Nothing changes if they were taken back before.
+    pub(super) fn reject(&mut self, rejected: &TakenBack) -> anyhow::Result<()> {
         self.flush()?;
+        let title = rejected.title;
         let mut by_study: BTreeMap<&Uid, Vec<&Uid>> = BTreeMap::new();
         for (study, instance) in &rejected.instances {
             by_study.entry(study).or_default().push(instance);
         }
-        for (study, instances) in by_study {
-            let Some((number, _)) = head(self.connection, study)? else {
+        for (uid, instances) in by_study {
+            let Some((number, _)) = head(self.connection, uid)? else {
+                rejections::remember(self.connection, uid, &instances, title)?;
                 continue;
             };
-            let Some(mut indexed) = super::read(self.connection, study)? else {
+            let Some(indexed) = super::read(self.connection, uid)? else {
                 continue;
             };
-            let study_of_note = &mut indexed.study;
-            let before = (
-                study_of_note.rejected.clone(),
-                study_of_note.rejected_as.clone(),
-            );
-            for instance in instances {
-                study_of_note.reject(instance.clone(), rejected.title);
+            let mut study = indexed.study;
+            let known = study.rejected_as.clone();
+            for instance in &instances {
+                study.reject((*instance).clone(), title);
+                self.known.remove(instance.as_str());
             }
-            study_of_note.drop_rejected();
-            if rejected.title.effect().may_return {
-                // If it is sent again, it is new.
-                (study_of_note.rejected, study_of_note.rejected_as) = before;
+            let going: Vec<StoredInstance> = study
+                .instances()
+                .filter(|it| study.rejected.contains(&it.sop_instance_uid))
+                .cloned()
+                .collect();
+            if going.is_empty() && study.rejected_as == known {
+                continue;
             }
-            rows::save(self.connection, number, &indexed.study)?;
-            self.studies.remove(study);
-            self.growing_of(study)?;
+            if title.effect().may_be_removed {
+                let places = going.iter().filter_map(|it| it.place.path());
+                let ours = places.filter(|path| path.starts_with(&self.objects));
+                rejections::doom(self.connection, ours)?;
+            }
+            study.drop_rejected();
+            rows::save(self.connection, number, &study)?;
+            self.studies.remove(uid);
+            self.growing_of(uid)?;
         }
         Ok(())
     }
@@ -278,7 +360,10 @@ impl Adding<'_> {
     fn growing(&mut self, instance: &Instance) -> anyhow::Result<&Growing> {
         let uid = &instance.study_instance_uid;
         if !self.growing_of(uid)? {
-            let study = Study::of(instance);
+            let mut study = Study::of(instance);
+            for (instance, title) in rejections::waiting_for(self.connection, uid)? {
+                study.reject(instance, title);
+            }
             let number = super::insert(self.connection, &study)?;
             self.studies.insert(uid.clone(), Growing::of(number, study));
         }
@@ -337,7 +422,7 @@ impl Adding<'_> {
         Ok(())
     }
 
-    fn save(mut self, settling: Settling) -> anyhow::Result<()> {
+    pub(super) fn save(mut self, settling: Settling) -> anyhow::Result<()> {
         self.flush()?;
         for growing in self.studies.into_values() {
             let mut study = growing.study;

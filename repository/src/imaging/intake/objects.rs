@@ -7,16 +7,18 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// Nobody writes a file for so long.
-const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+/// Objects of one name that are kept, all but one of them in quarantine.
+const PLACES: u32 = 1000;
+/// Younger files may be just about to be locked.
+const YOUNG: Duration = Duration::from_secs(60);
 
 /// The folder of the objects.
 #[derive(Debug, Clone)]
-pub(super) struct Objects {
+pub(in crate::imaging) struct Objects {
     folder: PathBuf,
 }
 
@@ -24,11 +26,13 @@ pub(super) struct Objects {
 #[derive(Debug)]
 pub(in crate::imaging) struct Incoming {
     path: PathBuf,
+    /// Locked as long as somebody writes it; the system gives it back if the process is killed.
+    _lock: File,
 }
 
 impl Objects {
-    /// Opens the folder, and removes what was being written long ago, when a process was killed:
-    /// nobody was told that it is here. What is younger may be in the hands of another process.
+    /// Opens the folder, and removes what was being written when a process was killed: nobody was told
+    /// that it is here. What is locked is in the hands of another process.
     pub(super) fn open(folder: PathBuf) -> anyhow::Result<Self> {
         let incoming = folder.join("incoming");
         private(&incoming)?;
@@ -36,9 +40,10 @@ impl Objects {
             let entry = entry?;
             let age = entry.metadata().and_then(|it| it.modified());
             let age = age.ok().and_then(|modified| modified.elapsed().ok());
-            if age.is_some_and(|age| age > ABANDONED) {
-                let path = entry.path();
-                fs::remove_file(&path).with_context(|| format!("{}", path.display()))?;
+            let path = entry.path();
+            let is_locked = || File::open(&path).is_ok_and(|file| file.try_lock().is_err());
+            if age.is_some_and(|age| age > YOUNG) && !is_locked() {
+                remove(&path)?;
             }
         }
         Ok(Self { folder })
@@ -49,15 +54,33 @@ impl Objects {
             .folder
             .join("incoming")
             .join(Uuid::new_v4().to_string());
-        File::create_new(&path).with_context(|| format!("{}", path.display()))?;
-        Ok(Incoming { path })
+        let file = File::create_new(&path).with_context(|| format!("{}", path.display()))?;
+        let locked = file.try_lock();
+        locked.with_context(|| format!("{} cannot be locked", path.display()))?;
+        Ok(Incoming { path, _lock: file })
     }
 
-    /// A place for an object, in a folder that is there. Nothing is at this place. UIDs are digits
-    /// and points, so they cannot lead elsewhere.
-    pub(super) fn place(&self, study: &str, sop: &str) -> anyhow::Result<PathBuf> {
+    /// Where the objects of a study are. UIDs are digits and points, so they cannot lead elsewhere.
+    pub(in crate::imaging) fn of_study(folder: &Path, study: &str) -> PathBuf {
         let spread = Sha256::digest(study)[0];
-        let folder = self.folder.join(format!("{spread:02x}")).join(study);
+        folder.join(format!("{spread:02x}")).join(study)
+    }
+
+    /// The usual place of an object.
+    pub(super) fn usual_place(&self, study: &str, sop: &str) -> PathBuf {
+        Self::of_study(&self.folder, study).join(format!("{sop}.dcm"))
+    }
+
+    /// A place for an object, in a folder that is there. If something is at its usual place, that is
+    /// only taken if it `is_left`: a process that was killed has left it, and nobody knows of it. The
+    /// same for the places after that.
+    pub(super) fn place(
+        &self,
+        study: &str,
+        sop: &str,
+        is_left: impl Fn(&Path) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<PathBuf> {
+        let folder = Self::of_study(&self.folder, study);
         if !folder.is_dir() {
             private(&folder)?;
             // The new folder itself must be found again.
@@ -65,11 +88,13 @@ impl Objects {
                 self.sync(folder)?;
             }
         }
-        let plain = folder.join(format!("{sop}.dcm"));
-        if !plain.exists() {
-            return Ok(plain);
+        let others = (2..=PLACES).map(|number| folder.join(format!("{sop}.{number}.dcm")));
+        for place in std::iter::once(self.usual_place(study, sop)).chain(others) {
+            if !place.exists() || is_left(&place)? {
+                return Ok(place);
+            }
         }
-        Ok(folder.join(format!("{sop}.{}.dcm", Uuid::new_v4().simple())))
+        bail!("there are {PLACES} objects of the name {sop}")
     }
 
     pub(super) fn sync(&self, folder: &Path) -> anyhow::Result<()> {
@@ -78,7 +103,7 @@ impl Objects {
     }
 
     pub(super) fn discard(&self, place: &Path) -> anyhow::Result<()> {
-        fs::remove_file(place).with_context(|| format!("{}", place.display()))
+        remove(place)
     }
 }
 
@@ -106,6 +131,16 @@ impl Drop for Incoming {
             }
             _ => {}
         }
+    }
+}
+
+/// Removes a file, if it is there.
+pub(in crate::imaging) fn remove(file: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{} cannot be removed", file.display()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -3,11 +3,12 @@
 use std::io;
 
 use hilum_dicom::transcode;
-use hilum_transport::{PartSource, Stream};
+use hilum_transport::PartSource;
 
 use super::Instance;
 use super::frames::Image;
 use super::representation::EXPLICIT;
+use crate::imaging::place;
 
 /// Whether instances that are stored so can be given so.
 pub(super) fn can_convert(stored: &str, wanted: &str) -> bool {
@@ -25,14 +26,7 @@ pub(in crate::imaging::dicomweb) fn given_in(stored: &str, wanted: &str) -> Stri
 
 /// An instance that is converted while it is sent.
 pub(super) fn converted(instance: &Instance, transfer_syntax: &str) -> PartSource {
-    let (path, syntax) = (instance.path.clone(), transfer_syntax.to_owned());
-    PartSource::Stream(Stream::written(None, move |out| {
-        transcode::transcode(&path, &syntax, out).map_err(|error| {
-            // What was begun cannot be taken back, so the connection breaks off.
-            tracing::error!(path = %path.display(), %error, "an instance cannot be converted");
-            io::Error::other(error)
-        })
-    }))
+    place::converted(&instance.path, transfer_syntax)
 }
 
 /// The pixels of a frame.

@@ -80,7 +80,9 @@ impl Image {
     fn source(self: &Arc<Self>, frame: &Frame, number: u32) -> PartSource {
         let image = Arc::clone(self);
         let native = !self.frames.encapsulated();
-        let length = (native || frame.decoded).then(|| self.frames.image().frame_bytes());
+        // Pixels of one bit are given as they are packed (PS3.5 section 8.1.1).
+        let packed = || self.frames.image().frame_bits().div_ceil(8);
+        let length = (native || frame.decoded).then(packed);
         let decoded = frame.decoded;
         PartSource::Stream(Stream::written(length, move |out| {
             if native || !decoded {

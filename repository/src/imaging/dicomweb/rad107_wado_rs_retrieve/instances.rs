@@ -1,5 +1,6 @@
 //! The instances themselves, as files of DICOM.
 
+use std::cell::RefCell;
 use std::sync::PoisonError;
 
 use hilum_transport::{PartSource, RelatedPart, Reply, Stream};
@@ -9,6 +10,7 @@ use super::super::refused::Refused;
 use super::conversion;
 use super::representation::Forms;
 use super::{Found, Given, Instance};
+use crate::imaging::place::Tried;
 
 const DICOM: &str = "application/dicom";
 
@@ -16,9 +18,16 @@ const DICOM: &str = "application/dicom";
 pub(super) fn give(asked: &Asked, found: Found) -> Result<Given, Refused> {
     let forms = Forms::of_instances(&asked.accept, found.wanted == 1)?;
     let mut given = Vec::with_capacity(found.instances.len());
+    let tried = RefCell::new(Tried::default());
     for instance in &found.instances {
         let stored = instance.stored.transfer_syntax_uid.as_str();
-        let convertible = |wanted: &str| conversion::can_convert(stored, wanted);
+        let convertible = |wanted: &str| {
+            let mut tried = tried.borrow_mut();
+            conversion::can_convert(stored, wanted)
+                && tried
+                    .can_give(&instance.series, &instance.stored, &instance.path, wanted)
+                    .is_ok()
+        };
         if let Some(syntax) = forms.instance(stored, convertible) {
             given.push((instance, syntax));
         }

@@ -6,13 +6,13 @@ use std::io;
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use hilum_audit::{Event, Outcome, Parties, Study};
-use hilum_dicom::instance::{Instance, Patient};
+use hilum_dicom::instance::Patient;
 use hilum_dicom::json::Attributes;
 use hilum_transport::Trouble;
 
 use crate::imaging::Room;
 use crate::imaging::document_entry::domain_patient;
-use crate::imaging::intake::Taken;
+use crate::imaging::intake::{Object, SentAs, Taken};
 
 /// Sentences of one answer about why something was not taken.
 const REMARKS: usize = 20;
@@ -99,21 +99,23 @@ pub(super) struct Stored {
 
 #[derive(Debug, Clone)]
 struct Names {
+    /// As the sender calls it, to whom no other name is told.
+    sent_as: SentAs,
+    /// Whether it is called so here, too.
+    keeps_its_name: bool,
+    /// For the record.
     study: String,
-    series: String,
-    instance: String,
-    class: String,
     patient: Patient,
 }
 
 impl Stored {
-    pub(super) fn of(instance: &Instance) -> Self {
+    pub(super) fn of(object: &Object) -> Self {
+        let told = object.told();
         let names = Names {
-            study: instance.study_instance_uid.to_string(),
-            series: instance.series_instance_uid.to_string(),
-            instance: instance.sop_instance_uid.to_string(),
-            class: instance.sop_class_uid.to_string(),
-            patient: instance.patient.clone(),
+            sent_as: object.sent_as.clone(),
+            keeps_its_name: object.keeps_its_name(),
+            study: told.study_instance_uid.to_string(),
+            patient: told.patient.clone(),
         };
         Self {
             names: Some(names),
@@ -172,12 +174,13 @@ impl Told {
             _ => 202,
         };
         let mut attributes = Attributes::new();
-        let here = self.all.iter().filter(|it| it.fate.failure().is_none());
-        let studies: BTreeSet<&str> = here
-            .filter_map(|it| it.names.as_ref().map(|names| names.study.as_str()))
+        let here = self.all.iter().filter(|it| it.fate == Fate::Stored);
+        let studies: BTreeSet<(&str, bool)> = here
+            .filter_map(|it| it.names.as_ref())
+            .map(|names| (names.sent_as.study.as_str(), names.keeps_its_name))
             .collect();
         // There is one address only if there is one study.
-        if let (1, Some(study)) = (studies.len(), studies.first()) {
+        if let (1, Some((study, true))) = (studies.len(), studies.first()) {
             let url = format!("{base}/studies/{study}");
             attributes = attributes.text(tags::RETRIEVE_URL, VR::UR, &url);
         }
@@ -229,7 +232,7 @@ impl Told {
                 .extend(failed.map(|reason| format!("{reason:04X}")));
             if let Some(names) = names {
                 let of_study = of_patient.studies.entry(names.study.clone()).or_default();
-                *of_study.entry(names.class.clone()).or_default() += 1;
+                *of_study.entry(names.sent_as.class.clone()).or_default() += 1;
             }
         }
         let event = |((patient, failed), of_patient): ((Option<String>, bool), OfPatient)| {
@@ -276,8 +279,12 @@ pub(super) fn study(room: &Room, uid: &str, sop_classes: Vec<(String, u64)>) -> 
 
 fn named(names: &Names) -> Attributes {
     Attributes::new()
-        .text(tags::REFERENCED_SOP_CLASS_UID, VR::UI, &names.class)
-        .text(tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, &names.instance)
+        .text(tags::REFERENCED_SOP_CLASS_UID, VR::UI, &names.sent_as.class)
+        .text(
+            tags::REFERENCED_SOP_INSTANCE_UID,
+            VR::UI,
+            &names.sent_as.instance,
+        )
 }
 
 fn referenced(stored: &Stored, base: &str) -> Option<Attributes> {
@@ -288,13 +295,14 @@ fn referenced(stored: &Stored, base: &str) -> Option<Attributes> {
     let item = named(names);
     Some(match stored.fate.warning() {
         Some(reason) => item.number(tags::WARNING_REASON, VR::US, reason),
+        None if !names.keeps_its_name => item,
         None => {
-            let Names {
+            let SentAs {
                 study,
                 series,
                 instance,
                 ..
-            } = names;
+            } = &names.sent_as;
             let url = format!("{base}/studies/{study}/series/{series}/instances/{instance}");
             item.text(tags::RETRIEVE_URL, VR::UR, &url)
         }

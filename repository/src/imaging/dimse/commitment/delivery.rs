@@ -88,8 +88,8 @@ async fn deliver(shared: &Shared, commitment: &Commitment) -> anyhow::Result<()>
     let peer = nodes.find(|peer| peer.ae_title == commitment.calling);
     let peer = peer.context("[dicom] has no node of this AE title")?;
     let mut requested = shared.requestor.as_provider(peer).await?;
-    let index = shared.index();
-    let command = |message_id, syntax| message(index, commitment.clone(), message_id, syntax);
+    let room = Arc::clone(&shared.room);
+    let command = |message_id, syntax| message(room, commitment.clone(), message_id, syntax);
     let answer = requested.report(command).await?;
     end(shared, commitment, &answer).await?;
     // It has the answer.

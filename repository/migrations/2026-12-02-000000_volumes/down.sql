@@ -1,0 +1,2 @@
+DROP TABLE volumes;
+ALTER TABLE quarantined DROP COLUMN volume;
