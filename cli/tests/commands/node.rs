@@ -124,3 +124,38 @@ fn nobody_is_bothered_when_the_reader_goes_away() {
     let output = query.wait_with_output().unwrap();
     assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
 }
+
+#[test]
+fn archives_beside_a_node_are_checked() {
+    let site = Site::with(&["--plain"]);
+    let file = site.dir().join("hilum.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    let (there, not_there) = (site.base + 2, site.base + 9);
+    let archive = |name: &str, port: u16| {
+        format!("{{ name = '{name}', dicomweb = 'http://127.0.0.1:{port}/dicom-web' }}")
+    };
+    let archives = [
+        archive("THERE", there),
+        archive("GONE", not_there),
+        format!("{{ name = 'WRONG', dicomweb = 'http://127.0.0.1:{there}/elsewhere' }}"),
+    ];
+    let archives = format!("archive = [{}]\n# archive = [", archives.join(", "));
+    let changed = config.replacen("# archive = [", &archives, 1);
+    assert_ne!(config, changed);
+    std::fs::write(&file, changed).unwrap();
+    let checked = site.run(&["check"]);
+    assert_eq!(checked.status.code(), Some(1));
+    let lines = text(&checked.stdout);
+    let line = |name: &str| {
+        let mut all = lines.lines();
+        let found = all.find(|line| line.contains(&format!("archive {name}")));
+        found.unwrap_or_else(|| panic!("{lines}"))
+    };
+    assert!(line("THERE").starts_with("ok "), "{lines}");
+    assert!(line("GONE").starts_with("MEND "), "{lines}");
+    let wrong = line("WRONG");
+    assert!(
+        wrong.starts_with("MEND ") && wrong.contains("before /studies"),
+        "{lines}"
+    );
+}

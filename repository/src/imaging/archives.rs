@@ -156,6 +156,9 @@ pub(super) enum Trouble {
     /// It gave no answer, or none that can be used. The text is for people.
     #[error("{0}")]
     Failed(String),
+    /// It sends something that is not the instance it was asked for, and will again.
+    #[error("{0}")]
+    Wrong(String),
 }
 
 /// Names of an instance.
@@ -234,7 +237,7 @@ impl Archive {
         let kept = self.keeping.adopt(file)?;
         let kept = self.keeping.keep(instance, kept);
         if let Some(moving) = self.moving() {
-            moving.settle(instance, &Ok(kept));
+            moving.settle(instance, &kept);
         }
         Ok(())
     }

@@ -257,3 +257,32 @@ async fn a_study_that_an_archive_lists_wrongly_takes_nothing_away() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(node.listed(&study.patient).await.len(), study.files.len());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_that_an_archive_cannot_give_are_not_offered() {
+    let folder = tempfile::tempdir().unwrap();
+    let study = Study::of(folder.path());
+    // One of them is described as of another kind, and is no file of DICOM.
+    let bad = study.files.len() - 1;
+    let here = study.clone();
+    let archive = Pretended::start(move |path| match path {
+        _ if path.ends_with("/metadata") => {
+            let mut bad = here.clone();
+            let last = bad.contents.len() - 1;
+            let mut contents = bad.contents.to_vec();
+            let tag = [0x28, 0, 0x10, 0, b'U', b'S', 2, 0];
+            let at = contents[last].windows(8).position(|it| it == tag).unwrap();
+            contents[last][at + 8] ^= 1;
+            bad.contents = Arc::new(contents);
+            bad.metadata()
+        }
+        _ if here.number(path) == Some(bad) => multipart(&[&vec![7; 5000]]),
+        _ => here.does(path),
+    });
+    let node = Node::beside(vec![archive.await.config("PACS")]).await;
+    node.until_listed(&study.patient, uids(&study.files[..bad]))
+        .await;
+    let some = &study.files[..3];
+    let (_, got, _) = node.retrieve(&request(some, &[EXPLICIT])).await;
+    assert_same(&got, some);
+}

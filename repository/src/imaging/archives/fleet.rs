@@ -224,32 +224,31 @@ async fn sail(archive: &Arc<Archive>, room: &Arc<Room>, batch: Vec<Passenger>) {
         first.wanted.names.study.clone(),
         first.wanted.names.series.clone(),
     );
-    let uid = |it: &Passenger| it.wanted.names.instance.clone();
-    let missing: Vec<Uid> = batch.iter().map(uid).collect();
-    let missing: Vec<Uid> = missing
-        .into_iter()
-        .filter(|it| archive.keeping.find(it).is_none())
-        .collect();
+    let mut awaited = Vec::with_capacity(batch.len());
     for passenger in batch {
-        let instance = &passenger.wanted.names.instance;
-        let kept = archive.keeping.find(instance);
-        let come = moving.await_one(instance);
-        if let Some(kept) = kept {
-            moving.settle(instance, &Ok(kept));
+        let instance = passenger.wanted.names.instance.clone();
+        let (ticket, come) = moving.await_one(&instance);
+        match archive.keeping.find(&instance) {
+            Some(kept) => moving.settle(&instance, &kept),
+            None => awaited.push((instance, ticket)),
         }
         let (archive, room) = (Arc::clone(archive), Arc::clone(room));
         tokio::spawn(passenger.board(archive, room, come));
     }
-    if missing.is_empty() {
+    if awaited.is_empty() {
         return;
     }
-    // What arrives settles itself; the rest is told here that nothing more comes.
-    let sent = moving.have_sent(&study, &series, &missing).await;
+    let instances: Vec<Uid> = awaited
+        .iter()
+        .map(|(instance, _)| instance.clone())
+        .collect();
+    let sent = moving.have_sent(&study, &series, &instances).await;
+    // What arrived has been handed over; for the rest, nothing more comes.
     let trouble = match sent {
         Ok(()) => Trouble::Failed("it does not send it".to_owned()),
         Err(trouble) => trouble,
     };
-    for instance in &missing {
-        moving.settle(instance, &Err(trouble.clone()));
+    for (instance, ticket) in &awaited {
+        moving.give_up(instance, *ticket, &trouble);
     }
 }

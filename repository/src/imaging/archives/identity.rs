@@ -42,7 +42,7 @@ pub(super) struct Begun {
 
 /// Takes as much of an instance as it needs to know that it is the one that was asked for.
 pub(super) async fn begin(coming: &mut Coming<'_>, names: &Names) -> Result<Begun, Trouble> {
-    let wrong = |problem: &str| Trouble::Failed(problem.to_owned());
+    let wrong = |problem: &str| Trouble::Wrong(problem.to_owned());
     let mut bytes = Vec::new();
     let mut look_at = FIRST_LOOK;
     loop {
@@ -54,7 +54,7 @@ pub(super) async fn begin(coming: &mut Coming<'_>, names: &Names) -> Result<Begu
         }
         look_at = bytes.len() * 2;
         let said = walk::beginning(&bytes);
-        let said = said.map_err(|error| Trouble::Failed(format!("it sends no instance: {error}")));
+        let said = said.map_err(|error| Trouble::Wrong(format!("it sends no instance: {error}")));
         match said? {
             Some(said)
                 if said.sop_instance_uid != names.instance

@@ -3,6 +3,7 @@
 //! by its name and by who sends it, goes to whoever waits for it, and is not taken in.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -66,14 +67,18 @@ pub(super) struct Moving {
     peer: Peer,
     requestor: Requestor,
     awaited: Mutex<HashMap<Uid, Awaited>>,
+    tickets: AtomicU64,
 }
 
 /// Those who wait for an instance.
 #[derive(Debug)]
 struct Awaited {
     since: Instant,
-    waiting: Vec<oneshot::Sender<Arrival>>,
+    waiting: Vec<(Ticket, oneshot::Sender<Arrival>)>,
 }
+
+/// Tells those apart who wait for the same.
+pub(super) type Ticket = u64;
 
 impl Moving {
     pub(super) fn new(peer: Peer, requestor: Requestor) -> Self {
@@ -81,6 +86,7 @@ impl Moving {
             peer,
             requestor,
             awaited: Mutex::default(),
+            tickets: AtomicU64::new(0),
         }
     }
 
@@ -245,8 +251,9 @@ impl Moving {
     }
 
     /// Waits for an instance from now on.
-    pub(super) fn await_one(&self, instance: &Uid) -> oneshot::Receiver<Arrival> {
+    pub(super) fn await_one(&self, instance: &Uid) -> (Ticket, oneshot::Receiver<Arrival>) {
         let (sender, arrival) = oneshot::channel();
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
         let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
         awaited.retain(|_, it| it.since.elapsed() < REMEMBERED || !it.waiting.is_empty());
         let one = awaited.entry(instance.clone()).or_insert_with(|| Awaited {
@@ -254,9 +261,22 @@ impl Moving {
             waiting: Vec::new(),
         });
         one.since = Instant::now();
-        one.waiting.retain(|it| !it.is_closed());
-        one.waiting.push(sender);
-        arrival
+        one.waiting.retain(|(_, it)| !it.is_closed());
+        one.waiting.push((ticket, sender));
+        (ticket, arrival)
+    }
+
+    /// Nothing more comes for this one, who may have been told already. Others may wait for the same.
+    pub(super) fn give_up(&self, instance: &Uid, ticket: Ticket, trouble: &Trouble) {
+        let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(awaited) = awaited.get_mut(instance) else {
+            return;
+        };
+        let ours = awaited.waiting.extract_if(.., |(it, _)| *it == ticket);
+        for (_, one) in ours {
+            // Whoever waited may be gone.
+            let _ = one.send(Err(trouble.clone()));
+        }
     }
 
     /// Whether this application entity is to send this instance.
@@ -265,22 +285,22 @@ impl Moving {
         calling == self.peer.ae_title && awaited.contains_key(instance)
     }
 
-    /// An instance has come, or will not: whoever waits for it is told.
-    pub(super) fn settle(&self, instance: &Uid, arrival: &Arrival) {
+    /// An instance has come: whoever waits for it gets it.
+    pub(super) fn settle(&self, instance: &Uid, kept: &Arc<Kept>) {
         let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = awaited
             .get_mut(instance)
             .map(|it| std::mem::take(&mut it.waiting));
-        for one in waiting.unwrap_or_default() {
+        for (_, one) in waiting.unwrap_or_default() {
             // Whoever waited may be gone.
-            let _ = one.send(arrival.clone());
+            let _ = one.send(Ok(Arc::clone(kept)));
         }
     }
 }
 
 /// What a file that came is, if it is the one that was wanted.
 pub(super) fn judge(kept: &Kept, names: &Names) -> Result<Uid, Trouble> {
-    let wrong = |problem: String| Trouble::Failed(problem);
+    let wrong = |problem: String| Trouble::Wrong(problem);
     let whole = walk::whole_file(kept.path());
     let whole = whole.map_err(|error| wrong(format!("it sends no instance: {error}")))?;
     let is = |tag, expected: &Uid| whole.data.ascii(tag).as_deref() == Some(expected.as_str());
@@ -335,16 +355,21 @@ mod tests {
         let moving = Moving::new(peer, Requestor::new("HILUM", None, limits));
         let uid = |text| Uid::parse(text).unwrap();
         let (one, other) = (uid("1.2.3"), uid("1.2.4"));
-        let mut arrival = moving.await_one(&one);
+        let (first, mut arrival) = moving.await_one(&one);
         assert!(moving.awaits("PACS", &one));
         assert!(!moving.awaits("CT1", &one));
         assert!(!moving.awaits("PACS", &other));
-        moving.settle(&one, &Err(Trouble::Gone));
+        let (_, mut another) = moving.await_one(&one);
+        moving.give_up(&one, first, &Trouble::Gone);
         assert_eq!(arrival.try_recv().unwrap().unwrap_err(), Trouble::Gone);
+        // Others wait on.
+        assert!(another.try_recv().is_err());
+        let folder = tempfile::tempdir().unwrap();
+        let keeping = super::super::keeping::Keeping::new(folder.path().to_owned(), 0);
+        let kept = keeping.keep(&one, keeping.begin().unwrap().finish());
+        moving.settle(&one, &kept);
+        assert!(another.try_recv().unwrap().is_ok());
         // What comes late is still known.
         assert!(moving.awaits("PACS", &one));
-        let (mut first, mut second) = (moving.await_one(&one), moving.await_one(&one));
-        moving.settle(&one, &Err(Trouble::Gone));
-        assert!(first.try_recv().is_ok() && second.try_recv().is_ok());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use hilum_dicom::Uid;
-use hilum_dicom::scan::{self, Place, Stamp, Study};
+use hilum_dicom::scan::{self, Place, Stamp, StoredInstance, Study};
 use hilum_dicom::walk::{DataSet, Part10};
 use tokio::time::{Instant, timeout_at};
 
@@ -84,8 +84,8 @@ impl Archive {
             seen,
             kinds,
             mut said,
-            unread,
-            problem,
+            mut unread,
+            mut problem,
             ..
         } = gathering;
         let Some(mut study) = study else {
@@ -98,8 +98,19 @@ impl Archive {
         };
         for alike in kinds.into_values() {
             // Whoever sends compressed images sends all of their kind so.
-            let stored = self.stored_in(room, &alike[0]).await?;
-            said.extend(alike.into_iter().map(|it| (it.instance, stored.clone())));
+            match self.stored_in(room, &alike[0]).await {
+                Ok(stored) => {
+                    said.extend(alike.into_iter().map(|it| (it.instance, stored.clone())));
+                }
+                // What cannot be given to anybody is not offered.
+                Err(trouble @ (Trouble::Wrong(_) | Trouble::Gone)) => {
+                    unread += alike.len();
+                    problem = trouble.to_string();
+                    let alike = alike.into_iter().map(|it| it.instance);
+                    leave_out(&mut study, &alike.collect());
+                }
+                Err(trouble) => return Err(trouble),
+            }
         }
         for series in &mut study.series {
             for instance in &mut series.instances {
@@ -158,7 +169,10 @@ impl Archive {
         };
         let fetched = self.file(room, wanted).await;
         let fetched = fetched.map_err(|error| Trouble::Failed(format!("{error:#}")))?;
-        let kept = fetched.map_err(|not_given| Trouble::Failed(not_given.reason))?;
+        let kept = fetched.map_err(|not_given| match not_given.gone {
+            true => Trouble::Gone,
+            false => Trouble::Failed(not_given.reason),
+        })?;
         let names = names.clone();
         let judged = tokio::task::spawn_blocking(move || judge(&kept, &names)).await;
         judged.map_err(|error| Trouble::Failed(error.to_string()))?
@@ -228,6 +242,14 @@ impl Gathering<'_> {
         study.add(instance, Place::Archive(self.archive.to_owned()));
         Ok(())
     }
+}
+
+fn leave_out(study: &mut Study, instances: &BTreeSet<Uid>) {
+    for series in &mut study.series {
+        let stays = |it: &StoredInstance| !instances.contains(&it.sop_instance_uid);
+        series.instances.retain(stays);
+    }
+    study.series.retain(|series| !series.instances.is_empty());
 }
 
 fn kind(data: &DataSet) -> Vec<u8> {
