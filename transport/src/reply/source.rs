@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::body::{Piece, Source};
 
 /// An attachment that is to be sent. The body refers to it with
-/// [`write_include`](mtom::write_include).
+/// [`write_include`](xds_schemas::mtom::write_include).
 #[derive(Debug)]
 pub struct Part {
     /// Names it within its message.
