@@ -1,7 +1,7 @@
 //! A watched folder: files that are complete are taken and leave it.
 //!
-//! A file is complete when its size and time have not changed between two looks. What is no object, and
-//! was not written just now, stays: it is moved into the folder `refused` beside it, with a file that says why.
+//! A file is complete when its size and time have not changed between two looks. What is no object
+//! stays, and so does one that ends early and is not complete after a minute: it is moved into the folder `refused` beside it, with a file that says why.
 
 use std::collections::HashMap;
 use std::fs;
@@ -18,7 +18,7 @@ use super::volumes;
 
 /// How long between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
-/// What cannot be read may become complete, if it was written within this time.
+/// What ends early may become complete, if it was written within this time.
 const UNFINISHED: Duration = Duration::from_secs(60);
 /// The folder, within the watched one, of what was not taken.
 const REFUSED: &str = "refused";
@@ -102,7 +102,7 @@ async fn take(room: &Arc<Room>, folder: &Path, file: &Path) -> anyhow::Result<()
             fs::remove_file(file).with_context(|| format!("{}", file.display()))
         }
         // Somebody may be writing it still, slowly.
-        Taken::Refused(_) if is_young(file) => Ok(()),
+        Taken::Refused(reason) if reason.contains("truncated") && is_young(file) => Ok(()),
         Taken::Refused(reason) => {
             let file_name = file.file_name().context("a file without a name")?;
             let refused = folder.join(REFUSED);
