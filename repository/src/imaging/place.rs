@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hilum_dicom::Uid;
 use hilum_dicom::scan::{Place, Stamp, StoredInstance};
@@ -88,16 +88,26 @@ pub(super) fn file_of(instance: &StoredInstance) -> Result<(PathBuf, u64), Strin
     }
 }
 
+/// Instances of archives that are converted for one answer: each is fetched before it begins.
+const MOST_CONVERTED: usize = 64;
+
 /// A file that is converted while it is sent.
-pub(super) fn converted(path: &Path, transfer_syntax: &str) -> PartSource {
-    let (path, syntax) = (path.to_owned(), transfer_syntax.to_owned());
+pub(super) fn converted(file: Here, transfer_syntax: &str) -> PartSource {
+    let syntax = transfer_syntax.to_owned();
     PartSource::Stream(Stream::written(None, move |out| {
-        transcode::transcode(&path, &syntax, out).map_err(|error| {
+        transcode::transcode(&file, &syntax, out).map_err(|error| {
             // What was begun cannot be taken back, so the connection breaks off.
-            tracing::error!(path = %path.display(), %error, "an instance cannot be converted");
+            tracing::error!(path = %file.display(), %error, "an instance cannot be converted");
             io::Error::other(error)
         })
     }))
+}
+
+/// The transfer syntax in which an instance is given: that in which it is stored, if it may be, or one
+/// into which it can be converted without loss.
+pub(super) fn chosen<'s>(stored: &str, syntaxes: &'s [String]) -> Option<&'s str> {
+    let accepted: Vec<&str> = syntaxes.iter().map(String::as_str).collect();
+    transcode::choose(stored, &accepted)
 }
 
 /// Tries whether files can be given in another transfer syntax: every one that has no pixels of the
@@ -121,6 +131,33 @@ impl Tried {
         let syntax = stored.transfer_syntax_uid.to_string();
         let key = (series.clone(), syntax, wanted.to_owned());
         self.0.entry(key).or_insert_with(check).clone()
+    }
+
+    /// A file that is stored in another transfer syntax than is wanted, to be converted while it is
+    /// sent. What is found broken then breaks the connection off.
+    pub(super) fn convert(
+        &mut self,
+        instance: &ToGive,
+        file: Here,
+    ) -> Result<PartSource, NotGiven> {
+        let stored = &instance.stored.transfer_syntax_uid;
+        let wanted = chosen(stored.as_str(), &instance.syntaxes).unwrap_or(stored.as_str());
+        let possible = self.can_give(&instance.series, &instance.stored, &file, wanted);
+        possible.map_err(|reason| NotGiven {
+            gone: false,
+            reason: format!(
+                "it is stored in transfer syntax {stored} and cannot be given in {wanted}: {reason}"
+            ),
+        })?;
+        Ok(converted(file, wanted))
+    }
+}
+
+impl ToGive {
+    /// Whether it may be given only in another transfer syntax than it is stored in.
+    fn is_converted(&self) -> bool {
+        let stored = self.stored.transfer_syntax_uid.as_str();
+        !self.syntaxes.is_empty() && !self.syntaxes.iter().any(|it| it == stored)
     }
 }
 
@@ -185,7 +222,12 @@ pub(super) async fn bring(
     let Some(archive) = room.archives.get().and_then(|all| all.find(name)) else {
         return Ok(Err(unknown_archive()));
     };
-    let kept = archive.file(room, instance.wanted()).await?;
+    // It may be in any transfer syntax: whoever needs the file reads it.
+    let wanted = Wanted {
+        syntaxes: [].into(),
+        ..instance.wanted()
+    };
+    let kept = archive.file(room, wanted).await?;
     Ok(kept.map(Here::Kept))
 }
 
@@ -252,18 +294,63 @@ impl ToGive {
     }
 }
 
+/// Archived instances that are wanted in another transfer syntax: they are fetched, and converted here.
+async fn converted_here(
+    room: &Arc<Room>,
+    instances: &[ToGive],
+    numbers: &[usize],
+) -> anyhow::Result<BTreeMap<usize, Result<PartSource, NotGiven>>> {
+    let mut given = BTreeMap::new();
+    let tried = Arc::new(Mutex::new(Tried::default()));
+    for at in numbers {
+        let instance = &instances[*at];
+        if given.len() >= MOST_CONVERTED {
+            let reason = format!(
+                "it is in another archive, and at most {MOST_CONVERTED} of its kind are converted \
+                 for one answer"
+            );
+            given.insert(
+                *at,
+                Err(NotGiven {
+                    gone: false,
+                    reason,
+                }),
+            );
+            continue;
+        }
+        let source = match bring(room, instance).await? {
+            Ok(file) => {
+                let (tried, instance) = (Arc::clone(&tried), instance.clone());
+                // Trying reads the file.
+                let converting = tokio::task::spawn_blocking(move || {
+                    let mut tried = tried.lock().unwrap_or_else(PoisonError::into_inner);
+                    tried.convert(&instance, file)
+                });
+                converting.await?
+            }
+            Err(not_given) => Err(not_given),
+        };
+        given.insert(*at, source);
+    }
+    Ok(given)
+}
+
 /// What comes from archives, by its number among all.
 async fn fetched(
     room: &Arc<Room>,
     instances: &[ToGive],
 ) -> anyhow::Result<BTreeMap<usize, Result<PartSource, NotGiven>>> {
     let mut of_archive: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut converting = Vec::new();
     for (at, instance) in instances.iter().enumerate() {
         if let Place::Archive(name) = &instance.stored.place {
-            of_archive.entry(name).or_default().push(at);
+            match instance.is_converted() {
+                true => converting.push(at),
+                false => of_archive.entry(name).or_default().push(at),
+            }
         }
     }
-    let mut fetched = BTreeMap::new();
+    let mut fetched = converted_here(room, instances, &converting).await?;
     for (name, numbers) in of_archive {
         let archive = room.archives.get().and_then(|all| all.find(name));
         let Some(archive) = archive else {

@@ -32,11 +32,10 @@ use xds_schemas::xml::{ToXml, Writer};
 use super::Room;
 use super::archives::NotGiven;
 use super::cache::Loaded;
-use super::place::{self, ToGive, Tried};
+use super::place::{self, Here, ToGive, Tried};
 use crate::failure;
 use hilum_dicom::Uid;
-use hilum_dicom::scan::{Place, StoredInstance};
-use hilum_dicom::transcode;
+use hilum_dicom::scan::StoredInstance;
 
 use recorded::Told;
 
@@ -256,15 +255,13 @@ impl<'a> Looking<'a> {
     }
 }
 
-/// Whether an instance can be given in a transfer syntax that the request names. An archive is asked
-/// for one of them, and may convert.
+/// Whether an instance can be given in a transfer syntax that the request names.
 fn is_readable(instance: &StoredInstance, syntaxes: &[String]) -> Result<(), String> {
     let stored = instance.transfer_syntax_uid.as_str();
     if syntaxes.is_empty() {
         return Err("the request names no transfer syntax".to_owned());
     }
-    let is_archived = matches!(instance.place, Place::Archive(_));
-    if !is_archived && chosen(stored, syntaxes).is_none() {
+    if place::chosen(stored, syntaxes).is_none() {
         return Err(format!(
             "it is stored in transfer syntax {stored}, and cannot be given without loss in one that \
              the request names"
@@ -273,15 +270,8 @@ fn is_readable(instance: &StoredInstance, syntaxes: &[String]) -> Result<(), Str
     Ok(())
 }
 
-/// The transfer syntax in which an instance is given: that in which it is stored, if it may be.
-fn chosen<'s>(stored: &str, syntaxes: &'s [String]) -> Option<&'s str> {
-    let accepted: Vec<&str> = syntaxes.iter().map(String::as_str).collect();
-    transcode::choose(stored, &accepted)
-}
-
 /// Converts files that are stored in another transfer syntax than the request names, while they are
-/// sent. Whether that is possible is tried before, see [`Tried`], so that it can still be said; what is
-/// found broken later breaks the connection off.
+/// sent. Whether that is possible is tried before, see [`Tried`], so that it can still be said.
 fn in_wanted_syntaxes(
     instances: &[ToGive],
     opened: Vec<Result<PartSource, NotGiven>>,
@@ -289,26 +279,15 @@ fn in_wanted_syntaxes(
     let mut tried = Tried::default();
     let pairs = instances.iter().zip(opened);
     let convert = |(instance, source): (&ToGive, Result<PartSource, NotGiven>)| {
-        let source = source?;
-        let stored = &instance.stored.transfer_syntax_uid;
-        let PartSource::File { path, .. } = &source else {
-            return Ok(source);
-        };
-        let wanted = chosen(stored.as_str(), &instance.syntaxes).unwrap_or(stored.as_str());
-        if wanted == stored.as_str() {
-            return Ok(source);
+        let stored = instance.stored.transfer_syntax_uid.as_str();
+        match source? {
+            PartSource::File { path, length, .. }
+                if place::chosen(stored, &instance.syntaxes) != Some(stored) =>
+            {
+                tried.convert(instance, Here::File(path, length))
+            }
+            source => Ok(source),
         }
-        let possible = tried.can_give(&instance.series, &instance.stored, path, wanted);
-        if let Err(reason) = possible {
-            let reason = format!(
-                "it is stored in transfer syntax {stored} and cannot be given in {wanted}: {reason}"
-            );
-            return Err(NotGiven {
-                gone: false,
-                reason,
-            });
-        }
-        Ok(place::converted(path, wanted))
     };
     pairs.map(convert).collect()
 }

@@ -223,3 +223,41 @@ async fn archived_images_are_given_over_the_web() {
         assert!(String::from_utf8_lossy(&text).contains("archive PACS"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn archived_instances_are_converted_for_who_cannot_read_them() {
+    const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
+    const IMPLICIT: &str = "1.2.840.10008.1.2";
+    const JPEG_BASELINE: &str = "1.2.840.10008.1.2.4.50";
+    let Some(orthanc) = Orthanc::start(&[]).await else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let studies = studies(folder.path(), Detail::Small);
+    let (ct, of_ct) = &studies[0];
+    orthanc.store(of_ct).await;
+    let node = Node::beside(vec![orthanc.config("PACS")]).await;
+    node.until_listed(ct.patient_id, uids(of_ct)).await;
+    let (response, got, broken) = node.retrieve(&request(of_ct, &[IMPLICIT])).await;
+    assert_eq!(response.status, ResponseStatus::Success);
+    assert_eq!((broken, got.len()), (None, of_ct.len()));
+    for (_, bytes) in &got {
+        let file = hilum_dicom::walk::whole(bytes).unwrap();
+        assert_eq!(file.transfer_syntax_uid, IMPLICIT);
+    }
+    // Without loss there is no such thing.
+    let (response, ..) = node.retrieve(&request(of_ct, &[JPEG_BASELINE])).await;
+    assert_eq!(response.status, ResponseStatus::Failure);
+    assert_eq!(response.errors.len(), of_ct.len());
+    let study = format!("/dicom-web/studies/{}", ct.study_instance_uid);
+    let first = hilum_dicom::instance::read(&of_ct[0]).unwrap();
+    let (series, uid) = (first.series_instance_uid, first.sop_instance_uid);
+    let instance = format!("{study}/series/{series}/instances/{uid}");
+    let accept = format!("application/dicom; transfer-syntax={DEFLATED}");
+    let (status, _, bytes) = node.get(&instance, &accept).await;
+    assert_eq!(status, 200);
+    let file = hilum_dicom::walk::whole(&bytes).unwrap();
+    assert_eq!(file.transfer_syntax_uid, DEFLATED);
+    let fetched = node.folder.path().join("images/fetched/PACS");
+    assert_eq!(std::fs::read_dir(fetched).unwrap().count(), 0);
+}

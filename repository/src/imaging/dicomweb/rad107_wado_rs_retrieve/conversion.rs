@@ -26,7 +26,7 @@ pub(in crate::imaging::dicomweb) fn given_in(stored: &str, wanted: &str) -> Stri
 
 /// An instance that is converted while it is sent.
 pub(super) fn converted(instance: &Instance, transfer_syntax: &str) -> PartSource {
-    place::converted(&instance.path, transfer_syntax)
+    place::converted(instance.path.clone(), transfer_syntax)
 }
 
 /// The pixels of a frame.
