@@ -4,6 +4,8 @@
 //! be removed, and what there is to be said on demand; answered by the Document Registry.
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-18.html>
 
+use std::sync::Arc;
+
 use hilum_audit::{Event, Outcome, Parties, Query};
 use hilum_security::User;
 use hilum_transport::{Client, ClientError};
@@ -56,7 +58,7 @@ pub(crate) const EVERYTHING: Visibility = Visibility {
 /// before anybody learns of the answer. `patients` are those whom it concerns, as CX.
 pub(crate) async fn send(
     (client, url): (&Client, &str),
-    person: Option<&User>,
+    person: Option<&Arc<User>>,
     (query, visibility): (&StoredQuery, &Visibility),
     patients: &[&str],
 ) -> (Result<Vec<RegistryObject>, Silence>, Event) {

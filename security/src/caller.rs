@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
@@ -12,8 +13,8 @@ use openssl::x509::{X509NameRef, X509Ref};
 pub struct Caller {
     /// The node that the client certificate names; nobody on connections without one.
     pub node: Option<NodeName>,
-    /// The user that an assertion names (ITI-40).
-    pub user: Option<User>,
+    /// The user that an assertion (ITI-40) or a token (ITI-72) names.
+    pub user: Option<Arc<User>>,
     /// Where the connection comes from.
     pub address: SocketAddr,
     /// Where the answer is wanted, if it is not on the connection: an address that we send to.
@@ -67,13 +68,64 @@ impl fmt::Display for NodeName {
     }
 }
 
-/// A user, as an assertion names them (ITI-40).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// A user, as an assertion (ITI-40) or a token (ITI-72) names them. Both bring the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct User {
-    /// The subject of the assertion.
+    /// The subject.
     pub name: String,
     /// Who vouches for it.
     pub issuer: String,
+    /// By what it was vouched for.
+    pub vouched: Vouched,
+    /// Another name of the subject: `SPProvidedID`.
+    pub alias: Option<String>,
+    /// The subject's name for people: `urn:oasis:names:tc:xspa:1.0:subject:subject-id`.
+    pub full_name: Option<String>,
+    /// The subject's organisation, for people.
+    pub organization: Option<String>,
+    /// The subject's organisation: `urn:oid:…` or a URL.
+    pub organization_id: Option<String>,
+    /// The community from which the subject asks: `urn:oid:…`.
+    pub home_community_id: Option<String>,
+    /// National provider identifiers: what was given as text, or `root^extension` of an II.
+    pub provider_ids: Vec<String>,
+    /// In which roles the subject asks.
+    pub roles: Vec<UserCode>,
+    /// For which purposes: copied into audit messages.
+    pub purposes: Vec<UserCode>,
+    /// The patient whom it is about, as CX: `resource-id`.
+    pub patient_id: Option<String>,
+    /// The uniqueId of the document in which the patient consented (BPPC).
+    pub consent_document: Option<String>,
+    /// The privacy policy to which the patient consented: an OID as `urn:oid:…`.
+    pub privacy_policy: Option<String>,
+    /// The program that asks: `client_id` of a token.
+    pub client_id: Option<String>,
+    /// What a token is for; empty if it does not say.
+    pub scopes: Vec<String>,
+    /// Why the subject breaks the glass, in its own words.
+    pub reason: Option<String>,
+}
+
+/// By what a user is vouched for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Vouched {
+    /// A SAML assertion in a SOAP header (ITI-40).
+    #[default]
+    Assertion,
+    /// A bearer token (ITI-72).
+    Token,
+}
+
+/// A role or a purpose: a code of a code system.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct UserCode {
+    /// The code.
+    pub code: String,
+    /// Its system, an OID or a URI as it was given.
+    pub system: String,
+    /// The same for people.
+    pub display: Option<String>,
 }
 
 /// Writes a name as people read it. Control characters cannot get into logs this way.

@@ -1,5 +1,7 @@
 //! The two ends of a transaction, and the person behind it.
 
+use std::sync::Arc;
+
 use hilum_security::{Caller, User};
 
 use crate::event::message::{Coded, Participant};
@@ -17,7 +19,7 @@ pub struct Parties {
     pub(crate) asked: bool,
     initiator: Participant,
     responder: Participant,
-    user: Option<User>,
+    user: Option<Arc<User>>,
 }
 
 /// Which way the data went: the roles of the participants follow it.
@@ -80,7 +82,7 @@ impl Parties {
 
     /// The person on whose behalf this process asked.
     #[must_use]
-    pub fn on_behalf_of(mut self, user: Option<User>) -> Self {
+    pub fn on_behalf_of(mut self, user: Option<Arc<User>>) -> Self {
         self.user = user;
         self
     }

@@ -1,5 +1,7 @@
 //! What is written for each happening, checked as text and against the schema.
 
+use std::sync::Arc;
+
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
@@ -41,10 +43,11 @@ fn caller() -> Caller {
             subject: "CN=viewer.example, O=Example & Sons".to_owned(),
             fingerprint: "ab".repeat(32),
         }),
-        user: Some(User {
+        user: Some(Arc::new(User {
             name: "dr.who".to_owned(),
             issuer: "idp.example".to_owned(),
-        }),
+            ..User::default()
+        })),
         address,
         reply_to: None,
     }
