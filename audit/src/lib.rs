@@ -11,6 +11,7 @@
 
 pub mod event;
 pub mod moment;
+pub mod record_repository;
 mod recorded;
 pub mod spool;
 pub mod summary;
