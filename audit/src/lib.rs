@@ -10,6 +10,8 @@
 //! Submissions may then have been done all the same; their unique IDs make a repetition harmless.
 
 pub mod event;
+#[allow(dead_code)]
+mod fhir;
 pub mod moment;
 pub mod record_repository;
 mod recorded;

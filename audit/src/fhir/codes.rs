@@ -70,11 +70,23 @@ const SYSTEMS: [(&str, &str); 20] = [
     ("ln", "http://loinc.org"),
     ("loinc", "http://loinc.org"),
     ("2.16.840.1.113883.6.1", "http://loinc.org"),
-    ("2.16.840.1.113883.5.8", "http://terminology.hl7.org/CodeSystem/v3-ActReason"),
+    (
+        "2.16.840.1.113883.5.8",
+        "http://terminology.hl7.org/CodeSystem/v3-ActReason",
+    ),
     ("2.16.840.1.113883.5.25", CONFIDENTIALITY),
-    ("2.16.840.1.113883.1.11.20448", "http://terminology.hl7.org/CodeSystem/v3-ActReason"),
-    ("actreason", "http://terminology.hl7.org/CodeSystem/v3-ActReason"),
-    ("purposeofuse", "http://terminology.hl7.org/CodeSystem/v3-ActReason"),
+    (
+        "2.16.840.1.113883.1.11.20448",
+        "http://terminology.hl7.org/CodeSystem/v3-ActReason",
+    ),
+    (
+        "actreason",
+        "http://terminology.hl7.org/CodeSystem/v3-ActReason",
+    ),
+    (
+        "purposeofuse",
+        "http://terminology.hl7.org/CodeSystem/v3-ActReason",
+    ),
 ];
 
 /// What FHIR calls the system that a message calls so. What nobody knows becomes a URI, since FHIR has
@@ -119,7 +131,8 @@ pub(crate) fn coding(value: &CodedValue, place: Place) -> Coding {
 
 /// The system of a code that is said without one.
 fn unnamed(code: &str, place: Place) -> Option<&'static str> {
-    let is_dicom = code.len() == 6 && code.starts_with("11") && code.bytes().all(|it| it.is_ascii_digit());
+    let is_dicom =
+        code.len() == 6 && code.starts_with("11") && code.bytes().all(|it| it.is_ascii_digit());
     match place {
         _ if is_dicom => Some(DCM),
         Place::EventType if code.starts_with("ITI-") || code.starts_with("RAD-") => {

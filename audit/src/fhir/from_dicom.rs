@@ -9,6 +9,7 @@ use xds_schemas::audit_message::{
     ActiveParticipant, AuditMessage, AuditSource, CodedValue, ParticipantObject,
 };
 use xds_schemas::metadata::PatientId;
+use xds_schemas::metadata::hl7::is_oid;
 
 use super::audit_event::{
     Agent, AuditEvent, Coding, Concept, Detail, Entity, Identifier, Meta, Network, Reference,
@@ -47,8 +48,15 @@ pub(crate) fn event(id: &str, message: &AuditMessage, received: &Received) -> Au
     let mut event = AuditEvent {
         resource_type: "AuditEvent".to_owned(),
         id: id.to_owned(),
-        kind: said.id.as_ref().map_or_else(unknown, |it| coding(it, Place::Event)),
-        subtype: said.types.iter().map(|it| coding(it, Place::EventType)).collect(),
+        kind: said
+            .id
+            .as_ref()
+            .map_or_else(unknown, |it| coding(it, Place::Event)),
+        subtype: said
+            .types
+            .iter()
+            .map(|it| coding(it, Place::EventType))
+            .collect(),
         action: one_of(said.action.as_deref(), &["C", "R", "U", "D", "E"]),
         recorded: time::instant(time.or(received.written).unwrap_or(received.at)),
         outcome: one_of(said.outcome.as_deref(), &["0", "4", "8", "12"]),
@@ -155,7 +163,10 @@ fn agent(said: &ActiveParticipant) -> Agent {
         alt_id: said.alternative_user_id.clone(),
         name: said.user_name.clone(),
         requestor: said.requestor.unwrap_or_default(),
-        media: said.medium.as_ref().map(|it| coding(it, Place::Participant)),
+        media: said
+            .medium
+            .as_ref()
+            .map(|it| coding(it, Place::Participant)),
         network: (network != Network::default()).then_some(network),
         ..Agent::default()
     }
@@ -168,7 +179,11 @@ fn source(said: &AuditSource) -> Source {
             Some(id) => Reference::known_as(id),
             None => Reference::called("unknown"),
         },
-        kind: said.types.iter().map(|it| coding(it, Place::Source)).collect(),
+        kind: said
+            .types
+            .iter()
+            .map(|it| coding(it, Place::Source))
+            .collect(),
     }
 }
 
@@ -204,7 +219,10 @@ fn entity(said: &ParticipantObject) -> Entity {
         security_label: said.sensitivity.iter().map(|it| sensitivity(it)).collect(),
         name,
         description,
-        query: said.query.as_deref().map(|it| base64(it).unwrap_or_else(|| BASE64.encode(it))),
+        query: said
+            .query
+            .as_deref()
+            .map(|it| base64(it).unwrap_or_else(|| BASE64.encode(it))),
         detail: details(said),
     }
 }
@@ -215,7 +233,10 @@ fn is_patient(said: &ParticipantObject) -> bool {
 }
 
 fn what(said: &ParticipantObject) -> Option<Reference> {
-    let kind = said.id_type.as_ref().map(|it| coding(it, Place::Object).into());
+    let kind = said
+        .id_type
+        .as_ref()
+        .map(|it| coding(it, Place::Object).into());
     if said.id.is_none() && kind.is_none() {
         return None;
     }
@@ -236,10 +257,17 @@ fn what(said: &ParticipantObject) -> Option<Reference> {
     })
 }
 
-/// The system and value of a CX: `12^^^&1.2.3&ISO` is `12` of `urn:oid:1.2.3`.
+/// The system and value of a CX: `12^^^&1.2.3&ISO` is `12` of `urn:oid:1.2.3`. One with more in it than
+/// the framework wants is understood as well.
 pub(crate) fn patient_id(cx: &str) -> Option<(String, String)> {
-    let id = PatientId::parse(cx).ok()?;
-    Some((format!("urn:oid:{}", id.authority), id.id))
+    if let Ok(id) = PatientId::parse(cx) {
+        return Some((format!("urn:oid:{}", id.authority), id.id));
+    }
+    let mut components = cx.split('^');
+    let id = components.next().filter(|id| !id.is_empty())?;
+    let mut authority = components.nth(2)?.split('&');
+    let oid = authority.nth(1).filter(|oid| is_oid(oid))?;
+    Some((format!("urn:oid:{oid}"), id.to_owned()))
 }
 
 fn sensitivity(text: &str) -> Coding {
@@ -291,9 +319,16 @@ fn details(said: &ParticipantObject) -> Vec<Detail> {
     }
     for (uid, instances) in &said.sop_classes {
         let instances = instances.as_deref();
-        say("SOPClass", instances.map_or_else(|| uid.clone(), |many| format!("{uid} ({many})")));
+        say(
+            "SOPClass",
+            instances.map_or_else(|| uid.clone(), |many| format!("{uid} ({many})")),
+        );
     }
-    let others = [("Accession", &said.accessions), ("MPPS", &said.mpps), ("Instance", &said.instances)];
+    let others = [
+        ("Accession", &said.accessions),
+        ("MPPS", &said.mpps),
+        ("Instance", &said.instances),
+    ];
     for (kind, values) in others {
         for value in values {
             say(kind, value.clone());

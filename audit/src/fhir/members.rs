@@ -127,7 +127,10 @@ mod tests {
             }
             Value::Array(array) => {
                 let items = items(json).expect(json);
-                let items: Vec<Value> = items.into_iter().map(|it| serde_json::from_str(&json[it]).unwrap()).collect();
+                let items: Vec<Value> = items
+                    .into_iter()
+                    .map(|it| serde_json::from_str(&json[it]).unwrap())
+                    .collect();
                 assert_eq!(&items, array);
             }
             _ => {}

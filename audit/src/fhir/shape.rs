@@ -15,19 +15,39 @@ pub(crate) struct Element {
 pub(crate) const RESOURCE: &str = "Resource";
 
 const fn may(name: &'static str, of: &'static str) -> Element {
-    Element { name, of, must: false, many: false }
+    Element {
+        name,
+        of,
+        must: false,
+        many: false,
+    }
 }
 
 const fn must(name: &'static str, of: &'static str) -> Element {
-    Element { name, of, must: true, many: false }
+    Element {
+        name,
+        of,
+        must: true,
+        many: false,
+    }
 }
 
 const fn many(name: &'static str, of: &'static str) -> Element {
-    Element { name, of, must: false, many: true }
+    Element {
+        name,
+        of,
+        must: false,
+        many: true,
+    }
 }
 
 const fn some(name: &'static str, of: &'static str) -> Element {
-    Element { name, of, must: true, many: true }
+    Element {
+        name,
+        of,
+        must: true,
+        many: true,
+    }
 }
 
 const OF_RESOURCE: &[Element] = &[
@@ -164,7 +184,10 @@ const REST_RESOURCE: &[Element] = &[
     may("documentation", "markdown"),
     many("interaction", "CapabilityStatement.rest.interaction"),
     may("versioning", "code"),
-    many("searchParam", "CapabilityStatement.rest.resource.searchParam"),
+    many(
+        "searchParam",
+        "CapabilityStatement.rest.resource.searchParam",
+    ),
 ];
 const INTERACTION: &[Element] = &[must("code", "code"), may("documentation", "markdown")];
 const SEARCH_PARAM: &[Element] = &[
@@ -308,6 +331,8 @@ fn parts(of: &str) -> Option<(&'static [Element], &'static [Element], &'static [
         "HumanName" => element(HUMAN_NAME),
         "ContactPoint" => element(CONTACT_POINT),
         "Attachment" => element(ATTACHMENT),
+        // What a primitive has besides its value.
+        "Element" => element(&[]),
         // Its `url` is an attribute in XML, and what it holds is found by its name.
         "Extension" => element(&[]),
         _ => None,
@@ -340,7 +365,10 @@ pub(crate) fn is_primitive(of: &str) -> bool {
 
 /// Whether this is a resource that is known.
 pub(crate) fn is_resource(of: &str) -> bool {
-    matches!(of, "AuditEvent" | "Bundle" | "OperationOutcome" | "CapabilityStatement")
+    matches!(
+        of,
+        "AuditEvent" | "Bundle" | "OperationOutcome" | "CapabilityStatement"
+    )
 }
 
 #[cfg(test)]
@@ -349,7 +377,12 @@ mod tests {
 
     #[test]
     fn every_type_is_known() {
-        let mut types = vec!["AuditEvent", "Bundle", "OperationOutcome", "CapabilityStatement"];
+        let mut types = vec![
+            "AuditEvent",
+            "Bundle",
+            "OperationOutcome",
+            "CapabilityStatement",
+        ];
         types.extend(VALUES.iter().map(|(_, of)| *of));
         let mut seen = Vec::new();
         while let Some(of) = types.pop() {

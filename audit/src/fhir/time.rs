@@ -35,8 +35,14 @@ pub(crate) fn span(text: &str) -> Option<Span> {
     };
     let mut parts = date.split('-');
     let year = digits(parts.next()?, 4)?;
-    let month = parts.next().map(|it| digits(it, 2)).map_or(Some(None), |it| it.map(Some))?;
-    let day = parts.next().map(|it| digits(it, 2)).map_or(Some(None), |it| it.map(Some))?;
+    let month = parts
+        .next()
+        .map(|it| digits(it, 2))
+        .map_or(Some(None), |it| it.map(Some))?;
+    let day = parts
+        .next()
+        .map(|it| digits(it, 2))
+        .map_or(Some(None), |it| it.map(Some))?;
     if parts.next().is_some() || year == 0 {
         return None;
     }
@@ -51,7 +57,10 @@ pub(crate) fn span(text: &str) -> Option<Span> {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "every arm of `span` may have none")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "every arm of `span` may have none"
+)]
 const fn until(from: i64, to: i64) -> Option<Span> {
     Some(Span { from, to })
 }
@@ -89,7 +98,11 @@ fn clock(day: i64, time: &str) -> Option<Span> {
             let hours = digits(hours, 2).filter(|it| *it <= 14)?;
             let minutes = digits(minutes, 2).filter(|it| *it < 60)?;
             let offset = 60_000 * (60 * hours + minutes);
-            if zone.starts_with('-') { -offset } else { offset }
+            if zone.starts_with('-') {
+                -offset
+            } else {
+                offset
+            }
         }
     };
     let from = day + 60_000 * (60 * hour + minute) + milliseconds - offset;
@@ -138,9 +151,23 @@ mod tests {
         assert_eq!(lasts("1970-01-01T00:00:01.250999Z"), Some((1250, 1)));
         assert_eq!(lasts("1969-12-31T23:00:00-01:00"), Some((0, 1000)));
         for wrong in [
-            "", "x", "70", "1970-1", "1970-13", "2001-02-29", "1970-01-01T", "1970-01T00:00",
-            "1970-01-01T24:00", "1970-01-01T00:60", "1970-01-01T00:00:00.", "0000", "1970-01-01-01",
-            "1970-01-01T00:00:00+1", "1970-01-01T00:00:00Zx", "19700101", "+970",
+            "",
+            "x",
+            "70",
+            "1970-1",
+            "1970-13",
+            "2001-02-29",
+            "1970-01-01T",
+            "1970-01T00:00",
+            "1970-01-01T24:00",
+            "1970-01-01T00:60",
+            "1970-01-01T00:00:00.",
+            "0000",
+            "1970-01-01-01",
+            "1970-01-01T00:00:00+1",
+            "1970-01-01T00:00:00Zx",
+            "19700101",
+            "+970",
         ] {
             assert_eq!(span(wrong), None, "{wrong}");
         }
