@@ -7,6 +7,7 @@
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-20.html>
 
 mod alerts;
+mod audit_log;
 mod decisions;
 mod dicomweb;
 mod dimse;
@@ -22,6 +23,7 @@ mod tests;
 
 use xds_schemas::codes::status::ResponseStatus;
 
+pub use audit_log::AuditLogUse;
 pub use decisions::Decided;
 pub use dicomweb::ImagesRetrieved;
 pub use exchange::{InboxUse, Medium};
@@ -31,6 +33,7 @@ pub use notifications::{Notified, NotifiedKind, Subscribing};
 pub use parties::Parties;
 pub use patient_records::PatientFeed;
 
+pub(crate) use audit_log::removed_records;
 pub(crate) use message::Message;
 
 /// Something that happened: usually one message. One message concerns one patient (ITI-20), and

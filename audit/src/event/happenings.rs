@@ -402,6 +402,7 @@ pub(super) fn object(role: &'static str, id: &str, id_type: Coded) -> Object {
         id: id.to_owned(),
         id_type,
         life_cycle: None,
+        name: None,
         query: None,
         details: Vec::new(),
         sop_classes: Vec::new(),
