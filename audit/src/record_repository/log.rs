@@ -25,7 +25,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
@@ -182,8 +182,13 @@ impl Log {
     /// # Errors
     /// If they could not be made durable. They may be there all the same.
     pub async fn append(&self, records: Vec<Received>) -> Result<Range<u64>, NotKept> {
+        self.keep(&records).await
+    }
+
+    /// The same with records that may be handed in again.
+    pub(super) async fn keep(&self, records: &[Received]) -> Result<Range<u64>, NotKept> {
         let (done, kept) = oneshot::channel();
-        self.send(Job::Append(Batch::of(&records), done))?;
+        self.send(Job::Append(Batch::of(records), done))?;
         kept.await.unwrap_or(Err(NotKept))
     }
 
@@ -302,10 +307,20 @@ impl Log {
         read(&self.shared.tree).map_err(LogError::at(&self.shared.store.join("tree")))
     }
 
-    /// The segments that are there, oldest first: the number of the first record of each, and when
-    /// its last came, as far as somebody knows.
-    pub(super) fn segments(&self) -> Vec<Arc<Segment>> {
-        self.shared.segments().clone()
+    /// Where the segments end whose last record came before `limit`: all of the oldest of which that
+    /// is true. The last segment does not count.
+    pub(super) fn over(&self, limit: SystemTime) -> u64 {
+        let segments = self.shared.segments().clone();
+        let mut end = segments.first().map_or(0, |segment| segment.first());
+        for pair in segments.windows(2) {
+            let [segment, next] = pair else { break };
+            let last = segment.edge(true);
+            if !last.is_some_and(|last| last.at < limit) {
+                break;
+            }
+            end = next.first();
+        }
+        end
     }
 }
 

@@ -58,6 +58,13 @@ const FACTS_BYTES: usize = 1 + 1 + 1 + 1 + 8 + 1 + 16 + 2 + 2;
 const NOBODY: u16 = u16::MAX;
 
 impl Received {
+    /// The leaf that this is in the tree, whose hash proofs are about.
+    pub fn leaf(&self) -> Vec<u8> {
+        let mut leaf = Vec::new();
+        self.write_leaf(&mut leaf);
+        leaf
+    }
+
     /// Appends the leaf that this is in the tree: the facts of its reception, then its bytes.
     pub(super) fn write_leaf(&self, out: &mut Vec<u8>) {
         let node = self.node.as_deref().map(|name| within(name, NOBODY - 1));

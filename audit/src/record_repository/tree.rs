@@ -109,11 +109,6 @@ impl Tree {
         self.hashes(0, index, 1).map(|hashes| hashes[0])
     }
 
-    /// The hashes of the leaves from `first`.
-    pub(super) fn leaves(&self, first: u64, count: u64) -> io::Result<Vec<Hash>> {
-        self.hashes(0, first, count)
-    }
-
     fn hashes(&self, file: usize, first: u64, count: u64) -> io::Result<Vec<Hash>> {
         let count = usize::try_from(count).map_err(io::Error::other)?;
         let mut bytes = vec![0; count * 32];
