@@ -12,6 +12,7 @@ mod decisions;
 mod dicomweb;
 mod dimse;
 mod exchange;
+mod feed;
 mod happenings;
 mod message;
 mod notifications;

@@ -1,4 +1,4 @@
-//! As much of FHIR R4 as audit records need: [`AuditEvent`], and what carries it.
+//! As much of FHIR R4 as audit records need: [`AuditEvent`](audit_event::AuditEvent), and what carries it.
 //!
 //! A resource is JSON here; [`shape`] knows what may be in it, in which order XML has it
 //! ([`written`], [`read`]) and what is wrong with one that somebody sent ([`judged`]).
@@ -14,8 +14,6 @@ pub(crate) mod read;
 pub(crate) mod shape;
 pub(crate) mod time;
 pub(crate) mod written;
-
-pub(crate) use audit_event::AuditEvent;
 
 /// The namespace of FHIR in XML.
 pub(crate) const FHIR: &str = "http://hl7.org/fhir";

@@ -10,7 +10,6 @@
 //! Submissions may then have been done all the same; their unique IDs make a repetition harmless.
 
 pub mod event;
-#[allow(dead_code)]
 mod fhir;
 pub mod moment;
 pub mod record_repository;
@@ -29,8 +28,9 @@ use thiserror::Error;
 use xds_schemas::soap::Fault;
 
 pub use event::{
-    AuditLogUse, Decided, Document, Event, ImagesRetrieved, InboxUse, Medium, Notified, NotifiedKind, Outcome,
-    Parties, PatientFeed, Query, Source, Study, SubmissionSet, Subscribing, Transaction,
+    AuditLogUse, Decided, Document, Event, ImagesRetrieved, InboxUse, Medium, Notified,
+    NotifiedKind, Outcome, Parties, PatientFeed, Query, Source, Study, SubmissionSet, Subscribing,
+    Transaction,
 };
 pub use recorded::Recorded;
 pub use spool::SpoolError;

@@ -9,6 +9,10 @@
 mod datagrams;
 mod framing;
 pub mod head;
+mod index;
+mod iti20_record_audit_event;
+mod iti81_retrieve_atna_audit_event;
+mod iti82_retrieve_syslog_event;
 mod listening;
 pub mod log;
 pub mod proof;
@@ -16,6 +20,8 @@ mod proofs;
 pub mod received;
 mod retention;
 pub mod tree;
+mod understood;
+mod web;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,10 +39,12 @@ use crate::moment::Moment;
 use crate::{Audit, Event};
 
 pub use head::Head;
+pub use index::{IndexError, rebuild};
 pub use log::{Log, LogConfig, LogError, NotKept};
 pub use received::{Form, Received, Via};
 
 use head::{HeadSigner, Heads};
+use index::{Following, Index};
 
 /// The first segments of the paths that are not asked with SOAP.
 pub const REST: [&str; 4] = ["audit", "fhir", "syslog", "syslogsearch"];
@@ -48,6 +56,8 @@ pub const HEAD_SECONDS: u64 = 60;
 pub const CONNECTIONS: usize = 1024;
 /// Messages of more than a mebibyte that are received at one time.
 const LARGE_MESSAGES: usize = 16;
+/// The index, in the folder of the log. It is made anew when it is not there.
+const INDEX_FILE: &str = "index.db";
 /// How often it is looked whether the time of records is over.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
@@ -91,6 +101,9 @@ pub enum OpenError {
     /// Because of the key that signs.
     #[error(transparent)]
     Key(#[from] TlsError),
+    /// Because of its index.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// The library that signs refused.
     #[error("heads cannot be signed: {0}")]
     Signing(#[from] std::io::Error),
@@ -107,6 +120,9 @@ struct Shared {
     config: RecordRepositoryConfig,
     log: Log,
     audit: Audit,
+    index: Index,
+    /// Nobody follows the log if there is no runtime.
+    following: Option<Following>,
     signer: HeadSigner,
     public_key: Vec<u8>,
     heads: Heads,
@@ -136,15 +152,25 @@ impl RecordRepository {
         heads.mend()?;
         let wrong = last.as_ref().and_then(|head| differs(&log, head));
         if let Some(wrong) = &wrong {
-            tracing::error!(wrong, "the audit log is not what was signed for: see `hilum audit verify`");
+            tracing::error!(
+                wrong,
+                "the audit log is not what was signed for: see `hilum audit verify`"
+            );
         }
         let id = log_id(store)?;
         std::fs::write(store.join(head::KEY_FILE), &public_key)?;
         let signer = HeadSigner::new(key, id, &audit.source().id)?;
+        let (index, writer) = Index::open(&store.join(INDEX_FILE))?;
+        let runtime = tokio::runtime::Handle::try_current();
+        let following = runtime
+            .is_ok()
+            .then(|| Following::start(log.clone(), writer));
         Ok(Self {
             shared: Arc::new(Shared {
                 log,
                 audit,
+                index,
+                following,
                 signer,
                 public_key,
                 heads,
@@ -182,6 +208,14 @@ impl RecordRepository {
 
     fn large(&self) -> Arc<Semaphore> {
         Arc::clone(&self.shared.large)
+    }
+
+    fn index(&self) -> &Index {
+        &self.shared.index
+    }
+
+    fn following(&self) -> Option<&Following> {
+        self.shared.following.as_ref()
     }
 
     fn public_key(&self) -> &[u8] {
@@ -266,6 +300,7 @@ impl RecordRepository {
             }
             Incoming::Request(request) => match request.path().split('/').nth(1) {
                 Some("audit") => proofs::serve(self, request).await,
+                Some("fhir" | "syslog" | "syslogsearch") => web::serve(self, request).await,
                 _ => nothing(),
             },
             Incoming::Get(_) => nothing(),

@@ -23,7 +23,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use diesel::prelude::*;
+use uuid::Uuid;
 
+use super::log::Log;
 use connection::Connections;
 use schema::{position, strings};
 use words::SHAPE;
@@ -46,16 +48,27 @@ struct Position {
 }
 
 impl Index {
-    /// Opens the index at `path`, with what writes it.
-    pub(crate) fn open(path: &Path, salt: [u8; 16]) -> Result<(Self, Writer), IndexError> {
+    /// Opens the index at `path`, with what writes it. One that is damaged, or of another edition, is
+    /// emptied: the log has everything still.
+    pub(crate) fn open(path: &Path) -> Result<(Self, Writer), IndexError> {
+        let opened = Self::open_as_it_is(path).or_else(|error| {
+            tracing::warn!("the index of the audit log is made anew: {error}");
+            remove(path)?;
+            Self::open_as_it_is(path)
+        });
+        let index = opened?;
+        let writer = Writer::new(&index)?;
+        Ok((index, writer))
+    }
+
+    fn open_as_it_is(path: &Path) -> Result<Self, IndexError> {
         let connections = Arc::new(Connections::open(path)?);
         let known = connections.read(|connection| Ok(place(connection)?))?;
         if known.is_none_or(|known| known.shape != SHAPE) {
+            let salt = Uuid::new_v4().into_bytes();
             connections.write(|connection| writing::begin(connection, &salt))?;
         }
-        let index = Self { connections };
-        let writer = Writer::new(&index)?;
-        Ok((index, writer))
+        Ok(Self { connections })
     }
 
     /// What makes words of it.
@@ -89,6 +102,34 @@ impl Index {
             Ok(Some(words))
         })
     }
+}
+
+/// Makes the index of the log in the folder `store` anew. Nobody else may have it open.
+///
+/// # Errors
+/// If the log cannot be read or the index not be written.
+pub fn rebuild(log: &Log, mut told: impl FnMut(u64, u64)) -> anyhow::Result<()> {
+    let path = log.store().join(super::INDEX_FILE);
+    remove(&path)?;
+    let (_, mut writer) = Index::open(&path)?;
+    while following::step(log, &mut writer)? {
+        told(writer.next(), log.end());
+    }
+    Ok(())
+}
+
+/// Removes the files of a database.
+fn remove(path: &Path) -> Result<(), IndexError> {
+    for end in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(end);
+        match std::fs::remove_file(&file) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(IndexError::File(error)),
+        }
+    }
+    Ok(())
 }
 
 fn place(connection: &mut SqliteConnection) -> QueryResult<Option<Position>> {

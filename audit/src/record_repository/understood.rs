@@ -12,14 +12,19 @@ use serde_json::{Value, json};
 use xds_schemas::audit_message::{AuditMessage, NotRead};
 use xds_schemas::syslog_message::SyslogMessage;
 
-use super::received::{Form, Received, Via};
+use super::received::{Form, Received};
 use crate::fhir::audit_event::AuditEvent;
 use crate::fhir::{from_dicom, judged, members, read, time};
 
 /// Events of one bundle that are taken.
 pub(crate) const ENTRIES: usize = 10_000;
 /// Message ids that say that a message is an audit record.
-const AUDIT_MESSAGES: [&str; 4] = ["IHE+RFC-3881", "IHE+DICOM", "DICOM+RFC3881", "DICOM+RFC-3881"];
+const AUDIT_MESSAGES: [&str; 4] = [
+    "IHE+RFC-3881",
+    "IHE+DICOM",
+    "DICOM+RFC3881",
+    "DICOM+RFC-3881",
+];
 
 /// By what an event is asked for: the number of its record, and its place if the record is a bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +82,13 @@ pub(crate) enum Content {
     },
 }
 
+/// When something that is no event was written or, if it does not say, came.
+pub(crate) fn written(received: &Received) -> i64 {
+    let message = SyslogMessage::read(&received.bytes);
+    let written = message.timestamp.as_deref().and_then(time::point);
+    written.unwrap_or_else(|| arrived(received))
+}
+
 /// When something came, in milliseconds since 1970.
 pub(crate) fn arrived(received: &Received) -> i64 {
     let since = received.at.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -90,7 +102,10 @@ pub(crate) fn events(number: u64, received: &Received) -> Vec<Told> {
         Form::FhirJson | Form::FhirXml => match fed(received.form, &received.bytes) {
             Ok(fed) => {
                 let at = arrived(received);
-                let taken = fed.events.into_iter().filter(|event| event.problems.is_empty());
+                let taken = fed
+                    .events
+                    .into_iter()
+                    .filter(|event| event.problems.is_empty());
                 taken.map(|event| event.told(number, at)).collect()
             }
             Err(reason) => vec![unreadable(number, received, &reason)],
@@ -123,14 +138,20 @@ fn syslog(number: u64, received: &Received) -> Option<Told> {
                 content: Content::Made(Box::new(event)),
             })
         }
-        Err(NotRead::Other) if is_named => {
-            Some(unreadable(number, received, "the message is no AuditMessage"))
-        }
+        Err(NotRead::Other) if is_named => Some(unreadable(
+            number,
+            received,
+            "the message is no AuditMessage",
+        )),
         Err(NotRead::Other) => None,
         Err(NotRead::Xml(error)) => {
             // What merely begins with a bracket is a message of another kind.
             let looks = xml.starts_with(b"<?xml") || contains(xml, b"AuditMessage");
-            let cut = if received.cut { "; it was too long and is cut" } else { "" };
+            let cut = if received.cut {
+                "; it was too long and is cut"
+            } else {
+                ""
+            };
             let reason = format!("{error}{cut}");
             (is_named || looks).then(|| unreadable(number, received, &reason))
         }
@@ -138,7 +159,10 @@ fn syslog(number: u64, received: &Received) -> Option<Told> {
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).take(4096).any(|window| window == part)
+    bytes
+        .windows(part.len())
+        .take(4096)
+        .any(|window| window == part)
 }
 
 fn facts(received: &Received, message: &SyslogMessage<'_>) -> from_dicom::Received {
@@ -176,11 +200,6 @@ fn unreadable(number: u64, received: &Received, reason: &str) -> Told {
     }
 }
 
-/// Whether the log wrote a record itself.
-pub(crate) fn is_own(received: &Received) -> bool {
-    received.via == Via::Own
-}
-
 /// What was fed.
 #[derive(Debug)]
 pub(crate) struct Fed {
@@ -193,17 +212,16 @@ pub(crate) struct Fed {
 #[derive(Debug)]
 pub(crate) struct FedEvent {
     /// Its place in a bundle, counted from 1.
-    part: u16,
+    pub(crate) part: u16,
     resource: Value,
     text: Option<String>,
     /// What is wrong with it.
     pub(crate) problems: Vec<judged::Problem>,
-    /// What the entry of a bundle asks for.
-    pub(crate) request: Value,
 }
 
 impl FedEvent {
-    fn told(self, number: u64, at: i64) -> Told {
+    /// The event, as part of the record with this number that came at this time.
+    pub(crate) fn told(self, number: u64, at: i64) -> Told {
         let recorded = self.resource["recorded"].as_str().and_then(time::point);
         Told {
             id: EventId {
@@ -231,13 +249,18 @@ pub(crate) fn fed(form: Form, bytes: &[u8]) -> Result<Fed, String> {
     };
     let text = text.map(|text| text.trim_start_matches('\u{feff}'));
     let resource: Value = match text {
-        Some(text) => serde_json::from_str(text)
-            .map_err(|error| format!("it is no JSON: line {}, column {}", error.line(), error.column()))?,
+        Some(text) => serde_json::from_str(text).map_err(|error| {
+            format!(
+                "it is no JSON: line {}, column {}",
+                error.line(),
+                error.column()
+            )
+        })?,
         None => read::resource(bytes).map_err(|error| error.to_string())?,
     };
     match resource["resourceType"].as_str() {
         Some("AuditEvent") => {
-            let event = one(0, resource, text.map(str::to_owned), Value::Null);
+            let event = one(0, resource, text.map(str::to_owned));
             Ok(Fed {
                 bundle: None,
                 events: vec![event],
@@ -248,14 +271,24 @@ pub(crate) fn fed(form: Form, bytes: &[u8]) -> Result<Fed, String> {
     }
 }
 
-fn one(part: u16, resource: Value, text: Option<String>, request: Value) -> FedEvent {
+fn one(part: u16, resource: Value, text: Option<String>) -> FedEvent {
     FedEvent {
         part,
         problems: judged::event(&resource),
         resource,
         text,
-        request,
     }
+}
+
+/// The entries of a bundle ask for something, and only one thing is done here.
+fn asked_wrongly(request: &Value) -> Option<judged::Problem> {
+    let url = request["url"].as_str().unwrap_or_default();
+    let creates = request["method"] == "POST" && url.trim_matches('/') == "AuditEvent";
+    (!creates).then(|| judged::Problem {
+        place: "Bundle.entry.request".to_owned(),
+        code: "not-supported",
+        text: "only POST of AuditEvent is done here",
+    })
 }
 
 fn bundle(mut bundle: Value, text: Option<&str>) -> Result<Fed, String> {
@@ -271,8 +304,9 @@ fn bundle(mut bundle: Value, text: Option<&str>) -> Result<Fed, String> {
     let events = entries.into_iter().enumerate().map(|(at, mut entry)| {
         let text = texts.get(at).cloned().flatten();
         let part = u16::try_from(at + 1).unwrap_or(u16::MAX);
-        let (resource, request) = (entry["resource"].take(), entry["request"].take());
-        one(part, resource, text, request)
+        let mut event = one(part, entry["resource"].take(), text);
+        event.problems.extend(asked_wrongly(&entry["request"]));
+        event
     });
     Ok(Fed {
         bundle: Some(kind),
@@ -284,7 +318,10 @@ fn bundle(mut bundle: Value, text: Option<&str>) -> Result<Fed, String> {
 fn entry_texts(bundle: &str) -> Option<Vec<Option<String>>> {
     let member = |json: &str, name: &str| -> Option<Range<usize>> {
         let members = members::members(json)?;
-        members.into_iter().find(|(it, _)| *it == name).map(|(_, range)| range)
+        members
+            .into_iter()
+            .find(|(it, _)| *it == name)
+            .map(|(_, range)| range)
     };
     let entries = &bundle[member(bundle, "entry")?];
     let items = members::items(entries)?;

@@ -33,6 +33,9 @@ pub enum IndexError {
     /// Its database cannot be opened.
     #[error("the index of the audit log: {0}")]
     Connection(#[from] ConnectionError),
+    /// Its files cannot be removed.
+    #[error("the index of the audit log: {0}")]
+    File(std::io::Error),
     /// Its database cannot be made ready.
     #[error("the index of the audit log: {0}")]
     Migration(String),

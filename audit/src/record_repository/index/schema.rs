@@ -37,3 +37,5 @@ diesel::table! {
         word -> BigInt,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(postings, strings);

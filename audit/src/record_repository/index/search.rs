@@ -25,6 +25,10 @@ pub(crate) struct Search {
     pub(crate) after: Option<Hit>,
     /// Only records with numbers below this: those that were there when the search began.
     pub(crate) before: Option<u64>,
+    /// Only records from this number on: what is before is gone.
+    pub(crate) since: u64,
+    /// Only these, if any are named.
+    pub(crate) only: Option<Vec<EventId>>,
 }
 
 /// When it happened: all of these, and of each any.
@@ -80,6 +84,32 @@ impl DateTest {
     }
 }
 
+impl Search {
+    fn takes(&self, member: Member) -> bool {
+        self.before.is_none_or(|before| member.id.number < before)
+            && self.since <= member.id.number
+            && self.times.take(member.recorded)
+            && self
+                .only
+                .as_ref()
+                .is_none_or(|only| only.contains(&member.id))
+    }
+
+    /// Whether everything of a batch is taken that has the words.
+    fn takes_all(&self, candidate: &Candidate) -> bool {
+        let (from, to) = self.times.bounds();
+        let one = |tests: &Vec<DateTest>| matches!(tests.as_slice(), [test] if !matches!(test, DateTest::Outside(_)));
+        from <= candidate.earliest
+            && candidate.latest < to
+            && self.times.0.iter().all(one)
+            && self.only.is_none()
+            && self.since <= as_number(candidate.first)
+            && self
+                .before
+                .is_none_or(|before| as_number(candidate.last) < before)
+    }
+}
+
 impl Times {
     pub(crate) fn take(&self, time: i64) -> bool {
         let any = |tests: &Vec<DateTest>| tests.iter().any(|test| test.takes(time));
@@ -102,6 +132,7 @@ impl Times {
 #[derive(Debug, Queryable)]
 struct Candidate {
     number: i64,
+    first: i64,
     last: i64,
     earliest: i64,
     latest: i64,
@@ -118,13 +149,7 @@ impl Index {
                     continue;
                 };
                 // If all of a batch fits and none of it gets onto the page, it need not be read.
-                let (from, to) = search.times.bounds();
-                let within = from <= candidate.earliest
-                    && candidate.latest < to
-                    && search.times.0.iter().flatten().all(|it| !matches!(it, DateTest::Outside(_)))
-                    && search.times.0.iter().all(|tests| tests.len() == 1)
-                    && search.before.is_none_or(|before| as_number(candidate.last) < before);
-                if within && page.is_full_before(candidate) {
+                if search.takes_all(candidate) && page.is_full_before(candidate) {
                     page.total += places.len() as u64;
                     continue;
                 }
@@ -149,10 +174,7 @@ fn as_number(number: i64) -> u64 {
 }
 
 /// The batches in which every word is that is searched, in the order of the search.
-fn candidates(
-    connection: &mut SqliteConnection,
-    search: &Search,
-) -> QueryResult<Vec<Candidate>> {
+fn candidates(connection: &mut SqliteConnection, search: &Search) -> QueryResult<Vec<Candidate>> {
     let mut within: Option<BTreeSet<i64>> = None;
     for words in &search.all {
         let mut having = BTreeSet::new();
@@ -174,8 +196,20 @@ fn candidates(
     let all = batches::table
         .filter(batches::latest.ge(from))
         .filter(batches::earliest.lt(to))
-        .select((batches::number, batches::last, batches::earliest, batches::latest));
+        .select((
+            batches::number,
+            batches::first,
+            batches::last,
+            batches::earliest,
+            batches::latest,
+        ));
     let mut all: Vec<Candidate> = all.load(connection)?;
+    all.retain(|it| search.since <= as_number(it.last));
+    all.retain(|it| {
+        search
+            .before
+            .is_none_or(|before| as_number(it.first) < before)
+    });
     if let Some(within) = within {
         all.retain(|candidate| within.contains(&candidate.number));
     }
@@ -206,7 +240,10 @@ fn places(
             }
         }
         let all = match found {
-            Some(found) => found.into_iter().filter(|it| these.contains_key(it)).collect(),
+            Some(found) => found
+                .into_iter()
+                .filter(|it| these.contains_key(it))
+                .collect(),
             None => these.into_keys().collect::<Vec<u16>>(),
         };
         if all.is_empty() {
@@ -255,8 +292,7 @@ impl<'a> Page<'a> {
     }
 
     fn offer(&mut self, member: Member) {
-        let before = self.search.before.is_none_or(|before| member.id.number < before);
-        if !before || !self.search.times.take(member.recorded) {
+        if !self.search.takes(member) {
             return;
         }
         self.total += 1;
@@ -265,7 +301,10 @@ impl<'a> Page<'a> {
             id: member.id,
         };
         let ranked = Ranked::of(hit, self.search.newest_first);
-        let after = self.search.after.map(|it| Ranked::of(it, self.search.newest_first));
+        let after = self
+            .search
+            .after
+            .map(|it| Ranked::of(it, self.search.newest_first));
         if after.is_some_and(|after| ranked.rank <= after.rank) {
             return;
         }
@@ -287,7 +326,12 @@ impl<'a> Page<'a> {
     }
 
     fn finish(self) -> Found {
-        let mut hits: Vec<Hit> = self.best.into_sorted_vec().iter().map(|it| it.hit).collect();
+        let mut hits: Vec<Hit> = self
+            .best
+            .into_sorted_vec()
+            .iter()
+            .map(|it| it.hit)
+            .collect();
         let more = hits.len() > self.search.limit;
         hits.truncate(self.search.limit);
         Found {

@@ -159,9 +159,11 @@ impl Words {
         if let Some(reference) = &reference.reference {
             self.token(named, kind, None, reference);
         }
-        if let (None, None, Some(display)) =
-            (&reference.identifier, &reference.reference, &reference.display)
-        {
+        if let (None, None, Some(display)) = (
+            &reference.identifier,
+            &reference.reference,
+            &reference.display,
+        ) {
             self.token(named, kind, None, display);
         }
     }
@@ -198,7 +200,10 @@ impl Words {
         for subtype in &event.subtype {
             self.coding(named, Kind::Subtype, subtype);
         }
-        for (kind, code) in [(Kind::Action, &event.action), (Kind::Outcome, &event.outcome)] {
+        for (kind, code) in [
+            (Kind::Action, &event.action),
+            (Kind::Outcome, &event.outcome),
+        ] {
             if let Some(code) = code {
                 named.words.insert(self.plain(kind, code));
             }
@@ -260,8 +265,14 @@ impl Words {
             };
             self.reference(named, Kind::Entity, what);
             let is_patient = what.kind.as_deref() == Some("Patient")
-                || what.reference.as_deref().is_some_and(|it| it.contains("Patient/"))
-                || entity.role.as_ref().is_some_and(|it| it.is(codes::ENTITY_ROLE, "1"));
+                || what
+                    .reference
+                    .as_deref()
+                    .is_some_and(|it| it.contains("Patient/"))
+                || entity
+                    .role
+                    .as_ref()
+                    .is_some_and(|it| it.is(codes::ENTITY_ROLE, "1"));
             if is_patient {
                 self.reference(named, Kind::Patient, what);
             }

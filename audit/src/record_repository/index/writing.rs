@@ -105,7 +105,8 @@ impl Writer {
     /// Forgets everything, to follow a log from its beginning.
     pub(crate) fn clear(&mut self) -> Result<(), IndexError> {
         let salt = self.words.salt().to_vec();
-        self.connections.write(|connection| begin(connection, &salt))?;
+        self.connections
+            .write(|connection| begin(connection, &salt))?;
         self.next = 0;
         self.log = None;
         self.batch = Batch::after(0);
@@ -158,12 +159,17 @@ impl Writer {
     ) {
         let events = understood::events(number, received);
         let others = EventId::of(number);
-        let others = (others, understood::arrived(received));
+        let others = (others, understood::written(received));
         let named: Vec<_> = match events.as_slice() {
             [] => vec![(others, self.words.of(None, received))],
             events => events
                 .iter()
-                .map(|told| ((told.id, told.recorded), self.words.of(Some(told), received)))
+                .map(|told| {
+                    (
+                        (told.id, told.recorded),
+                        self.words.of(Some(told), received),
+                    )
+                })
                 .collect(),
         };
         for ((id, recorded), named) in named {
@@ -288,7 +294,9 @@ impl Batch {
                 .execute(connection)?;
         }
         let mut members = Vec::with_capacity(MEMBER * self.members.len());
-        self.members.iter().for_each(|member| member.write(&mut members));
+        self.members
+            .iter()
+            .for_each(|member| member.write(&mut members));
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let numbers = || self.members.iter().map(|member| number(member.id.number));
         let times = || self.members.iter().map(|member| member.recorded);
