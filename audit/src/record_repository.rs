@@ -16,6 +16,7 @@ mod proofs;
 pub mod received;
 mod retention;
 pub mod tree;
+pub mod verify;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -53,7 +53,7 @@ impl RecordRepository {
 
 /// A syslog message as any other, which says what is removed.
 fn own_message(repository: &RecordRepository, first: u64, end: u64, now: SystemTime) -> Vec<u8> {
-    let event = Event::records_removed(first, end);
+    let event = Event::records_removed(0, end);
     let source = repository.audit().source();
     let frame = syslog::frames(&event, source, Moment::of(now));
     // It is kept as it would be received: without its count.
