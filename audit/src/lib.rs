@@ -27,8 +27,9 @@ use thiserror::Error;
 use xds_schemas::soap::Fault;
 
 pub use event::{
-    AuditLogUse, Decided, Document, Event, ImagesRetrieved, InboxUse, Medium, Notified, NotifiedKind, Outcome,
-    Parties, PatientFeed, Query, Source, Study, SubmissionSet, Subscribing, Transaction,
+    AuditLogUse, Decided, Document, Event, ImagesRetrieved, InboxUse, Medium, Notified,
+    NotifiedKind, Outcome, Parties, PatientFeed, Query, Source, Study, SubmissionSet, Subscribing,
+    Transaction,
 };
 pub use recorded::Recorded;
 pub use spool::SpoolError;

@@ -137,7 +137,10 @@ impl RecordRepository {
         heads.mend()?;
         let wrong = last.as_ref().and_then(|head| differs(&log, head));
         if let Some(wrong) = &wrong {
-            tracing::error!(wrong, "the audit log is not what was signed for: see `hilum audit verify`");
+            tracing::error!(
+                wrong,
+                "the audit log is not what was signed for: see `hilum audit verify`"
+            );
         }
         let id = log_id(store)?;
         std::fs::write(store.join(head::KEY_FILE), &public_key)?;

@@ -80,7 +80,9 @@ impl Framing {
         self.skip_rest();
         // Some senders end counted messages with a line feed too, or lines with more than one.
         let padding = self.bytes[self.at..].iter();
-        let padding = padding.take_while(|byte| matches!(byte, b'\n' | b'\r' | 0)).count();
+        let padding = padding
+            .take_while(|byte| matches!(byte, b'\n' | b'\r' | 0))
+            .count();
         if self.searched == 0 && self.skip == Skip::Nothing {
             self.at += padding;
         }
@@ -239,7 +241,12 @@ mod tests {
         let bytes = b"12 <1>abcdefghi5 <1>ab<2>abcdefgh\n5 <3>ab";
         for piece in 1..bytes.len() {
             let (all, rest) = all(bytes, 5, piece);
-            let expected = [cut("<1>ab"), message("<1>ab"), cut("<2>ab"), message("<3>ab")];
+            let expected = [
+                cut("<1>ab"),
+                message("<1>ab"),
+                cut("<2>ab"),
+                message("<3>ab"),
+            ];
             assert_eq!(all, expected, "{piece}");
             assert_eq!(rest, None);
         }

@@ -52,7 +52,9 @@ impl Head {
             time,
             ..
         } = self;
-        format!("hilum audit head 1\nlog {log}\nnode {node}\nsize {size}\nroot {root}\ntime {time}\n")
+        format!(
+            "hilum audit head 1\nlog {log}\nnode {node}\nsize {size}\nroot {root}\ntime {time}\n"
+        )
     }
 
     /// Whether the key signed this.
@@ -159,7 +161,11 @@ impl Heads {
 
     fn file(&self) -> io::Result<File> {
         let mut private = OpenOptions::new();
-        private.create(true).append(true).mode(0o600).open(&self.path)
+        private
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&self.path)
     }
 }
 

@@ -88,7 +88,13 @@ impl RecordRepository {
         let mut large = None;
         let mut deadline = None;
         loop {
-            let went = wait(&mut stream, &mut chunk, &mut receiving.framing, &mut stopping).await;
+            let went = wait(
+                &mut stream,
+                &mut chunk,
+                &mut receiving.framing,
+                &mut stopping,
+            )
+            .await;
             let endless = receiving.take();
             let mut reason = endless.then(|| "a message was far too long".to_owned());
             let mut ended = endless || matches!(went, Went::Stopping);
@@ -129,7 +135,10 @@ impl RecordRepository {
         while self.log().keep(records).await.is_err() {
             if *stopping.borrow() {
                 let records = records.len();
-                tracing::error!(records, "records were lost: the repository stopped without being able to keep them");
+                tracing::error!(
+                    records,
+                    "records were lost: the repository stopped without being able to keep them"
+                );
                 return;
             }
             sleep(RETRY).await;
@@ -137,7 +146,11 @@ impl RecordRepository {
     }
 
     /// Receives datagrams until `stop`. Says whether everything that was read is kept.
-    pub async fn receive_datagrams(&self, socket: UdpSocket, stop: impl Future<Output = ()>) -> bool {
+    pub async fn receive_datagrams(
+        &self,
+        socket: UdpSocket,
+        stop: impl Future<Output = ()>,
+    ) -> bool {
         let (sender, mut waiting) = mpsc::channel::<Received>(DATAGRAMS);
         let (stopped, stopping) = watch::channel(false);
         let repository = self.clone();
@@ -295,12 +308,12 @@ async fn wait(
 /// What can be read without waiting.
 async fn at_once(stream: &mut Box<dyn Duplex>, chunk: &mut [u8]) -> Option<std::io::Result<usize>> {
     let mut buffer = ReadBuf::new(chunk);
-    let read = poll_fn(|context| {
-        match Pin::new(&mut **stream).poll_read(context, &mut buffer) {
+    let read = poll_fn(
+        |context| match Pin::new(&mut **stream).poll_read(context, &mut buffer) {
             Poll::Ready(read) => Poll::Ready(Some(read)),
             Poll::Pending => Poll::Ready(None),
-        }
-    });
+        },
+    );
     let read = read.await?;
     Some(read.map(|()| buffer.filled().len()))
 }

@@ -117,11 +117,7 @@ pub struct Verification {
 ///
 /// # Errors
 /// If files cannot be read: nothing is known then.
-pub fn verify(
-    store: &Path,
-    key: &PublicKey,
-    elsewhere: &[Head],
-) -> Result<Verification, LogError> {
+pub fn verify(store: &Path, key: &PublicKey, elsewhere: &[Head]) -> Result<Verification, LogError> {
     let path = store.join("log.id");
     let log = std::fs::read_to_string(&path).map_err(LogError::at(&path))?;
     let log = log.trim().to_owned();
@@ -183,12 +179,7 @@ fn checked(heads: Vec<Result<Head, usize>>, findings: &mut Vec<Finding>) -> Vec<
 }
 
 /// The heads of this log that the key signed.
-fn trusted(
-    log: &str,
-    key: &PublicKey,
-    heads: Vec<Head>,
-    findings: &mut Vec<Finding>,
-) -> Vec<Head> {
+fn trusted(log: &str, key: &PublicKey, heads: Vec<Head>, findings: &mut Vec<Finding>) -> Vec<Head> {
     let mut trusted = Vec::new();
     for head in heads {
         if head.log != log {
@@ -281,7 +272,8 @@ impl Compare {
         self.look();
         debug_assert_eq!(self.hashes.size(), size);
         if let Some(head) = self.heads.pop_back() {
-            self.found.push((Finding::Truncated(size..head.size), false));
+            self.found
+                .push((Finding::Truncated(size..head.size), false));
         }
         (hex(&self.hashes.root()), self.found)
     }
@@ -304,7 +296,10 @@ impl fmt::Display for Finding {
                 write!(out, "{count} records were inserted before record {before}")
             }
             Self::Reordered { record, at } => {
-                write!(out, "record {record} was moved: it stands at the place of record {at}")
+                write!(
+                    out,
+                    "record {record} was moved: it stands at the place of record {at}"
+                )
             }
             Self::Hash(record) => write!(
                 out,
@@ -321,7 +316,11 @@ impl fmt::Display for Finding {
                  {segment}"
             ),
             Self::Unsaid(range) => {
-                write!(out, "{}: not there, and the log does not say that their time was over", records(range))
+                write!(
+                    out,
+                    "{}: not there, and the log does not say that their time was over",
+                    records(range)
+                )
             }
             Self::NotSigned { size, time } => write!(
                 out,

@@ -25,7 +25,9 @@ async fn an_unfinished_record_is_cut_off_and_put_aside() {
         drop(repository);
         assert_eq!(std::fs::read(&last).unwrap(), whole);
     }
-    let torn = std::fs::read_dir(store.path().join("torn")).unwrap().count();
+    let torn = std::fs::read_dir(store.path().join("torn"))
+        .unwrap()
+        .count();
     assert_eq!(torn, 6);
     let repository = store.open();
     repository.log().append(vec![record(45)]).await.unwrap();
@@ -51,7 +53,10 @@ async fn what_can_be_made_again_is() {
         });
         let kept: String = kept.map(|line| format!("{line}\n")).collect();
         std::fs::write(&heads, kept + "{\"log\":\"torn").unwrap();
-        let tree = File::options().write(true).open(store.path().join("tree/0")).unwrap();
+        let tree = File::options()
+            .write(true)
+            .open(store.path().join("tree/0"))
+            .unwrap();
         tree.set_len(last * 32).unwrap();
         if zeros {
             tree.set_len(45 * 32).unwrap();
@@ -105,11 +110,19 @@ async fn what_was_signed_for_and_is_gone_is_not_written_over() {
     for path in store.segments() {
         std::fs::remove_file(path).unwrap();
     }
-    let tree = File::options().write(true).open(store.path().join("tree/0")).unwrap();
+    let tree = File::options()
+        .write(true)
+        .open(store.path().join("tree/0"))
+        .unwrap();
     tree.set_len(0).unwrap();
     let refused = RecordRepository::open(store.config.clone(), store.audit());
     let Err(OpenError::Log(refused @ LogError::Shortened { .. })) = refused else {
         panic!("it was opened");
     };
-    assert!(refused.to_string().contains("0 records, but 45 were signed"), "{refused}");
+    assert!(
+        refused
+            .to_string()
+            .contains("0 records, but 45 were signed"),
+        "{refused}"
+    );
 }

@@ -90,7 +90,13 @@ impl Store {
 
 /// The number in the name of a segment.
 pub(crate) fn first_of(segment: &Path) -> u64 {
-    segment.file_stem().unwrap().to_str().unwrap().parse().unwrap()
+    segment
+        .file_stem()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 /// The records of a segment, as they stand in the file.

@@ -16,6 +16,10 @@ pub(super) fn differences(
 ) -> Vec<Finding> {
     let same = |pair: &(&Hash, &(Hash, u64))| *pair.0 == pair.1.0;
     let begin = known.iter().zip(found).take_while(same).count();
+    let numbers = found.iter().map(|(_, number)| *number);
+    let numbered = (first..)
+        .zip(numbers)
+        .find(|(place, number)| place != number);
     let (known, found) = (&known[begin..], &found[begin..]);
     let end = known.iter().rev().zip(found.iter().rev());
     let end = end.take_while(same).count();
@@ -23,9 +27,10 @@ pub(super) fn differences(
     let differing = &known[..known.len() - end];
     let instead: Vec<Hash> = found[..found.len() - end].iter().map(|it| it.0).collect();
     if differing.is_empty() && instead.is_empty() {
-        let numbers = found.iter().map(|(_, number)| *number);
-        let wrong = (first..).zip(numbers).find(|(place, number)| place != number);
-        return wrong.map(|(place, _)| Finding::Changed(place)).into_iter().collect();
+        return numbered
+            .map(|(place, _)| Finding::Changed(place))
+            .into_iter()
+            .collect();
     }
     let gaps = Gaps::between(differing, &instead);
     gaps.findings(first, is_last && end == 0)
@@ -95,9 +100,14 @@ fn gap(
     end: Option<usize>,
 ) -> Vec<Finding> {
     let number = |place: usize| first + place as u64;
-    let changed = missing.len().min(usize::try_from(strangers).unwrap_or(usize::MAX));
+    let changed = missing
+        .len()
+        .min(usize::try_from(strangers).unwrap_or(usize::MAX));
     let (changed, gone) = missing.split_at(changed);
-    let mut findings: Vec<Finding> = changed.iter().map(|it| Finding::Changed(number(*it))).collect();
+    let mut findings: Vec<Finding> = changed
+        .iter()
+        .map(|it| Finding::Changed(number(*it)))
+        .collect();
     let count = strangers - changed.len() as u64;
     if count > 0 {
         let before = number(before);
@@ -166,16 +176,34 @@ mod tests {
     #[test]
     fn every_way_is_told_apart() {
         assert_eq!(differ(&[1, 2, 3, 4, 5, 6, 7, 8, 9]), []);
-        assert_eq!(differ(&[1, 2, 77, 4, 5, 6, 7, 8, 9]), [Finding::Changed(102)]);
-        assert_eq!(differ(&[1, 2, 4, 5, 6, 7, 8, 9]), [Finding::Removed(102..103)]);
+        assert_eq!(
+            differ(&[1, 2, 77, 4, 5, 6, 7, 8, 9]),
+            [Finding::Changed(102)]
+        );
+        assert_eq!(
+            differ(&[1, 2, 4, 5, 6, 7, 8, 9]),
+            [Finding::Removed(102..103)]
+        );
         assert_eq!(differ(&[3, 4, 5, 6, 7, 8, 9]), [Finding::Removed(100..102)]);
         assert_eq!(differ(&[1, 2, 3, 4, 5, 6]), [Finding::Truncated(106..109)]);
-        let inserted = Finding::Inserted { before: 103, count: 1 };
+        let inserted = Finding::Inserted {
+            before: 103,
+            count: 1,
+        };
         assert_eq!(differ(&[1, 2, 3, 77, 4, 5, 6, 7, 8, 9]), [inserted]);
         let moved = differ(&[1, 3, 4, 2, 5, 6, 7, 8, 9]);
-        assert_eq!(moved, [Finding::Reordered { record: 101, at: 103 }]);
+        assert_eq!(
+            moved,
+            [Finding::Reordered {
+                record: 101,
+                at: 103
+            }]
+        );
         let swapped = differ(&[1, 3, 2, 4, 5, 6, 7, 8, 9]);
-        assert!(matches!(swapped[..], [Finding::Reordered { .. }]), "{swapped:?}");
+        assert!(
+            matches!(swapped[..], [Finding::Reordered { .. }]),
+            "{swapped:?}"
+        );
         assert_eq!(differ(&[]), [Finding::Truncated(100..109)]);
         let two = differ(&[1, 77, 3, 4, 5, 7, 8, 9]);
         assert_eq!(two, [Finding::Changed(101), Finding::Removed(105..106)]);

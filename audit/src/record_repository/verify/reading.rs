@@ -113,7 +113,10 @@ impl Scan {
 
     /// Compares all records with their hashes, and both with the heads. Gives what differs, and up to
     /// which record the log says that everything was removed.
-    pub(super) fn compare(mut self, compare: &mut Compare) -> Result<(Vec<Finding>, u64), LogError> {
+    pub(super) fn compare(
+        mut self,
+        compare: &mut Compare,
+    ) -> Result<(Vec<Finding>, u64), LogError> {
         let at = |error| LogError::at(Path::new("segments"))(error);
         let (mut findings, mut said) = (Vec::new(), 0);
         let last = std::mem::take(&mut self.last);
@@ -172,7 +175,9 @@ impl Scan {
 
 /// The hashes of a file of records: those that a power failure kept from the disk are the records'.
 fn completed(mut known: Vec<Hash>, found: &Found, length: u64) -> Vec<Hash> {
-    let length = usize::try_from(length).unwrap_or(usize::MAX).min(known.len() + found.records.len());
+    let length = usize::try_from(length)
+        .unwrap_or(usize::MAX)
+        .min(known.len() + found.records.len());
     let missing = found.records.get(known.len()..).unwrap_or_default();
     known.extend(missing.iter().map(|(hash, _)| *hash));
     known.truncate(length);
@@ -213,7 +218,9 @@ fn found(file: &File) -> io::Result<Found> {
     while at < bytes.len() {
         if let Some((stored, hash)) = record(&bytes[at..], garbage.is_some()) {
             let begin = garbage.take();
-            found.garbage.extend(begin.map(|begin| (begin as u64, (at - begin) as u64)));
+            found
+                .garbage
+                .extend(begin.map(|begin| (begin as u64, (at - begin) as u64)));
             found.sound.push(stored.said == hash);
             found.records.push((hash, stored.index));
             found.said = found.said.max(removed(stored.leaf));
@@ -225,7 +232,9 @@ fn found(file: &File) -> io::Result<Found> {
         }
     }
     let begin = garbage.take();
-    found.garbage.extend(begin.map(|begin| (begin as u64, (at - begin) as u64)));
+    found
+        .garbage
+        .extend(begin.map(|begin| (begin as u64, (at - begin) as u64)));
     Ok(found)
 }
 
