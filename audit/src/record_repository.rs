@@ -21,6 +21,7 @@ pub mod received;
 mod retention;
 pub mod tree;
 mod understood;
+pub mod verify;
 mod web;
 
 use std::path::PathBuf;

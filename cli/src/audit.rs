@@ -1,5 +1,8 @@
 //! `hilum audit`: looks at what was recorded, also while the node runs.
 
+mod head;
+mod verify;
+
 use std::collections::VecDeque;
 use std::io::Write;
 use std::iter::Peekable;
@@ -12,6 +15,8 @@ use hilum_audit::syslog;
 
 use crate::config::Config;
 
+pub(crate) use head::new_key;
+
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -23,6 +28,12 @@ enum Command {
     /// List the records of the node and of its commands, oldest first
     #[command(after_help = "Example: hilum audit list --last 10")]
     List(List),
+    /// Prove that the log of the Audit Record Repository is what was signed for
+    Verify(verify::Arguments),
+    /// Fetch the signed head of the log of the Audit Record Repository, to keep it elsewhere
+    Head(head::Arguments),
+    /// Show the public half of the key that signs the log of the Audit Record Repository
+    Key(head::KeyArguments),
 }
 
 #[derive(Debug, Args)]
@@ -41,8 +52,16 @@ struct List {
     xml: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let Command::List(list) = &arguments.command;
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    match &arguments.command {
+        Command::List(list) => show(list),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Head(arguments) => head::run(arguments).await,
+        Command::Key(arguments) => head::key(arguments),
+    }
+}
+
+fn show(list: &List) -> anyhow::Result<()> {
     let config = Config::load(&list.config)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut found = ByTime::of(&config)?;

@@ -1,6 +1,7 @@
 //! `hilum.toml`, and what the environment changes in it.
 
 mod archives;
+pub(crate) mod audit_repository;
 mod collections;
 mod dicom;
 mod environment;
@@ -114,6 +115,7 @@ impl Config {
         let spool = self.audit.spool.take();
         self.audit.spool =
             Some(spool.map_or_else(|| self.data.join("audit"), |path| folder.join(path)));
+        self.audit.repository.resolve(folder);
         in_folder(&mut self.registry.database, "sqlite:", folder);
         in_folder(&mut self.repository.store, "file:", folder);
         for path in self.repository.store_trust.iter_mut().flatten() {
@@ -174,6 +176,7 @@ impl Config {
         }
         self.check_asynchronous()?;
         self.dicom.check(self)?;
+        self.audit.repository.check(self)?;
         self.check_listeners()
     }
 
@@ -221,8 +224,9 @@ impl Config {
             // Who writes `listen_plain` means it.
             let is_meant = Some(address) == self.dicom.listen_plain;
             if self.tls.is_none() && !address.ip().is_loopback() && !is_meant {
+                let key = if room.contains('.') { "" } else { ".listen" };
                 return Err(ConfigError(format!(
-                    "{room}.listen: without [tls], only loopback addresses such as \
+                    "{room}{key}: without [tls], only loopback addresses such as \
                      127.0.0.1:{} may be listened on, not {address}",
                     address.port()
                 )));
@@ -236,6 +240,7 @@ impl Config {
         let mut listeners = self.rooms();
         listeners.extend(self.feed.listen.map(|address| ("feed", address)));
         listeners.extend(self.dicom.addresses().map(|address| ("dicom", address)));
+        listeners.extend(self.audit.repository.streams());
         listeners
     }
 
@@ -246,6 +251,7 @@ impl Config {
             ("repository", self.repository.listen),
             ("imaging", self.imaging.listen),
             ("recipient", self.recipient.listen),
+            ("audit", self.audit.repository.listen),
         ];
         let listening = |(room, address): (_, Option<_>)| address.map(|address| (room, address));
         rooms.into_iter().filter_map(listening).collect()

@@ -13,7 +13,8 @@ use hilum_transport::{Asynchronous, Limits};
 use uuid::Uuid;
 use xds_schemas::metadata::hl7::is_oid;
 
-use crate::config::{Config, ConfigError};
+use crate::audit;
+use crate::config::{Config, ConfigError, audit_repository};
 
 /// The default affinity domain. Its codes are from LOINC, SNOMED CT, DICOM and IHE.
 const CODES: &str = include_str!("init/codes.xml");
@@ -38,6 +39,9 @@ pub(crate) struct Arguments {
     /// Take submissions for patients that no feed has announced
     #[arg(long)]
     pub(crate) accept_unknown_patients: bool,
+    /// Run the Audit Record Repository too: HTTP on N+4, syslog over TLS on N+8, over UDP on N+9
+    #[arg(long)]
+    pub(crate) audit_repository: bool,
     /// The home community ID [default: a new one]
     #[arg(long, value_name = "OID", value_parser = oid)]
     pub(crate) home: Option<String>,
@@ -97,6 +101,9 @@ pub(crate) fn write(arguments: &Arguments) -> anyhow::Result<()> {
     };
     save(&dir.join("codes.xml"), &codes)?;
     certificates(&dir.join("certs"))?;
+    if arguments.audit_repository {
+        audit::new_key(&dir.join("certs/audit.key"))?;
+    }
     let file = dir.join("hilum.toml");
     save(&file, &configuration(arguments, &authority)?)?;
     // Whatever is wrong with what was asked for is better said now than by `hilum serve`.
@@ -180,6 +187,13 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
         ("repository_port", port(2)),
         ("feed_port", port(5)),
         ("dicom_port", port(10)),
+        (
+            "audit",
+            if arguments.audit_repository { "" } else { "# " }.to_owned(),
+        ),
+        ("audit_port", port(4)),
+        ("syslog_port", port(8)),
+        ("syslog_udp_port", port(9)),
         ("dicom_plain_port", port(11)),
         ("repository_id", id(&arguments.repository_id)),
         (
@@ -214,6 +228,7 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
         ("limits", limits()?),
     ];
     let values = values.into_iter().chain(subscriptions()).chain(imaging());
+    let values = values.chain(audit_repository::defaults());
     let values: Vec<(&str, String)> = values.collect();
     let fill =
         |text: String, (name, value): &(&str, String)| text.replace(&format!("{{{name}}}"), value);

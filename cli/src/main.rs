@@ -126,7 +126,7 @@ async fn main() -> ExitCode {
         Command::Unsubscribe(arguments) => unsubscribe::run(&arguments).await,
         Command::Subscriptions(arguments) => subscriptions::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
-        Command::Audit(arguments) => audit::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments).await,
         Command::Certs(arguments) => certs::run(&arguments),
     };
     status::of(result)

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hilum_audit::Audit;
+use hilum_audit::record_repository::{self, RecordRepository};
 use hilum_registry::{FeedConfig, Registry, RegistryConfig};
 use hilum_repository::imaging::{
     self, Department, ImagingConfig, ImagingSource, Manifests, Publishing, dicomweb,
@@ -54,6 +55,8 @@ pub(crate) struct Opened {
     pub(crate) registry: Option<Registry>,
     /// What is sent by DICOM's own protocol leads into it.
     pub(crate) imaging: Option<ImagingSource>,
+    /// What is recorded here and elsewhere leads into it.
+    pub(crate) records: Option<RecordRepository>,
 }
 
 /// Opens every room that the configuration enables. They ask each other with `client`.
@@ -121,10 +124,19 @@ pub(crate) async fn open(
             },
         ));
     }
+    let mut records = None;
+    if let (Some(wanted), Some(address)) = (config.audit_repository(), config.audit_listen()) {
+        let opened = RecordRepository::open(wanted, audit.clone()).context("[audit]")?;
+        records = Some(opened.clone());
+        rooms.push(room("audit", address, opened, |records, incoming| {
+            Box::pin(async move { records.serve(incoming).await })
+        }));
+    }
     Ok(Opened {
         rooms,
         registry: fed,
         imaging: filled,
+        records,
     })
 }
 
@@ -142,6 +154,7 @@ fn room<R: Clone + Send + Sync + 'static>(
     // DICOMweb, and WADO-URI beside it.
     let rest: &[_] = match name {
         "imaging" => &[dicomweb::DICOM_WEB, dicomweb::WADO],
+        "audit" => &record_repository::REST,
         _ => &[],
     };
     Room {

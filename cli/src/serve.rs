@@ -1,5 +1,6 @@
 //! `hilum serve`: runs the rooms of a node until it is asked to stop.
 
+mod audit;
 mod dicom;
 
 use std::collections::BTreeMap;
@@ -49,9 +50,9 @@ pub(crate) struct Running {
     pub(crate) lines: Vec<String>,
     audit: Audit,
     rooms: Vec<&'static str>,
-    /// In the order in which they are stopped. The registry's is the last, because calls that the
-    /// other rooms are to finish may need it.
-    listeners: [Listeners; 2],
+    /// In the order in which they are stopped. The registry's come late, because calls that the other
+    /// rooms are to finish may need it, and the audit log is closed when nobody records any more.
+    listeners: [Listeners; 3],
 }
 
 impl Running {
@@ -76,10 +77,13 @@ impl Running {
         }
         let names = rooms.iter().map(|room| room.name).collect();
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let line =
-            |room: &Room| format!("listening {0} {scheme}://{1}/{0}", room.name, room.address);
+        let line = |room: &Room| match room.name {
+            // Its paths are those of IHE.
+            "audit" => format!("listening audit {scheme}://{}", room.address),
+            name => format!("listening {name} {scheme}://{}/{name}", room.address),
+        };
         let mut lines: Vec<String> = rooms.iter().map(line).collect();
-        let mut listeners = [Listeners::new(), Listeners::new()];
+        let mut listeners = [Listeners::new(), Listeners::new(), Listeners::new()];
         if let (Some(address), Some(registry)) = (config.feed.listen, registry)
             && let Some(listener) = bound.remove(&address)
         {
@@ -99,6 +103,10 @@ impl Running {
         if let Some(imaging) = &opened.imaging {
             let lines = &mut lines;
             dicom::serve(config, imaging, &mut bound, lines, &mut listeners[0])?;
+        }
+        if let Some(records) = &opened.records {
+            let lines = &mut lines;
+            audit::serve(config, records, &mut bound, lines, &mut listeners).await?;
         }
         for (address, listener) in bound {
             let has_registry = rooms
@@ -183,7 +191,8 @@ async fn bind(config: &Config) -> anyhow::Result<BTreeMap<SocketAddr, TcpListene
     for (room, address) in config.listeners() {
         if let Entry::Vacant(free) = bound.entry(address) {
             let listener = TcpListener::bind(address).await;
-            free.insert(listener.with_context(|| format!("{room}.listen: {address}"))?);
+            let key = if room.contains('.') { "" } else { ".listen" };
+            free.insert(listener.with_context(|| format!("{room}{key}: {address}"))?);
         }
     }
     Ok(bound)

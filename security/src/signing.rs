@@ -54,7 +54,11 @@ impl SigningKey {
     /// If there is such a file, or it cannot be written.
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
         let mut private = OpenOptions::new();
-        let mut file = private.write(true).create_new(true).mode(0o600).open(path)?;
+        let mut file = private
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
         file.write_all(&self.0.private_key_to_pem_pkcs8()?)?;
         file.sync_all()
     }

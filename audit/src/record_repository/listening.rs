@@ -12,10 +12,10 @@ use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use hilum_transport::streams::{Connection, Duplex, Incoming};
-use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::io::{AsyncReadExt, ReadBuf};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::framing::{Framing, Next};
 use super::received::{Form, Received, Via};
@@ -86,6 +86,7 @@ impl RecordRepository {
         };
         let mut chunk = vec![0; CHUNK_BYTES];
         let mut large = None;
+        let mut deadline = None;
         loop {
             let went = wait(
                 &mut stream,
@@ -97,6 +98,11 @@ impl RecordRepository {
             let endless = receiving.take();
             let mut reason = endless.then(|| "a message was far too long".to_owned());
             let mut ended = endless || matches!(went, Went::Stopping);
+            if *stopping.borrow() {
+                // However fast a peer sends.
+                let deadline = *deadline.get_or_insert_with(|| Instant::now() + STOPPING);
+                ended |= receiving.framing.waiting() == 0 || Instant::now() >= deadline;
+            }
             if let Went::Ended(why) = went {
                 ended = true;
                 reason = reason.or(why);

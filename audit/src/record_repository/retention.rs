@@ -33,7 +33,7 @@ impl RecordRepository {
             node: None,
             form: Form::Syslog,
             cut: false,
-            bytes: own_message(self, first, end, now),
+            bytes: own_message(self, end, now),
         };
         let said = self.log().append(vec![removed]).await;
         let removed = match said {
@@ -52,8 +52,9 @@ impl RecordRepository {
 }
 
 /// A syslog message as any other, which says what is removed.
-fn own_message(repository: &RecordRepository, first: u64, end: u64, now: SystemTime) -> Vec<u8> {
-    let event = Event::records_removed(first, end);
+fn own_message(repository: &RecordRepository, end: u64, now: SystemTime) -> Vec<u8> {
+    // From the first that there ever was: what an earlier removal said may be removed by this one.
+    let event = Event::records_removed(0, end);
     let source = repository.audit().source();
     let frame = syslog::frames(&event, source, Moment::of(now));
     // It is kept as it would be received: without its count.

@@ -59,7 +59,7 @@ pub(super) fn apply(
 }
 
 /// Keys outside of `[limits]` that are numbers.
-const NUMBERS: [&str; 12] = [
+const NUMBERS: [&str; 15] = [
     "segment_bytes",
     "max_results",
     "connections",
@@ -72,6 +72,9 @@ const NUMBERS: [&str; 12] = [
     "max_submissions",
     "settle_seconds",
     "associations",
+    "retention_days",
+    "message_bytes",
+    "head_seconds",
 ];
 /// Keys that are lists, whose items stand behind commas.
 const LISTS: [&str; 8] = [
@@ -104,7 +107,7 @@ fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {
         let items = items.map(|item| Value::String(item.to_owned()));
         return Ok(Value::Array(items.collect()));
     }
-    if ["limited_metadata", "any_called"].contains(&key) {
+    if ["limited_metadata", "any_called", "legal_hold"].contains(&key) {
         let flag = value.trim().parse::<bool>();
         return flag
             .map(Value::Boolean)

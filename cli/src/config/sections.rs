@@ -9,6 +9,7 @@ use hilum_dicom::moment::UtcOffset;
 use serde::Deserialize;
 
 use super::archives::ArchiveSection;
+use super::audit_repository::AuditRepositorySection;
 use super::collections::CollectionSection;
 
 /// What the members of an affinity domain agreed upon.
@@ -226,4 +227,7 @@ pub(super) struct AuditSection {
     pub(super) enterprise_site: Option<String>,
     pub(super) host: Option<String>,
     pub(super) segment_bytes: Option<u64>,
+    /// Receiving the records of others.
+    #[serde(flatten)]
+    pub(super) repository: AuditRepositorySection,
 }
