@@ -1,6 +1,8 @@
 //! `hilum audit`: looks at what was recorded, also while the node runs.
 
 mod head;
+mod index;
+mod search;
 mod verify;
 
 use std::collections::VecDeque;
@@ -28,6 +30,10 @@ enum Command {
     /// List the records of the node and of its commands, oldest first
     #[command(after_help = "Example: hilum audit list --last 10")]
     List(List),
+    /// Ask the Audit Record Repository for events (ITI-81)
+    Search(search::Arguments),
+    /// Make the index of the Audit Record Repository anew
+    Index(index::Arguments),
     /// Prove that the log of the Audit Record Repository is what was signed for
     Verify(verify::Arguments),
     /// Fetch the signed head of the log of the Audit Record Repository, to keep it elsewhere
@@ -55,6 +61,8 @@ struct List {
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.command {
         Command::List(list) => show(list),
+        Command::Search(arguments) => search::run(arguments).await,
+        Command::Index(arguments) => index::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Head(arguments) => head::run(arguments).await,
         Command::Key(arguments) => head::key(arguments),
