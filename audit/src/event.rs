@@ -20,7 +20,7 @@ mod parties;
 mod patient_records;
 mod removals;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use xds_schemas::codes::status::ResponseStatus;
 

@@ -12,6 +12,8 @@ pub(crate) mod judged;
 pub(crate) mod members;
 pub(crate) mod read;
 pub(crate) mod shape;
+#[cfg(test)]
+mod tests;
 pub(crate) mod time;
 pub(crate) mod written;
 

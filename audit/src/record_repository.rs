@@ -341,3 +341,25 @@ fn log_id(store: &std::path::Path) -> Result<String, OpenError> {
     std::fs::write(&path, format!("{id}\n")).map_err(LogError::at(&path))?;
     Ok(id)
 }
+
+/// Reads anything as everything it may be.
+#[cfg(test)]
+pub(crate) fn understood_for_tests(bytes: &[u8]) {
+    for form in [Form::Syslog, Form::FhirJson, Form::FhirXml] {
+        let received = Received {
+            at: SystemTime::UNIX_EPOCH,
+            via: Via::Udp,
+            from: std::net::SocketAddr::from(([127, 0, 0, 1], 1)),
+            node: None,
+            form,
+            cut: false,
+            bytes: bytes.to_vec(),
+        };
+        for told in understood::events(0, &received) {
+            let json: serde_json::Value = serde_json::from_str(&told.json()).expect("it is JSON");
+            assert_eq!(json["resourceType"], "AuditEvent");
+            assert_eq!(json, told.resource());
+            assert!(understood::event(told.id, &received).is_some());
+        }
+    }
+}

@@ -205,6 +205,21 @@ fn all() -> Vec<Event> {
     all
 }
 
+/// The XML of every message there can be.
+pub(crate) fn every_message() -> Vec<String> {
+    let parties = answered();
+    let (how, ok) = (AuditLogUse::RetrieveAuditEvent, &Outcome::Success);
+    let mut events = all();
+    events.extend([
+        Event::audit_log_used(how, &parties, ENDPOINT, Some("date=2026"), ok),
+        Event::audit_log_used(AuditLogUse::Record, &parties, ENDPOINT, None, ok),
+        Event::records_removed(3, 9),
+        Event::audit_log_changed("/log", "the first 3 records are not those"),
+        Event::feed_refused(&parties, "it is no JSON", b"\xff{"),
+    ]);
+    events.iter().flat_map(written).collect()
+}
+
 const POLICY: &str = "urn:hilum:policy";
 
 /// Alerts and decisions of those who run the node.

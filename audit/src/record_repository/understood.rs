@@ -377,7 +377,9 @@ impl Told {
             self.id
         );
         for (name, range) in members {
-            if !matches!(name, "resourceType" | "id" | "meta") {
+            // Letters of a name may be escaped.
+            let plain: String = serde_json::from_str(&format!("\"{name}\"")).unwrap_or_default();
+            if !matches!(plain.as_str(), "resourceType" | "id" | "meta") {
                 json.push_str(",\"");
                 json.push_str(name);
                 json.push_str("\":");

@@ -132,7 +132,7 @@ async fn events(node: &Node, url: &str, limit: usize) -> anyhow::Result<Found> {
             method: "GET",
             url: &url,
             headers: &[("accept", "application/fhir+json".to_owned())],
-            body: bytes::Bytes::new(),
+            body: Default::default(),
         };
         let answer = node.client.exchange_http(request, PAGE_BYTES).await?;
         let page: Value = serde_json::from_slice(&answer.body)
@@ -197,7 +197,7 @@ fn table(found: &Found) -> anyhow::Result<()> {
     for event in found.events.iter().rev() {
         table.row(cells(event));
     }
-    table.print()?;
+    say(&table.text())?;
     let (shown, total) = (found.events.len(), found.total);
     if (shown as u64) < total {
         say(&format!("the last {shown} of {total}; --limit gives more"))?;
