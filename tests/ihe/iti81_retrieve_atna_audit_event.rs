@@ -546,3 +546,34 @@ async fn syslog_messages_are_found_by_their_headers() {
     assert_eq!(cut.status, 206);
     assert_eq!(json_of(&cut).as_array().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn a_person_searches_with_the_command() {
+    let town = town();
+    let headers = [("content-type", JSON)];
+    for second in 0..3 {
+        let event = event(&format!("2026-11-21T08:00:0{second}Z"));
+        ask(&town, "POST", "/fhir/AuditEvent", &headers, &event).await;
+    }
+    let search = |arguments: &[&str]| {
+        let output = town.run(&[&["audit", "search"], arguments].concat());
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let table = search(&["--user", "ruth", "--from", "2026-11-21", "--limit", "2"]);
+    assert!(table.contains("2026-11-21T08:00:02Z"), "{table}");
+    assert!(!table.contains("2026-11-21T08:00:00Z"), "{table}");
+    assert!(table.contains("the last 2 of 3"), "{table}");
+    let lines = search(&["--patient", "Patient/p77", "--json"]);
+    let times = lines.lines().map(|line| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        event["recorded"].as_str().unwrap()[17..19].to_owned()
+    });
+    assert_eq!(times.collect::<Vec<_>>(), ["00", "01", "02"]);
+    assert_eq!(search(&["--user", "nobody"]).trim(), "nothing was found");
+    let wrong = town.run(&["audit", "search", "--from", "yesterday"]);
+    assert_eq!(wrong.status.code(), Some(1), "{wrong:?}");
+    // On both sides.
+    let used = town.records().iter().filter(|it| it["transaction"] == "ITI-81").count();
+    assert_eq!(used, 8);
+}

@@ -44,7 +44,6 @@ pub(super) async fn search(
     repository: &RecordRepository,
     mut request: PermittedRequest,
 ) -> Result<Recorded<Reply>, Refused> {
-    let format = Format::wanted(request.request())?;
     let mut query = request.request().query().to_owned();
     if request.request().method() == "POST" {
         let form = request.collect(FORM_BYTES).await?;
@@ -56,6 +55,7 @@ pub(super) async fn search(
         };
     }
     let asked = Asked::of(&request, query);
+    let format = Format::asked(&rest::form(&asked.query)?, request.request())?;
     let prefer = request.request().header("prefer").unwrap_or_default();
     let strict = prefer.replace(' ', "").contains("handling=strict");
     let base = format!("{}/fhir", request.request().origin());

@@ -23,13 +23,19 @@ const XML: [&str; 3] = ["application/fhir+xml", "application/xml", "text/xml"];
 impl Format {
     /// What `_format` asks for, or else the header `Accept`.
     pub(in crate::record_repository) fn wanted(request: &Request) -> Result<Self, Refused> {
-        let parameters = request.parameters()?;
+        Self::asked(&request.parameters()?, request)
+    }
+
+    /// The same, where parameters did not come in the URL only.
+    pub(in crate::record_repository) fn asked(
+        parameters: &[(String, String)],
+        request: &Request,
+    ) -> Result<Self, Refused> {
         let named = parameters.iter().find(|(name, _)| name == "_format");
-        if let Some((_, named)) = named {
-            return Self::named(named);
+        match named {
+            Some((_, named)) => Self::named(named),
+            None => Self::accepted(&request.header("accept").unwrap_or_default()),
         }
-        let accept = request.header("accept").unwrap_or_default();
-        Self::accepted(&accept)
     }
 
     fn accepted(header: &str) -> Result<Self, Refused> {
