@@ -484,7 +484,8 @@ async fn pages_stay_the_same_while_events_come() {
                 .to_owned();
         }
         let mut sorted = seen.clone();
-        sorted.sort_by_key(|it| it.as_str().unwrap().to_owned());
+        // The half second is after the whole one.
+        sorted.sort_by_key(|it| it.as_str().unwrap().replace("05Z", "05.0Z"));
         if sort == "-date" {
             sorted.reverse();
         }
@@ -501,7 +502,7 @@ async fn pages_stay_the_same_while_events_come() {
 async fn syslog_messages_are_found_by_their_headers() {
     let town = town();
     let messages = [
-        "<85>1 2026-11-20T10:00:00Z ct1.example modality 12 IHE+RFC-3881 - <a>Grüße</a>".to_owned(),
+        "<85>1 2026-11-20T10:00:00Z ct1.example modality 12 MY+RFC-1 - <a>Grüße</a>".to_owned(),
         "<38>1 2026-11-20T11:00:00Z gate sshd 99 - [x@1 y=\"z\"] a login of root".to_owned(),
         "<13>Nov 20 12:00:00 old cron[7]: tick".to_owned(),
         "no header at all".to_owned(),
@@ -574,6 +575,10 @@ async fn a_person_searches_with_the_command() {
     let wrong = town.run(&["audit", "search", "--from", "yesterday"]);
     assert_eq!(wrong.status.code(), Some(1), "{wrong:?}");
     // On both sides.
-    let used = town.records().iter().filter(|it| it["transaction"] == "ITI-81").count();
+    let used = town
+        .records()
+        .iter()
+        .filter(|it| it["transaction"] == "ITI-81")
+        .count();
     assert_eq!(used, 8);
 }

@@ -288,21 +288,22 @@ fn set(event: &mut Value, path: &str, value: Value) {
     }
 }
 
+const NAMES: &[&str] = &[
+    "resourceType",
+    "id",
+    "meta",
+    "type",
+    "agent",
+    "entity",
+    "extension",
+    "url",
+    "what",
+    "_id",
+    "text",
+    "div",
+];
+
 fn any_json() -> impl Strategy<Value = Value> {
-    let names = [
-        "resourceType",
-        "id",
-        "meta",
-        "type",
-        "agent",
-        "entity",
-        "extension",
-        "url",
-        "what",
-        "_id",
-        "text",
-        "div",
-    ];
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -311,8 +312,8 @@ fn any_json() -> impl Strategy<Value = Value> {
         Just(json!("AuditEvent")),
         Just(json!("Bundle")),
     ];
-    leaf.prop_recursive(5, 40, 6, move |inner| {
-        let name = prop::sample::select(&names[..]).prop_map(str::to_owned);
+    leaf.prop_recursive(5, 40, 6, |inner| {
+        let name = prop::sample::select(NAMES).prop_map(str::to_owned);
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
             prop::collection::hash_map(name, inner, 0..6)

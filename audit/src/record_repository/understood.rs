@@ -293,7 +293,7 @@ fn asked_wrongly(request: &Value) -> Option<judged::Problem> {
 
 fn bundle(mut bundle: Value, text: Option<&str>) -> Result<Fed, String> {
     let kind = bundle["type"].as_str().unwrap_or_default().to_owned();
-    let entries = match bundle["entry"].take() {
+    let entries = match bundle.get_mut("entry").map(Value::take).unwrap_or_default() {
         Value::Array(entries) => entries,
         _ => Vec::new(),
     };
@@ -304,7 +304,10 @@ fn bundle(mut bundle: Value, text: Option<&str>) -> Result<Fed, String> {
     let events = entries.into_iter().enumerate().map(|(at, mut entry)| {
         let text = texts.get(at).cloned().flatten();
         let part = u16::try_from(at + 1).unwrap_or(u16::MAX);
-        let mut event = one(part, entry["resource"].take(), text);
+        // An entry may be anything.
+        let resource = entry.get_mut("resource").map(Value::take);
+        let resource = resource.unwrap_or_default();
+        let mut event = one(part, resource, text);
         event.problems.extend(asked_wrongly(&entry["request"]));
         event
     });
