@@ -85,18 +85,22 @@ impl Listening {
         client_config(&files(&self.certificates, "sender")).unwrap()
     }
 
-    /// Writes with TLS and closes.
-    async fn send(&self, bytes: &[u8]) {
-        let tls = self.client();
-        let port = self.tls.port();
+    async fn connect(&self) -> Box<dyn streams::Duplex> {
+        let (tls, port) = (self.client(), self.tls.port());
         let stream = streams::connect("localhost", port, Some(&tls), &Limits::default()).await;
-        let mut stream = stream.unwrap();
+        stream.unwrap()
+    }
+
+    /// Writes with TLS, and closes when the repository does.
+    async fn send(&self, bytes: &[u8]) {
+        let mut stream = self.connect().await;
         stream.write_all(bytes).await.unwrap();
         stream.shutdown().await.unwrap();
         // TLS 1.3 servers send tickets. Who closes without having read them resets the connection, and
         // with it loses what is still on its way.
         let mut tickets = Vec::new();
-        stream.read_to_end(&mut tickets).await.unwrap();
+        let closed = stream.read_to_end(&mut tickets).await;
+        assert_eq!(closed.map_err(|error| error.to_string()), Ok(0));
     }
 
     /// What was received, once it is so many.
@@ -144,14 +148,22 @@ async fn ended(mut stopped: watch::Receiver<bool>) {
 #[tokio::test]
 async fn every_byte_that_comes_with_tls_is_kept_with_who_sent_it() {
     let listening = Listening::plain().await;
+    // `send` waits until the repository closes: then everything is kept.
     // All 8 bits, and no message of anything.
     let wild: Vec<u8> = (0..=255).collect();
     let message = "<85>1 2026-11-27T17:00:00Z host app - - - <AuditMessage/>\n";
     let mut sent = format!("{} {message}256 ", message.len()).into_bytes();
     sent.extend_from_slice(&wild);
     sent.extend_from_slice(b"9 <1>last");
+    for number in 0..20_u64 {
+        listening.send(b"5 <1>ab".repeat(500).as_slice()).await;
+        // It was closed by TLS, so all of it is durable already.
+        assert_eq!(listening.repository.log().end(), 500 * (number + 1));
+    }
+    let begin = usize::try_from(listening.repository.log().end()).unwrap();
     listening.send(&sent).await;
-    let received = listening.received(3).await;
+    let received = listening.received(10_003).await;
+    let received = &received[begin..];
     assert_eq!(received[0].bytes, message.as_bytes());
     assert_eq!(received[1].bytes, wild);
     // The connection ended within it.
@@ -159,7 +171,7 @@ async fn every_byte_that_comes_with_tls_is_kept_with_who_sent_it() {
         (&received[2].bytes[..], received[2].cut),
         (&b"9 <1>last"[..], true)
     );
-    for record in &received {
+    for record in received {
         assert_eq!((record.via, record.form), (Via::Tls, Form::Syslog));
         let node = record.node.as_deref();
         assert_eq!(node, Some("CN=sender, O=Hilum development"));
