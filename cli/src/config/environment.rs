@@ -59,8 +59,9 @@ pub(super) fn apply(
 }
 
 /// Keys outside of `[limits]` that are numbers.
-const NUMBERS: [&str; 12] = [
+const NUMBERS: [&str; 13] = [
     "segment_bytes",
+    "keep_days",
     "max_results",
     "connections",
     "decision_seconds",
@@ -74,8 +75,9 @@ const NUMBERS: [&str; 12] = [
     "associations",
 ];
 /// Keys that are lists, whose items stand behind commas.
-const LISTS: [&str; 8] = [
+const LISTS: [&str; 9] = [
     "trust",
+    "send",
     "reply_to",
     "recipients",
     "store_trust",
