@@ -14,7 +14,7 @@ use clap::Args;
 use hilum_audit::sender::Sender;
 use hilum_audit::{Audit, Event};
 use hilum_security::iti19_authenticate_node as iti19;
-use hilum_transport::{Incoming, Replies, Reply, Rest, mllp};
+use hilum_transport::{Client, Incoming, Replies, Reply, Rest, mllp};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -71,11 +71,12 @@ impl Running {
         let tls = tls.map(|files| iti19::server_config(&files)).transpose();
         let tls = tls.context("[tls]")?;
         let mut bound = bind(config).await?;
-        let audit = Audit::open(config.audit()).context("[audit]")?;
-        let client = client::recorded(config, &audit)?;
-        configured::compare(config, &audit).await?;
-        let sender = config.sender(Some(&audit)).context("[[audit.send]]")?;
-        let sender = sender.map(|wanted| Sender::start(wanted, audit.durable()));
+        let Ledger {
+            audit,
+            client,
+            metrics,
+            sender,
+        } = Ledger::open(config).await?;
         let opened = rooms::open(config, &audit, &client).await?;
         let Opened {
             rooms, registry, ..
@@ -83,9 +84,7 @@ impl Running {
         for room in rooms {
             started(&audit, room.name).await?;
         }
-        let names: Vec<&str> = rooms.iter().map(|room| room.name).collect();
-        let watcher = sender.as_ref().map(Sender::watcher);
-        let metrics = Metrics::new(&audit, names.iter().copied(), watcher);
+        let names = rooms.iter().map(|room| room.name).collect();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let line =
             |room: &Room| format!("listening {0} {scheme}://{1}/{0}", room.name, room.address);
@@ -165,6 +164,33 @@ impl Running {
             true => Ok(()),
             false => bail!("some calls took too long and were cut off"),
         }
+    }
+}
+
+/// What records, and what is recorded of it.
+struct Ledger {
+    audit: Audit,
+    client: Client,
+    metrics: Arc<Metrics>,
+    sender: Option<Sender>,
+}
+
+impl Ledger {
+    /// Begins to record, and to send what is recorded.
+    async fn open(config: &Config) -> anyhow::Result<Self> {
+        let audit = Audit::open(config.audit()).context("[audit]")?;
+        let client = client::recorded(config, &audit)?;
+        configured::compare(config, &audit).await?;
+        let sender = config.sender(Some(&audit)).context("[[audit.send]]")?;
+        let sender = sender.map(|wanted| Sender::start(wanted, audit.durable()));
+        let rooms = config.rooms().into_iter().map(|(room, _)| room);
+        let watcher = sender.as_ref().map(Sender::watcher);
+        Ok(Self {
+            metrics: Metrics::new(&audit, rooms, watcher),
+            audit,
+            client,
+            sender,
+        })
     }
 }
 

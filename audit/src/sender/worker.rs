@@ -152,8 +152,101 @@ impl Worker {
         if outlet.finish().await? == Farewell::Unsaid {
             tracing::debug!(to = %self.receiver.target, "confirmed by the end of the connection only");
         }
+        self.confirmed(places).await?;
+        Ok(false)
+    }
+
+    /// The first records for a connection, whenever they come; nothing if there shall be none.
+    async fn first(&mut self, stop: &mut Stop) -> Result<Option<Batch>, String> {
+        loop {
+            let stopping = self.once || stop.borrow().is_some();
+            if !is_over(stop) {
+                let batch = self.batch().await?;
+                if !batch.messages.is_empty() {
+                    return Ok(Some(batch));
+                }
+            }
+            if stopping {
+                self.settle(true).await?;
+                return Ok(None);
+            }
+            let settles = self.settling.front().map(|(when, ..)| *when + SETTLE);
+            let settles = settles.unwrap_or_else(|| Instant::now() + SETTLE);
+            tokio::select! {
+                () = woken(&mut self.durable) => {}
+                () = sleep_until(settles) => {}
+                _ = stop.changed() => {}
+            }
+            self.settle(false).await?;
+        }
+    }
+
+    /// Further records for a connection; nothing if it shall be closed.
+    async fn more(
+        &mut self,
+        outlet: &mut Outlet,
+        end: Instant,
+        stop: &mut Stop,
+    ) -> Result<Option<Batch>, String> {
+        loop {
+            if Instant::now() >= end {
+                return Ok(None);
+            }
+            let stopping = self.once || stop.borrow().is_some();
+            let batch = self.batch().await?;
+            if !batch.messages.is_empty() {
+                return Ok(Some(batch));
+            }
+            if stopping {
+                return Ok(None);
+            }
+            tokio::select! {
+                why = outlet.closed() => return Err(why),
+                () = woken(&mut self.durable) => {}
+                () = sleep_until(end) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// Sends some datagrams. Says whether that is all.
+    async fn datagrams(&mut self, stop: &mut Stop) -> Result<bool, String> {
+        let Some(batch) = self.first(stop).await? else {
+            return Ok(true);
+        };
+        let socket = open_udp(&self.receiver.target.host, self.receiver.target.port).await?;
+        for message in &batch.messages {
+            let message = &batch.bytes[message.clone()];
+            if message.len() > DATAGRAM_BYTES {
+                self.state.too_long.fetch_add(1, Ordering::Relaxed);
+                let (to, bytes) = (&self.receiver.target, message.len());
+                tracing::warn!(%to, bytes, "an audit record is too long for a datagram: not sent");
+                continue;
+            }
+            let sent = socket.send(message).await;
+            sent.map_err(|error| error.to_string())?;
+        }
+        self.paced(batch.messages.len()).await;
+        if self.state.up.load(Ordering::Relaxed) != UP {
+            sleep(ECHO).await;
+        }
+        match socket.take_error() {
+            Ok(None) => {}
+            Ok(Some(error)) | Err(error) => return Err(error.to_string()),
+        }
         self.confirmed(batch.places).await?;
         Ok(false)
+    }
+
+    /// The receiver has read everything up to here, or will never say.
+    async fn confirmed(&mut self, places: Places) -> Result<(), String> {
+        self.failures = 0;
+        if self.state.up.swap(UP, Ordering::Relaxed) == DOWN {
+            tracing::info!(to = %self.receiver.target, "an audit receiver is back");
+        }
+        let records = std::mem::take(&mut self.unconfirmed);
+        self.settling.push_back((Instant::now(), places, records));
+        self.settle(false).await
     }
 
     async fn batch(&mut self) -> Result<Batch, String> {

@@ -11,7 +11,6 @@ use serde::Deserialize;
 use super::archives::ArchiveSection;
 use super::collections::CollectionSection;
 use super::sending::SendSection;
-use super::sending::SendSection;
 
 /// What the members of an affinity domain agreed upon.
 #[derive(Debug, Clone, Deserialize)]
