@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
+use hilum_audit::sender::{self, Backlog, Road};
 use hilum_audit::spool::{Spool, SpoolError};
 use hilum_repository::imaging;
 use hilum_security::inspection::{CertificateFacts, inspect};
@@ -81,6 +82,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         report.add("audit key", signing_key(&wanted.signing_key));
     }
     archives(&config, &mut report).await;
+    receivers(&config, &mut report).await;
     match Node::of(config) {
         Ok(node) => peers(&node, &mut report).await,
         Err(error) => report.add("client", Err(format!("{error:#}"))),
@@ -221,6 +223,7 @@ async fn peers(node: &Node, report: &mut Report) {
             "feed" => node.config.feed_url(),
             "recipient" => node.config.recipient_url(),
             "audit" => node.config.audit_repository_url(),
+            "metrics" => node.config.metrics_url(),
             _ => node.config.imaging_url(),
         };
         let url = url.unwrap_or_default();
@@ -288,6 +291,28 @@ fn signing_key(file: &Path) -> Finding {
 async fn connected(address: std::net::SocketAddr) -> Result<(), String> {
     let connected = tokio::net::TcpStream::connect(address).await;
     connected.map(drop).map_err(|error| error.to_string())
+}
+
+/// Those who get audit records must be there, and known.
+async fn receivers(config: &Config, report: &mut Report) {
+    let sender = match config.sender(None) {
+        Ok(None) => return,
+        Ok(Some(sender)) => sender,
+        Err(error) => return report.add("audit.send", Err(format!("{error:#}"))),
+    };
+    for receiver in &sender.receivers {
+        let target = &receiver.target;
+        let lacks = Backlog::of(&sender.spool, &sender.clients, target);
+        let lacks = lacks.map(|lacks| lacks.records).unwrap_or_default();
+        let finding = match sender::check(receiver, &sender.limits).await {
+            Ok(()) if target.road == Road::Udp => Ok(format!(
+                "{target}, of which nobody knows what arrives; {lacks} records wait"
+            )),
+            Ok(()) => Ok(format!("{target} answers, {lacks} records wait")),
+            Err(reason) => Err(format!("{target}: {reason}; {lacks} records wait")),
+        };
+        report.add("audit receiver", finding);
+    }
 }
 
 /// Whether somebody takes messages of HL7 v2 there.
