@@ -3,6 +3,7 @@
 mod head;
 mod index;
 mod search;
+mod sending;
 mod verify;
 
 use std::collections::VecDeque;
@@ -40,6 +41,12 @@ enum Command {
     Head(head::Arguments),
     /// Show the public half of the key that signs the log of the Audit Record Repository
     Key(head::KeyArguments),
+    /// Tell what receivers do not have yet, also while the node runs
+    #[command(after_help = "Example: hilum audit status --json")]
+    Status(sending::Status),
+    /// Send to receivers what they do not have yet, while the node does not run
+    #[command(after_help = sending::NOTES)]
+    Send(sending::Send),
 }
 
 #[derive(Debug, Args)]
@@ -60,16 +67,18 @@ struct List {
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.command {
-        Command::List(list) => show(list),
         Command::Search(arguments) => search::run(arguments).await,
         Command::Index(arguments) => index::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Head(arguments) => head::run(arguments).await,
         Command::Key(arguments) => head::key(arguments),
+        Command::List(arguments) => list(arguments),
+        Command::Status(arguments) => sending::status(arguments),
+        Command::Send(arguments) => sending::send(arguments).await,
     }
 }
 
-fn show(list: &List) -> anyhow::Result<()> {
+fn list(list: &List) -> anyhow::Result<()> {
     let config = Config::load(&list.config)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut found = ByTime::of(&config)?;

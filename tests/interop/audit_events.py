@@ -44,7 +44,7 @@ def events_are_read(node):
     """fhir.resources reads every event that was made of this node's audit records"""
     messages = node.run("audit", "list", "--xml").splitlines()
     messages = [message for message in messages if len(message) < LONGEST]
-    assert len(messages) > 5, messages
+    assert messages
     with Repository(node.hilum, node.studies, node.files / "audit") as repository:
         repository.send(messages + ["<AuditMessage", "<AuditMessage/>"])
         expected = len(messages) + 2

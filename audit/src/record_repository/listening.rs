@@ -1,8 +1,9 @@
 //! ITI-20 Record Audit Event, as the repository receives it: syslog over TLS (RFC 5425), over TCP
 //! without it, and over UDP (RFC 5426).
 //!
-//! Nothing of this is acknowledged to who sends it: syslog knows no acknowledgement. What was read is
-//! made durable before more is read, so a sender whose bytes are not taken notices it by TCP.
+//! Syslog knows no acknowledgement. What was read of a connection is made durable before more of it is
+//! read, and before it is closed: a sender that closes its side, and waits until the repository closes
+//! the other, knows then that everything is kept.
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-20.html>
 
 use std::future::poll_fn;
@@ -12,7 +13,7 @@ use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use hilum_transport::streams::{Connection, Duplex, Incoming};
-use tokio::io::{AsyncReadExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
@@ -29,6 +30,9 @@ const SILENCE: Duration = Duration::from_secs(24 * 60 * 60);
 const UNFINISHED: Duration = Duration::from_secs(60);
 /// How long the rest of a message is waited for when the repository stops.
 const STOPPING: Duration = Duration::from_secs(3);
+/// How long a connection is listened to that brings nothing when the repository stops: what is on its
+/// way arrives, and a farewell is answered.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Bytes that are read at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// Bytes that are read of a connection, if they are there, before they are kept together.
@@ -83,6 +87,7 @@ impl RecordRepository {
             node,
             framing: Framing::new(self.message_bytes()),
             batch: Vec::new(),
+            broken: false,
         };
         let mut chunk = vec![0; CHUNK_BYTES];
         let mut large = None;
@@ -96,12 +101,13 @@ impl RecordRepository {
             )
             .await;
             let endless = receiving.take();
+            let farewell = matches!(went, Went::Ended(None)) && !endless;
             let mut reason = endless.then(|| "a message was far too long".to_owned());
             let mut ended = endless || matches!(went, Went::Stopping);
             if *stopping.borrow() {
                 // However fast a peer sends.
                 let deadline = *deadline.get_or_insert_with(|| Instant::now() + STOPPING);
-                ended |= receiving.framing.waiting() == 0 || Instant::now() >= deadline;
+                ended |= Instant::now() >= deadline;
             }
             if let Went::Ended(why) = went {
                 ended = true;
@@ -111,11 +117,15 @@ impl RecordRepository {
                 receiving.take_rest();
             }
             let batch = std::mem::take(&mut receiving.batch);
-            self.keep(&batch, &stopping).await;
+            let kept = self.keep(&batch, &stopping).await;
             if let Some(reason) = reason {
                 tracing::warn!(%from, reason, "a connection with audit records was closed");
             }
             if ended {
+                if kept && farewell && !receiving.broken {
+                    // Nobody in between can close TLS: it is an acknowledgement of everything.
+                    let _ = timeout(STOPPING, stream.shutdown()).await;
+                }
                 return;
             }
             // Large messages wait for each other, so that many of them do not take all memory.
@@ -127,10 +137,10 @@ impl RecordRepository {
         }
     }
 
-    /// Keeps records, and tries again until it succeeds or the repository stops.
-    async fn keep(&self, records: &[Received], stopping: &watch::Receiver<bool>) {
+    /// Keeps records, and tries again until it succeeds or the repository stops. Says whether it did.
+    async fn keep(&self, records: &[Received], stopping: &watch::Receiver<bool>) -> bool {
         if records.is_empty() {
-            return;
+            return true;
         }
         while self.log().keep(records).await.is_err() {
             if *stopping.borrow() {
@@ -139,10 +149,11 @@ impl RecordRepository {
                     records,
                     "records were lost: the repository stopped without being able to keep them"
                 );
-                return;
+                return false;
             }
             sleep(RETRY).await;
         }
+        true
     }
 
     /// Receives datagrams until `stop`. Says whether everything that was read is kept.
@@ -226,6 +237,8 @@ struct Receiving {
     node: Option<String>,
     framing: Framing,
     batch: Vec<Received>,
+    /// Bytes are missing: its end is none that was wanted.
+    broken: bool,
 }
 
 impl Receiving {
@@ -247,6 +260,7 @@ impl Receiving {
     /// Takes the beginning of a message of which no more comes.
     fn take_rest(&mut self) {
         if let Some(rest) = self.framing.rest() {
+            self.broken = true;
             self.add(rest, true);
         }
     }
@@ -279,9 +293,7 @@ async fn wait(
     let limit = if unfinished { UNFINISHED } else { SILENCE };
     let stopped = async {
         drop(stopping.wait_for(|stopping| *stopping).await);
-        if unfinished {
-            sleep(STOPPING).await;
-        }
+        sleep(if unfinished { STOPPING } else { LAST_WORDS }).await;
     };
     let mut went = tokio::select! {
         biased;

@@ -248,3 +248,72 @@ fn folded(mut hashes: Vec<Hash>) -> Hash {
     }
     hashes.first().copied().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record_repository::head::hex;
+
+    /// The leaves and roots with which implementations of Certificate Transparency are tested.
+    #[test]
+    fn roots_are_those_of_others() {
+        let leaves: [&[u8]; 8] = [
+            b"",
+            b"\x00",
+            b"\x10",
+            b"\x20\x21",
+            b"\x30\x31",
+            b"\x40\x41\x42\x43",
+            b"\x50\x51\x52\x53\x54\x55\x56\x57",
+            b"\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f",
+        ];
+        let roots = [
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+            "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+            "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+            "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+            "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
+            "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
+            "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
+            "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
+        ];
+        let mut peaks = Peaks::default();
+        assert_eq!(hex(&peaks.root()), roots[0]);
+        for (leaf, root) in leaves.iter().zip(&roots[1..]) {
+            peaks.push(leaf_hash(leaf));
+            assert_eq!(hex(&peaks.root()), *root);
+        }
+    }
+
+    /// Files above the leaves are made as leaves come, in any portions, and made again.
+    #[test]
+    fn large_trees_are_the_same_from_their_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = Tree::open(folder.path()).unwrap();
+        let leaf = |number: u64| leaf_hash(&number.to_be_bytes());
+        let mut peaks = Peaks::default();
+        let mut end = 0;
+        for portion in [1, 255, 256, 300, 1, 66_000, 700, 3] {
+            let leaves: Vec<Hash> = (end..end + portion).map(leaf).collect();
+            tree.put(end, &leaves).unwrap();
+            leaves.iter().for_each(|leaf| peaks.push(*leaf));
+            end += portion;
+            assert_eq!(tree.root(end).unwrap(), peaks.root(), "{end}");
+        }
+        for file in 1..4 {
+            std::fs::write(folder.path().join(file.to_string()), b"").unwrap();
+        }
+        let tree = Tree::open(folder.path()).unwrap();
+        tree.mend(end, end).unwrap();
+        assert_eq!(tree.root(end).unwrap(), peaks.root());
+        let path = tree.inclusion(70, end).unwrap();
+        assert!(crate::record_repository::proof::includes(
+            &leaf(70),
+            70,
+            end,
+            &path,
+            &peaks.root()
+        ));
+    }
+}

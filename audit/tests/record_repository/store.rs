@@ -29,9 +29,13 @@ impl Store {
         self.folder.path().join("log")
     }
 
+    pub(crate) fn audit_spool(&self) -> PathBuf {
+        self.folder.path().join("spool")
+    }
+
     pub(crate) fn audit(&self) -> Audit {
         let config = AuditConfig {
-            spool: self.folder.path().join("spool"),
+            spool: self.audit_spool(),
             source_id: "test".to_owned(),
             enterprise_site: None,
             host: "localhost".to_owned(),

@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hilum_audit::record_repository::Head;
 use hilum_audit::record_repository::verify::Finding;
 use hilum_security::signing::SigningKey;
 use sha2::{Digest, Sha256};
@@ -321,4 +324,37 @@ async fn retention_keeps_hashes_and_says_what_it_removed() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!(store.verify_with(&heads).findings, []);
+}
+
+/// The signature can be checked without Hilum.
+#[tokio::test]
+async fn openssl_verifies_a_head() {
+    let store = Store::filled(20).await;
+    let head = store.open().head().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("key.pem"), store.public_key().to_pem().unwrap()).unwrap();
+    let signature = BASE64.decode(&head.signature).unwrap();
+    std::fs::write(path("signature"), signature).unwrap();
+    let verify = |text: &str| {
+        std::fs::write(path("text"), text).unwrap();
+        let mut openssl = std::process::Command::new("openssl");
+        openssl.args([
+            "dgst",
+            "-sha256",
+            "-verify",
+            "key.pem",
+            "-signature",
+            "signature",
+        ]);
+        let output = openssl.arg("text").current_dir(folder.path()).output();
+        output.unwrap().status.success()
+    };
+    let Head {
+        log, root, time, ..
+    } = &head;
+    let text =
+        format!("hilum audit head 1\nlog {log}\nnode test\nsize 20\nroot {root}\ntime {time}\n");
+    assert!(verify(&text));
+    assert!(!verify(&text.replace("size 20", "size 21")));
 }

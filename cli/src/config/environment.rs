@@ -59,8 +59,9 @@ pub(super) fn apply(
 }
 
 /// Keys outside of `[limits]` that are numbers.
-const NUMBERS: [&str; 15] = [
+const NUMBERS: [&str; 16] = [
     "segment_bytes",
+    "keep_days",
     "max_results",
     "connections",
     "decision_seconds",
@@ -77,8 +78,9 @@ const NUMBERS: [&str; 15] = [
     "head_seconds",
 ];
 /// Keys that are lists, whose items stand behind commas.
-const LISTS: [&str; 8] = [
+const LISTS: [&str; 9] = [
     "trust",
+    "send",
     "reply_to",
     "recipients",
     "store_trust",

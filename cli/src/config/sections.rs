@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::archives::ArchiveSection;
 use super::audit_repository::AuditRepositorySection;
 use super::collections::CollectionSection;
+use super::sending::SendSection;
 
 /// What the members of an affinity domain agreed upon.
 #[derive(Debug, Clone, Deserialize)]
@@ -230,4 +231,8 @@ pub(super) struct AuditSection {
     /// Receiving the records of others.
     #[serde(flatten)]
     pub(super) repository: AuditRepositorySection,
+    /// Who gets every record.
+    #[serde(default)]
+    pub(super) send: Vec<SendSection>,
+    pub(super) keep_days: Option<u32>,
 }

@@ -12,17 +12,17 @@ use tokio::net::{TcpListener, UdpSocket};
 use super::Listeners;
 use crate::config::Config;
 
-/// Receives syslog where the configuration says, and adds a line for each listener. Records are
-/// received until the rooms have stopped, and the log is signed for after that.
+/// Receives syslog where the configuration says, and adds a line for each listener. When nothing is
+/// received any more, the log is signed for a last time.
 pub(super) async fn serve(
     config: &Config,
     records: &RecordRepository,
     bound: &mut BTreeMap<SocketAddr, TcpListener>,
     lines: &mut Vec<String>,
-    listeners: &mut [Listeners; 3],
+    listeners: &mut [Listeners; 2],
 ) -> anyhow::Result<()> {
     let (stream, datagrams) = config.syslog_listeners();
-    let [_, receiving, closing] = listeners;
+    let [receiving, closing] = listeners;
     if let Some(listener) = stream.and_then(|address| bound.remove(&address)) {
         let files = config.tls_files();
         let tls = files.map(|files| iti19::server_config(&files)).transpose();

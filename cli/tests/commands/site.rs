@@ -54,6 +54,11 @@ impl Site {
 
     /// A node that `hilum init` made with these options.
     pub(crate) fn with(options: &[&str]) -> Self {
+        Self::with_lines(options, 6)
+    }
+
+    /// The same, where so many things listen.
+    pub(crate) fn with_lines(options: &[&str], lines: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let base = port_base();
         let dir = folder.path().join("node");
@@ -68,7 +73,7 @@ impl Site {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = first_lines(&mut process, 6);
+        let lines = first_lines(&mut process, lines);
         Self {
             folder,
             base,
