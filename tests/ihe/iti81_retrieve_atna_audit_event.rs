@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hilum_tests::Town;
 use hilum_tests::town::Setup;
+use hilum_tests::words::{self, Document, Submission};
 use hilum_transport::{HttpAnswer, HttpRequest};
 use serde_json::{Value, json};
+use xds_schemas::codes::status::ResponseStatus;
 
 const JSON: &str = "application/fhir+json";
 const XML: &str = "application/fhir+xml";
@@ -185,6 +187,8 @@ async fn what_was_sent_by_syslog_is_found_by_everything_it_says() {
         ("entity-role=24", 2),
         ("date=lt2026-11-20T11:00:00Z", 1),
         ("date=2026-11-20T11:00Z", 1),
+        ("_lastUpdated=gt2026-11-26", 3),
+        ("_lastUpdated=lt2026-11-26", 0),
         ("unknown-name=1", 3),
     ] {
         assert_eq!(total(&town, query).await, expected, "{query}");
@@ -550,7 +554,7 @@ async fn syslog_messages_are_found_by_their_headers() {
 
 #[tokio::test]
 async fn a_person_searches_with_the_command() {
-    let town = town();
+    let mut town = town();
     let headers = [("content-type", JSON)];
     for second in 0..3 {
         let event = event(&format!("2026-11-21T08:00:0{second}Z"));

@@ -9,7 +9,7 @@ CREATE TABLE position (
 );
 
 -- Events in the order in which they came, some thousand in each. `members` has, for each event, the
--- number of its record, its place in that record, and when it happened.
+-- number of its record, its place in that record, when it happened, and when it came.
 CREATE TABLE batches (
     number BIGINT NOT NULL PRIMARY KEY,
     first BIGINT NOT NULL,

@@ -197,6 +197,7 @@ fn good() -> Value {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of what may be wrong")]
 fn what_breaks_the_rules_is_refused() {
     assert_eq!(judged::event(&good()), []);
     let mut count = 0;

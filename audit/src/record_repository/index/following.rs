@@ -14,8 +14,9 @@ use crate::record_repository::log::Log;
 const RECORDS: usize = 4096;
 /// How long to wait after something went wrong.
 const AGAIN: Duration = Duration::from_secs(5);
-/// What comes one after the other is taken in together.
-const TOGETHER: Duration = Duration::from_millis(20);
+/// What comes one after the other is taken in together: each time, the batch that is being filled is
+/// written anew.
+const TOGETHER: Duration = Duration::from_millis(100);
 /// How often to look whether the time of records is over.
 const OLD: Duration = Duration::from_secs(60);
 

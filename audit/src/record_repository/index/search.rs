@@ -17,6 +17,8 @@ pub(crate) struct Search {
     /// All of these, and of each any word.
     pub(crate) all: Vec<Vec<Word>>,
     pub(crate) times: Times,
+    /// When it came.
+    pub(crate) arrived: Times,
     /// What happened last comes first.
     pub(crate) newest_first: bool,
     /// Hits that are given.
@@ -89,6 +91,7 @@ impl Search {
         self.before.is_none_or(|before| member.id.number < before)
             && self.since <= member.id.number
             && self.times.take(member.recorded)
+            && self.arrived.take(member.arrived)
             && self
                 .only
                 .as_ref()
@@ -102,6 +105,7 @@ impl Search {
         from <= candidate.earliest
             && candidate.latest < to
             && self.times.0.iter().all(one)
+            && self.arrived.0.is_empty()
             && self.only.is_none()
             && self.since <= as_number(candidate.first)
             && self

@@ -92,7 +92,7 @@ async fn what_is_in_the_log_is_found_by_every_word() {
         .filter(|at| at % 100 == 5 && at % 3 == 1)
         .count();
     assert_eq!(total(vec![patient.clone(), transaction]), both as u64);
-    let either = [patient.clone(), words.asked(Kind::Patient, None, "p6")].concat();
+    let either = [patient, words.asked(Kind::Patient, None, "p6")].concat();
     assert_eq!(total(vec![either]), 200);
     assert_eq!(
         total(vec![words.asked(
@@ -263,4 +263,43 @@ async fn everything_that_came_is_found() {
         ["2", "3", "4"]
     );
     assert_eq!(ids(vec![vec![words.plain(Kind::Facility, "1")]]), ["3"]);
+}
+
+#[tokio::test]
+async fn what_is_over_is_forgotten_with_its_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = LogConfig {
+        segment_bytes: 1,
+        ..LogConfig::new(folder.path().join("log"))
+    };
+    let log = Log::open(&config).unwrap();
+    let path = folder.path().join("index.db");
+    let (index, mut writer) = Index::open(&path).unwrap();
+    for (at, user) in [(0, "gone"), (1, "stays")] {
+        let records = (0..3).map(|_| received(message(at, "ITI-18", "p", user)));
+        log.append(records.collect()).await.unwrap();
+        follow(&log, &mut writer);
+        // Another process takes another batch.
+        writer = Index::open(&path).unwrap().1;
+    }
+    let names = || {
+        let names = std::cell::RefCell::new(Vec::new());
+        let note = |name: &str| {
+            names.borrow_mut().push(name.to_owned());
+            false
+        };
+        index.fitting(Kind::AgentName, 10, note).unwrap();
+        names.into_inner()
+    };
+    assert_eq!(names(), ["Dr gone", "Dr stays"]);
+    let left = log.remove_before(3).await.unwrap();
+    follow(&log, &mut writer);
+    assert_eq!(left, 3, "each record has a segment of its own");
+    let words = index.words().unwrap();
+    let found = index.search(&all(&words)).unwrap();
+    // What the log says of the removal may be an event itself.
+    let removed = found.hits.iter().filter(|hit| hit.id.number < 3).count();
+    assert_eq!(removed, 0);
+    assert!(found.total >= 3);
+    assert_eq!(names(), ["Dr stays"]);
 }

@@ -45,28 +45,33 @@ struct Batch {
 pub(super) struct Member {
     pub(super) id: EventId,
     pub(super) recorded: i64,
+    /// When it came.
+    pub(super) arrived: i64,
 }
 
 /// Bytes of one.
-pub(super) const MEMBER: usize = 18;
+pub(super) const MEMBER: usize = 26;
 
 impl Member {
     fn write(self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.id.number.to_le_bytes());
         out.extend_from_slice(&self.id.part.to_le_bytes());
         out.extend_from_slice(&self.recorded.to_le_bytes());
+        out.extend_from_slice(&self.arrived.to_le_bytes());
     }
 
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let (number, rest) = bytes.split_first_chunk()?;
         let (part, rest) = rest.split_first_chunk()?;
-        let (recorded, _) = rest.split_first_chunk()?;
+        let (recorded, rest) = rest.split_first_chunk()?;
+        let (arrived, _) = rest.split_first_chunk()?;
         Some(Self {
             id: EventId {
                 number: u64::from_le_bytes(*number),
                 part: u16::from_le_bytes(*part),
             },
             recorded: i64::from_le_bytes(*recorded),
+            arrived: i64::from_le_bytes(*arrived),
         })
     }
 }
@@ -180,7 +185,12 @@ impl Writer {
                 let next = Batch::after(self.batch.number);
                 done.push(std::mem::replace(&mut self.batch, next));
             }
-            self.batch.add(Member { id, recorded }, &named);
+            let member = Member {
+                id,
+                recorded,
+                arrived: understood::arrived(received),
+            };
+            self.batch.add(member, &named);
             if self.remembered.len() >= REMEMBERED {
                 self.remembered.clear();
             }

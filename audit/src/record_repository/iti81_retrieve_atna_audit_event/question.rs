@@ -22,8 +22,9 @@ const NARROWING: usize = 100;
 const NAME: usize = 64;
 
 /// What can be searched by, and how FHIR calls the kind of it.
-pub(in crate::record_repository) const PARAMETERS: [(&str, &str); 26] = [
+pub(in crate::record_repository) const PARAMETERS: [(&str, &str); 27] = [
     ("_id", "token"),
+    ("_lastUpdated", "date"),
     ("action", "token"),
     ("address", "string"),
     ("agent", "reference"),
@@ -56,6 +57,8 @@ pub(in crate::record_repository) const PARAMETERS: [(&str, &str); 26] = [
 pub(in crate::record_repository) struct Question {
     conditions: Vec<Condition>,
     times: Times,
+    /// When it came.
+    arrived: Times,
     ids: Option<Vec<EventId>>,
     oldest_first: bool,
     count: Option<usize>,
@@ -108,7 +111,9 @@ impl Question {
                 question.ignored.push(shown(&name));
             }
         }
-        if question.conditions.len() > NARROWING || question.times.0.len() > NARROWING {
+        if question.conditions.len() > NARROWING
+            || question.times.0.len() + question.arrived.0.len() > NARROWING
+        {
             return Err(Refused::new(400, "too-costly", "too many parameters"));
         }
         if question.times.0.is_empty() && question.ids.is_none() {
@@ -125,6 +130,7 @@ impl Question {
     fn parameter(&mut self, name: &str, value: &str) -> Result<bool, Refused> {
         match name {
             "date" => self.times.0.push(dates(name, value)?),
+            "_lastUpdated" => self.arrived.0.push(dates(name, value)?),
             "_id" => {
                 let ids = texts(value)
                     .into_iter()
@@ -218,6 +224,7 @@ impl Question {
         let search = Search {
             all,
             times: self.times.clone(),
+            arrived: self.arrived.clone(),
             newest_first: !self.oldest_first,
             limit: self.count(),
             after: self.page.map(|(hit, _)| hit),
