@@ -1,16 +1,18 @@
 //! ITI-81 and ITI-82, and the FHIR feed of ITI-20: what comes to the Audit Record Repository is found
 //! there, over the wire.
 
+mod feed;
+mod people;
+mod syslog;
+
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hilum_tests::Town;
 use hilum_tests::town::Setup;
-use hilum_tests::words::{self, Document, Submission};
 use hilum_transport::{HttpAnswer, HttpRequest};
 use serde_json::{Value, json};
-use xds_schemas::codes::status::ResponseStatus;
 
 const JSON: &str = "application/fhir+json";
 const XML: &str = "application/fhir+xml";
@@ -238,141 +240,6 @@ async fn an_event_says_what_the_message_said() {
 }
 
 #[tokio::test]
-async fn what_was_fed_is_given_back_as_it_was() {
-    let town = town();
-    let sent = event("2026-11-21T08:00:00Z");
-    let headers = [("content-type", JSON), ("accept", XML)];
-    let answer = ask(&town, "POST", "/fhir/AuditEvent", &headers, &sent).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    let location = answer.header("location").unwrap().to_owned();
-    let id = location.split('/').nth_back(2).unwrap();
-    let answer = ask(&town, "GET", &format!("/fhir/AuditEvent/{id}"), &[], "").await;
-    let text = String::from_utf8(answer.body.to_vec()).unwrap();
-    assert!(text.contains("\"valueDecimal\": 1.10"), "{text}");
-    let mut got: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(got["meta"]["profile"][0], "urn:x:profile");
-    assert_eq!(got["meta"]["versionId"], "1");
-    assert_eq!(got["id"], id);
-    let mut expected: Value = serde_json::from_str(&sent).unwrap();
-    for value in [&mut got, &mut expected] {
-        value
-            .as_object_mut()
-            .unwrap()
-            .retain(|name, _| name != "id" && name != "meta");
-    }
-    assert_eq!(got, expected);
-    for query in [
-        "patient=Patient/p77",
-        "agent=Practitioner/7",
-        "user=ruth",
-        "address=192.0.2",
-    ] {
-        assert_eq!(total(&town, query).await, 1, "{query}");
-    }
-    // It is no syslog message.
-    assert_eq!(get(&town, "/syslog?date=ge2000").await, json!([]));
-    // As XML, and fed again as XML.
-    let path = format!("/fhir/AuditEvent/{id}?_format=xml");
-    let xml = ask(&town, "GET", &path, &[], "").await;
-    let xml = String::from_utf8(xml.body.to_vec()).unwrap();
-    let answer = ask(
-        &town,
-        "POST",
-        "/fhir/AuditEvent",
-        &[("content-type", XML)],
-        &xml,
-    )
-    .await;
-    assert_eq!(answer.status, 201, "{answer:?} {xml}");
-    let id = answer
-        .header("location")
-        .unwrap()
-        .split('/')
-        .nth_back(2)
-        .unwrap()
-        .to_owned();
-    let mut again = get(&town, &format!("/fhir/AuditEvent/{id}")).await;
-    again
-        .as_object_mut()
-        .unwrap()
-        .retain(|name, _| name != "id" && name != "meta");
-    assert_eq!(again, expected);
-}
-
-#[tokio::test]
-async fn bundles_are_taken_as_far_as_they_can_be() {
-    let town = town();
-    let good = event("2026-11-21T08:00:00Z");
-    let entry = |resource: &str| {
-        format!(
-            "{{\"resource\":{resource},\"request\":{{\"method\":\"POST\",\"url\":\"AuditEvent\"}}}}"
-        )
-    };
-    let bundle = |kind: &str, entries: &[String]| {
-        format!(
-            "{{\"resourceType\":\"Bundle\",\"type\":\"{kind}\",\"entry\":[{}]}}",
-            entries.join(",")
-        )
-    };
-    let bad = "{\"resourceType\":\"AuditEvent\",\"recorded\":\"yesterday\"}";
-    let mixed = [entry(&good), entry(bad), entry(&good)];
-    let headers = [("content-type", JSON)];
-    let answer = ask(&town, "POST", "/fhir", &headers, &bundle("batch", &mixed)).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let answer = json_of(&answer);
-    assert_eq!(answer["type"], "batch-response");
-    let status = |at: usize| answer["entry"][at]["response"]["status"].as_str().unwrap();
-    assert_eq!(
-        [status(0), status(1), status(2)],
-        ["201 Created", "400 Bad Request", "201 Created"]
-    );
-    assert_eq!(
-        answer["entry"][1]["response"]["outcome"]["resourceType"],
-        "OperationOutcome"
-    );
-    assert_eq!(total(&town, "type=rest").await, 2);
-    let location = answer["entry"][2]["response"]["location"].as_str().unwrap();
-    let id = location.split('/').nth_back(2).unwrap();
-    assert_eq!(
-        get(&town, &format!("/fhir/AuditEvent/{id}")).await["id"],
-        id
-    );
-    // A transaction is all or nothing.
-    let answer = ask(
-        &town,
-        "POST",
-        "/fhir",
-        &headers,
-        &bundle("transaction", &mixed),
-    )
-    .await;
-    assert_eq!(answer.status, 400, "{answer:?}");
-    let answer = ask(
-        &town,
-        "POST",
-        "/fhir",
-        &headers,
-        &bundle("transaction", &mixed[2..]),
-    )
-    .await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(total(&town, "type=rest").await, 3);
-    for wrong in [
-        bundle("batch", &[]),
-        bundle("searchset", &mixed),
-        good,
-        "[".to_owned(),
-    ] {
-        let answer = ask(&town, "POST", "/fhir", &headers, &wrong).await;
-        assert_eq!(answer.status, 400, "{answer:?}");
-    }
-    // What was refused is in our own records.
-    let records = town.messages();
-    let refused = records.iter().filter(|it| it.contains("Refused Content"));
-    assert_eq!(refused.count(), 6);
-}
-
-#[tokio::test]
 async fn what_is_wrong_is_refused_and_recorded() {
     let town = town();
     for (query, status) in [
@@ -500,89 +367,4 @@ async fn pages_stay_the_same_while_events_come() {
     let count = get(&town, "/fhir/AuditEvent?date=2026-11-21&_summary=count").await;
     assert_eq!(count["entry"], Value::Null);
     assert!(count["total"].as_u64().unwrap() > 32);
-}
-
-#[tokio::test]
-async fn syslog_messages_are_found_by_their_headers() {
-    let town = town();
-    let messages = [
-        "<85>1 2026-11-20T10:00:00Z ct1.example modality 12 MY+RFC-1 - <a>Grüße</a>".to_owned(),
-        "<38>1 2026-11-20T11:00:00Z gate sshd 99 - [x@1 y=\"z\"] a login of root".to_owned(),
-        "<13>Nov 20 12:00:00 old cron[7]: tick".to_owned(),
-        "no header at all".to_owned(),
-    ];
-    send(&town, &messages).await;
-    let search = async |query: &str| {
-        let found = get(&town, &format!("/syslogsearch?date=ge2026-11-01&{query}")).await;
-        found.as_array().unwrap().clone()
-    };
-    for (query, expected) in [
-        ("", 4),
-        ("hostname=CT", 1),
-        ("hostname=ct&hostname=gate", 2),
-        ("hostname=ct&app-name=sshd", 0),
-        ("app-name=o", 2),
-        ("procid=9", 1),
-        ("msg-id=RFC", 1),
-        ("msgid=RFC", 1),
-        ("pri=38", 1),
-        ("pri=8", 2),
-        ("version=1", 2),
-        ("facility=10", 1),
-        ("severity=6", 1),
-        ("msg=LOGIN", 1),
-        ("msg=gr%C3%BC%C3%9Fe", 1),
-        ("msg=tick&hostname=old", 1),
-        ("date=lt2026-11-20T10:30:00Z", 1),
-        ("unknown=1", 4),
-    ] {
-        assert_eq!(search(query).await.len(), expected, "{query}");
-    }
-    assert_eq!(
-        search("app-name=sshd").await[0],
-        json!({
-            "Pri": "38", "Version": "1", "Timestamp": "2026-11-20T11:00:00Z", "Hostname": "gate",
-            "App-name": "sshd", "Procid": "99", "Structured_data": "[x@1 y=\"z\"]",
-            "Msg": "a login of root",
-        })
-    );
-    let path = "/syslogsearch?date=ge2026-11-01&_count=2";
-    let cut = ask(&town, "GET", path, &[("accept", "application/json")], "").await;
-    assert_eq!(cut.status, 206);
-    assert_eq!(json_of(&cut).as_array().unwrap().len(), 2);
-}
-
-#[tokio::test]
-async fn a_person_searches_with_the_command() {
-    let mut town = town();
-    let headers = [("content-type", JSON)];
-    for second in 0..3 {
-        let event = event(&format!("2026-11-21T08:00:0{second}Z"));
-        ask(&town, "POST", "/fhir/AuditEvent", &headers, &event).await;
-    }
-    let search = |arguments: &[&str]| {
-        let output = town.run(&[&["audit", "search"], arguments].concat());
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let table = search(&["--user", "ruth", "--from", "2026-11-21", "--limit", "2"]);
-    assert!(table.contains("2026-11-21T08:00:02Z"), "{table}");
-    assert!(!table.contains("2026-11-21T08:00:00Z"), "{table}");
-    assert!(table.contains("the last 2 of 3"), "{table}");
-    let lines = search(&["--patient", "Patient/p77", "--json"]);
-    let times = lines.lines().map(|line| {
-        let event: Value = serde_json::from_str(line).unwrap();
-        event["recorded"].as_str().unwrap()[17..19].to_owned()
-    });
-    assert_eq!(times.collect::<Vec<_>>(), ["00", "01", "02"]);
-    assert_eq!(search(&["--user", "nobody"]).trim(), "nothing was found");
-    let wrong = town.run(&["audit", "search", "--from", "yesterday"]);
-    assert_eq!(wrong.status.code(), Some(1), "{wrong:?}");
-    // On both sides.
-    let used = town
-        .records()
-        .iter()
-        .filter(|it| it["transaction"] == "ITI-81")
-        .count();
-    assert_eq!(used, 8);
 }
