@@ -49,6 +49,12 @@ pub(super) async fn serve(
         let receive = async move { records.receive_datagrams(socket, stop).await };
         receiving.running.spawn(receive);
     }
+    for receiver in config.forwarding(records.audit())? {
+        let (records, stop) = (records.clone(), receiving.stopped());
+        let limits = config.limits.clone();
+        let forwarding = async move { records.forward(receiver, limits, stop).await };
+        receiving.running.spawn(forwarding);
+    }
     let (records, stop) = (records.clone(), closing.stopped());
     closing
         .running
