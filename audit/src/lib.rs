@@ -30,7 +30,7 @@ use xds_schemas::soap::Fault;
 
 pub use event::{
     Decided, Document, Event, ImagesRetrieved, InboxUse, Medium, Notified, NotifiedKind, Outcome,
-    Parties, PatientFeed, Query, Source, Study, SubmissionSet, Subscribing, Transaction,
+    Parties, PatientFeed, Query, Source, Study, Subject, SubmissionSet, Subscribing, Transaction,
 };
 pub use recorded::Recorded;
 pub use spool::SpoolError;

@@ -63,7 +63,11 @@ pub(crate) struct Running {
 impl Running {
     /// Opens the rooms of a node, and accepts connections when this returns.
     pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
-        if config.listeners().is_empty() {
+        if config
+            .listeners()
+            .iter()
+            .all(|(name, _)| *name == "metrics")
+        {
             let problem = "no room has `listen`, so there is nothing to serve";
             return Err(ConfigError(problem.to_owned()).into());
         }
