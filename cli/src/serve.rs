@@ -14,6 +14,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use hilum_audit::sender::Sender;
 use hilum_audit::{Audit, Event};
+use hilum_registry::Registry;
 use hilum_security::iti19_authenticate_node as iti19;
 use hilum_transport::{Client, Incoming, Replies, Reply, Rest, mllp};
 use tokio::net::TcpListener;
@@ -67,7 +68,11 @@ pub(crate) struct Running {
 impl Running {
     /// Opens the rooms of a node, and accepts connections when this returns.
     pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
-        if config.listeners().is_empty() {
+        if config
+            .listeners()
+            .iter()
+            .all(|(name, _)| *name == "metrics")
+        {
             let problem = "no room has `listen`, so there is nothing to serve";
             return Err(ConfigError(problem.to_owned()).into());
         }
@@ -89,30 +94,13 @@ impl Running {
             started(&audit, room.name).await?;
         }
         let names = rooms.iter().map(|room| room.name).collect();
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        let line = |room: &Room| match room.name {
-            // Its paths are those of IHE.
-            "audit" => format!("listening audit {scheme}://{}", room.address),
-            name => format!("listening {name} {scheme}://{}/{name}", room.address),
-        };
+        let line = |room: &Room| listening(room, tls.is_some());
         let mut lines: Vec<String> = rooms.iter().map(line).collect();
         let mut listeners = [Listeners::new(), Listeners::new()];
         let mut receiving = [Listeners::new(), Listeners::new()];
-        if let (Some(address), Some(registry)) = (config.feed.listen, registry)
-            && let Some(listener) = bound.remove(&address)
-        {
-            lines.push(format!("listening feed mllp{}://{address}", &scheme[4..]));
-            let registry = registry.clone();
-            let routes = move |incoming| {
-                let registry = registry.clone();
-                async move { hilum_registry::feed::receive(&registry, incoming).await }
-            };
+        if let Some(registry) = registry {
             // It needs nobody but the registry itself.
-            let listeners = &mut listeners[1];
-            let stop = listeners.stopped();
-            let limits = config.limits.clone();
-            let serving = mllp::serve(listener, tls.clone(), limits, routes, stop);
-            listeners.running.spawn(serving);
+            lines.extend(feed(config, registry, &mut bound, &mut listeners[1])?);
         }
         if let Some(imaging) = &opened.imaging {
             let lines = &mut lines;
@@ -242,6 +230,44 @@ impl Listeners {
         }
         Ok(finished)
     }
+}
+
+/// What is printed of a room.
+fn listening(room: &Room, with_tls: bool) -> String {
+    let scheme = if with_tls { "https" } else { "http" };
+    let Room { name, address, .. } = room;
+    match *name {
+        // Its paths are those of IHE.
+        "audit" => format!("listening audit {scheme}://{address}"),
+        name => format!("listening {name} {scheme}://{address}/{name}"),
+    }
+}
+
+/// Receives what is said of patients, if it is said where.
+fn feed(
+    config: &Config,
+    registry: &Registry,
+    bound: &mut BTreeMap<SocketAddr, TcpListener>,
+    listeners: &mut Listeners,
+) -> anyhow::Result<Option<String>> {
+    let Some((address, listener)) =
+        (config.feed.listen).and_then(|address| Some((address, bound.remove(&address)?)))
+    else {
+        return Ok(None);
+    };
+    let tls = config.tls_files();
+    let tls = tls.map(|files| iti19::server_config(&files)).transpose();
+    let tls = tls.context("[tls]")?;
+    let scheme = if tls.is_some() { "mllps" } else { "mllp" };
+    let registry = registry.clone();
+    let routes = move |incoming| {
+        let registry = registry.clone();
+        async move { hilum_registry::feed::receive(&registry, incoming).await }
+    };
+    let (limits, stop) = (config.limits.clone(), listeners.stopped());
+    let serving = mllp::serve(listener, tls, limits, routes, stop);
+    listeners.running.spawn(serving);
+    Ok(Some(format!("listening feed {scheme}://{address}")))
 }
 
 /// Tells machines how the node is, if it is said where.
