@@ -90,18 +90,13 @@ impl Running {
         let Opened {
             rooms, registry, ..
         } = &opened;
-        for room in rooms {
-            started(&audit, room.name).await?;
-        }
-        let names = rooms.iter().map(|room| room.name).collect();
+        let names = started(&audit, rooms).await?;
         let line = |room: &Room| listening(room, tls.is_some());
         let mut lines: Vec<String> = rooms.iter().map(line).collect();
         let mut listeners = [Listeners::new(), Listeners::new()];
         let mut receiving = [Listeners::new(), Listeners::new()];
-        if let Some(registry) = registry {
-            // It needs nobody but the registry itself.
-            lines.extend(feed(config, registry, &mut bound, &mut listeners[1])?);
-        }
+        // It needs nobody but the registry itself.
+        lines.extend(feed(config, registry, &mut bound, &mut listeners[1])?);
         if let Some(imaging) = &opened.imaging {
             let lines = &mut lines;
             dicom::serve(
@@ -112,10 +107,7 @@ impl Running {
                 &mut listeners[0],
             )?;
         }
-        if let Some(records) = &opened.records {
-            let lines = &mut lines;
-            audit::serve(config, records, &mut bound, lines, &mut receiving).await?;
-        }
+        lines.extend(audit::serve(config, &opened.records, &mut bound, &mut receiving).await?);
         lines.extend(watched(config, &metrics, &mut bound, &mut listeners[1])?);
         for (address, listener) in bound {
             let has_registry = rooms
@@ -246,13 +238,14 @@ fn listening(room: &Room, with_tls: bool) -> String {
 /// Receives what is said of patients, if it is said where.
 fn feed(
     config: &Config,
-    registry: &Registry,
+    registry: &Option<Registry>,
     bound: &mut BTreeMap<SocketAddr, TcpListener>,
     listeners: &mut Listeners,
 ) -> anyhow::Result<Option<String>> {
-    let Some((address, listener)) =
-        (config.feed.listen).and_then(|address| Some((address, bound.remove(&address)?)))
-    else {
+    let (Some(registry), Some(address)) = (registry, config.feed.listen) else {
+        return Ok(None);
+    };
+    let Some(listener) = bound.remove(&address) else {
         return Ok(None);
     };
     let tls = config.tls_files();
@@ -309,10 +302,13 @@ async fn bind(config: &Config) -> anyhow::Result<BTreeMap<SocketAddr, TcpListene
     Ok(bound)
 }
 
-async fn started(audit: &Audit, room: &str) -> anyhow::Result<()> {
-    let event = Event::application_started(&process_name(room));
-    audit.record(event, ()).await?.into_inner();
-    Ok(())
+/// Records that the rooms are open, and gives their names.
+async fn started(audit: &Audit, rooms: &[Room]) -> anyhow::Result<Vec<&'static str>> {
+    for room in rooms {
+        let event = Event::application_started(&process_name(room.name));
+        audit.record(event, ()).await?.into_inner();
+    }
+    Ok(rooms.iter().map(|room| room.name).collect())
 }
 
 fn process_name(room: &str) -> String {

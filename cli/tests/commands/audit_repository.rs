@@ -181,3 +181,82 @@ fn syslog_needs_the_repository_and_the_repository_its_key() {
         assert!(told.contains(said), "{told}");
     }
 }
+
+/// The node records into its own repository as anybody else does, until its last word.
+#[test]
+fn a_node_sends_to_its_own_repository() {
+    let mut site = Site::with_lines(&["--plain", "--audit-repository"], LISTENERS + 3);
+    let file = site.dir().join("hilum.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let begin = text.find("\n# send = ").unwrap() + 1;
+    let end = begin + text[begin..].find('\n').unwrap();
+    let send = format!("send = [\"syslog+tcp://127.0.0.1:{}\"]", site.base + 8);
+    let text = format!("{}{send}{}", &text[..begin], &text[end..]);
+    std::fs::write(&file, text).unwrap();
+    site.restart();
+    let began = Instant::now();
+    // The first start and stop were recorded before there was anybody to send to.
+    while json(&site, "/audit/tree-head")["size"].as_u64().unwrap() < 15 {
+        assert!(began.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    site.stop();
+    let found = site.ok(&["audit", "verify"]);
+    assert!(found.contains("ok       every record"), "{found}");
+    let segments = site.dir().join("data/audit-log/segments");
+    let segment = segments.join("00000000000000000000.records");
+    let bytes = std::fs::read(segment).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    let (started, stopped) = ("csd-code=\"110120\"", "csd-code=\"110121\"");
+    assert!(
+        text.matches(started).count() >= 10,
+        "{}",
+        text.matches(started).count()
+    );
+    assert!(
+        text.matches(stopped).count() >= 10,
+        "{}",
+        text.matches(stopped).count()
+    );
+}
+
+#[test]
+fn forwarding_leads_somewhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("node");
+    let made = hilum(&[
+        "init",
+        dir.to_str().unwrap(),
+        "--plain",
+        "--audit-repository",
+    ]);
+    assert!(made.status.success());
+    let file = dir.join("hilum.toml");
+    let whole = std::fs::read_to_string(&file).unwrap();
+    for (target, said) in [
+        (
+            "syslog+tcp://localhost:18408",
+            "this is the repository itself",
+        ),
+        (
+            "syslog+udp://127.0.0.1:18409",
+            "this is the repository itself",
+        ),
+        ("syslog+tls://national.example", "without [tls]"),
+        (
+            "syslog+tcp://national.example",
+            "only a receiver on this machine",
+        ),
+        ("http://national.example", "audit.forward"),
+    ] {
+        let changed = whole.replace(
+            "# forward = [",
+            &format!("forward = ['{target}']\n# forward = ["),
+        );
+        std::fs::write(&file, changed).unwrap();
+        let output = hilum(&["serve", "--config", file.to_str().unwrap()]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(said), "{target}: {told}");
+    }
+}
