@@ -25,7 +25,7 @@ pub(crate) mod tests;
 use xds_schemas::codes::status::ResponseStatus;
 
 pub use audit_log::AuditLogUse;
-pub use decisions::Decided;
+pub use decisions::{Decided, Subject};
 pub use dicomweb::ImagesRetrieved;
 pub use exchange::{InboxUse, Medium};
 pub use happenings::{Document, Query, Study, SubmissionSet, Transaction};

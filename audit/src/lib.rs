@@ -32,8 +32,8 @@ use xds_schemas::soap::Fault;
 
 pub use event::{
     AuditLogUse, Decided, Document, Event, ImagesRetrieved, InboxUse, Medium, Notified,
-    NotifiedKind, Outcome, Parties, PatientFeed, Query, Source, Study, SubmissionSet, Subscribing,
-    Transaction,
+    NotifiedKind, Outcome, Parties, PatientFeed, Query, Source, Study, Subject, SubmissionSet,
+    Subscribing, Transaction,
 };
 pub use recorded::Recorded;
 pub use spool::SpoolError;

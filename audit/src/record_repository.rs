@@ -7,6 +7,7 @@
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-20.html>
 
 mod datagrams;
+mod forward;
 mod framing;
 pub mod head;
 mod index;
@@ -205,6 +206,10 @@ impl RecordRepository {
 
     fn message_bytes(&self) -> usize {
         self.shared.config.message_bytes
+    }
+
+    fn log_id(&self) -> &str {
+        self.shared.signer.log()
     }
 
     fn large(&self) -> Arc<Semaphore> {

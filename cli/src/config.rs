@@ -127,7 +127,8 @@ impl Config {
         self.audit.spool =
             Some(spool.map_or_else(|| self.data.join("audit"), |path| folder.join(path)));
         self.audit.repository.resolve(folder);
-        for receiver in &mut self.audit.send {
+        let audit = &mut self.audit;
+        for receiver in audit.send.iter_mut().chain(&mut audit.forward) {
             receiver.resolve(folder);
         }
         in_folder(&mut self.registry.database, "sqlite:", folder);

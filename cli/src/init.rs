@@ -185,17 +185,7 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
         ),
         ("registry_port", port(1)),
         ("repository_port", port(2)),
-        ("feed_port", port(5)),
         ("metrics_port", port(7)),
-        ("dicom_port", port(10)),
-        (
-            "audit",
-            if arguments.audit_repository { "" } else { "# " }.to_owned(),
-        ),
-        ("audit_port", port(4)),
-        ("syslog_port", port(8)),
-        ("syslog_udp_port", port(9)),
-        ("dicom_plain_port", port(11)),
         ("repository_id", id(&arguments.repository_id)),
         (
             "database",
@@ -230,7 +220,9 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
     ];
     let values = values.into_iter().chain(subscriptions());
     let values = values.chain(imaging()).chain(audit());
-    let values = values.chain(audit_repository::defaults());
+    let values = values
+        .chain(audit_repository::defaults())
+        .chain(ports(arguments));
     let values: Vec<(&str, String)> = values.collect();
     let fill =
         |text: String, (name, value): &(&str, String)| text.replace(&format!("{{{name}}}"), value);
@@ -255,6 +247,21 @@ fn audit() -> [(&'static str, String); 3] {
         ("records_per_second", RECORDS_PER_SECOND.to_string()),
         ("datagrams_per_second", DATAGRAMS_PER_SECOND.to_string()),
         ("keep_days", KEEP_DAYS.to_string()),
+    ]
+}
+
+/// Where is listened for what is not SOAP, and whether there is an Audit Record Repository.
+fn ports(arguments: &Arguments) -> [(&'static str, String); 7] {
+    let port = |offset: u16| (arguments.port_base + offset).to_string();
+    let comment = if arguments.audit_repository { "" } else { "# " };
+    [
+        ("audit", comment.to_owned()),
+        ("audit_port", port(4)),
+        ("feed_port", port(5)),
+        ("syslog_port", port(8)),
+        ("syslog_udp_port", port(9)),
+        ("dicom_port", port(10)),
+        ("dicom_plain_port", port(11)),
     ]
 }
 

@@ -124,20 +124,32 @@ pub(crate) async fn open(
             },
         ));
     }
-    let mut records = None;
-    if let (Some(wanted), Some(address)) = (config.audit_repository(), config.audit_listen()) {
-        let opened = RecordRepository::open(wanted, audit.clone()).context("[audit]")?;
-        records = Some(opened.clone());
-        rooms.push(room("audit", address, opened, |records, incoming| {
-            Box::pin(async move { records.serve(incoming).await })
-        }));
-    }
+    let records = records(config, audit, &mut rooms)?;
     Ok(Opened {
         rooms,
         registry: fed,
         imaging: filled,
         records,
     })
+}
+
+/// The Audit Record Repository, if there is one here.
+fn records(
+    config: &Config,
+    audit: &Audit,
+    rooms: &mut Vec<Room>,
+) -> anyhow::Result<Option<RecordRepository>> {
+    let (Some(wanted), Some(address)) = (config.audit_repository(), config.audit_listen()) else {
+        return Ok(None);
+    };
+    let opened = RecordRepository::open(wanted, audit.clone()).context("[audit]")?;
+    rooms.push(room(
+        "audit",
+        address,
+        opened.clone(),
+        |records, incoming| Box::pin(async move { records.serve(incoming).await }),
+    ));
+    Ok(Some(opened))
 }
 
 /// A variable of the environment.

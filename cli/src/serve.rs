@@ -14,6 +14,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use hilum_audit::sender::Sender;
 use hilum_audit::{Audit, Event};
+use hilum_registry::Registry;
 use hilum_security::iti19_authenticate_node as iti19;
 use hilum_transport::{Client, Incoming, Replies, Reply, Rest, mllp};
 use tokio::net::TcpListener;
@@ -67,7 +68,11 @@ pub(crate) struct Running {
 impl Running {
     /// Opens the rooms of a node, and accepts connections when this returns.
     pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
-        if config.listeners().is_empty() {
+        if config
+            .listeners()
+            .iter()
+            .all(|(name, _)| *name == "metrics")
+        {
             let problem = "no room has `listen`, so there is nothing to serve";
             return Err(ConfigError(problem.to_owned()).into());
         }
@@ -85,35 +90,13 @@ impl Running {
         let Opened {
             rooms, registry, ..
         } = &opened;
-        for room in rooms {
-            started(&audit, room.name).await?;
-        }
-        let names = rooms.iter().map(|room| room.name).collect();
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        let line = |room: &Room| match room.name {
-            // Its paths are those of IHE.
-            "audit" => format!("listening audit {scheme}://{}", room.address),
-            name => format!("listening {name} {scheme}://{}/{name}", room.address),
-        };
+        let names = started(&audit, rooms).await?;
+        let line = |room: &Room| listening(room, tls.is_some());
         let mut lines: Vec<String> = rooms.iter().map(line).collect();
         let mut listeners = [Listeners::new(), Listeners::new()];
         let mut receiving = [Listeners::new(), Listeners::new()];
-        if let (Some(address), Some(registry)) = (config.feed.listen, registry)
-            && let Some(listener) = bound.remove(&address)
-        {
-            lines.push(format!("listening feed mllp{}://{address}", &scheme[4..]));
-            let registry = registry.clone();
-            let routes = move |incoming| {
-                let registry = registry.clone();
-                async move { hilum_registry::feed::receive(&registry, incoming).await }
-            };
-            // It needs nobody but the registry itself.
-            let listeners = &mut listeners[1];
-            let stop = listeners.stopped();
-            let limits = config.limits.clone();
-            let serving = mllp::serve(listener, tls.clone(), limits, routes, stop);
-            listeners.running.spawn(serving);
-        }
+        // It needs nobody but the registry itself.
+        lines.extend(feed(config, registry, &mut bound, &mut listeners[1])?);
         if let Some(imaging) = &opened.imaging {
             let lines = &mut lines;
             dicom::serve(
@@ -124,10 +107,7 @@ impl Running {
                 &mut listeners[0],
             )?;
         }
-        if let Some(records) = &opened.records {
-            let lines = &mut lines;
-            audit::serve(config, records, &mut bound, lines, &mut receiving).await?;
-        }
+        lines.extend(audit::serve(config, &opened.records, &mut bound, &mut receiving).await?);
         lines.extend(watched(config, &metrics, &mut bound, &mut listeners[1])?);
         for (address, listener) in bound {
             let has_registry = rooms
@@ -244,6 +224,45 @@ impl Listeners {
     }
 }
 
+/// What is printed of a room.
+fn listening(room: &Room, with_tls: bool) -> String {
+    let scheme = if with_tls { "https" } else { "http" };
+    let Room { name, address, .. } = room;
+    match *name {
+        // Its paths are those of IHE.
+        "audit" => format!("listening audit {scheme}://{address}"),
+        name => format!("listening {name} {scheme}://{address}/{name}"),
+    }
+}
+
+/// Receives what is said of patients, if it is said where.
+fn feed(
+    config: &Config,
+    registry: &Option<Registry>,
+    bound: &mut BTreeMap<SocketAddr, TcpListener>,
+    listeners: &mut Listeners,
+) -> anyhow::Result<Option<String>> {
+    let (Some(registry), Some(address)) = (registry, config.feed.listen) else {
+        return Ok(None);
+    };
+    let Some(listener) = bound.remove(&address) else {
+        return Ok(None);
+    };
+    let tls = config.tls_files();
+    let tls = tls.map(|files| iti19::server_config(&files)).transpose();
+    let tls = tls.context("[tls]")?;
+    let scheme = if tls.is_some() { "mllps" } else { "mllp" };
+    let registry = registry.clone();
+    let routes = move |incoming| {
+        let registry = registry.clone();
+        async move { hilum_registry::feed::receive(&registry, incoming).await }
+    };
+    let (limits, stop) = (config.limits.clone(), listeners.stopped());
+    let serving = mllp::serve(listener, tls, limits, routes, stop);
+    listeners.running.spawn(serving);
+    Ok(Some(format!("listening feed {scheme}://{address}")))
+}
+
 /// Tells machines how the node is, if it is said where.
 fn watched(
     config: &Config,
@@ -283,10 +302,13 @@ async fn bind(config: &Config) -> anyhow::Result<BTreeMap<SocketAddr, TcpListene
     Ok(bound)
 }
 
-async fn started(audit: &Audit, room: &str) -> anyhow::Result<()> {
-    let event = Event::application_started(&process_name(room));
-    audit.record(event, ()).await?.into_inner();
-    Ok(())
+/// Records that the rooms are open, and gives their names.
+async fn started(audit: &Audit, rooms: &[Room]) -> anyhow::Result<Vec<&'static str>> {
+    for room in rooms {
+        let event = Event::application_started(&process_name(room.name));
+        audit.record(event, ()).await?.into_inner();
+    }
+    Ok(rooms.iter().map(|room| room.name).collect())
 }
 
 fn process_name(room: &str) -> String {

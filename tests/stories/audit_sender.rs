@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hilum_tests::syslog::{By, Receiver};
-use hilum_tests::words::{self, Document, Submission};
+use hilum_tests::words::{Document, Submission};
 use hilum_tests::{Setup, Town};
 use serde_json::Value;
 

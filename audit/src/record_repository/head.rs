@@ -91,6 +91,11 @@ impl HeadSigner {
         })
     }
 
+    /// The name of the log.
+    pub(super) fn log(&self) -> &str {
+        &self.log
+    }
+
     pub(super) fn sign(&self, size: u64, root: &Hash, time: Moment) -> io::Result<Head> {
         let mut head = Head {
             log: self.log.clone(),

@@ -315,7 +315,7 @@ impl Log {
         for pair in segments.windows(2) {
             let [segment, next] = pair else { break };
             let last = segment.edge(true);
-            if !last.is_some_and(|last| last.at < limit) {
+            if last.is_none_or(|last| last.at >= limit) {
                 break;
             }
             end = next.first();

@@ -248,7 +248,9 @@ impl Compare {
     /// Compares the heads of the present size.
     fn look(&mut self) {
         let size = self.hashes.size();
-        while let Some(head) = self.heads.pop_front_if(|head| head.size <= size) {
+        while self.heads.front().is_some_and(|head| head.size <= size)
+            && let Some(head) = self.heads.pop_front()
+        {
             let root = head.root_hash();
             if root == Some(self.hashes.root()) {
                 self.right = size;

@@ -69,7 +69,7 @@ impl Target {
     }
 
     /// What its files are called: letters, digits, dots and dashes.
-    pub(super) fn file_name(&self) -> String {
+    pub(crate) fn file_name(&self) -> String {
         let plain = |sign: char| match sign {
             'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '-' => sign,
             _ => '_',

@@ -22,10 +22,10 @@ use crate::spool::Position;
 /// Records that are sent before the receiver must confirm, by closing, that it has read them.
 const WINDOW: u64 = 10_000;
 /// How long after the first of them it must.
-const CONFIRM: Duration = Duration::from_secs(10);
+const CONFIRM: Duration = Duration::from_secs(5);
 /// How long a receiver must stay well after it has confirmed, until that counts: what it has read it
 /// may have lost, if it is killed before it has written it.
-const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE: Duration = Duration::from_secs(3);
 /// How often spools of other processes are looked at.
 const POLL: Duration = Duration::from_secs(1);
 /// How long it takes until a datagram that nobody took comes back as an error.
@@ -51,6 +51,8 @@ pub(super) struct Worker {
     failures: u32,
     /// Records that were sent and not confirmed.
     unconfirmed: u64,
+    /// Whether it was said that the receiver does not close TLS.
+    unsaid: bool,
     /// When the next record may be sent.
     next: Instant,
 }
@@ -78,6 +80,7 @@ impl Worker {
             once,
             failures: 0,
             unconfirmed: 0,
+            unsaid: false,
             next: Instant::now(),
         }
     }
@@ -130,7 +133,7 @@ impl Worker {
         let Some(mut batch) = self.first(stop).await? else {
             return Ok(true);
         };
-        let target = &self.receiver.target;
+        let target = self.receiver.target.clone();
         let tls = match target.road {
             Road::Tls => Some(self.receiver.tls.as_ref().ok_or("there is no [tls]")?),
             _ => None,
@@ -149,8 +152,14 @@ impl Worker {
                 None => break places,
             }
         };
-        if outlet.finish().await? == Farewell::Unsaid {
-            tracing::debug!(to = %self.receiver.target, "confirmed by the end of the connection only");
+        let unsaid = outlet.finish().await? == Farewell::Unsaid;
+        if unsaid && target.road == Road::Tls && !self.unsaid {
+            self.unsaid = true;
+            tracing::warn!(
+                to = %target,
+                "an audit receiver closes connections without closing TLS: what it has is believed all \
+                 the same"
+            );
         }
         self.confirmed(places).await?;
         Ok(false)

@@ -1,7 +1,7 @@
 //! Syslog over TLS, TCP and UDP into a repository that listens.
 
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hilum_audit::record_repository::{Form, Received, RecordRepository, Via};
@@ -286,6 +286,36 @@ async fn rsyslog_sends_over_tls() {
     }
     let listening = Listening::plain().await;
     let folder = tempfile::tempdir().unwrap();
+    let (mut rsyslog, port) = rsyslog(&listening, &folder);
+    let mut socket = loop {
+        match TcpStream::connect(("127.0.0.1", port)).await {
+            Ok(socket) => break socket,
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    };
+    for number in 0..300 {
+        let message = format!("<85>1 2026-11-27T17:00:00Z host app 1 IHE+RFC-3881 - n{number}.\n");
+        socket.write_all(message.as_bytes()).await.unwrap();
+    }
+    let texts = listening.texts(300).await;
+    let ours = |text: &&String| text.contains("IHE+RFC-3881 - n");
+    let numbers: Vec<String> = texts.iter().filter(ours).cloned().collect();
+    rsyslog.kill().unwrap();
+    rsyslog.wait().unwrap();
+    assert_eq!(numbers.len(), 300, "{:?}", &texts[..3]);
+    for (number, text) in numbers.iter().enumerate() {
+        // Its template ends with a line feed, which is part of what it counts.
+        assert!(
+            text.trim_end().ends_with(&format!("n{number}.")),
+            "{number}: {text}"
+        );
+    }
+    let received = listening.received(300).await;
+    assert!(received.iter().all(|it| it.node.is_some() && !it.cut));
+}
+
+/// rsyslog, which takes lines at the port and forwards them.
+fn rsyslog(listening: &Listening, folder: &tempfile::TempDir) -> (Child, u16) {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);
@@ -316,7 +346,7 @@ action(type="omfwd" target="localhost" port="{4}" protocol="tcp"
     );
     let file = folder.path().join("rsyslog.conf");
     std::fs::write(&file, configuration).unwrap();
-    let mut rsyslog = Command::new("/usr/sbin/rsyslogd")
+    let rsyslog = Command::new("/usr/sbin/rsyslogd")
         .args(["-n", "-i"])
         .arg(folder.path().join("pid"))
         .arg("-f")
@@ -324,29 +354,5 @@ action(type="omfwd" target="localhost" port="{4}" protocol="tcp"
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let mut socket = loop {
-        match TcpStream::connect(("127.0.0.1", port)).await {
-            Ok(socket) => break socket,
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
-    };
-    for number in 0..300 {
-        let message = format!("<85>1 2026-11-27T17:00:00Z host app 1 IHE+RFC-3881 - n{number}.\n");
-        socket.write_all(message.as_bytes()).await.unwrap();
-    }
-    let texts = listening.texts(300).await;
-    let ours = |text: &&String| text.contains("IHE+RFC-3881 - n");
-    let numbers: Vec<String> = texts.iter().filter(ours).cloned().collect();
-    rsyslog.kill().unwrap();
-    rsyslog.wait().unwrap();
-    assert_eq!(numbers.len(), 300, "{:?}", &texts[..3]);
-    for (number, text) in numbers.iter().enumerate() {
-        // Its template ends with a line feed, which is part of what it counts.
-        assert!(
-            text.trim_end().ends_with(&format!("n{number}.")),
-            "{number}: {text}"
-        );
-    }
-    let received = listening.received(300).await;
-    assert!(received.iter().all(|it| it.node.is_some() && !it.cut));
+    (rsyslog, port)
 }

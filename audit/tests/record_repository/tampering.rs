@@ -209,7 +209,7 @@ async fn a_shortened_log_is_found() {
     let cut: Vec<&str> = text
         .lines()
         .filter(|line| {
-            let head: hilum_audit::record_repository::Head = serde_json::from_str(line).unwrap();
+            let head: Head = serde_json::from_str(line).unwrap();
             head.size <= end
         })
         .collect();

@@ -45,6 +45,12 @@ impl AuditRepositorySection {
 
     pub(super) fn check(&self, config: &Config) -> Result<(), ConfigError> {
         let wrong = |key: &str, problem: &str| Err(ConfigError(format!("audit.{key}: {problem}")));
+        if let Some(target) = config.forwarding_targets().next()
+            && self.listen.is_none()
+        {
+            let problem = "audit.listen is not there, so nothing is received";
+            return wrong("forward", &format!("{target}: {problem}"));
+        }
         if self.listen.is_none() {
             let syslog = [
                 ("syslog_tls", self.syslog_tls),
@@ -65,6 +71,13 @@ impl AuditRepositorySection {
             && !store.starts_with("file:")
         {
             return wrong("store", "it begins with file:");
+        }
+        let own = [self.syslog_tls, self.syslog_udp].into_iter().flatten();
+        let own: Vec<u16> = own.map(|address| address.port()).collect();
+        let mut targets = config.forwarding_targets();
+        if let Some(target) = targets.find(|it| it.is_loopback() && own.contains(&it.port)) {
+            let problem = "this is the repository itself, which would receive without end";
+            return wrong("forward", &format!("{target}: {problem}"));
         }
         let rooms = config.rooms();
         let taken = |address: SocketAddr| rooms.iter().any(|(_, room)| *room == address);

@@ -78,8 +78,9 @@ const NUMBERS: [&str; 16] = [
     "head_seconds",
 ];
 /// Keys that are lists, whose items stand behind commas.
-const LISTS: [&str; 9] = [
+const LISTS: [&str; 10] = [
     "trust",
+    "forward",
     "send",
     "reply_to",
     "recipients",

@@ -130,6 +130,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 14] = [
             "legal_hold",
             "message_bytes",
             "head_seconds",
+            "forward",
             "keep_days",
             "send",
         ],
@@ -173,7 +174,8 @@ pub(super) const SECTIONS: [(&str, &[&str]); 14] = [
 ];
 
 /// Sections of which there may be several, within others.
-const REPEATED: [(&str, &[&str]); 4] = [
+const REPEATED: [(&str, &[&str]); 5] = [
+    ("audit.forward", &["to", "records_per_second", "trust"]),
     ("audit.send", &["to", "records_per_second", "trust"]),
     (
         "imaging.archive",

@@ -234,5 +234,8 @@ pub(super) struct AuditSection {
     /// Who gets every record.
     #[serde(default)]
     pub(super) send: Vec<SendSection>,
+    /// To whom goes on what others send.
+    #[serde(default)]
+    pub(super) forward: Vec<SendSection>,
     pub(super) keep_days: Option<u32>,
 }

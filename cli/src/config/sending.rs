@@ -90,8 +90,13 @@ impl Config {
     /// Records are about patients: without encryption, they stay on this machine, unless datagrams are
     /// asked for by name.
     pub(super) fn check_sending(&self) -> Result<(), ConfigError> {
+        self.check_receivers("audit.send", &self.audit.send)?;
+        self.check_receivers("audit.forward", &self.audit.forward)
+    }
+
+    fn check_receivers(&self, key: &str, sections: &[SendSection]) -> Result<(), ConfigError> {
         let mut known: Vec<&Target> = Vec::new();
-        for section in &self.audit.send {
+        for section in sections {
             let target = &section.to;
             let problem = match target.road {
                 Road::Tls if self.tls.is_none() => {
@@ -106,7 +111,7 @@ impl Config {
                     continue;
                 }
             };
-            return Err(ConfigError(format!("audit.send: {target}: {problem}")));
+            return Err(ConfigError(format!("{key}: {target}: {problem}")));
         }
         Ok(())
     }
@@ -117,10 +122,31 @@ impl Config {
         if self.audit.send.is_empty() {
             return Ok(None);
         }
-        let receivers = self.audit.send.iter().map(|section| {
+        let days = self.audit.keep_days.unwrap_or(KEEP_DAYS);
+        Ok(Some(SenderConfig {
+            receivers: self.receivers("audit.send", &self.audit.send, audit)?,
+            spool: self.spool(),
+            clients: self.client_spools(),
+            keep: Duration::from_secs(u64::from(days) * 24 * 60 * 60),
+            limits: self.limits.clone(),
+        }))
+    }
+
+    /// To whom the Audit Record Repository forwards what it receives.
+    pub(crate) fn forwarding(&self, audit: &Audit) -> anyhow::Result<Vec<Receiver>> {
+        self.receivers("audit.forward", &self.audit.forward, Some(audit))
+    }
+
+    fn receivers(
+        &self,
+        key: &str,
+        sections: &[SendSection],
+        audit: Option<&Audit>,
+    ) -> anyhow::Result<Vec<Receiver>> {
+        let receiver = |section: &SendSection| {
             let target = section.to.clone();
             let tls = self.tls_to(section);
-            let mut tls = tls.with_context(|| format!("[[audit.send]] {target}"))?;
+            let mut tls = tls.with_context(|| format!("[[{key}]] {target}"))?;
             if let Some(audit) = audit {
                 let audit = audit.clone();
                 let witness = client::witness(move || Some(audit.clone()));
@@ -131,15 +157,13 @@ impl Config {
                 tls,
                 records_per_second: section.rate(),
             })
-        });
-        let days = self.audit.keep_days.unwrap_or(KEEP_DAYS);
-        Ok(Some(SenderConfig {
-            receivers: receivers.collect::<Result<_, _>>()?,
-            spool: self.spool(),
-            clients: self.client_spools(),
-            keep: Duration::from_secs(u64::from(days) * 24 * 60 * 60),
-            limits: self.limits.clone(),
-        }))
+        };
+        sections.iter().map(receiver).collect()
+    }
+
+    /// The addresses of those to whom the Audit Record Repository forwards.
+    pub(super) fn forwarding_targets(&self) -> impl Iterator<Item = &Target> {
+        self.audit.forward.iter().map(|section| &section.to)
     }
 
     /// The addresses of those who get audit records.

@@ -12,15 +12,18 @@ use tokio::net::{TcpListener, UdpSocket};
 use super::Listeners;
 use crate::config::Config;
 
-/// Receives syslog where the configuration says, and adds a line for each listener. When nothing is
+/// Receives syslog where the configuration says, and gives a line for each listener. When nothing is
 /// received any more, the log is signed for a last time.
 pub(super) async fn serve(
     config: &Config,
-    records: &RecordRepository,
+    records: &Option<RecordRepository>,
     bound: &mut BTreeMap<SocketAddr, TcpListener>,
-    lines: &mut Vec<String>,
     listeners: &mut [Listeners; 2],
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    let Some(records) = records else {
+        return Ok(lines);
+    };
     let (stream, datagrams) = config.syslog_listeners();
     let [receiving, closing] = listeners;
     if let Some(listener) = stream.and_then(|address| bound.remove(&address)) {
@@ -49,9 +52,15 @@ pub(super) async fn serve(
         let receive = async move { records.receive_datagrams(socket, stop).await };
         receiving.running.spawn(receive);
     }
+    for receiver in config.forwarding(records.audit())? {
+        let (records, stop) = (records.clone(), receiving.stopped());
+        let limits = config.limits.clone();
+        let forwarding = async move { records.forward(receiver, limits, stop).await };
+        receiving.running.spawn(forwarding);
+    }
     let (records, stop) = (records.clone(), closing.stopped());
     closing
         .running
         .spawn(async move { records.run(stop).await });
-    Ok(())
+    Ok(lines)
 }

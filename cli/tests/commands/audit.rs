@@ -1,183 +1,176 @@
-//! The Audit Record Repository of a node, as operators and other programs meet it.
+//! What a node tells of its audit trail, to people and to machines.
 
 use std::io::{Read, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::node::get;
-use crate::site::{Site, hilum, text};
+use crate::site::{Site, text};
 
-/// Asks until the answer is right, for no longer than this.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Status line and body of what is asked.
-fn ask(site: &Site, path: &str) -> (String, String) {
-    let answer = get(site.base + 4, path);
+/// What the node answers on the port of its metrics.
+fn get(site: &Site, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", site.base + 7)).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.lines().next().unwrap().to_owned(), body.to_owned())
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, body.to_owned())
 }
 
-fn json(site: &Site, path: &str) -> Value {
-    let (status, body) = ask(site, path);
-    assert!(status.ends_with("200 OK"), "{path}: {status}");
-    serde_json::from_str(&body).unwrap()
+/// The value of a metric with its labels.
+fn value(metrics: &str, name: &str) -> f64 {
+    let mut lines = metrics.lines().filter_map(|line| line.strip_prefix(name));
+    lines
+        .next()
+        .unwrap_or_else(|| panic!("no {name}:\n{metrics}"))
+        .trim()
+        .parse()
+        .unwrap()
 }
 
-/// A node that has received `count` records over TCP, and one more over UDP.
-fn filled(count: u64) -> Site {
-    let site = Site::with_lines(&["--plain", "--audit-repository"], 9);
-    let base = site.base;
-    assert_eq!(
-        site.lines[4..],
-        [
-            format!("listening audit http://127.0.0.1:{}", base + 4),
-            format!("listening feed mllp://127.0.0.1:{}", base + 5),
-            format!("listening dicom dicom://127.0.0.1:{} (HILUM)", base + 10),
-            format!("listening syslog+tcp://127.0.0.1:{}", base + 8),
-            format!("listening syslog+udp://127.0.0.1:{}", base + 9),
-        ]
-    );
-    let mut stream = TcpStream::connect(("127.0.0.1", base + 8)).unwrap();
-    for number in 0..count {
-        let message = format!("<85>1 2026-11-27T17:00:00Z host app - - - number {number}");
-        write!(stream, "{} {message}", message.len()).unwrap();
-    }
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let sent = socket.send_to(b"<85>1 - - - - - - by datagram", ("127.0.0.1", base + 9));
-    sent.unwrap();
-    let began = Instant::now();
-    while json(&site, "/audit/tree-head")["size"] != count + 1 {
-        assert!(began.elapsed() < PATIENCE);
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    // TCP tells the sender that its connection is at an end.
-    drop(stream.shutdown(std::net::Shutdown::Write));
-    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
-    site
-}
-
+/// Everything that a node tells machines, over plain HTTP: calls are counted where they end, and
+/// nothing is said about patients.
 #[test]
-fn a_log_is_filled_asked_and_verified() {
-    let mut site = filled(40);
-    let head = site.ok(&["audit", "head"]);
-    let kept = site.file("head.json", &head);
-    let public = site.ok(&["audit", "key", "certs/audit.key"]);
-    let key = site.file("audit.pem", &public);
-    let all = ["audit", "verify", "--key", &key, "--head", &kept];
-    // While the node runs.
-    let found = site.ok(&all);
-    assert!(
-        found.contains("records  41 in all, 41 of them here"),
-        "{found}"
-    );
-    assert!(found.contains("ok       every record"), "{found}");
-    let record = |number: u64| ask(&site, &format!("/audit/record/{number}")).1;
-    let numbers: Vec<u64> = (0..41)
-        .filter(|it| record(*it).ends_with("number 7"))
-        .collect();
-    let [seventh] = numbers[..] else {
-        panic!("{numbers:?}");
+fn machines_can_watch_a_node() {
+    let site = Site::open();
+    assert_eq!(get(&site, "/healthz"), (200, "ok\n".to_owned()));
+    assert_eq!(get(&site, "/readyz"), (200, "ready\n".to_owned()));
+    assert_eq!(get(&site, "/").0, 404);
+    let (status, before) = get(&site, "/metrics");
+    assert_eq!(status, 200);
+    let answered = "hilum_calls_total{room=\"registry\",outcome=\"answered\"}";
+    assert!(value(&before, answered) < 0.5);
+    site.ok(&["query", "--patient", "Secret-Patient-7"]);
+    let (_, after) = get(&site, "/metrics");
+    assert!(value(&after, answered) > 0.5, "{after}");
+    let records = "hilum_audit_records_total";
+    assert!(value(&after, records) > value(&before, records));
+    assert!(!after.contains("Secret"), "{after}");
+    // promtool, if it is there, would say the same: every line is a comment or a value.
+    for line in after.lines().filter(|line| !line.starts_with('#')) {
+        let (_, value) = line.rsplit_once(' ').unwrap();
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+    }
+    assert!(!after.contains("receiver="), "{after}");
+    let said = site.ok(&["audit", "status"]);
+    assert!(said.contains("nobody is sent records"), "{said}");
+}
+
+/// A node that is started with another configuration records which sections have changed, once, and
+/// nothing of what they contain.
+#[test]
+fn changes_of_the_configuration_are_recorded() {
+    let mut site = Site::open();
+    let changes = |site: &Site| -> Vec<(String, String)> {
+        let listed = site.ok(&["audit", "list", "--json"]);
+        let records = listed
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        let is_change = |record: &Value| {
+            ["110129", "110131"].contains(&record["transaction"].as_str().unwrap_or_default())
+        };
+        let changes: Vec<Value> = records.filter(is_change).collect();
+        let xml = site.ok(&["audit", "list", "--xml"]);
+        let detail = |code: &str| {
+            let code = format!("<EventTypeCode csd-code=\"{code}\"");
+            let line = xml
+                .lines()
+                .filter(|line| line.contains(&code))
+                .next_back()
+                .unwrap();
+            line.to_owned()
+        };
+        changes
+            .iter()
+            .map(|it| it["transaction"].as_str().unwrap().to_owned())
+            .map(|code| (code.clone(), detail(&code)))
+            .collect()
     };
-    let proof = json(&site, &format!("/audit/proof?index={seventh}&size=41"));
-    assert_eq!(proof["path"].as_array().unwrap().len(), 6);
-    let proof = json(&site, "/audit/consistency?first=40&second=41");
-    assert_eq!(proof["path"].as_array().unwrap().len(), 3);
-    for (path, status) in [
-        ("/audit/proof?index=41&size=41", "400"),
-        ("/audit/proof?index=1", "400"),
-        ("/audit/consistency?first=2&second=99", "400"),
-        ("/audit/record/41", "404"),
-        ("/audit/record/x", "404"),
-        ("/audit/other", "404"),
-    ] {
-        assert!(ask(&site, path).0.contains(status), "{path}");
-    }
-    site.stop();
-    // Reading the audit is audited.
-    let records = site.ok(&["audit", "list", "--xml"]);
-    let used = records.lines().filter(|line| line.contains("\"110101\""));
-    assert!(used.count() > 41);
-    assert!(site.ok(&all).contains("ok       every record"));
-    tampered(&site, &all);
+    assert!(changes(&site).is_empty());
+    site.restart();
+    assert!(changes(&site).is_empty());
+    let config = site.dir().join("hilum.toml");
+    let before = std::fs::read_to_string(&config).unwrap();
+    let contact = before.replace("# contact = ", "contact = ");
+    assert_ne!(contact, before);
+    std::fs::write(&config, &contact).unwrap();
+    site.restart();
+    let told = changes(&site);
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].0, "110131");
+    site.restart();
+    assert_eq!(changes(&site).len(), 1);
+    let audit = contact.replace("# enterprise_site = ", "enterprise_site = ");
+    std::fs::write(&config, &audit).unwrap();
+    site.restart();
+    let told = changes(&site);
+    assert_eq!(told.len(), 2);
+    assert_eq!(told[1].0, "110129");
+    assert!(!told[0].1.contains("records@example.org"), "{}", told[0].1);
+    let kept = std::fs::read_to_string(site.dir().join("data/audit/configuration")).unwrap();
+    assert!(!kept.contains("example"), "{kept}");
 }
 
-/// One byte of one record.
-fn tampered(site: &Site, all: &[&str]) {
-    let segment = site
-        .dir()
-        .join("data/audit-log/segments/00000000000000000000.records");
-    let mut bytes = std::fs::read(&segment).unwrap();
-    let at = bytes.windows(9).position(|it| it == b"number 33").unwrap();
-    bytes[at + 8] = b'4';
-    std::fs::write(&segment, bytes).unwrap();
-    let (status, said, told) = site.refused(all);
-    assert_eq!(status, 1);
-    let wrong: Vec<&str> = said.lines().filter(|it| it.starts_with("WRONG")).collect();
+/// `hilum check` says of each receiver whether it is there, and `hilum audit status` what it lacks.
+#[test]
+fn receivers_that_are_not_there() {
+    let site = Site::open();
+    let config = site.dir().join("hilum.toml");
+    let before = std::fs::read_to_string(&config).unwrap();
+    let address = format!("syslog+tcp://127.0.0.1:{}", site.base + 9);
+    let send = format!("{before}\n[[audit.send]]\nto = \"{address}\"\n");
+    std::fs::write(&config, send).unwrap();
+    let status = site.ok(&["audit", "status", "--json"]);
+    let told: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(told[0]["receiver"], address.as_str());
+    assert!(told[0]["records"].as_u64().unwrap() >= 4, "{status}");
+    assert!(told[0]["confirmed"].is_null() && told[0]["oldestSeconds"].is_u64());
+    let checked = site.run(&["check"]);
+    let said = text(&checked.stdout);
+    let line = said.lines().find(|line| line.contains("audit receiver"));
+    assert!(line.is_some_and(|line| line.starts_with("MEND")), "{said}");
+}
+
+/// A receiver of datagrams gets every record but one that does not fit into a datagram, which is said
+/// and counted.
+#[test]
+fn what_does_not_fit_into_a_datagram_is_said() {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let mut site = Site::open();
+    let config = site.dir().join("hilum.toml");
+    let before = std::fs::read_to_string(&config).unwrap();
+    let address = format!("syslog+udp://{}", socket.local_addr().unwrap());
+    let send = format!("{before}\n[[audit.send]]\nto = \"{address}\"\n");
+    std::fs::write(&config, send).unwrap();
+    // A question of 70,000 letters stands in its record as a whole.
+    let long = format!("L{}", "o".repeat(70_000));
+    site.run(&["query", "--patient", &long]);
+    site.restart();
+    let begun = Instant::now();
+    let label = format!("{{receiver=\"{address}\"}}");
+    let too_long = format!("hilum_audit_too_long_total{label}");
+    let metric = |name: &str| value(&get(&site, "/metrics").1, name);
+    while metric(&too_long) < 0.5 || metric(&format!("hilum_audit_backlog_records{label}")) > 0.5 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "{}",
+            get(&site, "/metrics").1
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let sent = metric(&format!("hilum_audit_sent_total{label}"));
+    let mut bytes = vec![0; 70_000];
+    let length = socket.recv(&mut bytes).unwrap();
+    let first = String::from_utf8_lossy(&bytes[..length]).into_owned();
     assert!(
-        matches!(wrong[..], [it] if it.contains("was changed")),
-        "{said}"
+        first.starts_with("<85>1 ") && first.ends_with("</AuditMessage>"),
+        "{first}"
     );
-    assert!(told.contains("1 finding"), "{told}");
-    // Without the node's configuration, and without the key.
-    let store = site.dir().join("data/audit-log");
-    let output = hilum(&["audit", "verify", "--store", store.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stdout).contains("it lies in the log itself"));
-}
-
-#[test]
-fn what_cannot_be_verified_is_wrong_usage() {
-    let folder = tempfile::tempdir().unwrap();
-    let none = folder.path().join("none");
-    let output = hilum(&["audit", "verify", "--store", none.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
-    let key = folder.path().join("audit.key");
-    let made = hilum(&["audit", "key", key.to_str().unwrap()]);
-    assert!(text(&made.stdout).starts_with("-----BEGIN PUBLIC KEY-----"));
-    let again = hilum(&["audit", "key", key.to_str().unwrap()]);
-    assert_eq!(made.stdout, again.stdout);
-}
-
-#[test]
-fn syslog_needs_the_repository_and_the_repository_its_key() {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().join("node");
-    let made = hilum(&[
-        "init",
-        dir.to_str().unwrap(),
-        "--plain",
-        "--audit-repository",
-    ]);
-    assert!(made.status.success());
-    let file = dir.join("hilum.toml");
-    let whole = std::fs::read_to_string(&file).unwrap();
-    for (from, to, said) in [
-        ("signing_key = ", "# signing_key = ", "audit.signing_key"),
-        ("listen = \"127.0.0.1:18404\"", "", "audit.syslog_tls"),
-        ("file:data/audit-log", "s3://bucket", "audit.store"),
-        (
-            "\"127.0.0.1:18408\"",
-            "\"127.0.0.1:18404\"",
-            "audit.syslog_tls",
-        ),
-        (
-            "\"127.0.0.1:18408\"",
-            "\"192.0.2.1:18408\"",
-            "audit.syslog_tls: without [tls]",
-        ),
-        (
-            "# legal_hold = false",
-            "legal_hol = false",
-            "did you mean audit.legal_hold?",
-        ),
-    ] {
-        assert!(whole.contains(from), "{from}");
-        std::fs::write(&file, whole.replacen(from, to, 1)).unwrap();
-        let output = hilum(&["serve", "--config", file.to_str().unwrap()]);
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{told}");
-        assert!(told.contains(said), "{told}");
-    }
+    assert!(sent > metric(&too_long));
 }
