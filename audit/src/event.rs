@@ -1,13 +1,18 @@
 //! What happened, as a DICOM audit message (DICOM PS3.15 A.5, in the layout of 2017c).
 //!
 //! [`message`] is the message itself, [`happenings`] its constructors, one for each thing that can
-//! happen ([`removals`] has those of removals). An [`Event`] has no clock, process or host of its own: they come from the [`Source`]
+//! happen ([`removals`] has those of removals, [`alerts`] and [`decisions`] those of what concerns the
+//! node itself). An [`Event`] has no clock, process or host of its own: they come from the [`Source`]
 //! and from the moment at which it is recorded.
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-20.html>
 
+mod alerts;
+mod audit_log;
+mod decisions;
 mod dicomweb;
 mod dimse;
 mod exchange;
+mod feed;
 mod happenings;
 mod message;
 mod notifications;
@@ -15,10 +20,12 @@ mod parties;
 mod patient_records;
 mod removals;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use xds_schemas::codes::status::ResponseStatus;
 
+pub use audit_log::AuditLogUse;
+pub use decisions::{Decided, Subject};
 pub use dicomweb::ImagesRetrieved;
 pub use exchange::{InboxUse, Medium};
 pub use happenings::{Document, Query, Study, SubmissionSet, Transaction};
@@ -27,6 +34,7 @@ pub use notifications::{Notified, NotifiedKind, Subscribing};
 pub use parties::Parties;
 pub use patient_records::PatientFeed;
 
+pub(crate) use audit_log::removed_records;
 pub(crate) use message::Message;
 
 /// Something that happened: usually one message. One message concerns one patient (ITI-20), and

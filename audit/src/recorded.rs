@@ -10,6 +10,11 @@ impl<T> Recorded<T> {
         Self(inner)
     }
 
+    /// Something that is nobody's and says nothing of anybody: what a service can do.
+    pub(crate) const fn public(inner: T) -> Self {
+        Self(inner)
+    }
+
     /// What was recorded.
     pub fn into_inner(self) -> T {
         self.0

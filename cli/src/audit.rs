@@ -1,5 +1,11 @@
 //! `hilum audit`: looks at what was recorded, also while the node runs.
 
+mod head;
+mod index;
+mod search;
+mod sending;
+mod verify;
+
 use std::collections::VecDeque;
 use std::io::Write;
 use std::iter::Peekable;
@@ -12,6 +18,8 @@ use hilum_audit::syslog;
 
 use crate::config::Config;
 
+pub(crate) use head::new_key;
+
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -23,6 +31,22 @@ enum Command {
     /// List the records of the node and of its commands, oldest first
     #[command(after_help = "Example: hilum audit list --last 10")]
     List(List),
+    /// Ask the Audit Record Repository for events (ITI-81)
+    Search(search::Arguments),
+    /// Make the index of the Audit Record Repository anew
+    Index(index::Arguments),
+    /// Prove that the log of the Audit Record Repository is what was signed for
+    Verify(verify::Arguments),
+    /// Fetch the signed head of the log of the Audit Record Repository, to keep it elsewhere
+    Head(head::Arguments),
+    /// Show the public half of the key that signs the log of the Audit Record Repository
+    Key(head::KeyArguments),
+    /// Tell what receivers do not have yet, also while the node runs
+    #[command(after_help = "Example: hilum audit status --json")]
+    Status(sending::Status),
+    /// Send to receivers what they do not have yet, while the node does not run
+    #[command(after_help = sending::NOTES)]
+    Send(sending::Send),
 }
 
 #[derive(Debug, Args)]
@@ -41,8 +65,20 @@ struct List {
     xml: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let Command::List(list) = &arguments.command;
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    match &arguments.command {
+        Command::Search(arguments) => search::run(arguments).await,
+        Command::Index(arguments) => index::run(arguments),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Head(arguments) => head::run(arguments).await,
+        Command::Key(arguments) => head::key(arguments),
+        Command::List(arguments) => list(arguments),
+        Command::Status(arguments) => sending::status(arguments),
+        Command::Send(arguments) => sending::send(arguments).await,
+    }
+}
+
+fn list(list: &List) -> anyhow::Result<()> {
     let config = Config::load(&list.config)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut found = ByTime::of(&config)?;

@@ -1,12 +1,15 @@
 //! `hilum check`: looks for what is wrong before it hurts. One line for each thing.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
+use hilum_audit::sender::{self, Backlog, Road};
 use hilum_audit::spool::{Spool, SpoolError};
 use hilum_repository::imaging;
 use hilum_security::inspection::{CertificateFacts, inspect};
+use hilum_security::signing::SigningKey;
 use hilum_transport::ClientError;
 use hilum_transport::mllp::Connection;
 
@@ -74,7 +77,12 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if config.recipient.listen.is_some() {
         report.add("inbox", store(&config.recipient_store(), None));
     }
+    if let Some(wanted) = config.audit_repository() {
+        report.add("audit log", folder(&config.audit_store()));
+        report.add("audit key", signing_key(&wanted.signing_key));
+    }
     archives(&config, &mut report).await;
+    receivers(&config, &mut report).await;
     match Node::of(config) {
         Ok(node) => peers(&node, &mut report).await,
         Err(error) => report.add("client", Err(format!("{error:#}"))),
@@ -214,11 +222,14 @@ async fn peers(node: &Node, report: &mut Report) {
             "repository" => node.config.repository_url(),
             "feed" => node.config.feed_url(),
             "recipient" => node.config.recipient_url(),
+            "audit" => node.config.audit_repository_url(),
+            "metrics" => node.config.metrics_url(),
             _ => node.config.imaging_url(),
         };
         let url = url.unwrap_or_default();
         let answers = match room {
             "feed" => reached(node, &url).await,
+            "audit.syslog_tls" => connected(address).await,
             "dicom" => dicom::echoes(&node.config, address).await,
             _ => healthy(node, &url).await,
         };
@@ -229,7 +240,12 @@ async fn peers(node: &Node, report: &mut Report) {
                 Err(error) => Err(format!("{address}: {error}, but: {reason}")),
             },
         };
-        report.add(room, finding);
+        let subject = if room == "audit.syslog_tls" {
+            "syslog"
+        } else {
+            room
+        };
+        report.add(subject, finding);
     }
     let peer = node.config.registry_of_repository();
     let Some(url) = peer.filter(|url| Some(url) != node.config.registry_url().as_ref()) else {
@@ -254,6 +270,48 @@ async fn archives(config: &Config, report: &mut Report) {
         let where_it_is = archive.road.to_string();
         let answers = imaging::archives::check(archive, tls.clone(), &config.limits).await;
         report.add(&subject, answers.map(|()| format!("{where_it_is} answers")));
+    }
+}
+
+/// Whether the key that signs the audit log can be used, by nobody else.
+fn signing_key(file: &Path) -> Finding {
+    let key = SigningKey::read(file).map_err(|error| error.to_string())?;
+    let public = key.public().and_then(|key| key.fingerprint());
+    let fingerprint = public.map_err(|error| error.to_string())?;
+    let others = file
+        .metadata()
+        .is_ok_and(|it| it.permissions().mode() & 0o077 != 0);
+    match others {
+        true => Err(format!("{}: others may read it; chmod 600", file.display())),
+        false => Ok(fingerprint),
+    }
+}
+
+/// Whether somebody listens there.
+async fn connected(address: std::net::SocketAddr) -> Result<(), String> {
+    let connected = tokio::net::TcpStream::connect(address).await;
+    connected.map(drop).map_err(|error| error.to_string())
+}
+
+/// Those who get audit records must be there, and known.
+async fn receivers(config: &Config, report: &mut Report) {
+    let sender = match config.sender(None) {
+        Ok(None) => return,
+        Ok(Some(sender)) => sender,
+        Err(error) => return report.add("audit.send", Err(format!("{error:#}"))),
+    };
+    for receiver in &sender.receivers {
+        let target = &receiver.target;
+        let lacks = Backlog::of(&sender.spool, &sender.clients, target);
+        let lacks = lacks.map(|lacks| lacks.records).unwrap_or_default();
+        let finding = match sender::check(receiver, &sender.limits).await {
+            Ok(()) if target.road == Road::Udp => Ok(format!(
+                "{target}, of which nobody knows what arrives; {lacks} records wait"
+            )),
+            Ok(()) => Ok(format!("{target} answers, {lacks} records wait")),
+            Err(reason) => Err(format!("{target}: {reason}; {lacks} records wait")),
+        };
+        report.add("audit receiver", finding);
     }
 }
 

@@ -1,11 +1,15 @@
 //! `hilum.toml`, and what the environment changes in it.
 
 mod archives;
+pub(crate) mod audit_repository;
 mod collections;
 mod dicom;
 mod environment;
+mod fingerprint;
 mod keys;
+mod metrics;
 mod sections;
+mod sending;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
@@ -25,8 +29,10 @@ use xds_schemas::hl7v2::PatientDomain;
 use xds_schemas::metadata::hl7::is_oid;
 
 pub(crate) use dicom::DicomSection;
+pub(crate) use fingerprint::Fingerprint;
 #[cfg(test)]
 pub(crate) use keys::all as all_keys;
+pub(crate) use metrics::MetricsSection;
 pub(crate) use sections::{
     AffinityDomain, ClientCertificates, ExtraMetadata, FeedSection, ImagingSection, MediaSection,
     OnDemand, RecipientSection, RegistrySection, RemoveRegistered, RepositorySection, Tls,
@@ -69,11 +75,15 @@ pub(crate) struct Config {
     pub(crate) media: MediaSection,
     #[serde(default)]
     audit: AuditSection,
+    #[serde(default)]
+    pub(crate) metrics: MetricsSection,
     /// To whom answers may be sent that are wanted elsewhere.
     #[serde(default)]
     pub(crate) asynchronous: Asynchronous,
     #[serde(default)]
     pub(crate) limits: Limits,
+    #[serde(skip)]
+    fingerprint: Fingerprint,
 }
 
 impl Config {
@@ -95,7 +105,9 @@ impl Config {
         let mut table: toml::Table = text.parse().map_err(one_line)?;
         keys::check(&table)?;
         environment::apply(&mut table, environment)?;
+        let fingerprint = Fingerprint::of(&table);
         let mut config: Self = table.try_into().map_err(one_line)?;
+        config.fingerprint = fingerprint;
         config.resolve(folder);
         config.check()?;
         Ok(config)
@@ -114,6 +126,11 @@ impl Config {
         let spool = self.audit.spool.take();
         self.audit.spool =
             Some(spool.map_or_else(|| self.data.join("audit"), |path| folder.join(path)));
+        self.audit.repository.resolve(folder);
+        let audit = &mut self.audit;
+        for receiver in audit.send.iter_mut().chain(&mut audit.forward) {
+            receiver.resolve(folder);
+        }
         in_folder(&mut self.registry.database, "sqlite:", folder);
         in_folder(&mut self.repository.store, "file:", folder);
         for path in self.repository.store_trust.iter_mut().flatten() {
@@ -174,6 +191,8 @@ impl Config {
         }
         self.check_asynchronous()?;
         self.dicom.check(self)?;
+        self.audit.repository.check(self)?;
+        self.check_sending()?;
         self.check_listeners()
     }
 
@@ -217,12 +236,16 @@ impl Config {
                 return Err(ConfigError(problem));
             }
         }
+        let mut others = self.listeners();
+        others.retain(|(room, _)| *room != "metrics");
+        self.metrics.check(&others)?;
         for (room, address) in self.listeners() {
             // Who writes `listen_plain` means it.
             let is_meant = Some(address) == self.dicom.listen_plain;
             if self.tls.is_none() && !address.ip().is_loopback() && !is_meant {
+                let key = if room.contains('.') { "" } else { ".listen" };
                 return Err(ConfigError(format!(
-                    "{room}.listen: without [tls], only loopback addresses such as \
+                    "{room}{key}: without [tls], only loopback addresses such as \
                      127.0.0.1:{} may be listened on, not {address}",
                     address.port()
                 )));
@@ -236,6 +259,8 @@ impl Config {
         let mut listeners = self.rooms();
         listeners.extend(self.feed.listen.map(|address| ("feed", address)));
         listeners.extend(self.dicom.addresses().map(|address| ("dicom", address)));
+        listeners.extend(self.audit.repository.streams());
+        listeners.extend(self.metrics.listen.map(|address| ("metrics", address)));
         listeners
     }
 
@@ -246,6 +271,7 @@ impl Config {
             ("repository", self.repository.listen),
             ("imaging", self.imaging.listen),
             ("recipient", self.recipient.listen),
+            ("audit", self.audit.repository.listen),
         ];
         let listening = |(room, address): (_, Option<_>)| address.map(|address| (room, address));
         rooms.into_iter().filter_map(listening).collect()
@@ -260,6 +286,17 @@ impl Config {
             client_certificate_required: tls.client_certificates == ClientCertificates::Required,
             check_server_name: true,
         })
+    }
+
+    /// What is configured, and what the files are that are named, without saying it.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let mut fingerprint = self.fingerprint.clone();
+        fingerprint.add("codes", [&*self.affinity_domain.codes]);
+        if let Some(tls) = &self.tls {
+            let trust = tls.trust.iter().map(PathBuf::as_path);
+            fingerprint.add("tls files", trust.chain([&*tls.certificate, &*tls.key]));
+        }
+        fingerprint
     }
 
     /// The ledger.

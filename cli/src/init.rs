@@ -13,7 +13,8 @@ use hilum_transport::{Asynchronous, Limits};
 use uuid::Uuid;
 use xds_schemas::metadata::hl7::is_oid;
 
-use crate::config::{Config, ConfigError};
+use crate::audit;
+use crate::config::{Config, ConfigError, audit_repository};
 
 /// The default affinity domain. Its codes are from LOINC, SNOMED CT, DICOM and IHE.
 const CODES: &str = include_str!("init/codes.xml");
@@ -32,12 +33,15 @@ pub(crate) struct Arguments {
     /// Plain HTTP without TLS, for this machine only
     #[arg(long)]
     pub(crate) plain: bool,
-    /// The registry listens on N+1, repository and imaging source on N+2, the feed on N+5, DICOM on N+10
+    /// The registry listens on N+1, repository and imaging source on N+2, the feed on N+5, metrics on N+7, DICOM on N+10
     #[arg(long, value_name = "N", default_value_t = 18400, value_parser = clap::value_parser!(u16).range(1..65525))]
     pub(crate) port_base: u16,
     /// Take submissions for patients that no feed has announced
     #[arg(long)]
     pub(crate) accept_unknown_patients: bool,
+    /// Run the Audit Record Repository too: HTTP on N+4, syslog over TLS on N+8, over UDP on N+9
+    #[arg(long)]
+    pub(crate) audit_repository: bool,
     /// The home community ID [default: a new one]
     #[arg(long, value_name = "OID", value_parser = oid)]
     pub(crate) home: Option<String>,
@@ -97,6 +101,9 @@ pub(crate) fn write(arguments: &Arguments) -> anyhow::Result<()> {
     };
     save(&dir.join("codes.xml"), &codes)?;
     certificates(&dir.join("certs"))?;
+    if arguments.audit_repository {
+        audit::new_key(&dir.join("certs/audit.key"))?;
+    }
     let file = dir.join("hilum.toml");
     save(&file, &configuration(arguments, &authority)?)?;
     // Whatever is wrong with what was asked for is better said now than by `hilum serve`.
@@ -178,9 +185,7 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
         ),
         ("registry_port", port(1)),
         ("repository_port", port(2)),
-        ("feed_port", port(5)),
-        ("dicom_port", port(10)),
-        ("dicom_plain_port", port(11)),
+        ("metrics_port", port(7)),
         ("repository_id", id(&arguments.repository_id)),
         (
             "database",
@@ -213,7 +218,11 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
         ),
         ("limits", limits()?),
     ];
-    let values = values.into_iter().chain(subscriptions()).chain(imaging());
+    let values = values.into_iter().chain(subscriptions());
+    let values = values.chain(imaging()).chain(audit());
+    let values = values
+        .chain(audit_repository::defaults())
+        .chain(ports(arguments));
     let values: Vec<(&str, String)> = values.collect();
     let fill =
         |text: String, (name, value): &(&str, String)| text.replace(&format!("{{{name}}}"), value);
@@ -229,6 +238,31 @@ fn absolute(url: &str, scheme: &str) -> anyhow::Result<String> {
         }
         _ => Ok(url.to_owned()),
     }
+}
+
+/// The defaults of `[audit]`.
+fn audit() -> [(&'static str, String); 3] {
+    use hilum_audit::sender::{DATAGRAMS_PER_SECOND, KEEP_DAYS, RECORDS_PER_SECOND};
+    [
+        ("records_per_second", RECORDS_PER_SECOND.to_string()),
+        ("datagrams_per_second", DATAGRAMS_PER_SECOND.to_string()),
+        ("keep_days", KEEP_DAYS.to_string()),
+    ]
+}
+
+/// Where is listened for what is not SOAP, and whether there is an Audit Record Repository.
+fn ports(arguments: &Arguments) -> [(&'static str, String); 7] {
+    let port = |offset: u16| (arguments.port_base + offset).to_string();
+    let comment = if arguments.audit_repository { "" } else { "# " };
+    [
+        ("audit", comment.to_owned()),
+        ("audit_port", port(4)),
+        ("feed_port", port(5)),
+        ("syslog_port", port(8)),
+        ("syslog_udp_port", port(9)),
+        ("dicom_port", port(10)),
+        ("dicom_plain_port", port(11)),
+    ]
 }
 
 /// The defaults of `[imaging]` and `[dicom]`.
@@ -328,7 +362,7 @@ mod tests {
         assert!(dir.join("certs/client.pem").is_file() && dir.join("data").is_dir());
         let mode = |name: &str| dir.join(name).metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("data"), mode("hilum.toml")), (0o700, 0o600));
-        assert_eq!(config.listeners().len(), 6);
+        assert_eq!(config.listeners().len(), 7);
         let again = Command::try_parse_from(["init", dir.to_str().unwrap()]).unwrap();
         assert!(
             write(&again.arguments)

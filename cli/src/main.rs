@@ -17,6 +17,7 @@ mod inbox;
 mod init;
 mod log;
 mod media;
+mod metrics;
 mod quarantine;
 mod query;
 mod refusal;
@@ -93,7 +94,7 @@ enum Command {
     Subscriptions(subscriptions::Arguments),
     /// Check configuration, certificates, stores and peers
     Check(check::Arguments),
-    /// Look at what was recorded
+    /// Look at what was recorded, and at what receivers have of it
     Audit(audit::Arguments),
     /// Issue further certificates of the development authority
     Certs(certs::Arguments),
@@ -126,7 +127,7 @@ async fn main() -> ExitCode {
         Command::Unsubscribe(arguments) => unsubscribe::run(&arguments).await,
         Command::Subscriptions(arguments) => subscriptions::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
-        Command::Audit(arguments) => audit::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments).await,
         Command::Certs(arguments) => certs::run(&arguments),
     };
     status::of(result)

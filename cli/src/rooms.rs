@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hilum_audit::Audit;
+use hilum_audit::record_repository::{self, RecordRepository};
 use hilum_registry::{FeedConfig, Registry, RegistryConfig};
 use hilum_repository::imaging::{
     self, Department, ImagingConfig, ImagingSource, Manifests, Publishing, dicomweb,
@@ -54,6 +55,8 @@ pub(crate) struct Opened {
     pub(crate) registry: Option<Registry>,
     /// What is sent by DICOM's own protocol leads into it.
     pub(crate) imaging: Option<ImagingSource>,
+    /// What is recorded here and elsewhere leads into it.
+    pub(crate) records: Option<RecordRepository>,
 }
 
 /// Opens every room that the configuration enables. They ask each other with `client`.
@@ -102,7 +105,7 @@ pub(crate) async fn open(
         imaging.watch();
         let archives = config.archives(&environment)?;
         if !archives.is_empty() {
-            let tls = client::tls(config)?;
+            let tls = client::recorded_tls(config, audit)?;
             imaging.stand_beside(archives, tls.as_ref(), &config.limits);
         }
         filled = Some(imaging.clone());
@@ -121,11 +124,32 @@ pub(crate) async fn open(
             },
         ));
     }
+    let records = records(config, audit, &mut rooms)?;
     Ok(Opened {
         rooms,
         registry: fed,
         imaging: filled,
+        records,
     })
+}
+
+/// The Audit Record Repository, if there is one here.
+fn records(
+    config: &Config,
+    audit: &Audit,
+    rooms: &mut Vec<Room>,
+) -> anyhow::Result<Option<RecordRepository>> {
+    let (Some(wanted), Some(address)) = (config.audit_repository(), config.audit_listen()) else {
+        return Ok(None);
+    };
+    let opened = RecordRepository::open(wanted, audit.clone()).context("[audit]")?;
+    rooms.push(room(
+        "audit",
+        address,
+        opened.clone(),
+        |records, incoming| Box::pin(async move { records.serve(incoming).await }),
+    ));
+    Ok(Some(opened))
 }
 
 /// A variable of the environment.
@@ -142,6 +166,7 @@ fn room<R: Clone + Send + Sync + 'static>(
     // DICOMweb, and WADO-URI beside it.
     let rest: &[_] = match name {
         "imaging" => &[dicomweb::DICOM_WEB, dicomweb::WADO],
+        "audit" => &record_repository::REST,
         _ => &[],
     };
     Room {

@@ -11,6 +11,7 @@ pub mod development_ca;
 pub mod inspection;
 pub mod iti19_authenticate_node;
 pub mod permission;
+pub mod signing;
 
 pub use caller::{Caller, NodeName, User, UserCode, Vouched};
 pub use permission::{NotPermitted, Permission};

@@ -21,6 +21,7 @@ mod iti61_register_on_demand_document_entry;
 mod iti62_remove_metadata;
 mod iti64_notify_xad_pid_link_change;
 mod iti70_pull_notification;
+mod iti81_retrieve_atna_audit_event;
 mod iti86_remove_documents;
 mod iti8_patient_identity_feed;
 mod malformed;

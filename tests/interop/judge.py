@@ -5,6 +5,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
+import audit_events
 import dicom_files
 import dicomweb
 import dimse
@@ -25,6 +26,7 @@ JUDGES = [
     *dicomweb.JUDGES,
     *dimse.JUDGES,
     *nifti.JUDGES,
+    *audit_events.JUDGES,
     *soap_messages.VALIDATIONS,
     *hl7_messages.VALIDATIONS,
 ]

@@ -31,6 +31,8 @@ class Node:
         self.registry = f"https://localhost:{base + 1}/registry"
         self.repository = f"https://localhost:{base + 2}/repository"
         self.imaging = f"https://localhost:{base + 2}/imaging"
+        # Further arguments of `hilum init`.
+        self.extra = []
         self._base = base
         self._process = None
 
@@ -38,7 +40,7 @@ class Node:
         self.run(
             "init", self.folder, "--port-base", self._base, "--accept-unknown-patients",
             "--patient-authority", PATIENT_AUTHORITY, "--repository-id", REPOSITORY,
-            *(["--plain"] if self.plain else []),
+            *(["--plain"] if self.plain else []), *self.extra,
         )  # fmt: skip
         known = f'{{ ae_title = "PYNETDICOM", host = "127.0.0.1", port = {self.called_back_port} }}'
         file = self.folder / "hilum.toml"

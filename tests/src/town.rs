@@ -30,6 +30,8 @@ pub struct Setup {
     pub plain: bool,
     /// Patients that no feed has announced are refused.
     pub refuse_unknown_patients: bool,
+    /// An Audit Record Repository is there too.
+    pub audit_repository: bool,
     /// `--database`; if there is none, SQLite in the node's folder or, if the environment has
     /// `HILUM_TEST_DATABASE=postgres`, a PostgreSQL server of the town's own.
     pub database: Option<String>,
@@ -89,6 +91,9 @@ impl Town {
         command.args(["--home", HOME, "--repository-id", REPOSITORY]);
         if setup.plain {
             command.arg("--plain");
+        }
+        if setup.audit_repository {
+            command.arg("--audit-repository");
         }
         if !setup.refuse_unknown_patients {
             command.arg("--accept-unknown-patients");
@@ -216,6 +221,12 @@ impl Town {
     /// The Document Recipient's URL.
     pub fn recipient(&self) -> String {
         self.url(2, "recipient")
+    }
+
+    /// The Audit Record Repository's URL: what stands before its paths.
+    pub fn audit_repository(&self) -> String {
+        let url = self.url(4, "");
+        url.trim_end_matches('/').to_owned()
     }
 
     fn url(&self, room: u16, path: &str) -> String {

@@ -1,6 +1,7 @@
 //! The words of IHE document sharing.
 
 pub mod affinity_codes;
+pub mod audit_message;
 pub mod codes;
 pub mod ebrim;
 pub mod ebrs;
@@ -32,6 +33,7 @@ pub mod mtom;
 pub mod rad68_provide_and_register_imaging_document_set;
 pub mod rad69_retrieve_imaging_document_set;
 pub mod soap;
+pub mod syslog_message;
 pub mod transaction;
 pub mod wsa;
 pub mod wsdl;

@@ -88,6 +88,8 @@ pub(crate) struct Object {
     pub(crate) id_type: Coded,
     /// 1 origination, 14 logical deletion, 15 permanent erasure.
     pub(crate) life_cycle: Option<&'static str>,
+    /// Instead of a query.
+    pub(crate) name: Option<&'static str>,
     pub(crate) query: Option<Vec<u8>>,
     pub(crate) details: Vec<(&'static str, String)>,
     /// SOP classes and how many instances of each.
@@ -172,6 +174,9 @@ impl Object {
             .attribute("ParticipantObjectTypeCodeRole", self.role)
             .optional("ParticipantObjectDataLifeCycle", self.life_cycle);
         self.id_type.write(xml, "ParticipantObjectIDTypeCode");
+        if let Some(name) = self.name {
+            xml.element("ParticipantObjectName", name);
+        }
         if let Some(query) = &self.query {
             xml.element("ParticipantObjectQuery", &BASE64.encode(query));
         }

@@ -1,5 +1,7 @@
 //! What is written for each happening, checked as text and against the schema.
 
+mod node;
+
 use std::sync::Arc;
 
 use std::net::SocketAddr;
@@ -189,6 +191,7 @@ fn all() -> Vec<Event> {
     }
     all.extend(on_media());
     all.extend(of_subscriptions());
+    all.extend(node::all());
     all.push(Event::application_started("hilum registry"));
     all.push(Event::application_stopped("hilum registry"));
     all.push(Event::node_not_authenticated(
@@ -202,6 +205,21 @@ fn all() -> Vec<Event> {
         &Fault::action_not_supported("urn:none"),
     ));
     all
+}
+
+/// The XML of every message there can be.
+pub(crate) fn every_message() -> Vec<String> {
+    let parties = answered();
+    let (how, ok) = (AuditLogUse::RetrieveAuditEvent, &Outcome::Success);
+    let mut events = all();
+    events.extend([
+        Event::audit_log_used(how, &parties, ENDPOINT, Some("date=2026"), ok),
+        Event::audit_log_used(AuditLogUse::Record, &parties, ENDPOINT, None, ok),
+        Event::records_removed(3, 9),
+        Event::audit_log_changed("/log", "the first 3 records are not those"),
+        Event::feed_refused(&parties, "it is no JSON", b"\xff{"),
+    ]);
+    events.iter().flat_map(written).collect()
 }
 
 /// Every kind of medium, from both sides.

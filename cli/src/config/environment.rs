@@ -59,8 +59,9 @@ pub(super) fn apply(
 }
 
 /// Keys outside of `[limits]` that are numbers.
-const NUMBERS: [&str; 12] = [
+const NUMBERS: [&str; 16] = [
     "segment_bytes",
+    "keep_days",
     "max_results",
     "connections",
     "decision_seconds",
@@ -72,10 +73,15 @@ const NUMBERS: [&str; 12] = [
     "max_submissions",
     "settle_seconds",
     "associations",
+    "retention_days",
+    "message_bytes",
+    "head_seconds",
 ];
 /// Keys that are lists, whose items stand behind commas.
-const LISTS: [&str; 8] = [
+const LISTS: [&str; 10] = [
     "trust",
+    "forward",
+    "send",
     "reply_to",
     "recipients",
     "store_trust",
@@ -104,7 +110,7 @@ fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {
         let items = items.map(|item| Value::String(item.to_owned()));
         return Ok(Value::Array(items.collect()));
     }
-    if ["limited_metadata", "any_called"].contains(&key) {
+    if ["limited_metadata", "any_called", "legal_hold"].contains(&key) {
         let flag = value.trim().parse::<bool>();
         return flag
             .map(Value::Boolean)

@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 pub(super) const TOP: [&str; 2] = ["home_community_id", "data"];
 
 /// Every section with its keys.
-pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 14] = [
     (
         "affinity_domain",
         &[
@@ -120,8 +120,22 @@ pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
             "enterprise_site",
             "host",
             "segment_bytes",
+            "listen",
+            "url",
+            "syslog_tls",
+            "syslog_udp",
+            "store",
+            "signing_key",
+            "retention_days",
+            "legal_hold",
+            "message_bytes",
+            "head_seconds",
+            "forward",
+            "keep_days",
+            "send",
         ],
     ),
+    ("metrics", &["listen"]),
     (
         "asynchronous",
         &[
@@ -160,7 +174,9 @@ pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
 ];
 
 /// Sections of which there may be several, within others.
-const REPEATED: [(&str, &[&str]); 3] = [
+const REPEATED: [(&str, &[&str]); 5] = [
+    ("audit.forward", &["to", "records_per_second", "trust"]),
+    ("audit.send", &["to", "records_per_second", "trust"]),
     (
         "imaging.archive",
         &[

@@ -9,7 +9,9 @@ use hilum_dicom::moment::UtcOffset;
 use serde::Deserialize;
 
 use super::archives::ArchiveSection;
+use super::audit_repository::AuditRepositorySection;
 use super::collections::CollectionSection;
+use super::sending::SendSection;
 
 /// What the members of an affinity domain agreed upon.
 #[derive(Debug, Clone, Deserialize)]
@@ -226,4 +228,14 @@ pub(super) struct AuditSection {
     pub(super) enterprise_site: Option<String>,
     pub(super) host: Option<String>,
     pub(super) segment_bytes: Option<u64>,
+    /// Receiving the records of others.
+    #[serde(flatten)]
+    pub(super) repository: AuditRepositorySection,
+    /// Who gets every record.
+    #[serde(default)]
+    pub(super) send: Vec<SendSection>,
+    /// To whom goes on what others send.
+    #[serde(default)]
+    pub(super) forward: Vec<SendSection>,
+    pub(super) keep_days: Option<u32>,
 }

@@ -30,6 +30,7 @@ impl Nodes {
         };
         init::empty(dir)?;
         let node = |name: &str| init::Arguments {
+            audit_repository: false,
             dir: dir.join(name),
             plain: false,
             port_base,

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod audit;
+mod audit_repository;
 mod demo;
 mod dicom;
 mod import;

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use crate::site::{Site, hilum, text};
 
-fn get(port: u16, path: &str) -> String {
+pub(crate) fn get(port: u16, path: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     write!(
         stream,

@@ -14,6 +14,9 @@ use tempfile::TempDir;
 /// How long a node may take to listen, or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a new node listens for, and says so in a line each.
+pub(crate) const LISTENERS: usize = 7;
+
 /// Runs `hilum` anywhere.
 pub(crate) fn hilum(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hilum"));
@@ -54,6 +57,11 @@ impl Site {
 
     /// A node that `hilum init` made with these options.
     pub(crate) fn with(options: &[&str]) -> Self {
+        Self::with_lines(options, LISTENERS)
+    }
+
+    /// The same, where so many things listen.
+    pub(crate) fn with_lines(options: &[&str], lines: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let base = port_base();
         let dir = folder.path().join("node");
@@ -68,7 +76,7 @@ impl Site {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = first_lines(&mut process, 6);
+        let lines = first_lines(&mut process, lines);
         Self {
             folder,
             base,
@@ -201,6 +209,20 @@ impl Site {
             assert!(began.elapsed() < PATIENCE, "the node does not stop");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+impl Site {
+    /// Stops the node and starts it again.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.process = Command::new(env!("CARGO_BIN_EXE_hilum"))
+            .args(["serve"])
+            .current_dir(self.dir())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        self.lines = first_lines(&mut self.process, LISTENERS);
     }
 }
 

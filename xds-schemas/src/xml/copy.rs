@@ -53,6 +53,15 @@ impl Reader<'_> {
         let (opening, rest) = text.split_at(name);
         Ok(format!("{opening}{added}{rest}"))
     }
+
+    /// Takes the innermost open element, which was just entered, as the text it is, and leaves it.
+    /// Prefixes that it does not declare itself are lost.
+    pub fn copy(&mut self, element: &Element<'_>) -> Result<String, XmlError> {
+        let start = element.offset;
+        self.skip()?;
+        let end = usize::try_from(self.inner.buffer_position()).unwrap_or(usize::MAX);
+        Ok(self.text.get(start..end).unwrap_or_default().to_owned())
+    }
 }
 
 fn push_attribute(out: &mut String, name: &str, value: &str) {

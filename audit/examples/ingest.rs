@@ -1,0 +1,163 @@
+//! How fast the Audit Record Repository receives: audit messages over mutual TLS, until all of them are
+//! durable; then how long it takes to verify its log. Senders and repository share the machine.
+//!
+//! `cargo run --release -p hilum-audit --example ingest -- [messages] [connections]`
+
+use std::error::Error;
+use std::io::Write;
+use std::time::{Duration, Instant, SystemTime};
+
+use hilum_audit::event::{Query, Source};
+use hilum_audit::moment::Moment;
+use hilum_audit::record_repository::verify::verify;
+use hilum_audit::record_repository::{RecordRepository, RecordRepositoryConfig, Via};
+use hilum_audit::{Audit, AuditConfig, Event, Outcome, Parties, syslog};
+use hilum_security::development_ca::Identity;
+use hilum_security::iti19_authenticate_node::{TlsFiles, client_config, server_config};
+use hilum_security::signing::SigningKey;
+use hilum_transport::{Limits, streams};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let mut arguments = std::env::args().skip(1).map(|it| it.parse::<u64>());
+    let messages = arguments.next().transpose()?.unwrap_or(200_000);
+    let connections = arguments.next().transpose()?.unwrap_or(4);
+    let folder = tempfile::tempdir_in(".")?;
+    let path = |name: &str| folder.path().join(name);
+    let authority = Identity::authority("CA", 1)?;
+    authority.write(&path("ca.pem"), &path("ca.key"))?;
+    authority
+        .issue("node", &[], 1)?
+        .write(&path("node.pem"), &path("node.key"))?;
+    let files = TlsFiles {
+        certificate: path("node.pem"),
+        key: path("node.key"),
+        trust: vec![path("ca.pem")],
+        client_certificate_required: true,
+        check_server_name: true,
+    };
+    let key = SigningKey::generate()?;
+    key.write(&path("audit.key"))?;
+    let audit = Audit::open(AuditConfig {
+        spool: path("spool"),
+        source_id: "ingest".to_owned(),
+        enterprise_site: None,
+        host: "localhost".to_owned(),
+        segment_bytes: 1 << 26,
+    })?;
+    let config = RecordRepositoryConfig::new(path("log"), path("audit.key"));
+    let repository = RecordRepository::open(config, audit)?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let port = listener.local_addr()?.port();
+    let receiving = repository.clone();
+    let handle = move |incoming| {
+        let repository = receiving.clone();
+        async move { repository.receive(Via::Tls, incoming).await }
+    };
+    let (tls, never) = (server_config(&files)?, std::future::pending());
+    tokio::spawn(streams::serve(
+        listener,
+        Some(tls),
+        Limits::default(),
+        1024,
+        handle,
+        never,
+    ));
+
+    let frame = frame();
+    let bytes = frame.len() as u64 * messages;
+    println!(
+        "{messages} messages of {} bytes over {connections} connections",
+        frame.len()
+    );
+    told(
+        "written to a file and synced, for comparison",
+        messages,
+        bytes,
+        written(&folder, &frame, messages)?,
+    );
+    let began = Instant::now();
+    let mut senders = JoinSet::new();
+    for sender in 0..connections {
+        let share = messages / connections + u64::from(sender < messages % connections);
+        let (frame, tls) = (frame.clone(), client_config(&files)?);
+        senders.spawn(async move {
+            let limits = Limits::default();
+            let mut stream = streams::connect("localhost", port, Some(&tls), &limits).await?;
+            // As a sender does that reads its records from a disk: some at a time.
+            let mut left = share;
+            while left > 0 {
+                let some = left.min(16);
+                let bytes = frame.repeat(usize::try_from(some)?);
+                stream.write_all(&bytes).await?;
+                left -= some;
+            }
+            stream.shutdown().await?;
+            stream.read_to_end(&mut Vec::new()).await?;
+            Ok::<_, Failure>(())
+        });
+    }
+    let mut end = repository.log().changes();
+    end.wait_for(|end| *end >= messages).await?;
+    told(
+        "received over mutual TLS, durable",
+        messages,
+        bytes,
+        began.elapsed(),
+    );
+    while let Some(sender) = senders.join_next().await {
+        sender??;
+    }
+    repository.sign().await;
+    let began = Instant::now();
+    let found = verify(&path("log"), &key.public()?, &[])?;
+    told("verified", messages, bytes, began.elapsed());
+    assert!(
+        found.findings.is_empty() && found.covered == messages,
+        "{found:?}"
+    );
+    Ok(())
+}
+
+/// The limit: the same bytes, appended a mebibyte at a time, each durable before the next.
+fn written(folder: &tempfile::TempDir, frame: &[u8], messages: u64) -> Result<Duration, Failure> {
+    let mut file = std::fs::File::create(folder.path().join("limit"))?;
+    let group = (1 << 20) / frame.len();
+    let bytes = frame.repeat(group);
+    let began = Instant::now();
+    for _ in 0..messages / group as u64 {
+        file.write_all(&bytes)?;
+        file.sync_data()?;
+    }
+    Ok(began.elapsed())
+}
+
+fn told(what: &str, messages: u64, bytes: u64, took: Duration) {
+    let seconds = took.as_secs_f64();
+    let (rate, speed) = (messages as f64 / seconds, bytes as f64 / seconds / 1e6);
+    println!("{what}: {seconds:.2} s, {rate:.0} messages/s, {speed:.0} MB/s");
+}
+
+/// What a registry records of a query.
+fn frame() -> Vec<u8> {
+    let query = Query {
+        id: "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d",
+        request: &"<query:AdhocQueryRequest/>".repeat(12),
+        patients: &["P1^^^&1.2.3&ISO"],
+        home_community_id: None,
+    };
+    let parties = Parties::asked("https://xds.example:18401/registry");
+    let event = Event::queried(&parties, query, &Outcome::Success);
+    let source = Source {
+        id: "hilum@xds.example".to_owned(),
+        enterprise_site: None,
+        host: "xds.example".to_owned(),
+        process: "4711".to_owned(),
+    };
+    syslog::frames(&event, &source, Moment::of(SystemTime::now()))
+}

@@ -1,0 +1,4 @@
+DROP TABLE strings;
+DROP TABLE postings;
+DROP TABLE batches;
+DROP TABLE position;

@@ -1,0 +1,10 @@
+//! The Audit Record Repository from outside: its files, its listeners, and what it proves.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod crashes;
+mod forwarding;
+mod killed;
+mod store;
+mod syslog;
+mod tampering;
