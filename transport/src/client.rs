@@ -33,6 +33,7 @@ use crate::patient::Patient;
 use crate::pool::{Lease, Pool};
 use crate::reply::{Message, Part, new_message_id};
 use crate::target::Target;
+use crate::trusted::Trusted;
 use crate::wire::{Trouble, Wire};
 
 pub use plain::{HttpAnswer, HttpRequest, HttpStream};
@@ -386,19 +387,22 @@ pub(crate) async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
     tls: Option<&ClientTls>,
     host: &str,
     stream: S,
-) -> Result<SslStream<S>, String> {
+) -> Result<Trusted<SslStream<S>>, String> {
     let tls = tls.ok_or("no certificates are configured for TLS")?;
     let session = tls.session(host).map_err(|error| error.to_string())?;
     let mut stream = SslStream::new(session, stream).map_err(|error| error.to_string())?;
     match std::pin::Pin::new(&mut stream).connect().await {
-        Ok(()) => Ok(stream),
-        Err(error) => Err(match stream.ssl().verify_result() {
-            openssl::x509::X509VerifyResult::OK => format!("TLS: {error}"),
-            untrusted => format!(
-                "its certificate is not trusted: {}",
-                untrusted.error_string()
-            ),
-        }),
+        Ok(()) => {
+            let standing = tls.standing(stream.ssl());
+            Ok(Trusted::new(stream, standing).0)
+        }
+        Err(error) => {
+            let why = tls.refusal(stream.ssl(), &error);
+            Err(match why.subject {
+                None => format!("TLS: {why}"),
+                Some(_) => format!("its certificate is not trusted: {why}"),
+            })
+        }
     }
 }
 

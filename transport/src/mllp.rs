@@ -11,10 +11,10 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use openssl::ssl::SslAcceptor;
 use tokio::net::TcpListener;
 use xds_schemas::soap::Fault;
 
+use hilum_security::iti19_authenticate_node::ServerTls;
 use hilum_security::{Caller, Permission};
 
 use crate::call::Refusal;
@@ -87,7 +87,7 @@ struct Door<R> {
 /// connection is closed, and the room is told.
 pub async fn serve<R, F>(
     listener: TcpListener,
-    tls: Option<SslAcceptor>,
+    tls: Option<ServerTls>,
     limits: Limits,
     routes: R,
     stop: impl Future<Output = ()>,
