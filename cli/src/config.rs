@@ -9,6 +9,7 @@ mod sections;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,6 @@ use std::time::Duration;
 use anyhow::Context;
 use hilum_audit::AuditConfig;
 use hilum_repository::{Access, is_object_store};
-use hilum_security::iti19_authenticate_node::{self as iti19, TlsFiles};
 use hilum_transport::{Asynchronous, Client, Limits};
 use serde::Deserialize;
 use thiserror::Error;
@@ -28,11 +28,12 @@ pub(crate) use dicom::DicomSection;
 #[cfg(test)]
 pub(crate) use keys::all as all_keys;
 pub(crate) use sections::{
-    AffinityDomain, ClientCertificates, ExtraMetadata, FeedSection, ImagingSection, MediaSection,
-    OnDemand, RecipientSection, RegistrySection, RemoveRegistered, RepositorySection, Tls,
-    UnknownPatients, UnknownPatientsInQueries,
+    AffinityDomain, ExtraMetadata, FeedSection, ImagingSection, MediaSection, OnDemand,
+    RecipientSection, RegistrySection, RemoveRegistered, RepositorySection, UnknownPatients,
+    UnknownPatientsInQueries,
 };
 pub(crate) use subscriptions::SubscriptionsSection;
+pub(crate) use tls::{RELOAD_SECONDS, Tls};
 
 use sections::AuditSection;
 
@@ -105,11 +106,7 @@ impl Config {
         self.data = folder.join(&self.data);
         self.affinity_domain.codes = folder.join(&self.affinity_domain.codes);
         if let Some(tls) = &mut self.tls {
-            tls.certificate = folder.join(&tls.certificate);
-            tls.key = folder.join(&tls.key);
-            tls.trust
-                .iter_mut()
-                .for_each(|path| *path = folder.join(&*path));
+            tls.resolve(folder);
         }
         let spool = self.audit.spool.take();
         self.audit.spool =
@@ -173,6 +170,7 @@ impl Config {
             collection.check_folders(&self.imaging.watch)?;
         }
         self.check_asynchronous()?;
+        self.tls.as_ref().map_or(Ok(()), Tls::check)?;
         self.dicom.check(self)?;
         self.check_listeners()
     }
@@ -249,17 +247,6 @@ impl Config {
         ];
         let listening = |(room, address): (_, Option<_>)| address.map(|address| (room, address));
         rooms.into_iter().filter_map(listening).collect()
-    }
-
-    /// Key, certificate and trust; `None` for plain HTTP.
-    pub(crate) fn tls_files(&self) -> Option<TlsFiles> {
-        self.tls.as_ref().map(|tls| TlsFiles {
-            certificate: tls.certificate.clone(),
-            key: tls.key.clone(),
-            trust: tls.trust.clone(),
-            client_certificate_required: tls.client_certificates == ClientCertificates::Required,
-            check_server_name: true,
-        })
     }
 
     /// The ledger.
@@ -388,12 +375,8 @@ impl Config {
         let key = self.repository.store_key.clone();
         let secret = self.repository.store_secret.clone();
         // Whom the object store is trusted by is not whom calls are taken from.
-        let files = self.tls_files().map(|files| TlsFiles {
-            trust: self.repository.store_trust.clone().unwrap_or(files.trust),
-            ..files
-        });
-        let tls = files.map(|files| iti19::client_config(&files)).transpose();
-        let tls = tls.context("repository.store_trust")?;
+        let tls = self.store_tls().context("repository.store_trust")?;
+        let tls = tls.map(|tls| tls.client());
         Ok(Some(Access {
             key: key.ok_or_else(|| missing("store_key"))?,
             secret: secret.ok_or_else(|| missing("store_secret"))?.0,

@@ -1,5 +1,6 @@
 //! `hilum serve`: runs the rooms of a node until it is asked to stop.
 
+mod certificates;
 mod dicom;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,6 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::Args;
 use hilum_audit::{Audit, Event};
-use hilum_security::iti19_authenticate_node as iti19;
 use hilum_transport::{Incoming, Replies, Reply, Rest, mllp};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -61,9 +61,8 @@ impl Running {
             let problem = "no room has `listen`, so there is nothing to serve";
             return Err(ConfigError(problem.to_owned()).into());
         }
-        let tls = config.tls_files();
-        let tls = tls.map(|files| iti19::server_config(&files)).transpose();
-        let tls = tls.context("[tls]")?;
+        let tls = config.node_tls().context("[tls]")?;
+        let tls = tls.map(|tls| tls.server());
         let client = client::client(config)?;
         let mut bound = bind(config).await?;
         let audit = Audit::open(config.audit()).context("[audit]")?;
@@ -118,6 +117,8 @@ impl Running {
                 listener, tls, limits, replies, rest, routes, stop,
             ));
         }
+        // When everything that has certificates is open.
+        certificates::watch(config, &audit);
         Ok(Self {
             lines,
             audit,

@@ -48,27 +48,6 @@ pub(crate) enum UnknownPatientsInQueries {
     Refuse,
 }
 
-/// Certificates.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Tls {
-    pub(super) certificate: PathBuf,
-    pub(super) key: PathBuf,
-    pub(super) trust: Vec<PathBuf>,
-    #[serde(default)]
-    pub(crate) client_certificates: ClientCertificates,
-}
-
-/// Whether callers must show a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ClientCertificates {
-    /// As ITI-19 says.
-    #[default]
-    Required,
-    /// For trying things out.
-    Off,
-}
-
 /// The Document Registry.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct RegistrySection {

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use hilum_repository::imaging::ImagingSource;
 use hilum_repository::imaging::dimse::Requestor;
-use hilum_security::iti19_authenticate_node as iti19;
 use hilum_transport::streams;
 use tokio::net::TcpListener;
 
@@ -36,9 +35,8 @@ pub(super) fn serve(
     let requestor = Requestor::new(title, client::tls(config)?, limits.clone());
     let provider = imaging.dimse(section.config(limits.attachment_bytes), requestor);
     for (listener, with_tls) in places {
-        let files = config.tls_files().filter(|_| with_tls);
-        let tls = files.map(|files| iti19::server_config(&files)).transpose();
-        let tls = tls.context("[tls]")?;
+        let tls = config.node_tls().context("[tls]")?.filter(|_| with_tls);
+        let tls = tls.map(|tls| tls.server());
         let scheme = if tls.is_some() { "dicoms" } else { "dicom" };
         let address = listener.local_addr()?;
         lines.push(format!("listening dicom {scheme}://{address} ({title})"));
