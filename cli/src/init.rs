@@ -19,7 +19,7 @@ use crate::config::{Config, ConfigError};
 const CODES: &str = include_str!("init/codes.xml");
 const CONFIG: &str = include_str!("init/hilum.toml");
 /// How long development certificates are valid.
-const AUTHORITY_DAYS: u32 = 3650;
+pub(crate) const AUTHORITY_DAYS: u32 = 3650;
 pub(crate) const NODE_DAYS: u32 = 825;
 
 #[derive(Debug, Args)]

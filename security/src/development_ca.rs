@@ -25,7 +25,10 @@ use openssl::x509::extension::{
 };
 use openssl::x509::{X509, X509Builder, X509Name};
 
-pub use revocation::stands_in;
+pub use revocation::{NotOurs, RevocationList};
+
+use crate::caller::NodeName;
+use crate::inspection::Certificate;
 
 /// The names by which every node can be reached on its own machine.
 const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -97,6 +100,17 @@ impl Identity {
             certificate: builder.build(),
             key,
         })
+    }
+
+    /// The same node again, with a new key: it has the names of its certificate before.
+    ///
+    /// # Errors
+    /// If the library refuses.
+    pub fn renew(&self, before: &Certificate, days: u32) -> Result<Self, ErrorStack> {
+        let name = NodeName::of(&before.0)?;
+        let mut names = before.names();
+        names.retain(|name| !LOCAL_NAMES.contains(&name.as_str()));
+        self.issue(name.short(), &names, days)
     }
 
     /// Writes certificate and key as PEM. An existing file is not overwritten, and only the owner

@@ -1,5 +1,7 @@
 //! What an administrator wants to know about certificates before they fail: `hilum check`.
 
+use std::path::Path;
+
 use openssl::asn1::Asn1Time;
 use openssl::error::ErrorStack;
 use openssl::stack::Stack;
@@ -7,7 +9,7 @@ use openssl::x509::{X509, X509Ref, X509StoreContext};
 
 use crate::caller::NodeName;
 use crate::iti19_authenticate_node::{
-    Contents, PeerRules, TlsError, TlsFiles, Trust, date, read_certificates, read_key, read_trust,
+    Contents, PeerRules, TlsError, TlsFiles, Trust, alternatives, date, read_certificates, read_key, read_trust,
     store,
 };
 
@@ -45,6 +47,36 @@ impl CertificateFacts {
             },
             not_yet_valid: certificate.not_before() > now,
         })
+    }
+}
+
+/// A certificate that was read from a file.
+pub struct Certificate(pub(crate) X509);
+
+impl Certificate {
+    /// The first of a PEM file.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn read(path: &Path) -> Result<Self, TlsError> {
+        let first = read_certificates(path)?.into_iter().next();
+        first.map(Self).ok_or_else(|| TlsError::Content {
+            path: path.to_owned(),
+            problem: "holds no certificate in PEM form",
+        })
+    }
+
+    /// What it says.
+    ///
+    /// # Errors
+    /// If the library cannot read its dates.
+    pub fn facts(&self) -> Result<CertificateFacts, TlsError> {
+        Ok(CertificateFacts::of(&self.0)?)
+    }
+
+    /// The DNS names and addresses by which its holder is reached.
+    pub fn names(&self) -> Vec<String> {
+        alternatives(&self.0)
     }
 }
 

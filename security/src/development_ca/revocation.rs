@@ -1,5 +1,7 @@
 //! Revocation lists of the authority for trying things out.
 
+use std::path::Path;
+
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
 use openssl::error::ErrorStack;
@@ -8,8 +10,11 @@ use openssl::x509::extension::AuthorityKeyIdentifier;
 use openssl::x509::{
     CrlNumber, CrlStatus, X509, X509Crl, X509CrlBuilder, X509Ref, X509RevokedBuilder,
 };
+use thiserror::Error;
 
 use super::{Identity, unix_now};
+use crate::inspection::Certificate;
+use crate::iti19_authenticate_node::{TlsError, date};
 
 /// A list is valid from a while before it is made, as certificates are.
 const BEFORE: i64 = 3600;
@@ -68,9 +73,97 @@ impl Identity {
 }
 
 /// Whether a certificate is revoked by a list of its issuer.
-pub fn stands_in(list: &X509Crl, certificate: &X509Ref) -> bool {
+fn stands_in(list: &X509Crl, certificate: &X509Ref) -> bool {
     let status = list.get_by_serial(certificate.serial_number());
     matches!(status, CrlStatus::Revoked(_))
+}
+
+/// A revocation list of this authority, in a file.
+pub struct RevocationList(X509Crl);
+
+impl RevocationList {
+    /// Reads what [`write`](Self::write) wrote.
+    ///
+    /// # Errors
+    /// If it is no revocation list in PEM form.
+    pub fn read(path: &Path) -> Result<Self, TlsError> {
+        let read = std::fs::read(path).map_err(|source| TlsError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        let list = X509Crl::from_pem(&read).map_err(|_| TlsError::Content {
+            path: path.to_owned(),
+            problem: "holds no revocation list in PEM form",
+        })?;
+        Ok(Self(list))
+    }
+
+    /// Writes it in PEM form, in the place of what is there.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&self, path: &Path) -> std::io::Result<()> {
+        std::fs::write(path, self.0.to_pem()?)
+    }
+
+    /// How many certificates stand in it.
+    pub fn count(&self) -> usize {
+        self.0.get_revoked().map_or(0, |entries| entries.len())
+    }
+
+    /// When a certificate was revoked, if it was.
+    pub fn revoked(&self, certificate: &Certificate) -> Option<String> {
+        let certificate = &certificate.0;
+        let issuer = certificate.issuer_name().try_cmp(self.0.issuer_name());
+        let is_issuer = issuer.is_ok_and(std::cmp::Ordering::is_eq);
+        match self.0.get_by_serial(certificate.serial_number()) {
+            CrlStatus::Revoked(entry) if is_issuer => Some(date(entry.revocation_date())),
+            _ => None,
+        }
+    }
+}
+
+impl Identity {
+    /// The next revocation list of this authority, valid for `days`: what stood in the one before,
+    /// and these.
+    ///
+    /// # Errors
+    /// If the one before, or one of these, is not of this authority.
+    pub fn next_list(
+        &self,
+        before: Option<&RevocationList>,
+        revoked: &[&Certificate],
+        days: u32,
+    ) -> Result<RevocationList, NotOurs> {
+        if let Some(before) = before
+            && !before.0.verify(&self.key)?
+        {
+            return Err(NotOurs::List);
+        }
+        for certificate in revoked {
+            if !certificate.0.verify(&self.key)? {
+                return Err(NotOurs::Certificate);
+            }
+        }
+        let revoked: Vec<&X509Ref> = revoked.iter().map(|it| &*it.0).collect();
+        let before = before.map(|before| &before.0);
+        let list = self.revocation_list(before, &revoked, i64::from(days) * 86_400)?;
+        Ok(RevocationList(list))
+    }
+}
+
+/// A revocation list cannot be made.
+#[derive(Debug, Error)]
+pub enum NotOurs {
+    /// The list before is somebody else's.
+    #[error("the revocation list that is there is not signed by this authority")]
+    List,
+    /// A certificate is somebody else's.
+    #[error("the certificate is not signed by this authority")]
+    Certificate,
+    /// The library refused.
+    #[error("the TLS library refused: {0}")]
+    Library(#[from] ErrorStack),
 }
 
 #[cfg(test)]

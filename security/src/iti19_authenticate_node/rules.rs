@@ -100,7 +100,7 @@ pub(super) fn names_allow(names: &[String], certificate: &X509Ref) -> bool {
 }
 
 /// The DNS names and addresses of a certificate.
-pub(super) fn alternatives(certificate: &X509Ref) -> Vec<String> {
+pub(crate) fn alternatives(certificate: &X509Ref) -> Vec<String> {
     let names = certificate.subject_alt_names();
     let names = names.iter().flatten().filter_map(|name| {
         let address = || address(name.ipaddress()?);
