@@ -49,7 +49,7 @@ pub(crate) enum UnknownPatientsInQueries {
 }
 
 /// The Document Registry.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 pub(crate) struct RegistrySection {
     pub(crate) listen: Option<SocketAddr>,
     pub(super) url: Option<String>,
@@ -58,6 +58,15 @@ pub(crate) struct RegistrySection {
     pub(crate) connections: Option<NonZeroU16>,
     #[serde(default)]
     pub(crate) extra_metadata: ExtraMetadata,
+}
+
+/// The URL of a database may hold a password, so it is not shown.
+impl std::fmt::Debug for RegistrySection {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("RegistrySection")
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What becomes of slots that IHE does not define.
