@@ -16,6 +16,9 @@ const ARCHIVE: &str = "Planted-archive-9Kfr";
 const TOKEN: &str = "Planted.bearer.token-Vv5t";
 const ASSERTION: &str = "Planted-assertion-Lm2y";
 const FAMILY: &str = "Plantedfamilyname";
+/// A name that somebody asks for. RAD-129 records what is asked, so it stands in the audit trail, but
+/// nowhere else.
+const ASKED: &str = "Plantedaskedname";
 
 /// What must be found nowhere: what was planted, and the keys.
 struct Planted(Vec<(String, String)>);
@@ -23,7 +26,7 @@ struct Planted(Vec<(String, String)>);
 impl Planted {
     fn of(town: &Town) -> Self {
         let mut planted: Vec<(String, String)> =
-            [DATABASE, OBJECT_STORE, ARCHIVE, TOKEN, ASSERTION, FAMILY]
+            [DATABASE, OBJECT_STORE, ARCHIVE, TOKEN, ASSERTION, FAMILY, ASKED]
                 .map(|secret| (secret.to_owned(), secret.to_owned()))
                 .into();
         for name in ["node", "client", "ca"] {
@@ -34,8 +37,7 @@ impl Planted {
                 planted.push((format!("the key of {name}"), line.to_owned()));
             }
         }
-        let passwords = [DATABASE, OBJECT_STORE, ARCHIVE, TOKEN, ASSERTION, FAMILY];
-        for secret in passwords {
+        for secret in [DATABASE, OBJECT_STORE, ARCHIVE, TOKEN, ASSERTION, FAMILY] {
             // In Base64 too, wherever in a longer text it stands.
             for at in 0..3 {
                 let text = [&"   "[..at], secret].concat();
@@ -45,6 +47,12 @@ impl Planted {
             }
         }
         Self(planted)
+    }
+
+    /// The same without what is recorded because it was asked.
+    fn but_what_was_asked(&self) -> Self {
+        let others = self.0.iter().filter(|(name, _)| name != ASKED);
+        Self(others.cloned().collect())
     }
 
     fn are_not_in(&self, what: &str, text: &str) {
@@ -99,7 +107,10 @@ fn exchange(town: &Town, door: u16, bytes: &[u8]) -> String {
     let mut stream = builder.build().connect("localhost", stream).unwrap();
     // Who is refused early may not get everything out.
     let _ = stream.write_all(bytes);
-    let _ = stream.shutdown();
+    if door > 2 {
+        // What is no HTTP need not have an end of its own.
+        let _ = stream.shutdown();
+    }
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
@@ -142,10 +153,10 @@ fn misuse(town: &Town) -> Vec<String> {
         post(town, 2, "/recipient", soap, &garbled),
     ];
     for path in [
-        format!("/dicom-web/studies?PatientName={FAMILY}*"),
-        format!("/dicom-web/studies?PatientName={FAMILY}&limit=x"),
-        format!("/dicom-web/{FAMILY}"),
-        format!("/wado?requestType=WADO&studyUID={FAMILY}"),
+        format!("/dicom-web/studies?PatientName={ASKED}*"),
+        format!("/dicom-web/studies?PatientName={ASKED}&limit=x"),
+        format!("/dicom-web/{ASKED}"),
+        format!("/wado?requestType=WADO&studyUID={ASKED}"),
         format!("/healthz?token={TOKEN}"),
     ] {
         let request = format!(
@@ -208,12 +219,13 @@ async fn nothing_that_is_said_holds_a_secret() {
     planted.are_not_in("what openssl is told", &String::from_utf8_lossy(&refused.stdout));
     let checked = town.run(&["check"]);
     planted.are_not_in("hilum check", &format!("{checked:?}"));
-    planted.are_not_in("the trail", &town.messages().join("\n"));
-    planted.are_not_in("the spool", &folder(&town.node().join("data/audit")));
+    let recorded = planted.but_what_was_asked();
+    recorded.are_not_in("the trail", &town.messages().join("\n"));
+    recorded.are_not_in("the spool", &folder(&town.node().join("data/audit")));
     town.stop();
     let log = town.log();
-    // It did say what went wrong, at every level.
-    assert!(log.contains("TRACE") && log.contains("DEBUG") && log.contains("WARN"));
+    // It did say what went wrong, down to the details.
+    assert!(log.contains("DEBUG") && log.contains("INFO") && log.contains("WARN"));
     planted.are_not_in("the log", &log);
 }
 
@@ -270,10 +282,10 @@ fn there_are_no_core_dumps() {
     let limits = std::fs::read_to_string(limits).unwrap();
     let core = limits.lines().find(|it| it.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().filter(|it| *it == "0").count(), 2, "{core}");
-    let killed = Command::new("kill").args(["-SEGV", &process.id().to_string()]).status();
+    let killed = Command::new("kill").args(["-ABRT", &process.id().to_string()]).status();
     assert!(killed.unwrap().success());
     let status = process.wait().unwrap();
-    assert_eq!(status.signal(), Some(11));
+    assert_eq!(status.signal(), Some(6));
     assert!(!status.core_dumped());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     node.stop();

@@ -256,3 +256,43 @@ fn whole(path: &Path) -> Result<Bytes, TlsError> {
         bytes: std::fs::read(path).map_err(unreadable)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::development_ca::Identity;
+
+    fn lists_in(bytes: Vec<u8>) -> Result<Vec<X509Crl>, TlsError> {
+        let path = PathBuf::from("crl.pem");
+        Bytes { path, bytes }.revocation_lists()
+    }
+
+    #[test]
+    fn lists_are_read_in_both_forms() {
+        let authority = Identity::authority("CA", 1).unwrap();
+        let list = authority.revocation_list(None, &[], 60).unwrap();
+        let (pem, der) = (list.to_pem().unwrap(), list.to_der().unwrap());
+        assert_eq!(lists_in(der.clone()).unwrap().len(), 1);
+        let text = [b"a comment\n", &pem[..], b"\n\n", &pem[..]].concat();
+        let both = lists_in(text).unwrap();
+        assert_eq!(both.len(), 2);
+        assert!(both.iter().all(|it| it.to_der().unwrap() == der));
+    }
+
+    proptest! {
+        /// What is no list is refused, and what is half a list too.
+        #[test]
+        fn anything_else_is_refused(bytes: Vec<u8>, cut in 1usize..400, text in "[ -~\n]{0,80}") {
+            prop_assert!(lists_in(bytes).is_err());
+            prop_assert!(lists_in(format!("{PEM_CRL}\n{text}").into_bytes()).is_err());
+            let wrong = lists_in(format!("{PEM_CRL}\n{text}\n{PEM_CRL_END}\n").into_bytes());
+            prop_assert!(wrong.is_err());
+            let authority = Identity::authority("CA", 1).unwrap();
+            let pem = authority.revocation_list(None, &[], 60).unwrap().to_pem().unwrap();
+            let cut = cut.min(pem.len() - 1);
+            prop_assert!(lists_in(pem[..pem.len() - 1 - cut].to_vec()).is_err());
+        }
+    }
+}

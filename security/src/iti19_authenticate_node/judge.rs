@@ -138,7 +138,8 @@ impl Trust {
     }
 
     fn is_pinned(&self, certificate: &X509Ref) -> bool {
-        fingerprint(certificate).is_ok_and(|it| self.pins.contains(&it))
+        let is_one = |it| self.pins.contains(&it);
+        !self.pins.is_empty() && fingerprint(certificate).is_ok_and(is_one)
     }
 
     /// When and by whom a certificate was revoked, as a sentence goes on after its name.
