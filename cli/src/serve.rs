@@ -2,6 +2,7 @@
 
 mod configured;
 mod dicom;
+mod feed;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -14,7 +15,7 @@ use clap::Args;
 use hilum_audit::sender::Sender;
 use hilum_audit::{Audit, Event};
 use hilum_security::iti19_authenticate_node as iti19;
-use hilum_transport::{Client, Incoming, Replies, Reply, Rest, mllp};
+use hilum_transport::{Client, Incoming, Replies, Reply, Rest};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -94,21 +95,10 @@ impl Running {
             |room: &Room| format!("listening {0} {scheme}://{1}/{0}", room.name, room.address);
         let mut lines: Vec<String> = rooms.iter().map(line).collect();
         let mut listeners = [Listeners::new(), Listeners::new()];
-        if let (Some(address), Some(registry)) = (config.feed.listen, registry)
-            && let Some(listener) = bound.remove(&address)
-        {
-            lines.push(format!("listening feed mllp{}://{address}", &scheme[4..]));
-            let registry = registry.clone();
-            let routes = move |incoming| {
-                let registry = registry.clone();
-                async move { hilum_registry::feed::receive(&registry, incoming).await }
-            };
+        if let Some(registry) = registry {
             // It needs nobody but the registry itself.
-            let listeners = &mut listeners[1];
-            let stop = listeners.stopped();
-            let limits = config.limits.clone();
-            let serving = mllp::serve(listener, tls.clone(), limits, routes, stop);
-            listeners.running.spawn(serving);
+            let line = feed::serve(config, registry, &mut bound, &mut listeners[1])?;
+            lines.extend(line);
         }
         if let Some(imaging) = &opened.imaging {
             let lines = &mut lines;
