@@ -22,7 +22,7 @@ mod tests;
 
 use xds_schemas::codes::status::ResponseStatus;
 
-pub use decisions::Decided;
+pub use decisions::{Decided, Subject};
 pub use dicomweb::ImagesRetrieved;
 pub use exchange::{InboxUse, Medium};
 pub use happenings::{Document, Query, Study, SubmissionSet, Transaction};

@@ -4,8 +4,11 @@ mod archives;
 mod collections;
 mod dicom;
 mod environment;
+mod fingerprint;
 mod keys;
+mod metrics;
 mod sections;
+mod sending;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
@@ -25,8 +28,10 @@ use xds_schemas::hl7v2::PatientDomain;
 use xds_schemas::metadata::hl7::is_oid;
 
 pub(crate) use dicom::DicomSection;
+pub(crate) use fingerprint::Fingerprint;
 #[cfg(test)]
 pub(crate) use keys::all as all_keys;
+pub(crate) use metrics::MetricsSection;
 pub(crate) use sections::{
     AffinityDomain, ExtraMetadata, FeedSection, ImagingSection, MediaSection, OnDemand,
     RecipientSection, RegistrySection, RemoveRegistered, RepositorySection, UnknownPatients,
@@ -70,11 +75,15 @@ pub(crate) struct Config {
     pub(crate) media: MediaSection,
     #[serde(default)]
     audit: AuditSection,
+    #[serde(default)]
+    pub(crate) metrics: MetricsSection,
     /// To whom answers may be sent that are wanted elsewhere.
     #[serde(default)]
     pub(crate) asynchronous: Asynchronous,
     #[serde(default)]
     pub(crate) limits: Limits,
+    #[serde(skip)]
+    fingerprint: Fingerprint,
 }
 
 impl Config {
@@ -96,7 +105,9 @@ impl Config {
         let mut table: toml::Table = text.parse().map_err(one_line)?;
         keys::check(&table)?;
         environment::apply(&mut table, environment)?;
+        let fingerprint = Fingerprint::of(&table);
         let mut config: Self = table.try_into().map_err(one_line)?;
+        config.fingerprint = fingerprint;
         config.resolve(folder);
         config.check()?;
         Ok(config)
@@ -111,6 +122,9 @@ impl Config {
         let spool = self.audit.spool.take();
         self.audit.spool =
             Some(spool.map_or_else(|| self.data.join("audit"), |path| folder.join(path)));
+        for receiver in &mut self.audit.send {
+            receiver.resolve(folder);
+        }
         in_folder(&mut self.registry.database, "sqlite:", folder);
         in_folder(&mut self.repository.store, "file:", folder);
         for path in self.repository.store_trust.iter_mut().flatten() {
@@ -172,6 +186,7 @@ impl Config {
         self.check_asynchronous()?;
         self.tls.as_ref().map_or(Ok(()), Tls::check)?;
         self.dicom.check(self)?;
+        self.check_sending()?;
         self.check_listeners()
     }
 
@@ -215,6 +230,9 @@ impl Config {
                 return Err(ConfigError(problem));
             }
         }
+        let mut others = self.listeners();
+        others.retain(|(room, _)| *room != "metrics");
+        self.metrics.check(&others)?;
         for (room, address) in self.listeners() {
             // Who writes `listen_plain` means it.
             let is_meant = Some(address) == self.dicom.listen_plain;
@@ -234,6 +252,7 @@ impl Config {
         let mut listeners = self.rooms();
         listeners.extend(self.feed.listen.map(|address| ("feed", address)));
         listeners.extend(self.dicom.addresses().map(|address| ("dicom", address)));
+        listeners.extend(self.metrics.listen.map(|address| ("metrics", address)));
         listeners
     }
 
@@ -247,6 +266,16 @@ impl Config {
         ];
         let listening = |(room, address): (_, Option<_>)| address.map(|address| (room, address));
         rooms.into_iter().filter_map(listening).collect()
+    }
+
+    /// What is configured, and what the files are that are named, without saying it.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let mut fingerprint = self.fingerprint.clone();
+        fingerprint.add("codes", [&*self.affinity_domain.codes]);
+        if let Some(tls) = &self.tls {
+            fingerprint.add("tls files", tls.paths());
+        }
+        fingerprint
     }
 
     /// The ledger.
@@ -375,7 +404,8 @@ impl Config {
         let key = self.repository.store_key.clone();
         let secret = self.repository.store_secret.clone();
         // Whom the object store is trusted by is not whom calls are taken from.
-        let tls = self.store_tls().context("repository.store_trust")?;
+        let tls = self.tls_trusting(self.repository.store_trust.as_ref());
+        let tls = tls.context("repository.store_trust")?;
         let tls = tls.map(|tls| tls.client());
         Ok(Some(Access {
             key: key.ok_or_else(|| missing("store_key"))?,

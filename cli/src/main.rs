@@ -18,6 +18,7 @@ mod inbox;
 mod init;
 mod log;
 mod media;
+mod metrics;
 mod quarantine;
 mod query;
 mod refusal;
@@ -94,7 +95,7 @@ enum Command {
     Subscriptions(subscriptions::Arguments),
     /// Check configuration, certificates, stores and peers
     Check(check::Arguments),
-    /// Look at what was recorded
+    /// Look at what was recorded, and at what receivers have of it
     Audit(audit::Arguments),
     /// Issue, renew, revoke and list certificates of the development authority
     Certs(certs::Arguments),
@@ -128,7 +129,7 @@ async fn main() -> ExitCode {
         Command::Unsubscribe(arguments) => unsubscribe::run(&arguments).await,
         Command::Subscriptions(arguments) => subscriptions::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
-        Command::Audit(arguments) => audit::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments).await,
         Command::Certs(arguments) => certs::run(&arguments),
     };
     status::of(result)

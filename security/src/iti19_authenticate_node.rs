@@ -10,6 +10,7 @@
 //! [`NodeTls`] is what all doors and clients of a node share: it reads its files again when they
 //! change, and who is connected then is looked at again ([`Standing`]).
 
+mod client;
 mod context;
 mod files;
 mod judge;
@@ -24,7 +25,8 @@ use openssl::ssl::SslRef;
 use crate::caller::NodeName;
 
 pub use files::{TlsError, TlsFiles};
-pub use node::{ClientTls, NodeTls, Reloaded, ServerTls};
+pub use client::{ClientTls, Told, Witness};
+pub use node::{NodeTls, Reloaded, ServerTls};
 pub use refusal::NotAuthenticated;
 pub use rules::{Expired, Missing, PeerRules, Pin, WrongPin};
 pub use standing::Standing;

@@ -391,19 +391,17 @@ pub(crate) async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
     let tls = tls.ok_or("no certificates are configured for TLS")?;
     let session = tls.session(host).map_err(|error| error.to_string())?;
     let mut stream = SslStream::new(session, stream).map_err(|error| error.to_string())?;
-    match std::pin::Pin::new(&mut stream).connect().await {
-        Ok(()) => {
-            let standing = tls.standing(stream.ssl());
-            Ok(Trusted::new(stream, standing).0)
-        }
-        Err(error) => {
-            let why = tls.refusal(stream.ssl(), &error);
-            Err(match why.subject {
-                None => format!("TLS: {why}"),
-                Some(_) => format!("its certificate is not trusted: {why}"),
-            })
-        }
-    }
+    let Err(error) = std::pin::Pin::new(&mut stream).connect().await else {
+        let standing = tls.standing(stream.ssl());
+        return Ok(Trusted::new(stream, standing).0);
+    };
+    let why = tls.refusal(stream.ssl(), &error);
+    let why = match why.subject {
+        None => format!("TLS: {why}"),
+        Some(_) => format!("its certificate is not trusted: {why}"),
+    };
+    tls.failed(host, &why).await;
+    Err(why)
 }
 
 /// Waits for an answer, as long as `limit` from when the last of the request was taken: a long

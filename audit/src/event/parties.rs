@@ -125,7 +125,7 @@ impl Parties {
 pub(crate) fn caller_and_person(caller: &Caller) -> Vec<Participant> {
     let parties = Parties::answered(caller, "");
     let person = parties.user.as_ref().map(|user| parties.person(user));
-    let mut participants = vec![parties.initiator.clone()];
+    let mut participants = vec![parties.initiator];
     participants.extend(person);
     participants
 }

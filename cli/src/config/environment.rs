@@ -59,9 +59,10 @@ pub(super) fn apply(
 }
 
 /// Keys outside of `[limits]` that are numbers.
-const NUMBERS: [&str; 13] = [
+const NUMBERS: [&str; 14] = [
     "reload_seconds",
     "segment_bytes",
+    "keep_days",
     "max_results",
     "connections",
     "decision_seconds",
@@ -75,11 +76,12 @@ const NUMBERS: [&str; 13] = [
     "associations",
 ];
 /// Keys that are lists, whose items stand behind commas.
-const LISTS: [&str; 11] = [
+const LISTS: [&str; 12] = [
     "pinned",
     "names",
     "revocation",
     "trust",
+    "send",
     "reply_to",
     "recipients",
     "store_trust",

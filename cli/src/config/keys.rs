@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 pub(super) const TOP: [&str; 2] = ["home_community_id", "data"];
 
 /// Every section with its keys.
-pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 14] = [
     (
         "affinity_domain",
         &[
@@ -131,8 +131,11 @@ pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
             "enterprise_site",
             "host",
             "segment_bytes",
+            "keep_days",
+            "send",
         ],
     ),
+    ("metrics", &["listen"]),
     (
         "asynchronous",
         &[
@@ -171,7 +174,8 @@ pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
 ];
 
 /// Sections of which there may be several, within others.
-const REPEATED: [(&str, &[&str]); 3] = [
+const REPEATED: [(&str, &[&str]); 4] = [
+    ("audit.send", &["to", "records_per_second", "trust"]),
     (
         "imaging.archive",
         &[

@@ -1,7 +1,8 @@
 //! `[tls]`: certificates, whom this node trusts, and who may call.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hilum_security::iti19_authenticate_node::{
@@ -36,9 +37,9 @@ pub(crate) struct Tls {
     /// What was made of it. The doors and clients of a node share it.
     #[serde(skip)]
     opened: Arc<OnceLock<NodeTls>>,
-    /// The same with the trust of the object store.
+    /// The same with the trust of those whom others vouch for.
     #[serde(skip)]
-    opened_for_store: Arc<OnceLock<NodeTls>>,
+    others: Arc<Mutex<BTreeMap<Vec<PathBuf>, NodeTls>>>,
 }
 
 /// Whether callers must show a certificate.
@@ -86,6 +87,15 @@ impl Tls {
         Ok(())
     }
 
+    /// The files that are named here. Of folders, what is in them may change at any time.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let pinned = self.pinned.iter().filter(|pin| !pin.starts_with("sha256:"));
+        let lists = self.trust.iter().chain(&self.revocation);
+        let own = [&self.certificate, &self.key];
+        let own = own.into_iter().chain(lists).map(PathBuf::as_path);
+        own.chain(pinned.map(Path::new))
+    }
+
     fn files(&self) -> TlsFiles {
         TlsFiles {
             certificate: self.certificate.clone(),
@@ -127,12 +137,19 @@ impl Config {
         once(&tls.opened, || NodeTls::open(tls.files(), tls.rules())).map(Some)
     }
 
-    /// The same for the object store, if others vouch for it than for callers. They need not give us
-    /// revocation lists, and whom we pinned is not meant.
-    pub(super) fn store_tls(&self) -> Result<Option<NodeTls>, TlsError> {
-        let (Some(tls), Some(trust)) = (&self.tls, &self.repository.store_trust) else {
+    /// The same for whom we call and others vouch for than for callers, if that is said: an object
+    /// store, for one. They need not give us revocation lists, and whom we pinned is not meant.
+    pub(crate) fn tls_trusting(
+        &self,
+        trust: Option<&Vec<PathBuf>>,
+    ) -> Result<Option<NodeTls>, TlsError> {
+        let (Some(tls), Some(trust)) = (&self.tls, trust) else {
             return self.node_tls();
         };
+        let mut others = tls.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = others.get(trust) {
+            return Ok(Some(opened.clone()));
+        }
         let files = TlsFiles {
             trust: trust.clone(),
             ..tls.files()
@@ -142,13 +159,19 @@ impl Config {
             pinned: Vec::new(),
             ..tls.rules()
         };
-        once(&tls.opened_for_store, || NodeTls::open(files, rules)).map(Some)
+        let opened = NodeTls::open(files, rules)?;
+        others.insert(trust.clone(), opened.clone());
+        Ok(Some(opened))
     }
 
     /// Everything that was opened: what is to be read again when files change.
     pub(crate) fn opened_tls(&self) -> Vec<NodeTls> {
-        let opened = |tls: &Tls| [tls.opened.get().cloned(), tls.opened_for_store.get().cloned()];
-        self.tls.iter().flat_map(opened).flatten().collect()
+        let Some(tls) = &self.tls else {
+            return Vec::new();
+        };
+        let others = tls.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = tls.opened.get().into_iter();
+        own.chain(others.values()).cloned().collect()
     }
 
     /// How often files of certificates are looked at.

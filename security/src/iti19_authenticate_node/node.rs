@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use openssl::error::ErrorStack;
 use openssl::ssl::{Error, Ssl, SslAcceptor, SslConnector, SslRef};
-use openssl::x509::verify::X509CheckFlags;
 use openssl::x509::X509;
 use tokio::sync::watch;
 
+use super::client::ClientTls;
 use super::files::{Contents, TlsError, TlsFiles};
 use super::judge::{Side, Trust};
 use super::refusal::{self, NotAuthenticated, date};
@@ -42,7 +42,7 @@ type Digests = [(&'static str, [u8; 32]); 5];
 /// What was made of the files.
 pub(super) struct Current {
     acceptor: SslAcceptor,
-    connector: SslConnector,
+    pub(super) connector: SslConnector,
     pub(super) trust: Arc<Trust>,
     contents: Contents,
     digests: Digests,
@@ -86,10 +86,7 @@ impl NodeTls {
 
     /// The client's side.
     pub fn client(&self) -> ClientTls {
-        ClientTls {
-            node: self.clone(),
-            check_server_name: self.inner.files.check_server_name,
-        }
+        ClientTls::of(self.clone(), self.inner.files.check_server_name)
     }
 
     /// Reads the files again. Who connects from now on meets what they say, and who is connected is
@@ -162,7 +159,7 @@ impl NodeTls {
         Arc::clone(&current.unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn standing(&self, session: &SslRef, side: Side) -> Option<Standing> {
+    pub(super) fn standing(&self, session: &SslRef, side: Side) -> Option<Standing> {
         let certificate = session.peer_certificate()?;
         let between = session.peer_cert_chain().into_iter().flatten();
         let between: Vec<X509> = between.map(|it| it.to_owned()).collect();
@@ -261,47 +258,5 @@ impl ServerTls {
     /// Tells later whether the other end is still accepted; nothing of who showed no certificate.
     pub fn standing(&self, session: &SslRef) -> Option<Standing> {
         self.node.standing(session, Side::Server)
-    }
-}
-
-/// The client's side of a node's TLS.
-#[derive(Clone)]
-pub struct ClientTls {
-    node: NodeTls,
-    check_server_name: bool,
-}
-
-impl ClientTls {
-    /// The TLS state for one connection to `host`.
-    ///
-    /// # Errors
-    /// If the library cannot make one.
-    pub fn session(&self, host: &str) -> Result<Ssl, ErrorStack> {
-        let mut configuration = self.node.current().connector.configure()?;
-        configuration.set_verify_hostname(self.check_server_name);
-        let mut session = configuration.into_ssl(host)?;
-        // RFC 9525: names are in the alternative names only, never in the common name.
-        let flags = X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT;
-        session.param_mut().set_hostflags(flags);
-        refusal::begin(&mut session, Some(host));
-        Ok(session)
-    }
-
-    /// Why a handshake failed.
-    pub fn refusal(&self, session: &SslRef, error: &Error) -> NotAuthenticated {
-        NotAuthenticated::of(session, error)
-    }
-
-    /// Tells later whether the other end is still accepted.
-    pub fn standing(&self, session: &SslRef) -> Option<Standing> {
-        self.node.standing(session, Side::Client)
-    }
-}
-
-impl fmt::Debug for ClientTls {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("ClientTls")
-            .field("check_server_name", &self.check_server_name)
-            .finish_non_exhaustive()
     }
 }
