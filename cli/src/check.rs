@@ -1,5 +1,7 @@
 //! `hilum check`: looks for what is wrong before it hurts. One line for each thing.
 
+mod certificates;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +10,6 @@ use clap::Args;
 use hilum_audit::sender::{self, Backlog, Road};
 use hilum_audit::spool::{Spool, SpoolError};
 use hilum_repository::imaging;
-use hilum_security::inspection::{CertificateFacts, inspect};
 use hilum_security::signing::SigningKey;
 use hilum_transport::ClientError;
 use hilum_transport::mllp::Connection;
@@ -18,9 +19,6 @@ use crate::config::{Config, ConfigError};
 use crate::dicom;
 use crate::rooms;
 use crate::terminal;
-
-/// Certificates that end sooner than this are pointed out.
-const DAYS_LEFT: i32 = 30;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: hilum check --config node/hilum.toml")]
@@ -60,7 +58,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
     let mut report = Report::default();
     report.add("configuration", Ok(arguments.config.display().to_string()));
-    certificates(&config, &mut report);
+    certificates::check(&config, &mut report);
     report.add("codes", readable(&config.affinity_domain.codes));
     report.add("data", folder(&config.data));
     report.add("audit", spool(&config.spool()));
@@ -91,45 +89,6 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         0 => Ok(()),
         1 => bail!("1 thing to mend"),
         wrong => bail!("{wrong} things to mend"),
-    }
-}
-
-fn certificates(config: &Config, report: &mut Report) {
-    let Some(files) = config.tls_files() else {
-        let what = "plain HTTP, on this machine only";
-        return report.add("certificates", Ok(what.to_owned()));
-    };
-    let inspection = match inspect(&files) {
-        Ok(inspection) => inspection,
-        Err(error) => return report.add("certificates", Err(error.to_string())),
-    };
-    report.add("certificate", dates(&inspection.own));
-    report.add(
-        "key",
-        match inspection.key_matches {
-            true => Ok("it is the certificate's".to_owned()),
-            false => Err(format!(
-                "{}: it is not the certificate's",
-                files.key.display()
-            )),
-        },
-    );
-    for trusted in &inspection.trusted {
-        report.add("trusted", dates(trusted));
-    }
-    if let Some(reason) = inspection.not_trusted_here {
-        let hint = "nodes with certificates like ours are not trusted here";
-        report.add("trust", Ok(format!("{hint}: {reason}")));
-    }
-}
-
-fn dates(facts: &CertificateFacts) -> Finding {
-    let (node, end, days) = (&facts.node, &facts.not_after, facts.days_left);
-    match days {
-        _ if facts.not_yet_valid => Err(format!("{node}: valid only from {}", facts.not_before)),
-        ..0 => Err(format!("{node}: it ended on {end}")),
-        0..DAYS_LEFT => Err(format!("{node}: it ends in {days} days, on {end}")),
-        _ => Ok(format!("{node}, until {end}")),
     }
 }
 

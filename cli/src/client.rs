@@ -136,9 +136,8 @@ pub(crate) fn witness(
 
 /// The client's side of TLS with the node's certificate, if the node has one.
 pub(crate) fn tls(config: &Config) -> anyhow::Result<Option<iti19::ClientTls>> {
-    let files = config.tls_files();
-    let tls = files.map(|files| iti19::client_config(&files)).transpose();
-    tls.context("[tls]")
+    let tls = config.node_tls().context("[tls]")?;
+    Ok(tls.map(|tls| tls.client()))
 }
 
 fn missing(room: &str) -> ConfigError {

@@ -13,6 +13,7 @@ mod sending;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,6 @@ use std::time::Duration;
 use anyhow::Context;
 use hilum_audit::AuditConfig;
 use hilum_repository::{Access, is_object_store};
-use hilum_security::iti19_authenticate_node::{self as iti19, TlsFiles};
 use hilum_transport::{Asynchronous, Client, Limits};
 use serde::Deserialize;
 use thiserror::Error;
@@ -34,11 +34,12 @@ pub(crate) use fingerprint::Fingerprint;
 pub(crate) use keys::all as all_keys;
 pub(crate) use metrics::MetricsSection;
 pub(crate) use sections::{
-    AffinityDomain, ClientCertificates, ExtraMetadata, FeedSection, ImagingSection, MediaSection,
-    OnDemand, RecipientSection, RegistrySection, RemoveRegistered, RepositorySection, Tls,
-    UnknownPatients, UnknownPatientsInQueries,
+    AffinityDomain, ExtraMetadata, FeedSection, ImagingSection, MediaSection, OnDemand,
+    RecipientSection, RegistrySection, RemoveRegistered, RepositorySection, UnknownPatients,
+    UnknownPatientsInQueries,
 };
 pub(crate) use subscriptions::SubscriptionsSection;
+pub(crate) use tls::{RELOAD_SECONDS, Tls};
 
 use sections::AuditSection;
 
@@ -117,11 +118,7 @@ impl Config {
         self.data = folder.join(&self.data);
         self.affinity_domain.codes = folder.join(&self.affinity_domain.codes);
         if let Some(tls) = &mut self.tls {
-            tls.certificate = folder.join(&tls.certificate);
-            tls.key = folder.join(&tls.key);
-            tls.trust
-                .iter_mut()
-                .for_each(|path| *path = folder.join(&*path));
+            tls.resolve(folder);
         }
         let spool = self.audit.spool.take();
         self.audit.spool =
@@ -190,6 +187,7 @@ impl Config {
             collection.check_folders(&self.imaging.watch)?;
         }
         self.check_asynchronous()?;
+        self.tls.as_ref().map_or(Ok(()), Tls::check)?;
         self.dicom.check(self)?;
         self.audit.repository.check(self)?;
         self.check_sending()?;
@@ -277,24 +275,12 @@ impl Config {
         rooms.into_iter().filter_map(listening).collect()
     }
 
-    /// Key, certificate and trust; `None` for plain HTTP.
-    pub(crate) fn tls_files(&self) -> Option<TlsFiles> {
-        self.tls.as_ref().map(|tls| TlsFiles {
-            certificate: tls.certificate.clone(),
-            key: tls.key.clone(),
-            trust: tls.trust.clone(),
-            client_certificate_required: tls.client_certificates == ClientCertificates::Required,
-            check_server_name: true,
-        })
-    }
-
     /// What is configured, and what the files are that are named, without saying it.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         let mut fingerprint = self.fingerprint.clone();
         fingerprint.add("codes", [&*self.affinity_domain.codes]);
         if let Some(tls) = &self.tls {
-            let trust = tls.trust.iter().map(PathBuf::as_path);
-            fingerprint.add("tls files", trust.chain([&*tls.certificate, &*tls.key]));
+            fingerprint.add("tls files", tls.paths());
         }
         fingerprint
     }
@@ -425,12 +411,9 @@ impl Config {
         let key = self.repository.store_key.clone();
         let secret = self.repository.store_secret.clone();
         // Whom the object store is trusted by is not whom calls are taken from.
-        let files = self.tls_files().map(|files| TlsFiles {
-            trust: self.repository.store_trust.clone().unwrap_or(files.trust),
-            ..files
-        });
-        let tls = files.map(|files| iti19::client_config(&files)).transpose();
+        let tls = self.tls_trusting(self.repository.store_trust.as_ref());
         let tls = tls.context("repository.store_trust")?;
+        let tls = tls.map(|tls| tls.client());
         Ok(Some(Access {
             key: key.ok_or_else(|| missing("store_key"))?,
             secret: secret.ok_or_else(|| missing("store_secret"))?.0,

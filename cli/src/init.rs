@@ -20,7 +20,7 @@ use crate::config::{Config, ConfigError, audit_repository};
 const CODES: &str = include_str!("init/codes.xml");
 const CONFIG: &str = include_str!("init/hilum.toml");
 /// How long development certificates are valid.
-const AUTHORITY_DAYS: u32 = 3650;
+pub(crate) const AUTHORITY_DAYS: u32 = 3650;
 pub(crate) const NODE_DAYS: u32 = 825;
 
 #[derive(Debug, Args)]
@@ -215,6 +215,10 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
         (
             "max_submissions",
             hilum_repository::recipient::MAX_SUBMISSIONS.to_string(),
+        ),
+        (
+            "reload_seconds",
+            crate::config::RELOAD_SECONDS.to_string(),
         ),
         ("limits", limits()?),
     ];

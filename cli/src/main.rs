@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod config;
 mod convert;
+mod core_dumps;
 mod demo;
 mod dicom;
 mod domain;
@@ -96,7 +97,7 @@ enum Command {
     Check(check::Arguments),
     /// Look at what was recorded, and at what receivers have of it
     Audit(audit::Arguments),
-    /// Issue further certificates of the development authority
+    /// Issue, renew, revoke and list certificates of the development authority
     Certs(certs::Arguments),
 }
 
@@ -104,6 +105,7 @@ enum Command {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log::start();
+    core_dumps::forbid();
     let result = match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments).await,
         Command::Init(arguments) => init::run(&arguments),

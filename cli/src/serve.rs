@@ -1,8 +1,10 @@
 //! `hilum serve`: runs the rooms of a node until it is asked to stop.
 
 mod audit;
+mod certificates;
 mod configured;
 mod dicom;
+mod feed;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -14,9 +16,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use hilum_audit::sender::Sender;
 use hilum_audit::{Audit, Event};
-use hilum_registry::Registry;
-use hilum_security::iti19_authenticate_node as iti19;
-use hilum_transport::{Client, Incoming, Replies, Reply, Rest, mllp};
+use hilum_transport::{Client, Incoming, Replies, Reply, Rest};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -76,9 +76,8 @@ impl Running {
             let problem = "no room has `listen`, so there is nothing to serve";
             return Err(ConfigError(problem.to_owned()).into());
         }
-        let tls = config.tls_files();
-        let tls = tls.map(|files| iti19::server_config(&files)).transpose();
-        let tls = tls.context("[tls]")?;
+        let tls = config.node_tls().context("[tls]")?;
+        let tls = tls.map(|tls| tls.server());
         let mut bound = bind(config).await?;
         let Ledger {
             audit,
@@ -95,8 +94,11 @@ impl Running {
         let mut lines: Vec<String> = rooms.iter().map(line).collect();
         let mut listeners = [Listeners::new(), Listeners::new()];
         let mut receiving = [Listeners::new(), Listeners::new()];
-        // It needs nobody but the registry itself.
-        lines.extend(feed(config, registry, &mut bound, &mut listeners[1])?);
+        if let Some(registry) = registry {
+            // It needs nobody but the registry itself.
+            let line = feed::serve(config, registry, &mut bound, &mut listeners[1])?;
+            lines.extend(line);
+        }
         if let Some(imaging) = &opened.imaging {
             let lines = &mut lines;
             dicom::serve(
@@ -127,6 +129,8 @@ impl Running {
                 listener, tls, limits, replies, rest, routes, stop,
             ));
         }
+        // When everything that has certificates is open.
+        certificates::watch(config, &audit);
         metrics.set_ready(true);
         Ok(Self {
             lines,
@@ -235,34 +239,6 @@ fn listening(room: &Room, with_tls: bool) -> String {
     }
 }
 
-/// Receives what is said of patients, if it is said where.
-fn feed(
-    config: &Config,
-    registry: &Option<Registry>,
-    bound: &mut BTreeMap<SocketAddr, TcpListener>,
-    listeners: &mut Listeners,
-) -> anyhow::Result<Option<String>> {
-    let (Some(registry), Some(address)) = (registry, config.feed.listen) else {
-        return Ok(None);
-    };
-    let Some(listener) = bound.remove(&address) else {
-        return Ok(None);
-    };
-    let tls = config.tls_files();
-    let tls = tls.map(|files| iti19::server_config(&files)).transpose();
-    let tls = tls.context("[tls]")?;
-    let scheme = if tls.is_some() { "mllps" } else { "mllp" };
-    let registry = registry.clone();
-    let routes = move |incoming| {
-        let registry = registry.clone();
-        async move { hilum_registry::feed::receive(&registry, incoming).await }
-    };
-    let (limits, stop) = (config.limits.clone(), listeners.stopped());
-    let serving = mllp::serve(listener, tls, limits, routes, stop);
-    listeners.running.spawn(serving);
-    Ok(Some(format!("listening feed {scheme}://{address}")))
-}
-
 /// Tells machines how the node is, if it is said where.
 fn watched(
     config: &Config,
@@ -279,9 +255,9 @@ fn watched(
         let metrics = Arc::clone(&metrics);
         async move { metrics.answer(incoming).await }
     };
-    let files = config.tls_files().filter(|_| !config.metrics.is_plain());
-    let tls = files.map(|files| iti19::server_config(&files)).transpose();
-    let tls = tls.context("[tls]")?;
+    let tls = config.node_tls().context("[tls]")?;
+    let tls = tls.filter(|_| !config.metrics.is_plain());
+    let tls = tls.map(|tls| tls.server());
     let (limits, stop) = (config.limits.clone(), listeners.stopped());
     let serving = hilum_transport::serve(listener, tls, limits, routes, stop);
     listeners.running.spawn(serving);

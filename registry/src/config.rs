@@ -18,7 +18,7 @@ pub(crate) const NO_DOMAIN: &str =
     "the patient identification domain of the affinity domain is not configured";
 
 /// What a registry is told when it is opened.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RegistryConfig {
     /// `sqlite:PATH`, `postgres://…` or `postgresql://…`.
     pub database: String,
@@ -45,6 +45,15 @@ pub struct RegistryConfig {
     pub url: Option<String>,
     /// Who is told of what is registered (DSUB).
     pub subscriptions: SubscriptionConfig,
+}
+
+/// The URL of a database may hold a password, so it is not shown.
+impl std::fmt::Debug for RegistryConfig {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("RegistryConfig")
+            .field("home_community_id", &self.home_community_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RegistryConfig {

@@ -3,6 +3,8 @@
 //! Its certificates are like real ones, but its key lies in a file without a passphrase. It is
 //! made anew wherever it is needed and never committed.
 
+mod revocation;
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::net::IpAddr;
@@ -22,6 +24,11 @@ use openssl::x509::extension::{
     SubjectKeyIdentifier,
 };
 use openssl::x509::{X509, X509Builder, X509Name};
+
+pub use revocation::{NotOurs, RevocationList};
+
+use crate::caller::NodeName;
+use crate::inspection::Certificate;
 
 /// The names by which every node can be reached on its own machine.
 const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -95,6 +102,17 @@ impl Identity {
         })
     }
 
+    /// The same node again, with a new key: it has the names of its certificate before.
+    ///
+    /// # Errors
+    /// If the library refuses.
+    pub fn renew(&self, before: &Certificate, days: u32) -> Result<Self, ErrorStack> {
+        let name = NodeName::of(&before.0)?;
+        let mut names = before.names();
+        names.retain(|name| !LOCAL_NAMES.contains(&name.as_str()));
+        self.issue(name.short(), &names, days)
+    }
+
     /// Writes certificate and key as PEM. An existing file is not overwritten, and only the owner
     /// may read the key.
     pub fn write(&self, certificate: &Path, key: &Path) -> std::io::Result<()> {
@@ -151,10 +169,12 @@ fn builder(name: &str, key: &PKey<Private>, days: u32) -> Result<X509Builder, Er
 
 /// The clocks of the machines that try things out together need not agree exactly.
 fn an_hour_ago() -> Result<Asn1Time, ErrorStack> {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Asn1Time::from_unix(i64::try_from(now.as_secs()).unwrap_or(i64::MAX) - 3600)
+    Asn1Time::from_unix(unix_now() - 3600)
+}
+
+fn unix_now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    i64::try_from(now.unwrap_or_default().as_secs()).unwrap_or(i64::MAX)
 }
 
 fn write_new(path: &Path, mode: u32, content: &[u8]) -> std::io::Result<()> {

@@ -1,5 +1,7 @@
 //! What an administrator wants to know about certificates before they fail: `hilum check`.
 
+use std::path::Path;
+
 use openssl::asn1::Asn1Time;
 use openssl::error::ErrorStack;
 use openssl::stack::Stack;
@@ -7,7 +9,8 @@ use openssl::x509::{X509, X509Ref, X509StoreContext};
 
 use crate::caller::NodeName;
 use crate::iti19_authenticate_node::{
-    TlsError, TlsFiles, read_certificates, read_key, read_trust, store,
+    Contents, PeerRules, TlsError, TlsFiles, Trust, alternatives, date, read_certificates, read_key, read_trust,
+    store,
 };
 
 /// A certificate, in words.
@@ -47,6 +50,36 @@ impl CertificateFacts {
     }
 }
 
+/// A certificate that was read from a file.
+pub struct Certificate(pub(crate) X509);
+
+impl Certificate {
+    /// The first of a PEM file.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn read(path: &Path) -> Result<Self, TlsError> {
+        let first = read_certificates(path)?.into_iter().next();
+        first.map(Self).ok_or_else(|| TlsError::Content {
+            path: path.to_owned(),
+            problem: "holds no certificate in PEM form",
+        })
+    }
+
+    /// What it says.
+    ///
+    /// # Errors
+    /// If the library cannot read its dates.
+    pub fn facts(&self) -> Result<CertificateFacts, TlsError> {
+        Ok(CertificateFacts::of(&self.0)?)
+    }
+
+    /// The DNS names and addresses by which its holder is reached.
+    pub fn names(&self) -> Vec<String> {
+        alternatives(&self.0)
+    }
+}
+
 /// What was found out about the files of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
@@ -60,6 +93,59 @@ pub struct Inspection {
     pub not_trusted_here: Option<String>,
     /// Everybody who is trusted.
     pub trusted: Vec<CertificateFacts>,
+}
+
+/// A revocation list, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListFacts {
+    /// Whose it is.
+    pub issuer: String,
+    /// How many certificates stand in it.
+    pub revoked: usize,
+    /// When the next one is due; never, if it does not say.
+    pub next_update: Option<String>,
+    /// Whole days until then; negative if it is past.
+    pub days_left: Option<i32>,
+    /// Whether its issuer is trusted here. If not, it counts only where peers show its issuer.
+    pub issuer_is_trusted: bool,
+}
+
+/// Who is pinned and which revocation lists there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulesFacts {
+    /// The certificates of pinned files.
+    pub pinned: Vec<CertificateFacts>,
+    /// The lists.
+    pub lists: Vec<ListFacts>,
+    /// Authorities in `trust` that have none.
+    pub without_list: Vec<NodeName>,
+}
+
+/// Looks at what is checked of peers beyond the chain of their certificates.
+///
+/// # Errors
+/// If a file cannot be used.
+pub fn inspect_rules(files: &TlsFiles, rules: &PeerRules) -> Result<RulesFacts, TlsError> {
+    let trust = Trust::of(&Contents::read(files, rules)?, rules)?;
+    let now = Asn1Time::days_from_now(0)?;
+    let mut lists = Vec::new();
+    for list in trust.lists() {
+        let left = list.next_update().map(|next| now.diff(next)).transpose()?;
+        lists.push(ListFacts {
+            issuer: crate::caller::distinguished_name(list.issuer_name()),
+            revoked: list.get_revoked().map_or(0, |entries| entries.len()),
+            next_update: list.next_update().map(date),
+            days_left: left.map(|left| left.days - i32::from(left.secs < 0)),
+            issuer_is_trusted: trust.issuers_of(list).next().is_some(),
+        });
+    }
+    let pinned = trust.pinned().iter().map(|it| CertificateFacts::of(it));
+    let without_list = trust.without_list().map(|it| NodeName::of(it));
+    Ok(RulesFacts {
+        pinned: pinned.collect::<Result<_, _>>()?,
+        without_list: without_list.collect::<Result<_, _>>()?,
+        lists,
+    })
 }
 
 /// Looks at the files of a node.
@@ -90,7 +176,7 @@ fn verify(own: &X509, between: &[X509], trust: Vec<X509>) -> Result<Option<Strin
         chain.push(certificate.clone())?;
     }
     let mut context = X509StoreContext::new()?;
-    let trusted = store(trust)?;
+    let trusted = store(&trust)?;
     context.init(&trusted, own, &chain, |context| {
         let trusted = context.verify_cert()?;
         Ok((!trusted).then(|| context.error().error_string().to_owned()))

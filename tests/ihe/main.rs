@@ -7,6 +7,8 @@ mod errors;
 mod imaging_queries;
 mod iti18_registry_stored_query;
 mod iti19_authenticate_node;
+mod iti19_changes;
+mod iti19_scanners;
 mod iti20_record_audit_event;
 mod iti41_provide_and_register_document_set;
 mod iti42_register_document_set;

@@ -16,6 +16,7 @@ pub mod desk;
 pub mod feed;
 pub mod postgres;
 pub mod raw;
+pub mod scanner;
 pub mod syslog;
 pub mod town;
 pub mod words;

@@ -11,6 +11,7 @@ mod large_document;
 mod media;
 mod on_demand;
 mod removed;
+mod secrets;
 mod stopped;
 mod two_hosts;
 mod volumes;

@@ -33,6 +33,7 @@ use crate::patient::Patient;
 use crate::pool::{Lease, Pool};
 use crate::reply::{Message, Part, new_message_id};
 use crate::target::Target;
+use crate::trusted::Trusted;
 use crate::wire::{Trouble, Wire};
 
 pub use plain::{HttpAnswer, HttpRequest, HttpStream};
@@ -386,19 +387,18 @@ pub(crate) async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
     tls: Option<&ClientTls>,
     host: &str,
     stream: S,
-) -> Result<SslStream<S>, String> {
+) -> Result<Trusted<SslStream<S>>, String> {
     let tls = tls.ok_or("no certificates are configured for TLS")?;
     let session = tls.session(host).map_err(|error| error.to_string())?;
     let mut stream = SslStream::new(session, stream).map_err(|error| error.to_string())?;
     let Err(error) = std::pin::Pin::new(&mut stream).connect().await else {
-        return Ok(stream);
+        let standing = tls.standing(stream.ssl());
+        return Ok(Trusted::new(stream, standing).0);
     };
-    let why = match stream.ssl().verify_result() {
-        openssl::x509::X509VerifyResult::OK => format!("TLS: {error}"),
-        untrusted => format!(
-            "its certificate is not trusted: {}",
-            untrusted.error_string()
-        ),
+    let why = tls.refusal(stream.ssl(), &error);
+    let why = match why.subject {
+        None => format!("TLS: {why}"),
+        Some(_) => format!("its certificate is not trusted: {why}"),
     };
     tls.failed(host, &why).await;
     Err(why)

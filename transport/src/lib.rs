@@ -25,6 +25,7 @@ pub mod rest;
 pub mod serve;
 pub mod streams;
 mod target;
+mod trusted;
 mod wire;
 
 pub use asynchronous::{Asynchronous, Replies};

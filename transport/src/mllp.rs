@@ -11,10 +11,10 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use openssl::ssl::SslAcceptor;
 use tokio::net::TcpListener;
 use xds_schemas::soap::Fault;
 
+use hilum_security::iti19_authenticate_node::ServerTls;
 use hilum_security::{Caller, Permission};
 
 use crate::call::Refusal;
@@ -35,11 +35,19 @@ pub enum Incoming {
 }
 
 /// A message, of which only the first segment can be read before it is permitted.
-#[derive(Debug)]
 pub struct Message {
     caller: Caller,
     endpoint: String,
     bytes: Bytes,
+}
+
+/// Without what it says, which is about patients.
+impl std::fmt::Debug for Message {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Message")
+            .field("caller", &self.caller)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Message {
@@ -87,7 +95,7 @@ struct Door<R> {
 /// connection is closed, and the room is told.
 pub async fn serve<R, F>(
     listener: TcpListener,
-    tls: Option<SslAcceptor>,
+    tls: Option<ServerTls>,
     limits: Limits,
     routes: R,
     stop: impl Future<Output = ()>,

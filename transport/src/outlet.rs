@@ -15,6 +15,7 @@ use hilum_security::iti19_authenticate_node::ClientTls;
 
 use crate::client::secure;
 use crate::limits::Limits;
+use crate::trusted::Trusted;
 
 /// A connection to somebody who reads.
 pub struct Outlet {
@@ -23,7 +24,7 @@ pub struct Outlet {
 }
 
 enum Stream {
-    Tls(Box<SslStream<TcpStream>>),
+    Tls(Box<Trusted<SslStream<TcpStream>>>),
     Plain(TcpStream),
 }
 
@@ -131,7 +132,7 @@ impl Outlet {
     }
 }
 
-async fn finish_tls(stream: &mut SslStream<TcpStream>) -> Result<Farewell, String> {
+async fn finish_tls(stream: &mut Trusted<SslStream<TcpStream>>) -> Result<Farewell, String> {
     let bye = stream.shutdown().await;
     bye.map_err(|error| error.to_string())?;
     match read_to_end(stream).await {

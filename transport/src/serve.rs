@@ -13,8 +13,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use openssl::ssl::{Ssl, SslAcceptor};
-use openssl::x509::X509VerifyResult;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
@@ -22,7 +20,8 @@ use tokio::time::timeout;
 use tokio_openssl::SslStream;
 use xds_schemas::soap::Fault;
 
-use hilum_security::{Caller, iti19_authenticate_node as iti19};
+use hilum_security::Caller;
+use hilum_security::iti19_authenticate_node::{NotAuthenticated, ServerTls};
 
 use crate::asynchronous::{Accepted, Destination, Replies};
 use crate::body::Body;
@@ -31,6 +30,7 @@ use crate::limits::Limits;
 use crate::patient::Patient;
 use crate::reply::{Asked, Reply};
 use crate::rest::Rest;
+use crate::trusted::Trusted;
 
 /// How long to wait when the system has no connection to give: it is out of descriptors.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -39,7 +39,7 @@ const BUFFER: usize = 64 * 1024;
 
 /// What all connections of one listener share.
 struct Door<R> {
-    tls: Option<SslAcceptor>,
+    tls: Option<ServerTls>,
     limits: Limits,
     replies: Replies,
     rest: Rest,
@@ -54,7 +54,7 @@ struct Door<R> {
 /// everything else that was refused here. All answers go on the connections of their calls.
 pub async fn serve<R, F>(
     listener: TcpListener,
-    tls: Option<SslAcceptor>,
+    tls: Option<ServerTls>,
     limits: Limits,
     routes: R,
     stop: impl Future<Output = ()>,
@@ -71,7 +71,7 @@ where
 /// `stop` comes are sent within the same time. What stands under `rest` is not asked with SOAP.
 pub async fn serve_with<R, F>(
     listener: TcpListener,
-    tls: Option<SslAcceptor>,
+    tls: Option<ServerTls>,
     limits: Limits,
     replies: Replies,
     rest: Rest,
@@ -148,23 +148,26 @@ async fn connection<R, F>(
         return talk(door, stream, caller, "http", watcher).await;
     };
     match handshake(acceptor, stream, door.limits.handshake()).await {
-        Ok(stream) => match iti19::peer(stream.ssl()) {
+        Ok(stream) => match acceptor.admit(stream.ssl()) {
             Ok(node) => {
                 caller.node = node;
-                talk(door, stream, caller, "https", watcher).await;
+                let standing = acceptor.standing(stream.ssl());
+                let (stream, lost) = Trusted::new(stream, standing);
+                talk(door, stream, caller.clone(), "https", watcher).await;
+                if let Some(why) = lost.why() {
+                    refuse(door, caller, &no_longer(why)).await;
+                }
             }
-            Err(error) => {
-                refuse(
-                    door,
-                    caller,
-                    &format!("the certificate is garbled: {error}"),
-                )
-                .await
-            }
+            Err(refused) => refuse(door, caller, &refused.to_string()).await,
         },
         Err(Unshaken::Gone) => tracing::debug!(%address, "gone before the TLS handshake"),
         Err(Unshaken::Refused(reason)) => refuse(door, caller, &reason).await,
     }
+}
+
+/// What is said when a connection ends because of the certificate at its other end.
+pub(crate) fn no_longer(why: &NotAuthenticated) -> String {
+    format!("it was connected and is no longer accepted: {why}")
 }
 
 /// Lets the room record that a node could not be authenticated.
@@ -173,7 +176,7 @@ where
     R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
     F: Future<Output = Reply> + Send + 'static,
 {
-    tracing::info!(address = %caller.address, reason, "a connection was refused");
+    tracing::warn!(address = %caller.address, "a connection was refused: {reason}");
     let fault = Fault::not_permitted(format!("the node was not authenticated: {reason}"));
     drop((door.routes)(Incoming::Refused(Refusal::connection(caller, fault))).await);
 }
@@ -189,24 +192,22 @@ pub(crate) enum Unshaken {
 
 /// The server's side of the TLS handshake.
 pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
-    acceptor: &SslAcceptor,
+    tls: &ServerTls,
     stream: S,
     limit: Duration,
 ) -> Result<SslStream<S>, Unshaken> {
     let refused = |error: &dyn std::fmt::Display| Unshaken::Refused(error.to_string());
-    let session = Ssl::new(acceptor.context()).map_err(|error| refused(&error))?;
+    let session = tls.session().map_err(|error| refused(&error))?;
     let mut stream = SslStream::new(session, stream).map_err(|error| refused(&error))?;
     match timeout(limit, Pin::new(&mut stream).accept()).await {
         Ok(Ok(())) => Ok(stream),
         Ok(Err(error)) => {
-            let verified = stream.ssl().verify_result();
-            if verified != X509VerifyResult::OK {
-                return Err(refused(&verified.error_string()));
-            }
-            if error.ssl_error().is_none() && stream.ssl().version2().is_none() {
+            let why = tls.refusal(stream.ssl(), &error);
+            let is_known = why.subject.is_some() || error.ssl_error().is_some();
+            if !is_known && stream.ssl().version2().is_none() {
                 return Err(Unshaken::Gone);
             }
-            Err(refused(&error))
+            Err(refused(&why))
         }
         Err(_) => Err(refused(&"the TLS handshake took too long")),
     }

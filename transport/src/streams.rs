@@ -5,7 +5,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use openssl::ssl::SslAcceptor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -13,14 +12,15 @@ use tokio::time::timeout;
 use xds_schemas::soap::Fault;
 
 use hilum_security::Caller;
-use hilum_security::iti19_authenticate_node::{self as iti19, ClientTls};
+use hilum_security::iti19_authenticate_node::{ClientTls, ServerTls};
 
 use crate::call::Refusal;
 use crate::client::secure;
 use crate::limits::Limits;
 use crate::patient::Patient;
 use crate::prompt::Prompt;
-use crate::serve::{ACCEPT_PAUSE, Unshaken, handshake};
+use crate::serve::{ACCEPT_PAUSE, Unshaken, handshake, no_longer};
+use crate::trusted::{Lost, Trusted};
 
 /// What a connection is underneath.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -48,7 +48,7 @@ pub struct Connection {
 /// all of them ended. At most `most` connections are open at one time; others wait.
 pub async fn serve<H, F>(
     listener: TcpListener,
-    tls: Option<SslAcceptor>,
+    tls: Option<ServerTls>,
     limits: Limits,
     most: usize,
     handle: H,
@@ -77,10 +77,13 @@ where
                 let (tls, limits, stopping) = (Arc::clone(&tls), limits.clone(), stopping.clone());
                 let handle = handle.clone();
                 tokio::spawn(async move {
-                    if let Some(incoming) =
-                        accept(stream, address, (*tls).as_ref(), &limits, stopping).await
-                    {
+                    let tls = (*tls).as_ref();
+                    let accepted = accept(stream, address, tls, &limits, stopping).await;
+                    if let Some((incoming, caller, lost)) = accepted {
                         handle(incoming).await;
+                        if let Some(why) = lost.why() {
+                            handle(refused(caller, &no_longer(why))).await;
+                        }
                     }
                     drop(permit);
                 });
@@ -101,10 +104,10 @@ where
 async fn accept(
     stream: TcpStream,
     address: SocketAddr,
-    tls: Option<&SslAcceptor>,
+    tls: Option<&ServerTls>,
     limits: &Limits,
     stopping: watch::Receiver<bool>,
-) -> Option<Incoming> {
+) -> Option<(Incoming, Caller, Lost)> {
     let mut caller = Caller::unknown(address);
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was closed at once");
@@ -112,25 +115,28 @@ async fn accept(
     }
     let stream = Prompt::new(stream);
     let Some(acceptor) = tls else {
-        let stream = Box::new(Patient::new(stream, limits.progress()));
-        return Some(Incoming::Connection(Connection {
-            stream,
-            caller,
+        let connection = Connection {
+            stream: Box::new(Patient::new(stream, limits.progress())),
+            caller: caller.clone(),
             stopping,
-        }));
+        };
+        let incoming = Incoming::Connection(connection);
+        return Some((incoming, caller, Lost::default()));
     };
     let reason = match handshake(acceptor, stream, limits.handshake()).await {
-        Ok(stream) => match iti19::peer(stream.ssl()) {
+        Ok(stream) => match acceptor.admit(stream.ssl()) {
             Ok(node) => {
                 caller.node = node;
-                let stream = Box::new(Patient::new(stream, limits.progress()));
-                return Some(Incoming::Connection(Connection {
-                    stream,
-                    caller,
+                let standing = acceptor.standing(stream.ssl());
+                let (stream, lost) = Trusted::new(stream, standing);
+                let connection = Connection {
+                    stream: Box::new(Patient::new(stream, limits.progress())),
+                    caller: caller.clone(),
                     stopping,
-                }));
+                };
+                return Some((Incoming::Connection(connection), caller, lost));
             }
-            Err(error) => format!("the certificate is garbled: {error}"),
+            Err(refused) => refused.to_string(),
         },
         Err(Unshaken::Gone) => {
             tracing::debug!(%address, "gone before the TLS handshake");
@@ -138,9 +144,14 @@ async fn accept(
         }
         Err(Unshaken::Refused(reason)) => reason,
     };
-    tracing::info!(%address, reason, "a connection was refused");
+    Some((refused(caller.clone(), &reason), caller, Lost::default()))
+}
+
+/// A node that was not authenticated, or is not any more.
+fn refused(caller: Caller, reason: &str) -> Incoming {
+    tracing::warn!(address = %caller.address, "a connection was refused: {reason}");
     let fault = Fault::not_permitted(format!("the node was not authenticated: {reason}"));
-    Some(Incoming::Refused(Refusal::connection(caller, fault)))
+    Incoming::Refused(Refusal::connection(caller, fault))
 }
 
 /// Connects to a host and port, with TLS if `tls` is given.

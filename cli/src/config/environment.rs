@@ -59,7 +59,8 @@ pub(super) fn apply(
 }
 
 /// Keys outside of `[limits]` that are numbers.
-const NUMBERS: [&str; 16] = [
+const NUMBERS: &[&str] = &[
+    "reload_seconds",
     "segment_bytes",
     "keep_days",
     "max_results",
@@ -78,7 +79,10 @@ const NUMBERS: [&str; 16] = [
     "head_seconds",
 ];
 /// Keys that are lists, whose items stand behind commas.
-const LISTS: [&str; 10] = [
+const LISTS: &[&str] = &[
+    "pinned",
+    "names",
+    "revocation",
     "trust",
     "forward",
     "send",

@@ -19,7 +19,18 @@ pub(super) const SECTIONS: [(&str, &[&str]); 14] = [
     ),
     (
         "tls",
-        &["certificate", "key", "trust", "client_certificates"],
+        &[
+            "certificate",
+            "key",
+            "trust",
+            "client_certificates",
+            "pinned",
+            "names",
+            "revocation",
+            "revocation_expired",
+            "revocation_missing",
+            "reload_seconds",
+        ],
     ),
     (
         "registry",

@@ -50,29 +50,8 @@ pub(crate) enum UnknownPatientsInQueries {
     Refuse,
 }
 
-/// Certificates.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Tls {
-    pub(super) certificate: PathBuf,
-    pub(super) key: PathBuf,
-    pub(super) trust: Vec<PathBuf>,
-    #[serde(default)]
-    pub(crate) client_certificates: ClientCertificates,
-}
-
-/// Whether callers must show a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ClientCertificates {
-    /// As ITI-19 says.
-    #[default]
-    Required,
-    /// For trying things out.
-    Off,
-}
-
 /// The Document Registry.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 pub(crate) struct RegistrySection {
     pub(crate) listen: Option<SocketAddr>,
     pub(super) url: Option<String>,
@@ -81,6 +60,15 @@ pub(crate) struct RegistrySection {
     pub(crate) connections: Option<NonZeroU16>,
     #[serde(default)]
     pub(crate) extra_metadata: ExtraMetadata,
+}
+
+/// The URL of a database may hold a password, so it is not shown.
+impl std::fmt::Debug for RegistrySection {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("RegistrySection")
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What becomes of slots that IHE does not define.

@@ -10,7 +10,7 @@ use hilum_audit::Audit;
 use hilum_audit::sender::{
     DATAGRAMS_PER_SECOND, KEEP_DAYS, RECORDS_PER_SECOND, Receiver, Road, SenderConfig, Target,
 };
-use hilum_security::iti19_authenticate_node::{self as iti19, ClientTls};
+use hilum_security::iti19_authenticate_node::ClientTls;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -174,16 +174,11 @@ impl Config {
 
     /// Our certificate, and whom the receiver must have its own from.
     fn tls_to(&self, section: &SendSection) -> anyhow::Result<Option<ClientTls>> {
-        let Some(mut files) = self.tls_files() else {
-            return Ok(None);
-        };
         if section.to.road != Road::Tls {
             return Ok(None);
         }
-        if let Some(trust) = &section.trust {
-            files.trust.clone_from(trust);
-        }
-        Ok(Some(iti19::client_config(&files)?))
+        let tls = self.tls_trusting(section.trust.as_ref())?;
+        Ok(tls.map(|tls| tls.client()))
     }
 }
 

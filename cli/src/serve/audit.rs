@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use hilum_audit::record_repository::{CONNECTIONS, RecordRepository, Via};
-use hilum_security::iti19_authenticate_node as iti19;
 use hilum_transport::streams;
 use tokio::net::{TcpListener, UdpSocket};
 
@@ -27,9 +26,8 @@ pub(super) async fn serve(
     let (stream, datagrams) = config.syslog_listeners();
     let [receiving, closing] = listeners;
     if let Some(listener) = stream.and_then(|address| bound.remove(&address)) {
-        let files = config.tls_files();
-        let tls = files.map(|files| iti19::server_config(&files)).transpose();
-        let tls = tls.context("[tls]")?;
+        let tls = config.node_tls().context("[tls]")?;
+        let tls = tls.map(|tls| tls.server());
         let (via, scheme) = match tls {
             Some(_) => (Via::Tls, "syslog+tls"),
             None => (Via::Tcp, "syslog+tcp"),

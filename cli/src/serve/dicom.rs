@@ -7,7 +7,6 @@ use anyhow::Context;
 use hilum_audit::Audit;
 use hilum_repository::imaging::ImagingSource;
 use hilum_repository::imaging::dimse::Requestor;
-use hilum_security::iti19_authenticate_node as iti19;
 use hilum_transport::streams;
 use tokio::net::TcpListener;
 
@@ -37,9 +36,8 @@ pub(super) fn serve(
     let requestor = Requestor::new(title, client::recorded_tls(config, audit)?, limits.clone());
     let provider = imaging.dimse(section.config(limits.attachment_bytes), requestor);
     for (listener, with_tls) in places {
-        let files = config.tls_files().filter(|_| with_tls);
-        let tls = files.map(|files| iti19::server_config(&files)).transpose();
-        let tls = tls.context("[tls]")?;
+        let tls = config.node_tls().context("[tls]")?.filter(|_| with_tls);
+        let tls = tls.map(|tls| tls.server());
         let scheme = if tls.is_some() { "dicoms" } else { "dicom" };
         let address = listener.local_addr()?;
         lines.push(format!("listening dicom {scheme}://{address} ({title})"));

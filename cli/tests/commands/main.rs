@@ -4,6 +4,7 @@
 
 mod audit;
 mod audit_repository;
+mod certs;
 mod demo;
 mod dicom;
 mod import;

@@ -2,7 +2,7 @@
 //! archive that speaks DICOMweb.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 
 use super::{Client, ClientError, garbled, parse};
 use crate::body::Body;
@@ -14,7 +14,7 @@ use crate::target::Target;
 use crate::wire::{Trouble, Wire};
 
 /// A request that is held in memory.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HttpRequest<'a> {
     /// The method.
     pub method: &'a str,
@@ -24,6 +24,15 @@ pub struct HttpRequest<'a> {
     pub headers: &'a [(&'a str, String)],
     /// The content.
     pub body: Bytes,
+}
+
+/// Without headers, of which one may hold a password, and without the content.
+impl std::fmt::Debug for HttpRequest<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("HttpRequest")
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An answer that is held in memory.
@@ -176,6 +185,8 @@ impl Client {
                     reason: "a header of the request cannot be sent",
                 });
             };
+            let mut value = value;
+            value.set_sensitive(name == header::AUTHORIZATION);
             request.headers_mut().insert(name, value);
         }
         let (response, lease) = self.transfer(url, target, request).await?;

@@ -8,6 +8,7 @@ mod large;
 mod mailbox;
 mod mllp;
 mod mtom;
+mod nodes;
 mod one_way;
 mod refusals;
 mod rest;

@@ -62,7 +62,7 @@ async fn without_a_certificate_nobody_gets_in() {
     let (what, reason) = site.refusal().await;
     assert_eq!(what, Refused::Connection);
     assert!(
-        reason.contains("peer did not return a certificate"),
+        reason.contains("not authenticated: no client certificate"),
         "{reason}"
     );
 }
@@ -82,7 +82,9 @@ async fn an_untrusted_certificate_does_not_help() {
     let (what, reason) = site.refusal().await;
     assert_eq!(what, Refused::Connection);
     assert!(
-        reason.contains("unable to get local issuer certificate"),
+        reason.contains(
+            "CN=stranger, O=Hilum development: issuer not in trust: CN=Other CA, O=Hilum development"
+        ),
         "{reason}"
     );
     // And the other way round: our client does not talk to strangers.
@@ -116,10 +118,7 @@ async fn old_versions_and_suites_are_refused() {
     });
     old.await.unwrap_err();
     let (_, reason) = site.refusal().await;
-    assert!(
-        reason.contains("unsupported protocol") || reason.contains("version"),
-        "{reason}"
-    );
+    assert!(reason.contains("protocol TLS 1.1 offered"), "{reason}");
     let weak = connect(&site, |builder| {
         show(builder, &site, "viewer");
         builder
@@ -131,7 +130,7 @@ async fn old_versions_and_suites_are_refused() {
     });
     weak.await.unwrap_err();
     let (_, reason) = site.refusal().await;
-    assert!(reason.contains("no shared cipher"), "{reason}");
+    assert!(reason.contains("no cipher suite of BCP 195 offered"), "{reason}");
 }
 
 #[tokio::test]
@@ -189,7 +188,7 @@ async fn diffie_hellman_suites_are_offered_with_rsa_keys() {
     let address = listener.local_addr().unwrap();
     let accepted = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        let session = Ssl::new(acceptor.context()).unwrap();
+        let session = acceptor.session().unwrap();
         let mut stream = SslStream::new(session, stream).unwrap();
         std::pin::Pin::new(&mut stream).accept().await.unwrap();
         iti19::peer(stream.ssl()).unwrap().unwrap().subject
@@ -240,7 +239,9 @@ async fn the_client_checks_names_unless_told_otherwise() {
         Limits::default(),
     );
     let error = client.fetch(&url).await.unwrap_err();
-    assert!(error.to_string().contains("IP address mismatch"), "{error}");
+    let told = "CN=server, O=Hilum development: name does not match: wanted 127.0.0.2, has \
+                localhost, 127.0.0.1, ::1";
+    assert!(error.to_string().contains(told), "{error}");
     files.check_server_name = false;
     let client = Client::new(
         Some(iti19::client_config(&files).unwrap()),

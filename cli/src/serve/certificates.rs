@@ -1,0 +1,57 @@
+//! Certificates, trust and revocation lists change while a node runs.
+
+use hilum_audit::{Audit, Event};
+use hilum_security::iti19_authenticate_node::{NodeTls, Reloaded};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::config::Config;
+
+/// Looks at the files of `[tls]` from time to time, and with SIGHUP at once, as long as the process
+/// lives. What changes is logged and recorded.
+pub(super) fn watch(config: &Config, audit: &Audit) {
+    let opened = config.opened_tls();
+    if opened.is_empty() {
+        return;
+    }
+    let (every, audit) = (config.reload_every(), audit.clone());
+    tokio::spawn(async move {
+        let mut ticks = interval_at(Instant::now() + every, every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut hangups = match signal(SignalKind::hangup()) {
+            Ok(hangups) => hangups,
+            Err(error) => return tracing::error!(%error, "[tls]: files are not looked at"),
+        };
+        loop {
+            let asked = tokio::select! {
+                _ = ticks.tick() => false,
+                _ = hangups.recv() => true,
+            };
+            for tls in &opened {
+                look(tls.clone(), &audit, asked).await;
+            }
+        }
+    });
+}
+
+/// Looks at the files of one; who asks is told that nothing changed, too.
+async fn look(tls: NodeTls, audit: &Audit, asked: bool) {
+    // Long revocation lists take a while.
+    let reloaded = tokio::task::spawn_blocking(move || tls.reload()).await;
+    match reloaded {
+        Ok(Reloaded::Unchanged) if asked => tracing::info!("[tls]: nothing changed"),
+        Ok(Reloaded::Unchanged) => {}
+        Ok(Reloaded::Changed(what)) => {
+            tracing::info!("[tls]: {what}");
+            let event = Event::configuration_changed(true, &format!("[tls]: {what}"));
+            match audit.record(event, ()).await {
+                Ok(recorded) => recorded.into_inner(),
+                Err(error) => tracing::error!(%error, "[tls]: a change was not recorded"),
+            }
+        }
+        Ok(Reloaded::Refused(error)) => {
+            tracing::error!("[tls]: {error}; what was used before is used on");
+        }
+        Err(error) => tracing::error!(%error, "[tls]: files were not looked at"),
+    }
+}

@@ -1,0 +1,103 @@
+//! A connection that ends when its other end is no longer accepted: its certificate was revoked, has
+//! expired, or is not trusted any more.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use hilum_security::iti19_authenticate_node::{NotAuthenticated, Standing};
+
+/// A connection and whether its other end is still accepted.
+pub(crate) struct Trusted<S> {
+    stream: S,
+    lost: Option<Pin<Box<dyn Future<Output = NotAuthenticated> + Send>>>,
+    why: Lost,
+}
+
+/// Why the connection ended, if it is because its other end is no longer accepted. Clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct Lost(Arc<OnceLock<NotAuthenticated>>);
+
+impl Lost {
+    pub(crate) fn why(&self) -> Option<&NotAuthenticated> {
+        self.0.get()
+    }
+}
+
+impl<S> Trusted<S> {
+    pub(crate) fn new(stream: S, standing: Option<Standing>) -> (Self, Lost) {
+        let why = Lost::default();
+        let lost = standing.map(|it| Box::pin(it.lost()) as Pin<Box<dyn Future<Output = _> + Send>>);
+        let trusted = Self {
+            stream,
+            lost,
+            why: why.clone(),
+        };
+        (trusted, why)
+    }
+
+    /// Whoever reads or writes is woken when the other end is no longer accepted.
+    fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if let Some(lost) = &mut self.lost
+            && let Poll::Ready(why) = lost.as_mut().poll(context)
+        {
+            self.lost = None;
+            // It ends once.
+            let _ = self.why.0.set(why);
+        }
+        match self.why.why() {
+            None => Ok(()),
+            Some(why) => Err(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                format!("no longer accepted: {why}"),
+            )),
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Trusted<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.check(context)?;
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Trusted<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.check(context)?;
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.check(context)?;
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
