@@ -13,6 +13,7 @@ pub mod development_ca;
 pub mod inspection;
 pub mod iti19_authenticate_node;
 pub mod iti40_provide_x_user_assertion;
+pub mod iti72_incorporate_access_token;
 pub mod permission;
 mod seen;
 mod user_refused;
