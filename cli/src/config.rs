@@ -9,6 +9,7 @@ mod sections;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod users;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ pub(crate) use sections::{
     UnknownPatients, UnknownPatientsInQueries,
 };
 pub(crate) use subscriptions::SubscriptionsSection;
+pub(crate) use users::{INTROSPECTION_SECONDS, IuaSection, XuaSection};
 
 use sections::AuditSection;
 
@@ -67,6 +69,10 @@ pub(crate) struct Config {
     pub(crate) recipient: RecipientSection,
     #[serde(default)]
     pub(crate) media: MediaSection,
+    #[serde(default)]
+    pub(crate) xua: XuaSection,
+    #[serde(default)]
+    pub(crate) iua: IuaSection,
     #[serde(default)]
     audit: AuditSection,
     /// To whom answers may be sent that are wanted elsewhere.
@@ -130,6 +136,8 @@ impl Config {
             collection.resolve(folder);
         }
         in_folder(&mut self.recipient.store, "file:", folder);
+        self.xua.resolve(folder);
+        self.iua.resolve(folder);
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -174,6 +182,8 @@ impl Config {
         }
         self.check_asynchronous()?;
         self.dicom.check(self)?;
+        self.xua.check(self)?;
+        self.iua.check(self)?;
         self.check_listeners()
     }
 

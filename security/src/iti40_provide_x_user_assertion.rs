@@ -156,13 +156,15 @@ impl Assertions {
         })
     }
 
-    /// The user for whom a caller calls, by what the header of its message says.
+    /// The user for whom a caller calls, by what the header of its message says. Where it is
+    /// `optional`, nobody need be named.
     ///
     /// # Errors
     /// If somebody is named and not believed, or nobody is named who must be.
     pub fn judge(
         &self,
         security: &Security,
+        optional: bool,
         caller: &Caller,
         now: SystemTime,
     ) -> Result<Option<Arc<User>>, UserRefused> {
@@ -187,7 +189,8 @@ impl Assertions {
                 SecurityFault::UnsupportedSecurityToken,
                 "the assertion is too long, encrypted, or not of SAML 2.0",
             )),
-            [] if self.settings.need == Need::Accepted || self.needs_no_user(caller) => Ok(None),
+            [] if optional || self.settings.need == Need::Accepted => Ok(None),
+            [] if self.needs_no_user(caller) => Ok(None),
             [] => invalid("no assertion says for whom it is called"),
             [assertion] => self.believe(assertion, caller, now).map(Some),
             _ => invalid("there are several assertions"),

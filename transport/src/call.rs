@@ -303,7 +303,7 @@ pub(crate) async fn receive(
         let users = &doorway.users;
         match receive_message(&head, wire, &mut asked, limits, users.understand_assertions()).await
         {
-            Ok(message) => match users.of_message(&message.security, &caller) {
+            Ok(message) => match users.of_message(&message.security, &caller, &path) {
                 Ok(user) => {
                     caller.user = user;
                     let wanted = Wanted::of(&message.header, replies).map(|(wanted, told)| {

@@ -347,6 +347,7 @@ fn application(name: &str, code: Coded) -> Event {
         address: None,
         own: true,
         medium: None,
+        person: None,
     };
     let participants = vec![participant];
     happened(
@@ -386,6 +387,7 @@ pub(super) fn reporter() -> Participant {
         address: None,
         own: true,
         medium: None,
+        person: None,
     }
 }
 
