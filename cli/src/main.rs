@@ -1,5 +1,6 @@
 //! `hilum`, the command: one file for each of its commands.
 
+mod assertion;
 mod audit;
 mod certs;
 mod check;
@@ -15,6 +16,7 @@ mod filing;
 mod import;
 mod inbox;
 mod init;
+mod issuing;
 mod log;
 mod media;
 mod quarantine;
@@ -31,6 +33,7 @@ mod subscribe;
 mod subscriptions;
 mod summary;
 mod terminal;
+mod token;
 mod unsubscribe;
 mod update;
 
@@ -97,6 +100,10 @@ enum Command {
     Audit(audit::Arguments),
     /// Issue further certificates of the development authority
     Certs(certs::Arguments),
+    /// Issue an assertion that says for whom a node calls (ITI-40), for trying things out
+    Assertion(assertion::Arguments),
+    /// Issue a token that says for whom it is asked (ITI-72), for trying things out
+    Token(token::Arguments),
 }
 
 #[tokio::main]
@@ -128,6 +135,8 @@ async fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
+        Command::Assertion(arguments) => assertion::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
     };
     status::of(result)
 }

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tokio_openssl::SslStream;
 use xds_schemas::soap::Fault;
 
-use hilum_security::{Caller, iti19_authenticate_node as iti19};
+use hilum_security::{Caller, Vouched, iti19_authenticate_node as iti19};
 
 use crate::asynchronous::{Accepted, Destination, Replies};
 use crate::body::Body;
@@ -280,7 +280,10 @@ where
     F: Future<Output = Reply> + Send + 'static,
 {
     let plain = matches!(incoming, Incoming::Request(_));
+    let user = caller.user.as_ref().filter(|_| plain);
+    let has_token = user.is_some_and(|user| user.vouched == Vouched::Token);
     match in_task(&door, incoming).await {
+        Some(reply) if has_token => reply.to_bearer(),
         Some(reply) => reply,
         None => {
             let lost = Refusal::lost(caller, plain);

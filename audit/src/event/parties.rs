@@ -107,20 +107,24 @@ impl Parties {
         self.responder.clone()
     }
 
-    /// ITI-40 (3.40.4.2) and ITI-72 (3.72.5.1) write people as `alias<user@issuer>`.
     fn person(&self, user: &Arc<User>) -> Participant {
-        let alias = user.alias.as_deref().unwrap_or_default();
-        let name = format!("{alias}<{}@{}>", user.name, user.issuer);
-        Participant {
-            user_id: name.clone(),
-            user_name: Some(name),
-            requestor: true,
-            role: None,
-            address: self.initiator.address.clone(),
-            own: false,
-            medium: None,
-            person: Some(Arc::clone(user)),
-        }
+        person(user, self.initiator.address.clone())
+    }
+}
+
+/// ITI-40 (3.40.4.2) and ITI-72 (3.72.5.1) write people as `alias<user@issuer>`.
+pub(super) fn person(user: &Arc<User>, address: Option<String>) -> Participant {
+    let alias = user.alias.as_deref().unwrap_or_default();
+    let name = format!("{alias}<{}@{}>", user.name, user.issuer);
+    Participant {
+        user_id: name.clone(),
+        user_name: Some(name),
+        requestor: true,
+        role: None,
+        address,
+        own: false,
+        medium: None,
+        person: Some(Arc::clone(user)),
     }
 }
 
