@@ -51,5 +51,5 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         until: i64::try_from(until)?,
         one_time_use: arguments.one_time_use,
     };
-    say(&issuer.issue(&user, &issue)?)
+    Ok(say(&issuer.issue(&user, &issue)?)?)
 }

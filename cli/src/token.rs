@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         certificate: identity.certificate,
     };
     if arguments.keys {
-        return say(&issuer.keys()?);
+        return Ok(say(&issuer.keys()?)?);
     }
     let mut user = arguments.of.user()?;
     user.scopes.clone_from(&arguments.scope);
@@ -54,5 +54,5 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         from,
         until,
     };
-    say(&issuer.issue(&user, &issue)?)
+    Ok(say(&issuer.issue(&user, &issue)?)?)
 }
