@@ -75,6 +75,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         report.add("inbox", store(&config.recipient_store(), None));
     }
     archives(&config, &mut report).await;
+    users(&config, &mut report);
     match Node::of(config) {
         Ok(node) => peers(&node, &mut report).await,
         Err(error) => report.add("client", Err(format!("{error:#}"))),
@@ -112,6 +113,24 @@ fn certificates(config: &Config, report: &mut Report) {
     if let Some(reason) = inspection.not_trusted_here {
         let hint = "nodes with certificates like ours are not trusted here";
         report.add("trust", Ok(format!("{hint}: {reason}")));
+    }
+}
+
+/// Whether whoever is trusted to name users can be.
+fn users(config: &Config, report: &mut Report) {
+    match config.users() {
+        Ok(users) => {
+            let assertions = users.assertions.iter();
+            for (issuer, certificate) in assertions.flat_map(|it| it.certificates()) {
+                let dates = dates(&certificate);
+                let of_issuer = |text: String| format!("{issuer}: {text}");
+                report.add("assertions", dates.map(of_issuer).map_err(of_issuer));
+            }
+            if users.tokens.is_some() {
+                report.add("tokens", Ok("their issuers can be used".to_owned()));
+            }
+        }
+        Err(error) => report.add("users", Err(format!("{error:#}"))),
     }
 }
 

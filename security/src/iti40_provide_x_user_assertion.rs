@@ -29,6 +29,7 @@ use xds_schemas::wsn::time;
 use xds_schemas::wsse::{Security, SecurityFault};
 
 use crate::caller::{Caller, User};
+use crate::inspection::CertificateFacts;
 use crate::iti19_authenticate_node::{TlsError, read_certificates};
 use crate::seen::{Replay, Seen, Shown};
 use crate::user_refused::UserRefused;
@@ -272,6 +273,15 @@ impl Assertions {
             key: verified.key,
             until,
         })
+    }
+
+    /// The certificates that are trusted, each with the name of its issuer.
+    pub fn certificates(&self) -> Vec<(String, CertificateFacts)> {
+        let facts = |trusted: &Trusted| {
+            let facts = CertificateFacts::of(&trusted.certificate).ok()?;
+            Some((trusted.issuer.clone(), facts))
+        };
+        self.trusted.iter().filter_map(facts).collect()
     }
 
     fn check_certificate(&self, at: usize, now: SystemTime) -> Result<(), UserRefused> {

@@ -49,6 +49,7 @@ fn refusals(town: &Town) -> Vec<String> {
     town.messages().into_iter().filter(is_refusal).collect()
 }
 
+/// ITI TF-2 3.40.4.1.2.3.1: the purpose of use stands in the records of the transaction.
 #[tokio::test]
 async fn who_calls_for_somebody_is_recorded_so() {
     let (mut town, issuer) = believing("assertions = \"required\"");
@@ -90,6 +91,7 @@ async fn who_calls_for_somebody_is_recorded_so() {
     assert_eq!(refusals(&town).len(), 1);
 }
 
+/// ITI TF-2 3.40.4.1.3: what is not valid is answered with a fault of WS-Security, and recorded as a failed authentication.
 #[tokio::test]
 async fn what_is_wrong_is_refused_and_told_to_the_operator_only() {
     let (mut town, issuer) = believing("assertions = \"accepted\"");

@@ -60,6 +60,7 @@ fn challenge(answer: &HttpAnswer) -> &str {
     answer.header("www-authenticate").unwrap_or_default()
 }
 
+/// IUA 3.72.5.1: records name the user as alias<user@issuer>, where the alias is the audience.
 #[tokio::test]
 async fn who_asks_for_somebody_is_recorded_so() {
     let (town, server) = believing("required");
@@ -114,6 +115,7 @@ async fn who_asks_for_somebody_is_recorded_so() {
     assert_eq!(wsdl.0, 200);
 }
 
+/// IUA 3.72.4.3: the token stands in the Authorization header, and has not expired, and is for this node.
 #[tokio::test]
 async fn what_is_wrong_is_refused_and_told_to_the_operator_only() {
     let (town, server) = believing("accepted");
@@ -296,6 +298,7 @@ fn explained(form: &[u8]) -> Value {
     }
 }
 
+/// IUA 3.102.4.2.3: an inactive token is refused with 401, and nothing is remembered that has no end.
 #[tokio::test]
 async fn an_issuer_explains_tokens_that_only_it_can_read() {
     let server = Server::start().await;

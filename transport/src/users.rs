@@ -163,3 +163,33 @@ fn bearer(head: &Parts) -> Result<Option<&str>, &'static str> {
         _ => Ok(None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(url: &str, headers: &[&str]) -> Result<Option<String>, &'static str> {
+        let mut request = http::Request::get(url);
+        for value in headers {
+            request = request.header(header::AUTHORIZATION, *value);
+        }
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        bearer(&head).map(|token| token.map(str::to_owned))
+    }
+
+    #[test]
+    fn a_token_has_one_place() {
+        for (headers, expected) in [
+            (&["Bearer abc"][..], Some("abc")),
+            (&["bearer  a.b-c_d~e+f/g=="], Some("a.b-c_d~e+f/g==")),
+            (&["Basic eDp5"], None),
+            (&["Bearer"], None),
+            (&[], None),
+        ] {
+            assert_eq!(found("/x?y=z", headers), Ok(expected.map(str::to_owned)));
+        }
+        assert!(found("/x", &["Bearer a", "Bearer b"]).is_err());
+        assert!(found("/x?access_token=a", &["Bearer a"]).is_err());
+        assert!(found("/x?y&access_token", &[]).is_err());
+    }
+}

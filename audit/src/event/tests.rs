@@ -719,6 +719,7 @@ fn media_are_named_where_the_data_is() {
     }
 }
 
+/// ITI TF-2 3.40.4.2: records name the user as alias<user@issuer>.
 #[test]
 fn people_are_recorded_as_assertions_name_them() {
     let code = |code: &str, system: &str, display: Option<&str>| UserCode {

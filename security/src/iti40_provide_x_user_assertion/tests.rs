@@ -301,6 +301,7 @@ fn the_message_itself_may_expire() {
     );
 }
 
+/// ITI TF-2 3.40.4.1.2: an assertion names an audience, of several restrictions one each.
 #[test]
 fn audiences_are_all_of_lists_of_one_of() {
     let scene = Scene::new();
@@ -328,6 +329,7 @@ fn audiences_are_all_of_lists_of_one_of() {
     assert!(show(&[]).unwrap_err().contains("no audience"));
 }
 
+/// ITI TF-2 3.40.4.1.2: an assertion has a Subject, Conditions with NotBefore, and an AuthnStatement.
 #[test]
 fn what_iti_40_demands_must_be_there() {
     let scene = Scene::new();
@@ -387,6 +389,7 @@ fn what_does_not_hold_here_is_refused() {
     assert!(scene.show(&condition).is_ok());
 }
 
+/// ITI TF-2 3.40.4.1.2: bearers are confirmed, and holders of keys.
 #[test]
 fn keys_are_held_by_whom_the_connection_shows() {
     let scene = Scene::new();

@@ -174,6 +174,7 @@ fn hmac(secret: &[u8]) -> impl FnOnce(&[u8]) -> Vec<u8> {
     }
 }
 
+/// IUA 3.71.4.2.2.1: claims and extensions of a JWT make the user that an assertion makes.
 #[test]
 fn everything_that_is_said_of_a_user_arrives() {
     for rsa in [true, false] {
@@ -263,6 +264,7 @@ fn a_claim_is_there_once() {
     scene.refused(&token, "cannot be read");
 }
 
+/// IUA 3.71.4.2.2.1: the algorithm none is not used.
 #[test]
 fn none_is_no_algorithm() {
     let scene = Scene::new(true);
@@ -461,6 +463,7 @@ fn tokens_are_used_again_as_the_operator_says() {
     assert!(scene.show(&other).is_ok());
 }
 
+/// IUA 3.72.4.3: a scope covers what is done with the token.
 #[test]
 fn scopes_limit_what_a_caller_may() {
     let scene = Scene::new(false);

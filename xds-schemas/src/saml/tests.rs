@@ -13,6 +13,7 @@ fn read(inside: &str) -> Result<Assertion, String> {
     Assertion::read(xml.as_bytes()).map_err(|error| error.reason)
 }
 
+/// ITI TF-2 3.40.4.1.2: statements, attributes and their values may be repeated.
 #[test]
 fn everything_that_iti_40_names_is_read() {
     let assertion = read(

@@ -199,6 +199,7 @@ fn comments_do_not_cut_names() {
     }
 }
 
+/// ITI TF-2 3.40.4.1.2: an assertion is signed.
 #[test]
 fn unsigned_assertions_are_nothing() {
     let scene = Scene::new();
