@@ -81,6 +81,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     archives(&config, &mut report).await;
     receivers(&config, &mut report).await;
+    users(&config, &mut report);
     match Node::of(config) {
         Ok(node) => peers(&node, &mut report).await,
         Err(error) => report.add("client", Err(format!("{error:#}"))),
@@ -89,6 +90,24 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         0 => Ok(()),
         1 => bail!("1 thing to mend"),
         wrong => bail!("{wrong} things to mend"),
+    }
+}
+
+/// Whether whoever is trusted to name users can be.
+fn users(config: &Config, report: &mut Report) {
+    match config.users() {
+        Ok(users) => {
+            let assertions = users.assertions.iter();
+            for (issuer, certificate) in assertions.flat_map(|it| it.certificates()) {
+                let dates = dates(&certificate);
+                let of_issuer = |text: String| format!("{issuer}: {text}");
+                report.add("assertions", dates.map(of_issuer).map_err(of_issuer));
+            }
+            if users.tokens.is_some() {
+                report.add("tokens", Ok("their issuers can be used".to_owned()));
+            }
+        }
+        Err(error) => report.add("users", Err(format!("{error:#}"))),
     }
 }
 

@@ -14,6 +14,7 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod users;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ pub(crate) use sections::{
 };
 pub(crate) use subscriptions::SubscriptionsSection;
 pub(crate) use tls::{RELOAD_SECONDS, Tls};
+pub(crate) use users::{INTROSPECTION_SECONDS, IuaSection, XuaSection};
 
 use sections::AuditSection;
 
@@ -74,6 +76,10 @@ pub(crate) struct Config {
     pub(crate) recipient: RecipientSection,
     #[serde(default)]
     pub(crate) media: MediaSection,
+    #[serde(default)]
+    pub(crate) xua: XuaSection,
+    #[serde(default)]
+    pub(crate) iua: IuaSection,
     #[serde(default)]
     audit: AuditSection,
     #[serde(default)]
@@ -144,6 +150,8 @@ impl Config {
             collection.resolve(folder);
         }
         in_folder(&mut self.recipient.store, "file:", folder);
+        self.xua.resolve(folder);
+        self.iua.resolve(folder);
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -191,6 +199,8 @@ impl Config {
         self.dicom.check(self)?;
         self.audit.repository.check(self)?;
         self.check_sending()?;
+        self.xua.check(self)?;
+        self.iua.check(self)?;
         self.check_listeners()
     }
 

@@ -1,5 +1,6 @@
 //! `hilum`, the command: one file for each of its commands.
 
+mod assertion;
 mod audit;
 mod certs;
 mod check;
@@ -16,6 +17,7 @@ mod filing;
 mod import;
 mod inbox;
 mod init;
+mod issuing;
 mod log;
 mod media;
 mod metrics;
@@ -33,6 +35,7 @@ mod subscribe;
 mod subscriptions;
 mod summary;
 mod terminal;
+mod token;
 mod unsubscribe;
 mod update;
 
@@ -99,6 +102,10 @@ enum Command {
     Audit(audit::Arguments),
     /// Issue, renew, revoke and list certificates of the development authority
     Certs(certs::Arguments),
+    /// Issue an assertion that says for whom a node calls (ITI-40), for trying things out
+    Assertion(assertion::Arguments),
+    /// Issue a token that says for whom it is asked (ITI-72), for trying things out
+    Token(token::Arguments),
 }
 
 #[tokio::main]
@@ -131,6 +138,8 @@ async fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments).await,
         Command::Certs(arguments) => certs::run(&arguments),
+        Command::Assertion(arguments) => assertion::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
     };
     status::of(result)
 }

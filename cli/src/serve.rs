@@ -16,7 +16,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use hilum_audit::sender::Sender;
 use hilum_audit::{Audit, Event};
-use hilum_transport::{Client, Incoming, Replies, Reply, Rest};
+use hilum_transport::{Client, Doorway, Incoming, Replies, Reply, Rest};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -78,6 +78,7 @@ impl Running {
         }
         let tls = config.node_tls().context("[tls]")?;
         let tls = tls.map(|tls| tls.server());
+        let users = config.users()?;
         let mut bound = bind(config).await?;
         let Ledger {
             audit,
@@ -116,7 +117,10 @@ impl Running {
                 .iter()
                 .any(|room| room.name == "registry" && room.address == address);
             let house = House::of(rooms, address, &audit, &metrics);
-            let rest = house.rest();
+            let doorway = Doorway {
+                rest: house.rest(),
+                users: users.clone(),
+            };
             let routes = move |incoming| {
                 let house = Arc::clone(&house);
                 async move { house.answer(incoming).await }
@@ -126,7 +130,7 @@ impl Running {
             let replies = Replies::new(&config.asynchronous, client.clone());
             let (tls, limits) = (tls.clone(), config.limits.clone());
             listeners.running.spawn(hilum_transport::serve_with(
-                listener, tls, limits, replies, rest, routes, stop,
+                listener, tls, limits, replies, doorway, routes, stop,
             ));
         }
         // When everything that has certificates is open.

@@ -31,7 +31,7 @@ pub struct CertificateFacts {
 }
 
 impl CertificateFacts {
-    fn of(certificate: &X509Ref) -> Result<Self, ErrorStack> {
+    pub(crate) fn of(certificate: &X509Ref) -> Result<Self, ErrorStack> {
         let now = Asn1Time::days_from_now(0)?;
         let left = now.diff(certificate.not_after())?;
         Ok(Self {

@@ -25,6 +25,8 @@ pub mod rest;
 pub mod serve;
 pub mod streams;
 mod target;
+pub mod tokens;
+mod users;
 mod trusted;
 mod wire;
 
@@ -39,4 +41,5 @@ pub use reply::{Part, PartSource, RelatedPart, Reply, Stream};
 pub use rest::{PermittedRequest, Request, Rest};
 pub use serve::{serve, serve_with};
 pub use target::Origin;
+pub use users::{Doorway, Users};
 pub use wire::Trouble;

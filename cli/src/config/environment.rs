@@ -77,6 +77,10 @@ const NUMBERS: &[&str] = &[
     "retention_days",
     "message_bytes",
     "head_seconds",
+    "skew_seconds",
+    "longest_lifetime_seconds",
+    "remembered",
+    "introspection_seconds",
 ];
 /// Keys that are lists, whose items stand behind commas.
 const LISTS: &[&str] = &[
@@ -93,6 +97,10 @@ const LISTS: &[&str] = &[
     "watch",
     "cors_origins",
     "callers",
+    "audience",
+    "authentication",
+    "nodes_without_users",
+    "optional_rooms",
 ];
 
 /// Variables are text; a few keys are numbers or lists.

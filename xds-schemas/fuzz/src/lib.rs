@@ -19,6 +19,7 @@ use xds_schemas::iti43_retrieve_document_set::{
 use xds_schemas::metadata::submission::Rules;
 use xds_schemas::metadata::{Submission, Timestamp};
 use xds_schemas::mtom::{ContentType, Found, MtomError, ScanLimits, Scanner};
+use xds_schemas::saml::Assertion;
 use xds_schemas::soap::{self, BodyOrFault, Header};
 use xds_schemas::xml::{FromXml, Reader, TextOrChild, ToXml};
 
@@ -47,6 +48,18 @@ pub fn xml(data: &[u8]) {
         let _ = reader.end();
     }
     let _ = soap::read_header(data);
+    // What a header says of users, each assertion by itself; and an assertion as such.
+    let mut assertions = Vec::new();
+    if let Ok((_, security)) = soap::read_header_and_security(data) {
+        assertions.extend(security.assertions.into_iter().map(String::into_bytes));
+    }
+    assertions.push(data.to_vec());
+    for assertion in assertions {
+        if let Ok(read) = Assertion::read(&assertion) {
+            let written = read.write("");
+            assert!(Assertion::read(written.as_bytes()).is_ok(), "{written}");
+        }
+    }
 }
 
 /// Reads, writes, reads: the same.
