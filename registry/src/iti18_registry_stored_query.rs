@@ -3,7 +3,12 @@
 //! Asked by Document Consumers and by our gateway; answered by the Document Registry.
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-18.html>
 
+use std::sync::Arc;
+use std::time::SystemTime;
+
 use hilum_audit::{Event, NotRecorded, Outcome, Parties, Query, Recorded};
+use hilum_security::access::Level;
+use hilum_security::{Caller, Permission};
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrs::{AdhocQueryRequest, RegistryError, ReturnType, write_query_response};
 use xds_schemas::iti18_registry_stored_query::{StoredQuery, Visibility};
@@ -13,17 +18,19 @@ use crate::Registry;
 use crate::db::registry_objects::{Found, Wanted};
 use crate::failure::Failure;
 use crate::iti42_register_document_set::outcome;
+use crate::sight::Sight;
 use crate::stored_queries::{self, Search};
 
 /// Answers a query (ITI TF-2 3.18.4.1.3) with the XML of the response, and records that it was
 /// asked. Objects are in the order in which they were registered for their patient.
 pub(crate) async fn answer(
     registry: &Registry,
-    parties: &Parties,
+    (caller, parties): (&Caller, &Parties),
     request: AdhocQueryRequest,
+    now: SystemTime,
 ) -> Result<Recorded<String>, NotRecorded> {
     let query = StoredQuery::read_visible(&request);
-    let answered = answered(registry, &request, query).await;
+    let answered = answered(registry, caller, &request, query, now).await;
     record(registry, &request, answered, |query, outcome| {
         Event::queried(parties, query, outcome)
     })
@@ -36,24 +43,29 @@ pub(crate) struct Answered {
     errors: Vec<RegistryError>,
     patients: Vec<String>,
     response: String,
+    /// Rules for emergencies by which something is given.
+    glass_broken: Vec<Arc<str>>,
 }
 
 /// Answers a query that was read, or says why it could not be.
 pub(crate) async fn answered(
     registry: &Registry,
+    caller: &Caller,
     request: &AdhocQueryRequest,
     query: Result<(StoredQuery, Visibility), Vec<RegistryError>>,
+    now: SystemTime,
 ) -> Answered {
     let patients = query
         .as_ref()
         .map_or(&[][..], |(query, _)| query.patients());
     let patients = patients.iter().map(ToString::to_string).collect();
-    let wanted = match request.return_type {
-        ReturnType::ObjectRef => Wanted::Rows,
-        _ => Wanted::Ebrim,
+    let (wanted, level) = match request.return_type {
+        ReturnType::ObjectRef => (Wanted::Rows, Level::Existence),
+        _ => (Wanted::Ebrim, Level::Metadata),
     };
+    let sight = Sight::of(registry, caller, Permission::Query, level, now);
     let found = match query {
-        Ok((query, visibility)) => find(registry, query, visibility, wanted).await,
+        Ok(query) => find(registry, query, sight.clone(), wanted).await,
         Err(errors) => Err(Failure::Refused(errors)),
     };
     let (status, errors, found) = match found {
@@ -71,6 +83,7 @@ pub(crate) async fn answered(
         errors,
         patients,
         response: writer.finish(),
+        glass_broken: sight.map(|sight| sight.glass_broken()).unwrap_or_default(),
     }
 }
 
@@ -95,8 +108,8 @@ pub(crate) async fn record(
 
 async fn find(
     registry: &Registry,
-    query: StoredQuery,
-    visibility: Visibility,
+    (query, visibility): (StoredQuery, Visibility),
+    sight: Option<Sight>,
     wanted: Wanted,
 ) -> Result<Vec<Found>, Failure> {
     let search = Search {
@@ -104,6 +117,7 @@ async fn find(
         max_results: registry.config.max_results,
         unknown_patients: registry.config.queries_for_unknown_patients,
         visibility,
+        sight,
     };
     let work = move |conn: &mut _| stored_queries::answer(conn, &query, &search);
     registry.db.read(work).await

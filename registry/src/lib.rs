@@ -7,6 +7,7 @@
 //! in which they are answered, beside the columns that queries ask for (`db`).
 
 pub mod config;
+mod consents;
 mod db;
 mod destination;
 mod failure;
@@ -32,6 +33,7 @@ mod iti92_restricted_update_document_set;
 mod patients;
 mod removal;
 pub mod routes;
+mod sight;
 mod stored_queries;
 mod submission;
 mod subscriptions;

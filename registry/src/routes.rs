@@ -69,47 +69,48 @@ pub async fn serve(registry: &Registry, incoming: Incoming) -> Reply {
 /// One arm for each transaction.
 async fn answer(registry: &Registry, call: Call) -> Result<Recorded<Reply>, Fault> {
     let parties = Parties::answered(call.caller(), call.endpoint());
+    let now = SystemTime::now();
     match call.action() {
         RegisterDocumentSet::ACTION => {
             let permitted = call.permitted(Permission::Register)?;
-            let (_, request, _) = permitted.read::<RegisterDocumentSet>()?;
-            let response = iti42::answer(registry, &parties, request, SystemTime::now()).await?;
+            let (caller, request, _) = permitted.read::<RegisterDocumentSet>()?;
+            let response = iti42::answer(registry, (&caller, &parties), request, now).await?;
             Ok(response.map(|it| Reply::of::<RegisterDocumentSet>(&it)))
         }
         RegisterOnDemandDocumentEntry::ACTION => {
             let permitted = call.permitted(Permission::Register)?;
-            let (_, request, _) = permitted.read::<RegisterOnDemandDocumentEntry>()?;
-            let response = iti61::answer(registry, &parties, request, SystemTime::now()).await?;
+            let (caller, request, _) = permitted.read::<RegisterOnDemandDocumentEntry>()?;
+            let response = iti61::answer(registry, (&caller, &parties), request, now).await?;
             Ok(response.map(|it| Reply::of::<RegisterOnDemandDocumentEntry>(&it)))
         }
         RegistryStoredQuery::ACTION => {
             let permitted = call.permitted(Permission::Query)?;
-            let (_, request, _) = permitted.read::<RegistryStoredQuery>()?;
-            let response = iti18::answer(registry, &parties, request).await?;
+            let (caller, request, _) = permitted.read::<RegistryStoredQuery>()?;
+            let response = iti18::answer(registry, (&caller, &parties), request, now).await?;
             Ok(response.map(Reply::soap::<RegistryStoredQuery>))
         }
         MultiPatientStoredQuery::ACTION => {
             let permitted = call.permitted(Permission::Query)?;
-            let (_, request, _) = permitted.read::<MultiPatientStoredQuery>()?;
-            let response = iti51::answer(registry, &parties, request).await?;
+            let (caller, request, _) = permitted.read::<MultiPatientStoredQuery>()?;
+            let response = iti51::answer(registry, (&caller, &parties), request, now).await?;
             Ok(response.map(Reply::soap::<MultiPatientStoredQuery>))
         }
         UpdateDocumentSet::ACTION => {
             let permitted = call.permitted(Permission::Update)?;
-            let (_, request, _) = permitted.read::<UpdateDocumentSet>()?;
-            let response = iti57::answer(registry, &parties, request, SystemTime::now()).await?;
+            let (caller, request, _) = permitted.read::<UpdateDocumentSet>()?;
+            let response = iti57::answer(registry, (&caller, &parties), request, now).await?;
             Ok(response.map(|it| Reply::of::<UpdateDocumentSet>(&it)))
         }
         RestrictedUpdateDocumentSet::ACTION => {
             let permitted = call.permitted(Permission::Update)?;
-            let (_, request, _) = permitted.read::<RestrictedUpdateDocumentSet>()?;
-            let response = iti92::answer(registry, &parties, request, SystemTime::now()).await?;
+            let (caller, request, _) = permitted.read::<RestrictedUpdateDocumentSet>()?;
+            let response = iti92::answer(registry, (&caller, &parties), request, now).await?;
             Ok(response.map(|it| Reply::of::<RestrictedUpdateDocumentSet>(&it)))
         }
         RemoveMetadata::ACTION => {
             let permitted = call.permitted(Permission::Remove)?;
-            let (_, request, _) = permitted.read::<RemoveMetadata>()?;
-            let response = iti62::answer(registry, &parties, request, SystemTime::now()).await?;
+            let (caller, request, _) = permitted.read::<RemoveMetadata>()?;
+            let response = iti62::answer(registry, (&caller, &parties), request, now).await?;
             Ok(response.map(|it| Reply::of::<RemoveMetadata>(&it)))
         }
         RecordAdded::ACTION => announced(registry, call, Interaction::RecordAdded).await,

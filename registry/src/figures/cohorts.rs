@@ -358,7 +358,7 @@ async fn register_all(registry: &Registry, studies: u64) {
             .collect();
         let work = move |conn: &mut _| {
             for prepared in &all {
-                submission::register(conn, prepared, UnknownPatients::Accept)?;
+                submission::register(conn, prepared, UnknownPatients::Accept, None)?;
             }
             Ok(())
         };
