@@ -3,7 +3,7 @@
 //! Asked by Document Consumers and by our gateway; answered by the Document Registry.
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-18.html>
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use hilum_audit::{Event, NotRecorded, Outcome, Parties, Query, Recorded};
@@ -43,8 +43,8 @@ pub(crate) struct Answered {
     errors: Vec<RegistryError>,
     patients: Vec<String>,
     response: String,
-    /// Rules for emergencies by which something is given.
-    glass_broken: Vec<Arc<str>>,
+    /// Alerts of what is given because it is an emergency.
+    alerts: Option<Event>,
 }
 
 /// Answers a query that was read, or says why it could not be.
@@ -65,12 +65,15 @@ pub(crate) async fn answered(
     };
     let sight = Sight::of(registry, caller, Permission::Query, level, now);
     let found = match query {
-        Ok(query) => find(registry, query, sight.clone(), wanted).await,
+        Ok(query) => find(registry, query, sight, wanted).await,
         Err(errors) => Err(Failure::Refused(errors)),
     };
-    let (status, errors, found) = match found {
+    let (status, errors, (found, emergency)) = match found {
         Ok(found) => (ResponseStatus::Success, Vec::new(), found),
-        Err(failure) => (ResponseStatus::Failure, failure.into_errors(), Vec::new()),
+        Err(failure) => {
+            let nothing = (Vec::new(), BTreeMap::new());
+            (ResponseStatus::Failure, failure.into_errors(), nothing)
+        }
     };
     let bytes: usize = found.iter().map(|found| found.ebrim.len() + 128).sum();
     let mut writer = Writer::with_capacity(bytes + 1024);
@@ -83,7 +86,7 @@ pub(crate) async fn answered(
         errors,
         patients,
         response: writer.finish(),
-        glass_broken: sight.map(|sight| sight.glass_broken()).unwrap_or_default(),
+        alerts: alerts(caller, &emergency),
     }
 }
 
@@ -103,6 +106,10 @@ pub(crate) async fn record(
         home_community_id: request.home.as_deref(),
     };
     let event = event(query, &outcome(answered.status, &answered.errors));
+    let event = match answered.alerts {
+        Some(alerts) => event.and(alerts),
+        None => event,
+    };
     registry.audit.record(event, answered.response).await
 }
 
@@ -111,7 +118,7 @@ async fn find(
     (query, visibility): (StoredQuery, Visibility),
     sight: Option<Sight>,
     wanted: Wanted,
-) -> Result<Vec<Found>, Failure> {
+) -> Result<(Vec<Found>, Emergency), Failure> {
     let search = Search {
         wanted,
         max_results: registry.config.max_results,
@@ -119,8 +126,28 @@ async fn find(
         visibility,
         sight,
     };
-    let work = move |conn: &mut _| stored_queries::answer(conn, &query, &search);
+    let work = move |conn: &mut _| {
+        let found = stored_queries::answer(conn, &query, &search)?;
+        let sight = search.sight.as_ref();
+        let emergency = sight.map(|sight| sight.emergency(&found));
+        Ok((found, emergency.unwrap_or_default()))
+    };
     registry.db.read(work).await
+}
+
+/// Documents that are given because it is an emergency: patients, and unique ids.
+type Emergency = BTreeMap<String, Vec<String>>;
+
+/// What is given because it is an emergency raises an alert, one for each patient.
+fn alerts(caller: &Caller, emergency: &Emergency) -> Option<Event> {
+    let user = caller.user.as_deref();
+    let reason = user.and_then(|user| user.reason.as_deref());
+    let reason = reason.unwrap_or("no reason was given");
+    let alerts = emergency.iter().map(|(patient, documents)| {
+        let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
+        Event::emergency_access(caller, Some(patient), &documents, reason)
+    });
+    alerts.reduce(Event::and)
 }
 
 fn write_references(registry: &Registry, found: &[Found], writer: &mut Writer) {

@@ -8,9 +8,10 @@ use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::ebrs::RegistryError;
 use xds_schemas::metadata::{AssociationType, EntryUuid, HomeCommunityId};
 
+use crate::consents;
 use crate::db::links::Link;
 use crate::db::registry_objects::{self, Found, Kind, Row, SUPERSEDED, Wanted};
-use crate::db::{Connection, entry_uuids, links, patient_of, patients, unique_ids, versions};
+use crate::db::{self, Connection, entry_uuids, links, patient_of, patients, unique_ids, versions};
 use crate::failure::Failure;
 use crate::imaging;
 use crate::sight::Sight;
@@ -128,6 +129,9 @@ fn forget(conn: &mut Connection, row: &Row) -> Result<(), Failure> {
         })
         .collect();
     links::remove(conn, &links)?;
+    if consents::is_acknowledgement(row) {
+        db::consents::remove_document(conn, row.patient, row.key)?;
+    }
     if let Some(unique_id) = &row.unique_id {
         unique_ids::remove(conn, unique_id, row.key)?;
     }

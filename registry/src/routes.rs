@@ -134,8 +134,9 @@ async fn answer_subscriber(
     match call.action() {
         DocumentMetadataSubscribe::ACTION => {
             let permitted = call.permitted(Permission::Subscribe)?;
-            let (_, request, _) = permitted.read::<DocumentMetadataSubscribe>()?;
-            let answer = iti52::subscribe(registry, parties, &endpoint, request, now).await?;
+            let (caller, request, _) = permitted.read::<DocumentMetadataSubscribe>()?;
+            let who = (&caller, parties);
+            let answer = iti52::subscribe(registry, who, &endpoint, request, now).await?;
             Ok(answer.map(reply::<DocumentMetadataSubscribe>))
         }
         DocumentMetadataUnsubscribe::ACTION => {
@@ -171,8 +172,9 @@ async fn answer_subscriber(
         }
         PullNotification::ACTION => {
             let permitted = call.permitted(Permission::Subscribe)?;
-            let (_, request, _) = permitted.read::<PullNotification>()?;
-            let answer = iti70::answer(registry, parties, &endpoint, request, now).await?;
+            let (caller, request, _) = permitted.read::<PullNotification>()?;
+            let who = (&caller, parties);
+            let answer = iti70::answer(registry, who, &endpoint, request, now).await?;
             Ok(answer.map(|answer| match answer {
                 Ok(body) => Reply::soap::<PullNotification>(body),
                 Err(fault) => Reply::fault(&fault),

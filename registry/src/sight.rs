@@ -10,10 +10,8 @@
 //! Without rules there is no [`Sight`], and nothing is looked up.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use hilum_security::access::{Asking, Consent, Described, Level, Policy};
@@ -42,21 +40,19 @@ pub(crate) struct Sight {
     /// How much of an object must be allowed for it to be seen.
     level: Level,
     home: HomeCommunityId,
+    /// Whether an emergency counts.
+    emergencies: bool,
+    /// What is decided whatever it is.
+    everything: Option<bool>,
     memo: RefCell<Memo>,
-    glass: Arc<Glass>,
-}
-
-/// Documents that are given only because it is an emergency.
-#[derive(Debug, Default)]
-struct Glass {
-    broken: AtomicBool,
-    rules: RwLock<Vec<Arc<str>>>,
 }
 
 #[derive(Debug, Default)]
 struct Memo {
     patients: HashMap<i64, Arc<OfPatient>>,
     seen: HashMap<i64, bool>,
+    /// Entries that are seen only because it is an emergency.
+    emergency: BTreeSet<i64>,
 }
 
 /// What is known of a patient.
@@ -76,15 +72,16 @@ impl Clone for Sight {
             now: self.now,
             level: self.level,
             home: self.home.clone(),
+            emergencies: self.emergencies,
+            everything: self.everything,
             memo: RefCell::default(),
-            glass: Arc::clone(&self.glass),
         }
     }
 }
 
 impl Sight {
-    /// What a caller sees who asks now for something, if there are rules: objects of which the policy
-    /// gives at least this level.
+    /// What a caller sees who asks now for something: objects of which the policy gives at least this
+    /// level. `None` if that is everything.
     pub(crate) fn of(
         registry: &Registry,
         caller: &Caller,
@@ -94,7 +91,7 @@ impl Sight {
     ) -> Option<Self> {
         let policy = registry.config.access.policy()?;
         let home = &registry.config.home_community_id;
-        Some(Self::by(policy, caller, permission, level, now, home))
+        Self::by(policy, caller, permission, level, now, home)
     }
 
     /// The same by a policy that is at hand.
@@ -105,26 +102,51 @@ impl Sight {
         level: Level,
         now: SystemTime,
         home: &HomeCommunityId,
-    ) -> Self {
-        Self {
+    ) -> Option<Self> {
+        let asking = Asking {
+            caller,
+            permission,
+            now,
+        };
+        let everything = policy.decide_for_all(&asking);
+        let everything = everything.filter(|decision| !decision.glass_broken);
+        let everything = everything.map(|decision| decision.level >= level);
+        (everything != Some(true)).then(|| Self {
             policy,
             caller: Arc::new(caller.clone()),
             permission,
             now,
             level,
             home: home.clone(),
+            emergencies: true,
+            everything,
             memo: RefCell::default(),
-            glass: Arc::default(),
+        })
+    }
+
+    /// The same for somebody who is told later: an emergency is at its moment.
+    pub(crate) fn without_emergencies(self) -> Self {
+        Self {
+            emergencies: false,
+            ..self
         }
     }
 
-    /// The rules for emergencies by which something was given, through this or any of its clones.
-    pub(crate) fn glass_broken(&self) -> Vec<Arc<str>> {
-        if !self.glass.broken.load(Ordering::Acquire) {
-            return Vec::new();
+    /// The documents among what was found that are given only because it is an emergency: patients as
+    /// CX, and unique ids.
+    pub(crate) fn emergency(&self, found: &[Found]) -> BTreeMap<String, Vec<String>> {
+        let memo = self.memo.borrow();
+        let mut documents: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for Found { row, .. } in found {
+            if !memo.emergency.contains(&row.key) {
+                continue;
+            }
+            if let Some(patient) = memo.patients.get(&row.patient) {
+                let named = documents.entry(patient.id.clone()).or_default();
+                named.extend(row.unique_id.clone());
+            }
         }
-        let rules = self.glass.rules.read();
-        rules.unwrap_or_else(PoisonError::into_inner).clone()
+        documents
     }
 
     /// Drops what the caller does not see.
@@ -166,14 +188,20 @@ impl Sight {
         patient_id: Option<&str>,
         described: &Described,
     ) -> Result<bool, Failure> {
+        if let Some(everything) = self.everything {
+            return Ok(everything);
+        }
         let consents = match patient_id {
             Some(patient_id) => consents::of_patient_id(conn, &self.policy, patient_id)?,
             None => Vec::new(),
         };
-        Ok(self.decide(described, &consents))
+        Ok(self.decide(described, &consents, None))
     }
 
     fn sees_document(&self, conn: &mut Connection, row: &Row) -> Result<bool, Failure> {
+        if let Some(everything) = self.everything {
+            return Ok(everything);
+        }
         let patient = self.patient(conn, row.patient)?;
         let known = row.origin.as_ref();
         let read = known.is_none().then(|| institutions(conn, row));
@@ -184,7 +212,7 @@ impl Sight {
             home_community_id: Some(self.home.to_string()),
             ..described(row, institutions.map(String::as_str))
         };
-        if !self.decide(&described, &patient.consents) {
+        if !self.decide(&described, &patient.consents, Some(row.key)) {
             return Ok(false);
         }
         if row.hidden & SUPERSEDED == 0 {
@@ -196,23 +224,20 @@ impl Sight {
         }
     }
 
-    fn decide(&self, described: &Described, consents: &[Consent]) -> bool {
+    fn decide(&self, described: &Described, consents: &[Consent], key: Option<i64>) -> bool {
         let asking = Asking {
             caller: &self.caller,
             permission: self.permission,
             now: self.now,
         };
         let decision = self.policy.decide(&asking, described, consents);
-        let allowed = decision.level >= self.level;
-        if allowed && decision.glass_broken {
-            let rules = self.glass.rules.write();
-            let mut rules = rules.unwrap_or_else(PoisonError::into_inner);
-            if !rules.contains(&decision.rule) {
-                rules.push(decision.rule);
-            }
-            self.glass.broken.store(true, Ordering::Release);
+        if decision.level < self.level || !decision.glass_broken {
+            return decision.level >= self.level;
         }
-        allowed
+        if self.emergencies {
+            self.memo.borrow_mut().emergency.extend(key);
+        }
+        self.emergencies
     }
 
     fn sees_ends(&self, conn: &mut Connection, row: &Row) -> Result<bool, Failure> {
@@ -251,10 +276,9 @@ impl Sight {
         }
         let (id, consents) = consents::of_patient(conn, &self.policy, number)?;
         let patient = Arc::new(OfPatient { id, consents });
-        Ok(match self.memo.borrow_mut().patients.entry(number) {
-            Entry::Occupied(known) => Arc::clone(known.get()),
-            Entry::Vacant(free) => Arc::clone(free.insert(patient)),
-        })
+        let mut memo = self.memo.borrow_mut();
+        memo.patients.insert(number, Arc::clone(&patient));
+        Ok(patient)
     }
 }
 

@@ -23,8 +23,9 @@ use xds_schemas::metadata::{
 };
 
 use crate::config::UnknownPatients;
+use crate::consents;
 use crate::db::registry_objects::{self, Row};
-use crate::db::{Connection, links, patients};
+use crate::db::{self, Connection, links, patients};
 use crate::failure::Failure;
 use crate::imaging::Indexed;
 use crate::sight::Sight;
@@ -142,8 +143,13 @@ impl Prepared {
         &self.remarks
     }
 
-    /// Adds what the new entries say of images to its index.
+    /// Adds what the new entries say of images to its index, and remembers which of them are consents.
     fn index(&self, conn: &mut Connection, objects: &[(Row, String)]) -> Result<(), Failure> {
+        for (row, _) in objects {
+            if consents::is_acknowledgement(row) {
+                db::consents::insert_document(conn, row.patient, row.key)?;
+            }
+        }
         let mut indexed = self.indexed.iter();
         indexed.try_for_each(|(at, of_images)| of_images.insert(conn, objects[*at].0.key))
     }
