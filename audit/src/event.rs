@@ -8,6 +8,7 @@
 
 mod alerts;
 mod decisions;
+mod consents;
 mod dicomweb;
 mod dimse;
 mod exchange;
@@ -23,6 +24,7 @@ mod tests;
 use xds_schemas::codes::status::ResponseStatus;
 
 pub use decisions::Decided;
+pub use consents::ConsentUse;
 pub use dicomweb::ImagesRetrieved;
 pub use exchange::{InboxUse, Medium};
 pub use happenings::{Document, Query, Study, SubmissionSet, Transaction};

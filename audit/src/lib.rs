@@ -26,7 +26,7 @@ use thiserror::Error;
 use xds_schemas::soap::Fault;
 
 pub use event::{
-    Decided, Document, Event, ImagesRetrieved, InboxUse, Medium, Notified, NotifiedKind, Outcome,
+    ConsentUse, Decided, Document, Event, ImagesRetrieved, InboxUse, Medium, Notified, NotifiedKind, Outcome,
     Parties, PatientFeed, Query, Source, Study, SubmissionSet, Subscribing, Transaction,
 };
 pub use recorded::Recorded;

@@ -6,12 +6,13 @@
 
 use anyhow::anyhow;
 use hilum_security::access::{BPPC_FORMATS, Consent, Policy};
+use uuid::Uuid;
 use xds_schemas::codes::status::AvailabilityStatus;
 use xds_schemas::metadata::{Code, DocumentEntry, PatientId, Timestamp};
 
 use crate::db::consents::{self, Kept};
 use crate::db::registry_objects::{self, Row, SUPERSEDED, Status, Wanted, split};
-use crate::db::{Connection, patients};
+use crate::db::{Connection, entry_uuids, patients};
 use crate::failure::Failure;
 
 /// The patient with this number as it is known now (CX), and its wishes.
@@ -30,10 +31,8 @@ pub(crate) fn of_patient(
     for kept in consents::of_patients(conn, &everybody)? {
         wishes.push(read(&kept)?);
     }
-    let keys = consents::documents(conn, &everybody)?;
-    for found in registry_objects::by_keys(conn, &keys, Wanted::Rows)? {
-        wishes.extend(acknowledged(policy, &found.row, &patient_id));
-    }
+    let documents = acknowledgements(conn, policy, &everybody, &patient_id)?;
+    wishes.extend(documents.into_iter().map(|(_, wish)| wish));
     for wish in &mut wishes {
         wish.patient_id.clone_from(&patient_id);
     }
@@ -61,7 +60,7 @@ pub(crate) fn of_patient_id(
 
 /// A consent that is kept was understood when it came. If that is so no more, nothing is decided:
 /// it may be a denial.
-fn read(kept: &Kept) -> Result<Consent, Failure> {
+pub(crate) fn read(kept: &Kept) -> Result<Consent, Failure> {
     Consent::from_fhir(kept.resource.as_bytes()).map_err(|error| {
         let (id, version) = (&kept.id, kept.version);
         Failure::Internal(anyhow!(
@@ -77,16 +76,48 @@ pub(crate) fn is_acknowledgement(row: &Row) -> bool {
     row.kind.is_document_entry() && BPPC_FORMATS.contains(&code)
 }
 
-/// What was acknowledged, if it is in force.
-fn acknowledged(policy: &Policy, row: &Row, patient_id: &str) -> Option<Consent> {
-    if row.status != Status::Approved || row.hidden & SUPERSEDED != 0 {
-        return None;
+/// What these patients, who are known by one identifier, acknowledged in documents: those that are not
+/// in force any more are inactive. Of several versions of an entry, the newest counts.
+pub(crate) fn acknowledgements(
+    conn: &mut Connection,
+    policy: &Policy,
+    patients: &[i64],
+    patient_id: &str,
+) -> Result<Vec<(Row, Consent)>, Failure> {
+    let keys = consents::documents(conn, patients)?;
+    let found = registry_objects::by_keys(conn, &keys, Wanted::Rows)?;
+    let newest = found.into_iter().map(|it| it.row);
+    let newest = newest.filter(|row| row.hidden & SUPERSEDED == 0);
+    let meant = newest.filter_map(|row| {
+        let consent = policy.acknowledged(&entry(&row, patient_id))?;
+        Some((row, consent))
+    });
+    Ok(meant.collect())
+}
+
+/// What is acknowledged in the document with this entryUUID.
+pub(crate) fn acknowledgement(
+    conn: &mut Connection,
+    policy: &Policy,
+    uuid: Uuid,
+) -> Result<Option<(Row, Consent)>, Failure> {
+    let keys = entry_uuids::find(conn, &[uuid])?;
+    let found = registry_objects::by_keys(conn, &keys, Wanted::Rows)?;
+    let Some(found) = found.into_iter().next() else {
+        return Ok(None);
+    };
+    let row = found.row;
+    if !is_acknowledgement(&row) || row.hidden & SUPERSEDED != 0 {
+        return Ok(None);
     }
-    policy.acknowledged(&entry(row, patient_id))
+    let survivor = patients::survivor(conn, row.patient)?;
+    let patient_id = patients::patient_id(conn, survivor)?;
+    let consent = policy.acknowledged(&entry(&row, &patient_id));
+    Ok(consent.map(|consent| (row, consent)))
 }
 
 /// As much of an entry as its acknowledgement depends on: its ebRIM need not be read.
-pub(crate) fn entry(row: &Row, patient_id: &str) -> DocumentEntry {
+fn entry(row: &Row, patient_id: &str) -> DocumentEntry {
     let code = |written: &str| {
         let (code, scheme) = written.split_once("^^").unwrap_or((written, ""));
         Code::new(code, scheme, "")

@@ -15,6 +15,7 @@ pub mod feed;
 #[cfg(test)]
 mod figures;
 mod imaging;
+pub mod iti108_access_consent;
 mod iti18_registry_stored_query;
 mod iti42_register_document_set;
 mod iti44_patient_identity_feed_hl7v3;

@@ -30,6 +30,7 @@ use xds_schemas::transaction::Transaction;
 use xds_schemas::wsdl::{self, Service};
 
 use crate::Registry;
+use crate::iti108_access_consent as iti108;
 use crate::iti18_registry_stored_query as iti18;
 use crate::iti42_register_document_set as iti42;
 use crate::iti44_patient_identity_feed_hl7v3 as iti44;
@@ -51,7 +52,7 @@ pub async fn serve(registry: &Registry, incoming: Incoming) -> Reply {
     match incoming {
         Incoming::Get(get) if get.path.ends_with(listing::PATH) => list(registry, &get).await,
         Incoming::Get(get) => describe(&get),
-        Incoming::Request(_) => Reply::description(None),
+        Incoming::Request(request) => iti108::serve(registry, request).await,
         Incoming::Refused(refusal) => audit.refuse(Event::from(&refusal), refusal.reply()).await,
         Incoming::Call(call) => {
             let caller = call.caller().clone();
