@@ -7,8 +7,8 @@
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-20.html>
 
 mod alerts;
-mod decisions;
 mod consents;
+mod decisions;
 mod dicomweb;
 mod dimse;
 mod exchange;
@@ -23,8 +23,8 @@ mod tests;
 
 use xds_schemas::codes::status::ResponseStatus;
 
-pub use decisions::Decided;
 pub use consents::ConsentUse;
+pub use decisions::Decided;
 pub use dicomweb::ImagesRetrieved;
 pub use exchange::{InboxUse, Medium};
 pub use happenings::{Document, Query, Study, SubmissionSet, Transaction};

@@ -16,7 +16,6 @@ use bytes::Bytes;
 use hilum_audit::{ConsentUse, Event, Outcome, Parties, Recorded};
 use hilum_security::{Caller, Permission};
 use hilum_transport::{PermittedRequest, Reply, Request, rest};
-use serde_json::Value;
 
 use crate::Registry;
 use refused::Refused;
@@ -102,9 +101,8 @@ fn wants_json(request: &Request) -> bool {
     let format = parameters.into_iter().find(|(name, _)| name == "_format");
     let wanted = format.map(|(_, value)| value);
     let wanted = wanted.or_else(|| request.header("accept"));
-    wanted.is_none_or(|wanted| {
-        wanted.is_empty() || wanted.contains("json") || wanted.contains("*/*")
-    })
+    wanted
+        .is_none_or(|wanted| wanted.is_empty() || wanted.contains("json") || wanted.contains("*/*"))
 }
 
 async fn form(mut request: PermittedRequest) -> Result<(Vec<(String, String)>, String), Refused> {
@@ -154,8 +152,7 @@ impl<'a> Asked<'a> {
             Err(problem) => Err(Denied::Invalid(problem.clone())),
         };
         let outcome = outcome(&found);
-        let event =
-            Event::consents_queried(&self.parties, patient.as_deref(), query, &outcome);
+        let event = Event::consents_queried(&self.parties, patient.as_deref(), query, &outcome);
         let (found, wanted) = match (found, wanted) {
             (Ok(found), Ok(wanted)) => (found, wanted),
             (Err(denied), _) => return Err(Refused::from(denied).recorded_as(event)),
@@ -230,9 +227,4 @@ fn outcome<T>(done: &Result<T, Denied>) -> Outcome {
         Err(Denied::Internal(why)) => Outcome::Failure(why.clone()),
         Err(denied) => Outcome::MinorFailure(denied.why().to_owned()),
     }
-}
-
-/// The value of a member of an object, as text.
-fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
-    value.get(name)?.as_str()
 }

@@ -231,7 +231,11 @@ fn judge(
         let code = ErrorCode::UnreferencedObjectException;
         let refused = match sees(conn, end, sight)? {
             true => refusal(code, &end.entry_uuid, problem),
-            false => refusal(code, &row.entry_uuid, "something would not be held any more"),
+            false => refusal(
+                code,
+                &row.entry_uuid,
+                "something would not be held any more",
+            ),
         };
         if !errors.contains(&refused) {
             errors.push(refused);

@@ -30,7 +30,6 @@ use xds_schemas::transaction::Transaction;
 use xds_schemas::wsdl::{self, Service};
 
 use crate::Registry;
-use crate::iti108_access_consent as iti108;
 use crate::iti18_registry_stored_query as iti18;
 use crate::iti42_register_document_set as iti42;
 use crate::iti44_patient_identity_feed_hl7v3 as iti44;
@@ -44,6 +43,7 @@ use crate::iti62_remove_metadata as iti62;
 use crate::iti69_create_destroy_pull_point as iti69;
 use crate::iti70_pull_notification as iti70;
 use crate::iti92_restricted_update_document_set as iti92;
+use crate::iti108_access_consent as iti108;
 use crate::subscriptions::{listing, place};
 
 /// Answers whatever comes. What is refused before it is read leaves a record too.

@@ -285,7 +285,9 @@ impl Sight {
 /// A document entry as rules look at it, but for what its row does not say.
 pub(crate) fn described(row: &Row, institutions: Option<&str>) -> Described {
     let all = |column: &Option<String>| split(column).map(str::to_owned).collect();
-    let institutions = institutions.filter(|all| !all.is_empty()).map(str::to_owned);
+    let institutions = institutions
+        .filter(|all| !all.is_empty())
+        .map(str::to_owned);
     Described {
         patient_id: None,
         unique_id: row.unique_id.clone(),

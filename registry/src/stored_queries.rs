@@ -290,9 +290,9 @@ impl Search {
             while found.len() < self.limit() {
                 let wanted = self.wanted;
                 let mut page = match patient {
-                    Some(patient) => registry_objects::of_patient(
-                        conn, patient, &scope, wanted, AT_ONCE, judge,
-                    )?,
+                    Some(patient) => {
+                        registry_objects::of_patient(conn, patient, &scope, wanted, AT_ONCE, judge)?
+                    }
                     None => registry_objects::of_everybody(conn, &scope, wanted, AT_ONCE, judge)?,
                 };
                 let was_full = page.len() == AT_ONCE;

@@ -77,10 +77,12 @@ impl Caller {
             {
                 Ok(())
             }
-            Permission::Remove | Permission::Consent | Permission::Administer => Err(NotPermitted {
-                permission,
-                who: "a caller without a certificate".to_owned(),
-            }),
+            Permission::Remove | Permission::Consent | Permission::Administer => {
+                Err(NotPermitted {
+                    permission,
+                    who: "a caller without a certificate".to_owned(),
+                })
+            }
         }
     }
 }

@@ -22,7 +22,6 @@ pub(crate) struct NewVersion {
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = consents)]
 pub(crate) struct Kept {
-    pub(crate) number: i64,
     pub(crate) id: String,
     pub(crate) version: i32,
     pub(crate) patient: i64,
@@ -98,21 +97,6 @@ pub(crate) fn count(conn: &mut Connection, patients: &[i64]) -> QueryResult<i64>
         .filter(consents::newest.eq(true))
         .count()
         .get_result(c))
-}
-
-/// The newest versions of anybody's consents behind this number, at most so many.
-pub(crate) fn of_everybody(
-    conn: &mut Connection,
-    after: i64,
-    limit: i64,
-) -> QueryResult<Vec<Kept>> {
-    on!(conn, |c| consents::table
-        .filter(consents::number.gt(after))
-        .filter(consents::newest.eq(true))
-        .order(consents::number)
-        .limit(limit)
-        .select(Kept::as_select())
-        .load(c))
 }
 
 /// Remembers that a patient acknowledged something in the document whose entry has this key.

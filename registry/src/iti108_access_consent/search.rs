@@ -100,7 +100,8 @@ impl Search {
     /// What of the search was understood, as it stands in an address.
     pub(super) fn used(&self) -> String {
         let parameters = self.used.iter();
-        let parameters = parameters.map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
+        let parameters =
+            parameters.map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
         parameters.collect::<Vec<_>>().join("&")
     }
 
@@ -110,7 +111,8 @@ impl Search {
             all.iter().all(|any| any.iter().any(|one| accepts(one)))
         };
         let within = |all: &[Vec<Span>], period: Period| {
-            all.iter().all(|any| any.iter().any(|it| it.accepts(period)))
+            all.iter()
+                .all(|any| any.iter().any(|it| it.accepts(period)))
         };
         (self.ids.is_empty() || self.ids.contains(&shown.id))
             && of_tokens(&self.statuses, &|token| is_code(token, &shown.status))
@@ -134,13 +136,17 @@ impl Search {
 fn given(consent: &Consent) -> Period {
     Period {
         from: consent.given,
-        until: consent.given.map(|it| it + std::time::Duration::from_secs(1)),
+        until: consent
+            .given
+            .map(|it| it + std::time::Duration::from_secs(1)),
     }
 }
 
 /// Whether something is said in a provision, or in one within it.
 fn any(provisions: &[Provision], says: &dyn Fn(&Provision) -> bool) -> bool {
-    provisions.iter().any(|it| says(it) || any(&it.provisions, says))
+    provisions
+        .iter()
+        .any(|it| says(it) || any(&it.provisions, says))
 }
 
 /// `code`, or `system|code` of whatever system: codes of FHIR have one only.

@@ -147,7 +147,6 @@ impl Store {
         };
         consents::insert(conn, &new)?;
         let kept = Kept {
-            number: 0,
             id: new.id,
             version,
             patient,
@@ -276,11 +275,7 @@ impl Store {
     }
 
     /// The consents that a search finds: of the patient it names, or by their ids.
-    pub(super) async fn search(
-        &self,
-        registry: &Registry,
-        wanted: &Search,
-    ) -> Done<Vec<Shown>> {
+    pub(super) async fn search(&self, registry: &Registry, wanted: &Search) -> Done<Vec<Shown>> {
         let (store, wanted) = (self.clone(), wanted.clone());
         let work = move |conn: &mut _| {
             let mut found = match wanted.patient() {
@@ -407,7 +402,9 @@ fn shown(conn: &mut Connection, kept: Kept) -> Result<Shown, Failure> {
 fn of_document(entry_uuid: &str, version: i32, meant: Consent) -> Shown {
     let uuid = entry_uuid.trim_start_matches("urn:uuid:");
     let id = format!("{OF_DOCUMENT}{uuid}");
-    let given = meant.given.and_then(|it| it.duration_since(UNIX_EPOCH).ok());
+    let given = meant
+        .given
+        .and_then(|it| it.duration_since(UNIX_EPOCH).ok());
     let updated = i64::try_from(given.unwrap_or_default().as_millis()).unwrap_or_default();
     let named = Consent {
         id: id.clone(),

@@ -104,10 +104,7 @@ async fn deliver_all(room: &Room, due: Due) -> Result<(), Failure> {
 }
 
 /// The oldest notification of a subscription: its number, and as much of it as may be told now.
-async fn oldest(
-    room: &Room,
-    number: i64,
-) -> Result<Option<(i64, Option<Notification>)>, Failure> {
+async fn oldest(room: &Room, number: i64) -> Result<Option<(i64, Option<Notification>)>, Failure> {
     let policy = room.access.policy();
     let (home, now) = (room.home.clone(), SystemTime::now());
     let work = move |conn: &mut _| {

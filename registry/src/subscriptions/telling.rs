@@ -220,11 +220,9 @@ fn is_seen(
     }
     let mut documents = basis.documents.iter();
     match documents.find(|(uuid, _)| uuid == entry_uuid) {
-        Some((_, document)) => sight.allows(
-            conn,
-            document.patient_id.as_deref(),
-            &document.described(),
-        ),
+        Some((_, document)) => {
+            sight.allows(conn, document.patient_id.as_deref(), &document.described())
+        }
         None => Ok(false),
     }
 }
@@ -243,9 +241,7 @@ fn only(message: &str, seen: &HashSet<String>) -> Option<String> {
     };
     let list = &mut request.objects;
     list.objects.retain(|object| match &object.body {
-        Body::Association { source, target, .. } => {
-            seen.contains(source) && seen.contains(target)
-        }
+        Body::Association { source, target, .. } => seen.contains(source) && seen.contains(target),
         _ => seen.contains(&object.id),
     });
     let loose = &mut list.loose_classifications;
