@@ -24,6 +24,7 @@ mod iti8;
 mod iti92;
 mod postgres;
 mod site;
+mod twins;
 mod words;
 
 use site::Site;
@@ -209,6 +210,7 @@ cases! {
     imaging_queries::what_is_dropped_is_not_indexed,
     concurrency::of_many_replacements_one_succeeds,
     concurrency::readers_see_whole_submissions,
+    twins::hidden_is_absent,
     door::every_call_is_recorded,
     door::what_is_no_submission_is_refused,
     door::the_service_describes_itself,
