@@ -129,7 +129,11 @@ fn conditions<T: std::str::FromStr<Err = String>>(lists: &[&str]) -> Vec<Vec<T>>
     lists.iter().map(list).collect()
 }
 
-pub(crate) fn cohort(acquisition: &[&str], measurements: &[&str], specimens: &[&str]) -> FindImaging {
+pub(crate) fn cohort(
+    acquisition: &[&str],
+    measurements: &[&str],
+    specimens: &[&str],
+) -> FindImaging {
     let specimen = |list: &&str| AnyOf(list.split('|').map(Pattern::like).collect());
     FindImaging {
         patients: Vec::new(),

@@ -10,6 +10,7 @@ mod consumer;
 mod door;
 mod dsub;
 mod imaging_queries;
+mod iti108;
 mod iti18;
 mod iti18_parameters;
 mod iti42;
@@ -211,6 +212,13 @@ cases! {
     concurrency::of_many_replacements_one_succeeds,
     concurrency::readers_see_whole_submissions,
     twins::hidden_is_absent,
+    iti108::withdrawal_counts_at_the_next_call,
+    iti108::wishes_follow_a_merge,
+    iti108::consents_are_kept_in_all_their_versions,
+    iti108::consents_are_found,
+    iti108::what_is_no_consent_is_refused,
+    iti108::consents_are_hidden_too,
+    iti108::acknowledged_policies_are_consents,
     door::every_call_is_recorded,
     door::what_is_no_submission_is_refused,
     door::the_service_describes_itself,

@@ -8,7 +8,7 @@ use hilum_audit::spool::records;
 use hilum_audit::summary::Summary;
 use hilum_audit::{Audit, AuditConfig, syslog};
 use hilum_registry::{Registry, RegistryConfig, UnknownPatients, routes};
-use hilum_transport::{Client, ClientError, Limits, mllp, serve};
+use hilum_transport::{Asynchronous, Client, ClientError, Limits, Replies, Rest, mllp, serve_with};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -355,7 +355,13 @@ fn listen(registry: Registry, stop: watch::Receiver<()>) -> String {
         async move { routes::serve(&registry, incoming).await }
     };
     let limits = Limits::default();
-    tokio::spawn(serve(listener, None, limits, answer, gone(stop)));
+    let client = Client::new(None, limits.clone());
+    let replies = Replies::new(&Asynchronous::default(), client);
+    let rest = Rest::under(["fhir"]);
+    let stopped = gone(stop);
+    tokio::spawn(serve_with(
+        listener, None, limits, replies, rest, answer, stopped,
+    ));
     format!("http://{address}/registry")
 }
 

@@ -456,17 +456,21 @@ impl Twins<'_> {
             level,
             association_statuses: Vec::new(),
         });
-        for wanted in [ReturnType::LeafClass, ReturnType::ObjectRef] {
+        for by_reference in [false, true] {
+            let wanted = || match by_reference {
+                false => ReturnType::LeafClass,
+                true => ReturnType::ObjectRef,
+            };
             for visibility in &visibilities {
                 let request = match several {
-                    true => query.to_request(wanted),
-                    false => query.to_visible_request(wanted, visibility),
+                    true => query.to_request(wanted()),
+                    false => query.to_visible_request(wanted(), visibility),
                 };
                 let site = send(self.site, &request, several).await;
                 let twin = send(self.twin, &request, several).await;
                 self.found += site.objects.len();
                 let (site, twin) = (told(site, &self.known), told(twin, &self.known));
-                assert_eq!(site, twin, "{query:#?} as {wanted:?}");
+                assert_eq!(site, twin, "{query:#?}, by reference: {by_reference}");
                 self.asked += 1;
             }
         }
@@ -547,7 +551,10 @@ async fn compare(plan: &Plan, site: &Site, twin: &Site, lots: &mut Lots) -> (usi
         twins.ask(&query, true).await;
     }
     for name in &names {
-        for query in named(std::slice::from_ref(name)).into_iter().chain(contents(name)) {
+        for query in named(std::slice::from_ref(name))
+            .into_iter()
+            .chain(contents(name))
+        {
             twins.ask(&query, false).await;
         }
     }
@@ -573,7 +580,10 @@ async fn change(plan: &Plan, twins: &mut Twins<'_>) {
             let (mut submission, own) = one(of);
             twins.known.insert(own.clone());
             submission.relate(own, kind, uuid.clone());
-            let answers = (site.submit(&submission).await, twin.submit(&submission).await);
+            let answers = (
+                site.submit(&submission).await,
+                twin.submit(&submission).await,
+            );
             twins.refuse_alike(answers.0, answers.1, "ITI-42");
         }
         let update = change_status(of, uuid, APPROVED, DEPRECATED);
@@ -581,7 +591,9 @@ async fn change(plan: &Plan, twins: &mut Twins<'_>) {
         twins.refuse_alike(answers.0, answers.1, "ITI-57");
         let entry = document(of, uuid.as_str());
         let update = new_version(&entry, new_uuid().as_str(), "1");
-        twins.known.insert(update.document_entries[0].entry_uuid.clone());
+        twins
+            .known
+            .insert(update.document_entries[0].entry_uuid.clone());
         let answers = (site.update(&update).await, twin.update(&update).await);
         twins.refuse_alike(answers.0, answers.1, "ITI-57");
         let names = [uuid.clone()];
