@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod access;
 mod concurrency;
 mod consumer;
 mod door;
@@ -212,6 +213,13 @@ cases! {
     concurrency::of_many_replacements_one_succeeds,
     concurrency::readers_see_whole_submissions,
     twins::hidden_is_absent,
+    access::existence_is_less_than_metadata,
+    access::versions_are_as_confidential_as_the_newest,
+    access::identifiers_of_hidden_documents_are_taken,
+    access::what_is_hidden_holds_what_is_seen,
+    access::subscribers_are_told_what_they_may_see,
+    access::what_waits_is_decided_when_it_is_sent,
+    access::what_is_not_registered_is_decided_by_what_is_known,
     iti108::withdrawal_counts_at_the_next_call,
     iti108::wishes_follow_a_merge,
     iti108::consents_are_kept_in_all_their_versions,

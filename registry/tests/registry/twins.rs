@@ -29,7 +29,7 @@ const APPROVED: AvailabilityStatus = AvailabilityStatus::Approved;
 const DEPRECATED: AvailabilityStatus = AvailabilityStatus::Deprecated;
 
 /// Documents of confidentiality R are for nobody.
-const RULES: &str = r#"
+pub(crate) const RULES: &str = r#"
 [[rule]]
 name = "secret"
 what = { any_confidentiality = ["R"] }
@@ -384,7 +384,7 @@ fn contents(name: &EntryUuid) -> Vec<StoredQuery> {
 fn of_images() -> Vec<StoredQuery> {
     let asked = |patients: &[&str]| FindImaging {
         patients: patients.iter().map(|id| patient(id)).collect(),
-        ..cohort(&["Modality=CT", "SliceThickness=1"], &[], &[])
+        ..cohort(&["Modality eq CT", "SliceThickness le 1.5 mm"], &[], &[])
     };
     vec![
         StoredQuery::FindDocumentsByAcquisition(asked(&["P1"])),
@@ -502,7 +502,7 @@ pub(crate) async fn hidden_is_absent(site: Site) {
     let mut site = site.with_patients().await;
     let mut asked = (0, 0);
     for seed in 1..=plans {
-        let mut lots = Lots(seed * 0x9E37_79B9_7F4A_7C15);
+        let mut lots = Lots(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let plan = Plan::new(&mut lots);
         eprintln!("seed {seed}: {} hidden", plan.hidden.len());
         let twin = Site::on_sqlite().with_patients().await;
