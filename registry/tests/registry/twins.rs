@@ -502,6 +502,7 @@ pub(crate) async fn hidden_is_absent(site: Site) {
     let mut site = site.with_patients().await;
     let mut asked = (0, 0);
     for seed in 1..=plans {
+        let seed: u64 = seed;
         let mut lots = Lots(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let plan = Plan::new(&mut lots);
         eprintln!("seed {seed}: {} hidden", plan.hidden.len());
