@@ -28,6 +28,9 @@ use crate::words::{code, document, empty, folder, new_uuid, one, patient};
 const APPROVED: AvailabilityStatus = AvailabilityStatus::Approved;
 const DEPRECATED: AvailabilityStatus = AvailabilityStatus::Deprecated;
 
+/// Objects that are asked for by name, one by one, of each plan.
+const NAMED: usize = 12;
+
 /// Documents of confidentiality R are for nobody.
 pub(crate) const RULES: &str = r#"
 [[rule]]
@@ -93,7 +96,7 @@ struct Plan {
 impl Plan {
     fn new(lots: &mut Lots) -> Self {
         let mut plan = Self::default();
-        for _ in 0..24 {
+        for _ in 0..12 {
             plan.submit(lots);
         }
         plan.hide();
@@ -551,7 +554,8 @@ async fn compare(plan: &Plan, site: &Site, twin: &Site, lots: &mut Lots) -> (usi
     for query in of_several(&patients).into_iter().chain(of_several(&[])) {
         twins.ask(&query, true).await;
     }
-    for name in &names {
+    for _ in 0..NAMED {
+        let name = lots.pick(&names).unwrap();
         for query in named(std::slice::from_ref(name))
             .into_iter()
             .chain(contents(name))
@@ -559,7 +563,7 @@ async fn compare(plan: &Plan, site: &Site, twin: &Site, lots: &mut Lots) -> (usi
             twins.ask(&query, false).await;
         }
     }
-    for _ in 0..8 {
+    for _ in 0..3 {
         let some: Vec<EntryUuid> = (0..6).map(|_| lots.pick(&names).unwrap().clone()).collect();
         for query in named(&some) {
             twins.ask(&query, false).await;
