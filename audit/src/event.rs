@@ -1,10 +1,13 @@
 //! What happened, as a DICOM audit message (DICOM PS3.15 A.5, in the layout of 2017c).
 //!
 //! [`message`] is the message itself, [`happenings`] its constructors, one for each thing that can
-//! happen ([`removals`] has those of removals). An [`Event`] has no clock, process or host of its own: they come from the [`Source`]
+//! happen ([`removals`] has those of removals, [`alerts`] and [`decisions`] those of what concerns the
+//! node itself). An [`Event`] has no clock, process or host of its own: they come from the [`Source`]
 //! and from the moment at which it is recorded.
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-20.html>
 
+mod alerts;
+mod decisions;
 mod dicomweb;
 mod dimse;
 mod exchange;
@@ -19,6 +22,7 @@ mod tests;
 
 use xds_schemas::codes::status::ResponseStatus;
 
+pub use decisions::Decided;
 pub use dicomweb::ImagesRetrieved;
 pub use exchange::{InboxUse, Medium};
 pub use happenings::{Document, Query, Study, SubmissionSet, Transaction};

@@ -26,8 +26,8 @@ use thiserror::Error;
 use xds_schemas::soap::Fault;
 
 pub use event::{
-    Document, Event, ImagesRetrieved, InboxUse, Medium, Notified, NotifiedKind, Outcome, Parties,
-    PatientFeed, Query, Source, Study, SubmissionSet, Subscribing, Transaction,
+    Decided, Document, Event, ImagesRetrieved, InboxUse, Medium, Notified, NotifiedKind, Outcome,
+    Parties, PatientFeed, Query, Source, Study, SubmissionSet, Subscribing, Transaction,
 };
 pub use recorded::Recorded;
 pub use spool::SpoolError;

@@ -6,9 +6,10 @@ use hilum_security::Caller;
 use hilum_transport::{Refusal, Refused};
 use xds_schemas::soap::{Fault, FaultCode};
 
+use crate::event::alerts::ALERT_DESCRIPTION;
 use crate::event::dicomweb::ImagesRetrieved;
 use crate::event::message::{Coded, Message, Object, Participant};
-use crate::event::parties::{Direction, Parties, caller_participant};
+use crate::event::parties::{Direction, Parties, caller_and_person};
 use crate::event::{Event, Outcome};
 
 const APPLICATION_ACTIVITY: Coded = Coded::dcm("110100", "Application Activity");
@@ -16,17 +17,17 @@ pub(super) const EXPORT: Coded = Coded::dcm("110106", "Export");
 pub(super) const IMPORT: Coded = Coded::dcm("110107", "Import");
 pub(super) const PATIENT_RECORD: Coded = Coded::dcm("110110", "Patient Record");
 pub(super) const QUERY: Coded = Coded::dcm("110112", "Query");
-const SECURITY_ALERT: Coded = Coded::dcm("110113", "Security Alert");
+pub(super) const SECURITY_ALERT: Coded = Coded::dcm("110113", "Security Alert");
 
 const APPLICATION_START: Coded = Coded::dcm("110120", "Application Start");
 const APPLICATION_STOP: Coded = Coded::dcm("110121", "Application Stop");
 const NODE_AUTHENTICATION: Coded = Coded::dcm("110126", "Node Authentication");
 const USE_OF_RESTRICTED_FUNCTION: Coded = Coded::dcm("110132", "Use of Restricted Function");
-const APPLICATION: Coded = Coded::dcm("110150", "Application");
+pub(super) const APPLICATION: Coded = Coded::dcm("110150", "Application");
 
 const PATIENT_NUMBER: Coded = Coded::rfc3881("2", "Patient Number");
 pub(super) const REPORT_NUMBER: Coded = Coded::rfc3881("9", "Report Number");
-const NODE_ID: Coded = Coded::dcm("110182", "Node ID");
+pub(super) const NODE_ID: Coded = Coded::dcm("110182", "Node ID");
 const OBJECT_REF: Coded = Coded {
     code: "urn:ihe:iti:2017:ObjectRef",
     system: "IHE XDS Metadata",
@@ -361,17 +362,9 @@ fn application(name: &str, code: Coded) -> Event {
 fn alert(code: Coded, caller: &Caller, description: &str, outcome: &Outcome) -> Event {
     let mut subject = object("13", &caller.address.to_string(), NODE_ID);
     let description = description.to_owned();
-    subject.details.push(("Alert Description", description));
-    let reporter = Participant {
-        user_id: "hilum".to_owned(),
-        user_name: None,
-        requestor: false,
-        role: Some(APPLICATION),
-        address: None,
-        own: true,
-        medium: None,
-    };
-    let participants = vec![caller_participant(caller), reporter];
+    subject.details.push((ALERT_DESCRIPTION, description));
+    let mut participants = caller_and_person(caller);
+    participants.push(reporter());
     happened(
         SECURITY_ALERT,
         "E",
@@ -380,6 +373,19 @@ fn alert(code: Coded, caller: &Caller, description: &str, outcome: &Outcome) -> 
         participants,
         vec![subject],
     )
+}
+
+/// This process, which noticed what is recorded.
+pub(super) fn reporter() -> Participant {
+    Participant {
+        user_id: "hilum".to_owned(),
+        user_name: None,
+        requestor: false,
+        role: Some(APPLICATION),
+        address: None,
+        own: true,
+        medium: None,
+    }
 }
 
 pub(super) fn patient(id: &str) -> Object {

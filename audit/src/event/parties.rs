@@ -101,6 +101,11 @@ impl Parties {
         participants
     }
 
+    /// The one who was asked, as it is whatever way the data goes.
+    pub(crate) fn server(&self) -> Participant {
+        self.responder.clone()
+    }
+
     /// ITI-40 writes people as `alias<user@issuer>`; we know of no aliases.
     fn person(&self, user: &User) -> Participant {
         let name = format!("<{}@{}>", user.name, user.issuer);
@@ -114,6 +119,15 @@ impl Parties {
             medium: None,
         }
     }
+}
+
+/// A caller, and the person on whose behalf it calls if that is known.
+pub(crate) fn caller_and_person(caller: &Caller) -> Vec<Participant> {
+    let parties = Parties::answered(caller, "");
+    let person = parties.user.as_ref().map(|user| parties.person(user));
+    let mut participants = vec![parties.initiator.clone()];
+    participants.extend(person);
+    participants
 }
 
 /// Somebody who called. The UserID is what `wsa:ReplyTo` says, which the framework recommends for
