@@ -4,12 +4,11 @@
 //! must allow it. What is not given looks like what is not there. If it cannot be found out what a
 //! patient wished, nothing of that patient is given, and the operator is told.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use hilum_audit::Event;
-use hilum_dicom::instance::Patient;
 use hilum_dicom::scan::Study;
 use hilum_security::access::{Asking, Consent, Decision, Described, Level, Policy};
 use hilum_security::{Caller, Permission};
@@ -37,7 +36,8 @@ pub(super) struct Guard {
     config: ImagingConfig,
     runtime: Handle,
     consents: Mutex<HashMap<String, Option<Arc<[Consent]>>>>,
-    alarming: Mutex<Vec<Event>>,
+    /// By patient: studies that are given because somebody breaks the glass.
+    alarming: Mutex<BTreeMap<Option<String>, BTreeSet<String>>>,
 }
 
 /// A study that somebody asks about.
@@ -91,46 +91,54 @@ impl Guard {
             patient_id: loaded.indexed.patient_id.as_deref(),
             collections: &collections,
         };
-        let level = self.level(&asked);
+        let (level, glass_broken) = self.level(&asked);
         if level == Level::Deidentified && needed == Level::Full {
             tracing::info!(
                 "a study is withheld: it may be given de-identified only, and it is not in a \
                  collection that is de-identified"
             );
         }
-        level >= needed
+        self.admit(&asked, (level >= needed, glass_broken))
     }
 
     /// Whether a study may be known of. Blocks.
     pub(super) fn shows(&self, asked: &Asked<'_>) -> bool {
-        self.level(asked) >= Level::Metadata
+        let (level, glass_broken) = self.level(asked);
+        self.admit(asked, (level >= Level::Metadata, glass_broken))
     }
 
-    fn level(&self, asked: &Asked<'_>) -> Level {
+    fn admit(&self, asked: &Asked<'_>, (admitted, glass_broken): (bool, bool)) -> bool {
+        if admitted && glass_broken {
+            let patient = self.patient(asked);
+            let mut alarming = self.alarming.lock().unwrap_or_else(PoisonError::into_inner);
+            let studies = alarming.entry(patient).or_default();
+            studies.insert(asked.study.uid.to_string());
+        }
+        admitted
+    }
+
+    /// The lowest level of all collections, and whether it takes an emergency to have it.
+    fn level(&self, asked: &Asked<'_>) -> (Level, bool) {
         let mut document = self.described(asked);
-        let patient = document.patient_id.clone();
-        let mut levels = asked.collections.iter().map(|collection| {
+        let (mut lowest, mut glass_broken) = (None, false);
+        for collection in asked.collections {
             document.collection.clone_from(collection);
             let decision = self.decide(&document);
-            if decision.level < Level::Full {
-                tracing::debug!(rule = &*decision.rule, "not all of a study is given");
-            } else if decision.glass_broken {
-                self.alert(asked.study.uid.as_str(), patient.as_deref(), &decision.rule);
-            }
-            decision.level
-        });
-        levels.by_ref().min().unwrap_or(Level::Nothing)
+            tracing::debug!(rule = &*decision.rule, level = decision.level.as_str(), "decided");
+            glass_broken |= decision.glass_broken;
+            lowest = Some(lowest.map_or(decision.level, |it: Level| it.min(decision.level)));
+        }
+        (lowest.unwrap_or(Level::Nothing), glass_broken)
     }
 
     fn described(&self, asked: &Asked<'_>) -> Described {
         let department = &self.config.department;
         let code = |code: &Code| format!("{}^^{}", code.code, code.scheme);
-        let patient = asked.patient_id.map(str::to_owned);
         let institution = asked.study.facts.institution.as_deref();
         let format = format!("{}^^{}", rad68::FORMAT_CODE, rad68::FORMAT_CODE_SCHEME);
         let home = self.config.home_community_id.as_ref();
         Described {
-            patient_id: patient.or_else(|| self.patient(&asked.study.patient)),
+            patient_id: self.patient(asked),
             unique_id: Some(asked.study.uid.to_string()),
             confidentiality_codes: vec![code(&department.confidentiality_code)],
             class_code: Some(code(&department.class_code)),
@@ -144,8 +152,10 @@ impl Guard {
         }
     }
 
-    fn patient(&self, patient: &Patient) -> Option<String> {
-        Some(domain_patient(&self.config, patient)?.to_string())
+    fn patient(&self, asked: &Asked<'_>) -> Option<String> {
+        let published = asked.patient_id.map(str::to_owned);
+        let named = || domain_patient(&self.config, &asked.study.patient);
+        published.or_else(|| named().map(|it| it.to_string()))
     }
 
     fn asking(&self) -> Asking<'_> {
@@ -199,21 +209,27 @@ impl Guard {
         found
     }
 
-    fn alert(&self, study: &str, patient: Option<&str>, rule: &str) {
-        let user = self.caller.user.as_deref();
-        let reason = user.and_then(|user| user.reason.as_deref()).unwrap_or_default();
-        tracing::warn!(rule, "the glass is broken: a study is given in an emergency");
-        let event = Event::emergency_access(&self.caller, patient, &[study], reason);
-        let mut alarming = self.alarming.lock().unwrap_or_else(PoisonError::into_inner);
-        alarming.push(event);
-    }
-
     /// The event of a call with what is alarming in it.
     pub(super) fn with_alerts(guard: Option<&Arc<Self>>, event: Event) -> Event {
         let Some(guard) = guard else {
             return event;
         };
-        let mut alarming = guard.alarming.lock().unwrap_or_else(PoisonError::into_inner);
-        alarming.drain(..).fold(event, Event::and)
+        let alarming = guard.alarming.lock();
+        let alarming = std::mem::take(&mut *alarming.unwrap_or_else(PoisonError::into_inner));
+        if alarming.is_empty() {
+            return event;
+        }
+        tracing::warn!(
+            patients = alarming.len(),
+            "the glass is broken: studies are given in an emergency"
+        );
+        let user = guard.caller.user.as_deref();
+        let reason = user.and_then(|user| user.reason.as_deref());
+        let alert = |(patient, studies): (&Option<String>, &BTreeSet<String>)| {
+            let studies: Vec<&str> = studies.iter().map(String::as_str).collect();
+            let reason = reason.unwrap_or_default();
+            Event::emergency_access(&guard.caller, patient.as_deref(), &studies, reason)
+        };
+        alarming.iter().map(alert).fold(event, Event::and)
     }
 }
