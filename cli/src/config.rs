@@ -1,5 +1,6 @@
 //! `hilum.toml`, and what the environment changes in it.
 
+mod access;
 mod archives;
 mod collections;
 mod dicom;
@@ -24,6 +25,7 @@ use thiserror::Error;
 use xds_schemas::hl7v2::PatientDomain;
 use xds_schemas::metadata::hl7::is_oid;
 
+pub(crate) use access::RulesFile;
 pub(crate) use dicom::DicomSection;
 #[cfg(test)]
 pub(crate) use keys::all as all_keys;
@@ -34,6 +36,7 @@ pub(crate) use sections::{
 };
 pub(crate) use subscriptions::SubscriptionsSection;
 
+use access::AccessSection;
 use sections::AuditSection;
 
 /// The configuration cannot be used. The text is one line that says where and why.
@@ -67,6 +70,8 @@ pub(crate) struct Config {
     pub(crate) recipient: RecipientSection,
     #[serde(default)]
     pub(crate) media: MediaSection,
+    #[serde(default)]
+    access: AccessSection,
     #[serde(default)]
     audit: AuditSection,
     /// To whom answers may be sent that are wanted elsewhere.
@@ -130,6 +135,7 @@ impl Config {
             collection.resolve(folder);
         }
         in_folder(&mut self.recipient.store, "file:", folder);
+        self.access.resolve(folder);
     }
 
     fn check(&self) -> Result<(), ConfigError> {

@@ -13,7 +13,8 @@ use hilum_repository::imaging::{
     self, Department, ImagingConfig, ImagingSource, Manifests, Publishing, dicomweb,
 };
 use hilum_repository::recipient::{self, Recipient, RecipientConfig};
-use hilum_repository::{Repository, RepositoryConfig};
+use hilum_repository::{Consents, Repository, RepositoryConfig};
+use hilum_security::access::Access;
 use hilum_transport::{Client, Incoming, Reply};
 use xds_schemas::affinity_codes::{AffinityCodes, CodeKind};
 use xds_schemas::metadata::hl7::is_oid;
@@ -54,6 +55,8 @@ pub(crate) struct Opened {
     pub(crate) registry: Option<Registry>,
     /// What is sent by DICOM's own protocol leads into it.
     pub(crate) imaging: Option<ImagingSource>,
+    /// Who may have which documents, in every room.
+    pub(crate) access: Access,
 }
 
 /// Opens every room that the configuration enables. They ask each other with `client`.
@@ -64,6 +67,7 @@ pub(crate) async fn open(
 ) -> anyhow::Result<Opened> {
     let mut rooms = Vec::new();
     let (mut fed, mut filled) = (None, None);
+    let access = config.access().context("[access]")?;
     if let Some(address) = config.registry.listen {
         let registry = registry(config, audit).await.context("[registry]")?;
         registry.notify_with(client.clone());
@@ -73,7 +77,7 @@ pub(crate) async fn open(
         }));
     }
     if let Some(address) = config.repository.listen {
-        let repository = repository(config, audit, client).context("[repository]")?;
+        let repository = repository(config, (audit, &access), client).context("[repository]")?;
         rooms.push(room(
             "repository",
             address,
@@ -86,7 +90,10 @@ pub(crate) async fn open(
         ));
     }
     if let Some(address) = config.imaging.listen {
-        let wanted = imaging_config(config, &affinity_codes(config)?)?;
+        let mut wanted = imaging_config(config, &affinity_codes(config)?)?;
+        wanted.access = access.clone();
+        let registry = config.registry_of_repository();
+        wanted.consents = registry.map(|url| Consents::of(client.clone(), &url));
         let imaging = ImagingSource::open(wanted, audit.clone()).context("[imaging]")?;
         match config.repository_url() {
             Some(repository) => imaging.publish(Publishing {
@@ -125,6 +132,7 @@ pub(crate) async fn open(
         rooms,
         registry: fed,
         imaging: filled,
+        access,
     })
 }
 
@@ -204,7 +212,11 @@ pub(crate) fn affinity_codes(config: &Config) -> anyhow::Result<AffinityCodes> {
     Ok(codes)
 }
 
-fn repository(config: &Config, audit: &Audit, client: &Client) -> anyhow::Result<Repository> {
+fn repository(
+    config: &Config,
+    (audit, access): (&Audit, &Access),
+    client: &Client,
+) -> anyhow::Result<Repository> {
     let missing = |key: &str| ConfigError(format!("repository.{key}: it is needed"));
     let unique_id = config.repository.unique_id.as_deref();
     let unique_id = unique_id.ok_or_else(|| missing("unique_id"))?;
@@ -229,6 +241,7 @@ fn repository(config: &Config, audit: &Audit, client: &Client) -> anyhow::Result
         OnDemand::Persist => hilum_repository::OnDemand::Persist,
     };
     wanted.store_access = config.store_access()?;
+    wanted.access = access.clone();
     Repository::open(wanted, audit.clone(), client.clone())
 }
 

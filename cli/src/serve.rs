@@ -1,5 +1,6 @@
 //! `hilum serve`: runs the rooms of a node until it is asked to stop.
 
+mod access;
 mod dicom;
 
 use std::collections::BTreeMap;
@@ -52,6 +53,8 @@ pub(crate) struct Running {
     /// In the order in which they are stopped. The registry's is the last, because calls that the
     /// other rooms are to finish may need it.
     listeners: [Listeners; 2],
+    /// Whoever reads the rules anew.
+    _watching: Option<access::Watching>,
 }
 
 impl Running {
@@ -75,6 +78,7 @@ impl Running {
             started(&audit, room.name).await?;
         }
         let names = rooms.iter().map(|room| room.name).collect();
+        let watching = access::watch(config, &opened.access, &audit).context("[access]")?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let line =
             |room: &Room| format!("listening {0} {scheme}://{1}/{0}", room.name, room.address);
@@ -123,6 +127,7 @@ impl Running {
             audit,
             rooms: names,
             listeners,
+            _watching: watching,
         })
     }
 

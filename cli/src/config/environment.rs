@@ -74,7 +74,7 @@ const NUMBERS: [&str; 12] = [
     "associations",
 ];
 /// Keys that are lists, whose items stand behind commas.
-const LISTS: [&str; 8] = [
+const LISTS: [&str; 9] = [
     "trust",
     "reply_to",
     "recipients",
@@ -83,6 +83,7 @@ const LISTS: [&str; 8] = [
     "watch",
     "cors_origins",
     "callers",
+    "infrastructure",
 ];
 
 /// Variables are text; a few keys are numbers or lists.

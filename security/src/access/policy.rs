@@ -1,6 +1,6 @@
 //! The rules, and how they decide.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::sync::Arc;
 
@@ -133,6 +133,12 @@ impl Policy {
         self.rules.iter().any(|rule| rule.consent.is_some())
     }
 
+    /// Whether any decision depends on the collection to which an image belongs.
+    pub fn heeds_collections(&self) -> bool {
+        let heeds = |what: &What| matches!(what, What::Collection(_));
+        self.rules.iter().flat_map(|rule| &rule.what).any(heeds)
+    }
+
     /// How much of a document the caller may have. `consents` are all of the document's patient.
     pub fn decide(
         &self,
@@ -140,16 +146,38 @@ impl Policy {
         document: &Described,
         consents: &[Consent],
     ) -> Decision {
-        if self.infrastructure.has(asking.caller) {
-            return Decision::new(Level::Full, &self.as_infrastructure);
-        }
         // Looked up once, and only if a rule asks.
         let wish = OnceCell::new();
         let look = || wished(consents, asking, document).map(|(wish, _)| wish);
+        self.decide_by(asking, document, &|| *wish.get_or_init(look))
+    }
+
+    /// The same where consents do not matter; `None` where they do, so that they must be looked up.
+    pub fn decide_without_consents(
+        &self,
+        asking: &Asking<'_>,
+        document: &Described,
+    ) -> Option<Decision> {
+        let asked = Cell::new(false);
+        let decision = self.decide_by(asking, document, &|| {
+            asked.set(true);
+            None
+        });
+        (!asked.get()).then_some(decision)
+    }
+
+    fn decide_by(
+        &self,
+        asking: &Asking<'_>,
+        document: &Described,
+        wish: &dyn Fn() -> Option<Wish>,
+    ) -> Decision {
+        if self.infrastructure.has(asking.caller) {
+            return Decision::new(Level::Full, &self.as_infrastructure);
+        }
         let decides = |rule: &&Rule| {
-            let wish = || *wish.get_or_init(look);
-            rule.unmet_by(asking, &self.emergency, document, wish)
-                .is_none()
+            let unmet = rule.unmet_by(asking, &self.emergency, document, wish);
+            unmet.is_none()
         };
         match self.rules.iter().find(decides) {
             Some(rule) => rule.decision(),
