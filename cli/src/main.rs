@@ -5,6 +5,7 @@ mod certs;
 mod check;
 mod client;
 mod config;
+mod consent;
 mod convert;
 mod demo;
 mod dicom;
@@ -91,6 +92,8 @@ enum Command {
     Unsubscribe(unsubscribe::Arguments),
     /// Look at subscriptions, and at what waits in a pull point (ITI-69, ITI-70)
     Subscriptions(subscriptions::Arguments),
+    /// Record, withdraw and show what patients wish (ITI-108)
+    Consent(consent::Arguments),
     /// Check configuration, certificates, stores and peers
     Check(check::Arguments),
     /// Look at what was recorded
@@ -125,6 +128,7 @@ async fn main() -> ExitCode {
         Command::Subscribe(arguments) => subscribe::run(&arguments).await,
         Command::Unsubscribe(arguments) => unsubscribe::run(&arguments).await,
         Command::Subscriptions(arguments) => subscriptions::run(&arguments).await,
+        Command::Consent(arguments) => consent::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
