@@ -42,7 +42,7 @@ pub(crate) struct Answered {
     status: ResponseStatus,
     errors: Vec<RegistryError>,
     patients: Vec<String>,
-    response: String,
+    pub(crate) response: String,
     /// Alerts of what is given because it is an emergency.
     alerts: Option<Event>,
 }

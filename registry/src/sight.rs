@@ -327,3 +327,6 @@ fn newest(conn: &mut Connection, row: &Row) -> Result<Option<Row>, Failure> {
     });
     Ok(versions.max_by_key(|it| it.version))
 }
+
+#[cfg(test)]
+mod tests;
