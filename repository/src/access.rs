@@ -46,7 +46,9 @@ impl<'a> Guard<'a> {
             in_the_dark: false,
             events: Vec::new(),
         };
-        let for_all = guard.policy.decide_for_all(&guard.asking(Permission::Retrieve));
+        let for_all = guard
+            .policy
+            .decide_for_all(&guard.asking(Permission::Retrieve));
         match for_all {
             Some(it) if it.level == Level::Full && !it.glass_broken => None,
             _ => Some(guard),
@@ -175,7 +177,8 @@ impl<'a> Guard<'a> {
         match Consents::of(client.clone(), registry).find(patient).await {
             Ok(consents) => {
                 let consents: Arc<[Consent]> = consents.into();
-                self.consents.insert(patient.to_owned(), Arc::clone(&consents));
+                self.consents
+                    .insert(patient.to_owned(), Arc::clone(&consents));
                 Some(consents)
             }
             Err(error) => {
@@ -188,10 +191,15 @@ impl<'a> Guard<'a> {
 
     fn alert(&mut self, document: &Described, rule: &str) {
         let user = self.caller.user.as_deref();
-        let reason = user.and_then(|user| user.reason.as_deref()).unwrap_or_default();
+        let reason = user
+            .and_then(|user| user.reason.as_deref())
+            .unwrap_or_default();
         let ids: Vec<&str> = document.unique_id.as_deref().into_iter().collect();
         let patient = document.patient_id.as_deref();
-        tracing::warn!(rule, "the glass is broken: a document is given in an emergency");
+        tracing::warn!(
+            rule,
+            "the glass is broken: a document is given in an emergency"
+        );
         let event = Event::emergency_access(self.caller, patient, &ids, reason);
         self.events.push(event);
     }

@@ -52,10 +52,12 @@ impl Consents {
         // The text of the error has the URL, in which the patient is named.
         let answer = answer.map_err(|_| unknown("it gave no answer".to_owned()))?;
         if answer.status != 200 {
-            return Err(unknown(format!("it answered with status {}", answer.status)));
+            return Err(unknown(format!(
+                "it answered with status {}",
+                answer.status
+            )));
         }
-        let mut consents =
-            consents_of(&answer.body).map_err(|error| unknown(error.to_string()))?;
+        let mut consents = consents_of(&answer.body).map_err(|error| unknown(error.to_string()))?;
         // The registry knows under which other identifiers a patient was known, and finds those too.
         for consent in &mut consents {
             patient.clone_into(&mut consent.patient_id);

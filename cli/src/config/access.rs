@@ -56,7 +56,11 @@ impl Config {
             let added = infrastructure.add(&own.own.node.fingerprint);
             added.map_err(|error| ConfigError(format!("[tls]: {error}")))?;
         }
-        let collections = self.imaging.collection.iter().map(|it| it.name().to_owned());
+        let collections = self
+            .imaging
+            .collection
+            .iter()
+            .map(|it| it.name().to_owned());
         // Elsewhere there may be others.
         let collections = self.imaging.listen.is_some().then(|| collections.collect());
         Ok(Some(RulesFile {

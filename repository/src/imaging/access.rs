@@ -124,7 +124,11 @@ impl Guard {
         for collection in asked.collections {
             document.collection.clone_from(collection);
             let decision = self.decide(&document);
-            tracing::debug!(rule = &*decision.rule, level = decision.level.as_str(), "decided");
+            tracing::debug!(
+                rule = &*decision.rule,
+                level = decision.level.as_str(),
+                "decided"
+            );
             glass_broken |= decision.glass_broken;
             lowest = Some(lowest.map_or(decision.level, |it: Level| it.min(decision.level)));
         }
@@ -191,7 +195,9 @@ impl Guard {
             return consents.clone();
         }
         if known.len() >= MOST_PATIENTS {
-            tracing::error!("a call concerns more than {MOST_PATIENTS} patients; of the others nothing is given");
+            tracing::error!(
+                "a call concerns more than {MOST_PATIENTS} patients; of the others nothing is given"
+            );
             return None;
         }
         let Some(consents) = &self.config.consents else {

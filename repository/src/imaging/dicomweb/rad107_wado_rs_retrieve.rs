@@ -205,11 +205,7 @@ impl Instance {
 impl Found {
     /// Looks up what is asked for. What was rejected, is kept back or may not be had is as good as not
     /// there.
-    pub(super) fn of(
-        room: &Room,
-        target: &Target,
-        guard: Option<&Guard>,
-    ) -> Result<Self, Refused> {
+    pub(super) fn of(room: &Room, target: &Target, guard: Option<&Guard>) -> Result<Self, Refused> {
         let nothing = || {
             let what = match (&target.series, &target.instance) {
                 (_, Some(_)) => "instance",
