@@ -1,5 +1,6 @@
 //! `hilum`, the command: one file for each of its commands.
 
+mod access;
 mod audit;
 mod certs;
 mod check;
@@ -93,6 +94,8 @@ enum Command {
     Subscriptions(subscriptions::Arguments),
     /// Check configuration, certificates, stores and peers
     Check(check::Arguments),
+    /// Look over the rules of access, and see who gets what, and why
+    Access(access::Arguments),
     /// Look at what was recorded
     Audit(audit::Arguments),
     /// Issue further certificates of the development authority
@@ -126,6 +129,7 @@ async fn main() -> ExitCode {
         Command::Unsubscribe(arguments) => unsubscribe::run(&arguments).await,
         Command::Subscriptions(arguments) => subscriptions::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
+        Command::Access(arguments) => access::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
     };

@@ -354,6 +354,6 @@ fn a_hundred_thousand_decisions_are_those_of_the_reference() {
         );
     }
     // Every level occurs often enough to mean something.
-    assert!(seen.iter().all(|it| *it > PAIRS / 200), "{seen:?}");
+    assert!(seen.iter().all(|it| *it > PAIRS / 500), "{seen:?}");
     println!("{PAIRS} pairs, by level: {seen:?}");
 }
