@@ -113,7 +113,11 @@ async fn retrieved(town: &Town, ids: &[&str]) -> BTreeSet<String> {
     let told = |id: &str| {
         let error = errors.iter().find(|it| it.location.as_deref() == Some(id));
         let error = error.unwrap();
-        (error.code, error.context.replace(id, "ID"), error.severity)
+        (
+            error.code.clone(),
+            error.context.replace(id, "ID"),
+            error.severity,
+        )
     };
     for id in ids.iter().filter(|id| !given.contains(**id)) {
         assert_eq!(told(id), told(absent));
