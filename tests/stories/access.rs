@@ -269,10 +269,10 @@ fn filled(town: &mut Town) -> Vec<Study> {
     for (number, phantom) in made.iter().enumerate() {
         let imported = number < 2;
         let folder = phantom.folder.to_str().unwrap();
-        let dicom = format!("HILUM@127.0.0.1:{}", town.port(10));
+        let dicom = format!("HILUM@localhost:{}", town.port(10));
         match imported {
             true => told(town, &["import", folder]),
-            false => told(town, &["dicom", "send", &dicom, folder]),
+            false => told(town, &["dicom", "send", "--tls", &dicom, folder]),
         };
         let uid = phantom.study_instance_uid.to_string();
         let path = std::fs::read_dir(folder)
