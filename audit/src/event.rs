@@ -7,6 +7,7 @@
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-20.html>
 
 mod alerts;
+mod consents;
 mod decisions;
 mod dicomweb;
 mod dimse;
@@ -22,6 +23,7 @@ mod tests;
 
 use xds_schemas::codes::status::ResponseStatus;
 
+pub use consents::ConsentUse;
 pub use decisions::Decided;
 pub use dicomweb::ImagesRetrieved;
 pub use exchange::{InboxUse, Medium};

@@ -26,8 +26,9 @@ use thiserror::Error;
 use xds_schemas::soap::Fault;
 
 pub use event::{
-    Decided, Document, Event, ImagesRetrieved, InboxUse, Medium, Notified, NotifiedKind, Outcome,
-    Parties, PatientFeed, Query, Source, Study, SubmissionSet, Subscribing, Transaction,
+    ConsentUse, Decided, Document, Event, ImagesRetrieved, InboxUse, Medium, Notified,
+    NotifiedKind, Outcome, Parties, PatientFeed, Query, Source, Study, SubmissionSet, Subscribing,
+    Transaction,
 };
 pub use recorded::Recorded;
 pub use spool::SpoolError;

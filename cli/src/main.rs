@@ -6,6 +6,7 @@ mod certs;
 mod check;
 mod client;
 mod config;
+mod consent;
 mod convert;
 mod demo;
 mod dicom;
@@ -92,6 +93,8 @@ enum Command {
     Unsubscribe(unsubscribe::Arguments),
     /// Look at subscriptions, and at what waits in a pull point (ITI-69, ITI-70)
     Subscriptions(subscriptions::Arguments),
+    /// Record, withdraw and show what patients wish (ITI-108)
+    Consent(consent::Arguments),
     /// Check configuration, certificates, stores and peers
     Check(check::Arguments),
     /// Look over the rules of access, and see who gets what, and why
@@ -128,6 +131,7 @@ async fn main() -> ExitCode {
         Command::Subscribe(arguments) => subscribe::run(&arguments).await,
         Command::Unsubscribe(arguments) => unsubscribe::run(&arguments).await,
         Command::Subscriptions(arguments) => subscriptions::run(&arguments).await,
+        Command::Consent(arguments) => consent::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Access(arguments) => access::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments),

@@ -26,6 +26,9 @@ use crate::config::{
     UnknownPatientsInQueries,
 };
 
+/// Where consents are.
+const CONSENT_PATH: &str = "fhir/Consent";
+
 type Answer = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 /// A room that is open.
@@ -33,7 +36,7 @@ type Answer = Pin<Box<dyn Future<Output = Reply> + Send>>;
 pub(crate) struct Room {
     /// How it is called, which is its path too.
     pub(crate) name: &'static str,
-    /// First segments of its paths that are not asked with SOAP.
+    /// What its paths begin with that are not asked with SOAP: one segment or more.
     pub(crate) rest: &'static [&'static str],
     /// Where it listens.
     pub(crate) address: SocketAddr,
@@ -42,9 +45,15 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// Whether this room serves paths that begin so.
-    pub(crate) fn serves(&self, first_segment: &str) -> bool {
-        self.name == first_segment || self.rest.contains(&first_segment)
+    /// Whether this room serves a path: how long a part of it says so. If several do, the longest counts.
+    pub(crate) fn serves(&self, path: &str) -> Option<usize> {
+        let path = path.trim_start_matches('/');
+        let begins = |beginning: &&str| {
+            let rest = path.strip_prefix(*beginning);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let all = self.rest.iter().copied().chain([self.name]);
+        all.filter(begins).map(str::len).max()
     }
 }
 
@@ -69,7 +78,9 @@ pub(crate) async fn open(
     let (mut fed, mut filled) = (None, None);
     let access = config.access().context("[access]")?;
     if let Some(address) = config.registry.listen {
-        let registry = registry(config, audit).await.context("[registry]")?;
+        let registry = registry(config, audit, &access)
+            .await
+            .context("[registry]")?;
         registry.notify_with(client.clone());
         fed = Some(registry.clone());
         rooms.push(room("registry", address, registry, |registry, incoming| {
@@ -147,8 +158,9 @@ fn room<R: Clone + Send + Sync + 'static>(
     room: R,
     serve: fn(R, Incoming) -> Answer,
 ) -> Room {
-    // DICOMweb, and WADO-URI beside it.
+    // DICOMweb, and WADO-URI beside it; consents.
     let rest: &[_] = match name {
+        "registry" => &[CONSENT_PATH],
         "imaging" => &[dicomweb::DICOM_WEB, dicomweb::WADO],
         _ => &[],
     };
@@ -161,7 +173,7 @@ fn room<R: Clone + Send + Sync + 'static>(
 }
 
 /// Opening a database may take a while, so it has a thread of its own.
-async fn registry(config: &Config, audit: &Audit) -> anyhow::Result<Registry> {
+async fn registry(config: &Config, audit: &Audit, access: &Access) -> anyhow::Result<Registry> {
     let home = HomeCommunityId::from(config.home_community_id.as_str());
     let mut wanted = RegistryConfig::new(config.registry_database(), home);
     wanted.affinity_codes = Some(affinity_codes(config)?);
@@ -190,6 +202,7 @@ async fn registry(config: &Config, audit: &Audit) -> anyhow::Result<Registry> {
     };
     wanted.url = config.registry_known_as().map(str::to_owned);
     wanted.subscriptions = config.subscriptions.config();
+    wanted.access = access.clone();
     let audit = audit.clone();
     tokio::task::spawn_blocking(move || Registry::open(wanted, audit)).await?
 }

@@ -220,7 +220,8 @@ impl House {
     }
 
     fn rest(&self) -> Rest {
-        Rest::under(self.rooms.iter().flat_map(|room| room.rest).copied())
+        let beginnings = self.rooms.iter().flat_map(|room| room.rest);
+        Rest::under(beginnings.filter_map(|beginning| beginning.split('/').next()))
     }
 
     async fn answer(&self, incoming: Incoming) -> Reply {
@@ -234,8 +235,11 @@ impl House {
                 return audit.refuse(Event::from(refusal), refusal.reply()).await;
             }
         };
-        let first = path.split('/').nth(1).unwrap_or_default();
-        let room = self.rooms.iter().find(|room| room.serves(first));
+        let serving = self.rooms.iter();
+        let serving = serving.filter_map(|room| Some((room.serves(path)?, room)));
+        let room = serving
+            .max_by_key(|(length, _)| *length)
+            .map(|(_, room)| room);
         match (room, incoming) {
             (Some(room), incoming) => (room.answer)(incoming).await,
             (None, Incoming::Call(call)) => {

@@ -32,6 +32,7 @@ pub use consent::{Consent, Period, Provision, Status, Wish};
 pub use described::Described;
 pub use fhir::{CONSENT_PATH, NotAConsent, consents_of, consents_url, search_of, searched_patient};
 pub use infrastructure::Infrastructure;
+pub use moment::fhir as span_of_fhir;
 pub use policy::{Considered, Explained, Policy, Vocabulary};
 pub use rules::RulesError;
 

@@ -23,6 +23,8 @@ pub enum Permission {
     Announce,
     /// Be told of what is registered.
     Subscribe,
+    /// Record what patients wish to be done with their documents, and look at it.
+    Consent,
     /// Run the system.
     Administer,
 }
@@ -39,6 +41,7 @@ impl Permission {
             Self::Remove => "remove documents",
             Self::Announce => "announce patients",
             Self::Subscribe => "subscribe",
+            Self::Consent => "record consents",
             Self::Administer => "administer",
         }
     }
@@ -58,7 +61,7 @@ impl Caller {
     ///
     /// Everyone who was let in may do what documents are shared for: who is let in, the TLS
     /// configuration decides (ITI-19), and an operator who asks for no certificates has decided
-    /// too. Running the system, and removing what cannot be had back, takes a node that is known,
+    /// too. Running the system, removing what cannot be had back, and saying what patients wish takes a node that is known,
     /// or this very machine.
     pub fn may(&self, permission: Permission) -> Result<(), NotPermitted> {
         match permission {
@@ -69,15 +72,17 @@ impl Caller {
             | Permission::Update
             | Permission::Announce
             | Permission::Subscribe => Ok(()),
-            Permission::Remove | Permission::Administer
+            Permission::Remove | Permission::Consent | Permission::Administer
                 if self.node.is_some() || self.address.ip().is_loopback() =>
             {
                 Ok(())
             }
-            Permission::Remove | Permission::Administer => Err(NotPermitted {
-                permission,
-                who: "a caller without a certificate".to_owned(),
-            }),
+            Permission::Remove | Permission::Consent | Permission::Administer => {
+                Err(NotPermitted {
+                    permission,
+                    who: "a caller without a certificate".to_owned(),
+                })
+            }
         }
     }
 }
@@ -96,6 +101,7 @@ mod tests {
             "a caller without a certificate may not administer here"
         );
         assert!(far.may(Permission::Remove).is_err());
+        assert!(far.may(Permission::Consent).is_err());
         let near = Caller::unknown("127.0.0.1:5".parse().unwrap());
         assert_eq!(near.may(Permission::Administer), Ok(()));
         assert_eq!(near.may(Permission::Remove), Ok(()));

@@ -15,7 +15,7 @@ struct Written {
 
 /// The first moment that a text may mean, and the first after those: `2026`, `2026-11`, `2026-11-27`,
 /// `2026-11-27T18:00:00.5+01:00` as FHIR writes it.
-pub(super) fn fhir(text: &str) -> Option<(SystemTime, SystemTime)> {
+pub fn fhir(text: &str) -> Option<(SystemTime, SystemTime)> {
     let (date, time) = match text.split_once('T') {
         Some((date, time)) => (date, Some(time)),
         None => (text, None),

@@ -48,7 +48,7 @@ const POLICY: &[&str] = &[
     "confidentiality",
     "class",
 ];
-const PERMISSIONS: [(&str, Permission); 9] = [
+const PERMISSIONS: [(&str, Permission); 10] = [
     ("query", Permission::Query),
     ("register", Permission::Register),
     ("provide", Permission::Provide),
@@ -57,6 +57,7 @@ const PERMISSIONS: [(&str, Permission); 9] = [
     ("remove", Permission::Remove),
     ("announce", Permission::Announce),
     ("subscribe", Permission::Subscribe),
+    ("consent", Permission::Consent),
     ("administer", Permission::Administer),
 ];
 
