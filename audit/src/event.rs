@@ -21,6 +21,9 @@ mod removals;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
+use hilum_security::User;
 use xds_schemas::codes::status::ResponseStatus;
 
 pub use consents::ConsentUse;
@@ -48,6 +51,17 @@ impl Event {
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.messages.extend(other.messages);
+        self
+    }
+
+    /// The same, done for this person, as far as nobody else is named.
+    pub(crate) fn on_behalf_of(mut self, person: &Arc<User>) -> Self {
+        for message in &mut self.messages {
+            let participants = &mut message.participants;
+            if participants.iter().all(|it| it.person.is_none()) {
+                participants.push(parties::person(person, None));
+            }
+        }
         self
     }
 

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use hilum_security::User;
 use hilum_transport::Reply;
 use serde::Deserialize;
 use thiserror::Error;
@@ -76,6 +77,8 @@ impl From<NotRecorded> for Fault {
 pub struct Audit {
     source: Arc<Source>,
     spool: Spool,
+    /// For whom everything is done that is recorded, if it is always the same person.
+    person: Option<Arc<User>>,
 }
 
 impl Audit {
@@ -89,8 +92,17 @@ impl Audit {
         };
         Ok(Self {
             source: Arc::new(source),
+            person: None,
             spool: Spool::open(&config.spool, config.segment_bytes)?,
         })
+    }
+
+    /// The same ledger, where everything is recorded as done for this person: that of a program
+    /// which a person runs (ITI-40, 3.40.4.1.2).
+    #[must_use]
+    pub fn on_behalf_of(mut self, person: Option<Arc<User>>) -> Self {
+        self.person = person;
+        self
     }
 
     /// Records what happened and gives back the outcome once the record is on disk.
@@ -109,6 +121,10 @@ impl Audit {
         event: Event,
         outcome: T,
     ) -> Result<Recorded<T>, NotRecorded> {
+        let event = match &self.person {
+            Some(person) => event.on_behalf_of(person),
+            None => event,
+        };
         let frames = syslog::frames(&event, &self.source, moment);
         match self.spool.append(frames).await {
             Ok(()) => Ok(Recorded::new(outcome)),

@@ -60,6 +60,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     certificates(&config, &mut report);
     report.add("codes", readable(&config.affinity_domain.codes));
     report.add("data", folder(&config.data));
+    access(&config, &mut report);
     report.add("audit", spool(&config.spool()));
     if config.registry.listen.is_some() {
         report.add("database", database(&config.registry_database()));
@@ -113,6 +114,22 @@ fn certificates(config: &Config, report: &mut Report) {
         let hint = "nodes with certificates like ours are not trusted here";
         report.add("trust", Ok(format!("{hint}: {reason}")));
     }
+}
+
+fn access(config: &Config, report: &mut Report) {
+    let finding = match config.rules_file() {
+        Ok(None) => return,
+        Ok(Some(file)) => match file.read() {
+            Ok(policy) => Ok(format!(
+                "{}: {} rules",
+                file.path.display(),
+                policy.in_words().len()
+            )),
+            Err(error) => Err(error.to_string()),
+        },
+        Err(error) => Err(format!("{error:#}")),
+    };
+    report.add("access", finding);
 }
 
 fn dates(facts: &CertificateFacts) -> Finding {

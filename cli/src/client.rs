@@ -1,10 +1,12 @@
 //! What the commands need that are clients of a node.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use clap::Args;
 use hilum_audit::{Audit, AuditConfig, Outcome, SpoolError};
-use hilum_security::iti19_authenticate_node as iti19;
+use hilum_security::{User, iti19_authenticate_node as iti19, iti40_provide_x_user_assertion as iti40};
 use hilum_transport::{Answer, Client, ClientError};
 use xds_schemas::codes::status::{ResponseStatus, Severity};
 use xds_schemas::ebrs::RegistryError;
@@ -18,6 +20,16 @@ const LEDGERS: usize = 64;
 pub(crate) struct Node {
     pub(crate) config: Config,
     pub(crate) client: Client,
+    /// For whom it is asked, if not for the node itself.
+    user: Option<Arc<User>>,
+}
+
+/// For whom a command asks.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ForUser {
+    /// A SAML 2.0 assertion that says for whom it is asked (XUA, ITI-40)
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) assertion: Option<PathBuf>,
 }
 
 impl Node {
@@ -29,7 +41,31 @@ impl Node {
     /// The node of this configuration.
     pub(crate) fn of(config: Config) -> anyhow::Result<Self> {
         let client = client(&config)?;
-        Ok(Self { config, client })
+        Ok(Self {
+            config,
+            client,
+            user: None,
+        })
+    }
+
+    /// The same node, asking for a user if one is given.
+    pub(crate) fn for_user(mut self, user: &ForUser) -> anyhow::Result<Self> {
+        let Some(file) = &user.assertion else {
+            return Ok(self);
+        };
+        let shown = file.display();
+        let text = std::fs::read_to_string(file).with_context(|| shown.to_string())?;
+        // An XML declaration may stand at the beginning of a document only.
+        let text = text.trim_start_matches('\u{feff}').trim();
+        let assertion = match text.strip_prefix("<?xml") {
+            Some(rest) => rest.split_once("?>").map_or(text, |(_, rest)| rest.trim()),
+            None => text,
+        };
+        let user = iti40::said_by(assertion);
+        let user = user.map_err(|refused| ConfigError(format!("{shown}: {refused}")))?;
+        self.client = self.client.for_user(assertion);
+        self.user = Some(Arc::new(user));
+        Ok(self)
     }
 
     /// Where this command records what it asks: one process at a time writes into a spool, so it
@@ -43,7 +79,7 @@ impl Node {
                 ..config.clone()
             };
             match Audit::open(config) {
-                Ok(ledger) => return Ok(ledger),
+                Ok(ledger) => return Ok(ledger.on_behalf_of(self.user.clone())),
                 Err(SpoolError::InUse { .. }) => {}
                 Err(error) => return Err(error).context("what is asked must be recorded"),
             }

@@ -10,6 +10,7 @@ mod sections;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod users;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,7 @@ pub(crate) use sections::{
     UnknownPatients, UnknownPatientsInQueries,
 };
 pub(crate) use subscriptions::SubscriptionsSection;
+pub(crate) use users::{INTROSPECTION_SECONDS, IuaSection, XuaSection};
 
 use access::AccessSection;
 use sections::AuditSection;
@@ -72,6 +74,9 @@ pub(crate) struct Config {
     pub(crate) media: MediaSection,
     #[serde(default)]
     access: AccessSection,
+    pub(crate) xua: XuaSection,
+    #[serde(default)]
+    pub(crate) iua: IuaSection,
     #[serde(default)]
     audit: AuditSection,
     /// To whom answers may be sent that are wanted elsewhere.
@@ -136,6 +141,8 @@ impl Config {
         }
         in_folder(&mut self.recipient.store, "file:", folder);
         self.access.resolve(folder);
+        self.xua.resolve(folder);
+        self.iua.resolve(folder);
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -180,6 +187,8 @@ impl Config {
         }
         self.check_asynchronous()?;
         self.dicom.check(self)?;
+        self.xua.check(self)?;
+        self.iua.check(self)?;
         self.check_listeners()
     }
 

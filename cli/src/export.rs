@@ -17,7 +17,7 @@ use xds_schemas::ebrim::InternationalString;
 use xds_schemas::iti32_distribute_document_set_on_media::Creator;
 use xds_schemas::metadata::{Submission, Timestamp};
 
-use crate::client::Node;
+use crate::client::{ForUser, Node};
 use crate::config::Config;
 use crate::domain::Domain;
 use crate::media::Kind;
@@ -51,6 +51,8 @@ pub(crate) struct Arguments {
     /// The node whose registry and repository are asked
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    user: ForUser,
     /// The kind of medium, for the audit [default: usb, or email for a ZIP file]
     #[arg(long, value_name = "KIND")]
     medium_kind: Option<Kind>,
@@ -60,7 +62,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let node = Node::open(&arguments.config)?;
+    let node = Node::open(&arguments.config)?.for_user(&arguments.user)?;
     let domain = Domain::of(&node.config)?;
     writing::is_free(&arguments.out)?;
     let ledger = node.ledger()?;

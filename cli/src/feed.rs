@@ -15,8 +15,9 @@ use thiserror::Error;
 use xds_schemas::iti8_patient_identity_feed::Announcement;
 use xds_schemas::metadata::{PatientId, Timestamp};
 
-use crate::client::Node;
+use crate::client::{ForUser, Node};
 use crate::domain::Domain;
+use crate::status::Usage;
 use crate::terminal::{printable, say, say_json};
 
 #[derive(Debug, Args)]
@@ -69,11 +70,32 @@ struct How {
     common: Common,
 }
 
+impl How {
+    fn check(&self) -> Result<(), Usage> {
+        match self.hl7v3 {
+            true => Ok(()),
+            false => nobody_in_hl7v2(&self.common.user),
+        }
+    }
+}
+
+/// Messages of HL7 v2 have no place for it.
+fn nobody_in_hl7v2(user: &ForUser) -> Result<(), Usage> {
+    match user.assertion {
+        None => Ok(()),
+        Some(_) => Err(Usage(
+            "--assertion goes with --hl7v3: HL7 v2 does not say for whom".to_owned(),
+        )),
+    }
+}
+
 #[derive(Debug, Args)]
 struct Common {
     /// The node whose registry is told
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    user: ForUser,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -98,6 +120,7 @@ struct NotTaken(String);
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (told, json) = match &arguments.command {
         Command::Send { file, common } => {
+            nobody_in_hl7v2(&common.user)?;
             let node = Node::open(&common.config)?;
             let message = std::fs::read(file);
             let message = message.with_context(|| format!("{}: cannot be read", file.display()))?;
@@ -105,7 +128,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             (hl7v2::send_raw(&node, &message).await?, common.json)
         }
         Command::Add { patients, how } => {
-            let node = Node::open(&how.common.config)?;
+            how.check()?;
+            let node = Node::open(&how.common.config)?.for_user(&how.common.user)?;
             let domain = Domain::of(&node.config)?;
             // One message for each patient.
             let add = |text: &String| {
@@ -120,7 +144,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             survivor,
             how,
         } => {
-            let node = Node::open(&how.common.config)?;
+            how.check()?;
+            let node = Node::open(&how.common.config)?.for_user(&how.common.user)?;
             let domain = Domain::of(&node.config)?;
             let merge = Announcement::Merge {
                 subsumed: domain.patient(subsumed)?,

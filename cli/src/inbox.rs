@@ -11,7 +11,7 @@ use hilum_audit::{Audit, Event, InboxUse, Parties, SubmissionSet};
 use serde_json::json;
 use xds_schemas::inbox::{DeleteRequest, DeleteSubmission};
 
-use crate::client::{Node, outcome};
+use crate::client::{ForUser, Node, outcome};
 use crate::domain::Domain;
 use crate::export::{self, OnMedium};
 use crate::filing::{Case, Filing};
@@ -60,6 +60,8 @@ struct Common {
     /// The node whose Document Recipient is asked
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    user: ForUser,
     /// The outcome as JSON
     #[arg(long)]
     json: bool,
@@ -129,7 +131,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Export(export) => self::export(export).await,
         Command::Register(register) => self::register(register).await,
         Command::Delete(arguments) => {
-            let node = Node::open(&arguments.common.config)?;
+            let node = Node::open(&arguments.common.config)?.for_user(&arguments.common.user)?;
             let ledger = node.ledger()?;
             for unique_id in &arguments.unique_ids {
                 delete(&node, &ledger, unique_id).await?;
@@ -146,7 +148,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 async fn export(arguments: &Export) -> anyhow::Result<()> {
-    let node = Node::open(&arguments.common.config)?;
+    let node = Node::open(&arguments.common.config)?.for_user(&arguments.common.user)?;
     let ledger = node.ledger()?;
     let fetched = fetching::fetch(&node, &ledger, &arguments.unique_id).await?;
     let set = OnMedium {
@@ -161,7 +163,7 @@ async fn export(arguments: &Export) -> anyhow::Result<()> {
 }
 
 async fn register(arguments: &Register) -> anyhow::Result<()> {
-    let node = Node::open(&arguments.common.config)?;
+    let node = Node::open(&arguments.common.config)?.for_user(&arguments.common.user)?;
     let domain = Domain::of(&node.config)?;
     let patient = domain.patient(&arguments.patient)?;
     let ledger = node.ledger()?;

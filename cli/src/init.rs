@@ -214,6 +214,7 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
         ("limits", limits()?),
     ];
     let values = values.into_iter().chain(subscriptions()).chain(imaging());
+    let values = values.chain(users());
     let values: Vec<(&str, String)> = values.collect();
     let fill =
         |text: String, (name, value): &(&str, String)| text.replace(&format!("{{{name}}}"), value);
@@ -241,6 +242,23 @@ fn imaging() -> [(&'static str, String); 5] {
         ("interval_seconds", INTERVAL_SECONDS.to_string()),
         ("ae_title", dimse::AE_TITLE.to_owned()),
         ("associations", dimse::ASSOCIATIONS.to_string()),
+    ]
+}
+
+/// The defaults of `[xua]` and `[iua]`.
+fn users() -> [(&'static str, String); 4] {
+    use hilum_security::iti40_provide_x_user_assertion as iti40;
+    [
+        ("skew_seconds", iti40::SKEW_SECONDS.to_string()),
+        (
+            "assertion_lifetime_seconds",
+            iti40::LONGEST_LIFETIME_SECONDS.to_string(),
+        ),
+        ("remembered", hilum_security::REMEMBERED.to_string()),
+        (
+            "introspection_seconds",
+            crate::config::INTROSPECTION_SECONDS.to_string(),
+        ),
     ]
 }
 

@@ -1,5 +1,7 @@
 //! `hilum`, the command: one file for each of its commands.
 
+mod access;
+mod assertion;
 mod audit;
 mod certs;
 mod check;
@@ -16,6 +18,7 @@ mod filing;
 mod import;
 mod inbox;
 mod init;
+mod issuing;
 mod log;
 mod media;
 mod quarantine;
@@ -32,6 +35,7 @@ mod subscribe;
 mod subscriptions;
 mod summary;
 mod terminal;
+mod token;
 mod unsubscribe;
 mod update;
 
@@ -96,10 +100,16 @@ enum Command {
     Consent(consent::Arguments),
     /// Check configuration, certificates, stores and peers
     Check(check::Arguments),
+    /// Look over the rules of access, and see who gets what, and why
+    Access(access::Arguments),
     /// Look at what was recorded
     Audit(audit::Arguments),
     /// Issue further certificates of the development authority
     Certs(certs::Arguments),
+    /// Issue an assertion that says for whom a node calls (ITI-40), for trying things out
+    Assertion(assertion::Arguments),
+    /// Issue a token that says for whom it is asked (ITI-72), for trying things out
+    Token(token::Arguments),
 }
 
 #[tokio::main]
@@ -130,8 +140,11 @@ async fn main() -> ExitCode {
         Command::Subscriptions(arguments) => subscriptions::run(&arguments).await,
         Command::Consent(arguments) => consent::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
+        Command::Access(arguments) => access::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
+        Command::Assertion(arguments) => assertion::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
     };
     status::of(result)
 }

@@ -32,7 +32,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(Which::Parameters(asked)) = &arguments.which {
         return parameters::list(asked.word.as_deref(), arguments.common.json);
     }
-    let node = Node::open(&arguments.common.config)?;
+    let node = Node::open(&arguments.common.config)?.for_user(&arguments.common.user)?;
     let question = asking::question(arguments, &Domain::of(&node.config)?)?;
     let ledger = node.ledger()?;
     let answer = ask(&node, &ledger, &question).await?;

@@ -9,7 +9,7 @@ use hilum_dicom::rejection::Title;
 use hilum_repository::imaging::reject::{Wanted, reject};
 use serde_json::json;
 
-use crate::client::Node;
+use crate::client::{ForUser, Node};
 use crate::rooms;
 use crate::terminal::{say, say_json};
 
@@ -47,13 +47,15 @@ pub(crate) struct Arguments {
     /// The node whose imaging source it is
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    user: ForUser,
     /// The outcome as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let node = Node::open(&arguments.config)?;
+    let node = Node::open(&arguments.config)?.for_user(&arguments.user)?;
     let codes = rooms::affinity_codes(&node.config)?;
     let config = rooms::imaging_config(&node.config, &codes)?;
     let wanted = Wanted {

@@ -16,7 +16,7 @@ use xds_schemas::iti18_registry_stored_query::{Names, StoredQuery};
 use xds_schemas::iti43_retrieve_document_set::DocumentRequest;
 use xds_schemas::metadata::{DocumentEntry, DocumentEntryType, UniqueId};
 
-use crate::client::Node;
+use crate::client::{ForUser, Node};
 use crate::config::ConfigError;
 use crate::query::{self, Question};
 use crate::refusal::{self, Refused};
@@ -47,6 +47,8 @@ pub(crate) struct Arguments {
     /// The node whose registry and repository are asked
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    user: ForUser,
     /// The repository of documents that the registry does not know [default: that of the node]
     #[arg(long, value_name = "OID")]
     repository: Option<String>,
@@ -73,7 +75,7 @@ struct Removal {
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let node = Node::open(&arguments.config)?;
+    let node = Node::open(&arguments.config)?.for_user(&arguments.user)?;
     let ledger = node.ledger()?;
     if !arguments.study.is_empty() {
         return studies(arguments, &node, &ledger).await;

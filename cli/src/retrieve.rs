@@ -14,7 +14,7 @@ use anyhow::bail;
 use clap::Args;
 use xds_schemas::ebrs::RegistryError;
 
-use crate::client::Node;
+use crate::client::{ForUser, Node};
 use crate::refusal::Refused;
 use crate::status::Usage;
 
@@ -38,6 +38,8 @@ pub(crate) struct Arguments {
     /// The node whose registry, repository and imaging source are asked
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    user: ForUser,
     /// The folder to write into; it is made if need be
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
@@ -70,7 +72,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let node = Node::open(&arguments.config)?;
+    let node = Node::open(&arguments.config)?.for_user(&arguments.user)?;
     let out = &arguments.out;
     std::fs::create_dir_all(out)
         .map_err(|error| Usage(format!("{}: cannot be made: {error}", out.display())))?;

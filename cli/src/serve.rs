@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use hilum_audit::{Audit, Event};
 use hilum_security::iti19_authenticate_node as iti19;
-use hilum_transport::{Incoming, Replies, Reply, Rest, mllp};
+use hilum_transport::{Doorway, Incoming, Replies, Reply, Rest, mllp};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -68,6 +68,7 @@ impl Running {
         let tls = tls.map(|files| iti19::server_config(&files)).transpose();
         let tls = tls.context("[tls]")?;
         let client = client::client(config)?;
+        let users = config.users()?;
         let mut bound = bind(config).await?;
         let audit = Audit::open(config.audit()).context("[audit]")?;
         let opened = rooms::open(config, &audit, &client).await?;
@@ -109,7 +110,10 @@ impl Running {
                 .iter()
                 .any(|room| room.name == "registry" && room.address == address);
             let house = House::of(rooms, address, &audit);
-            let rest = house.rest();
+            let doorway = Doorway {
+                rest: house.rest(),
+                users: users.clone(),
+            };
             let routes = move |incoming| {
                 let house = Arc::clone(&house);
                 async move { house.answer(incoming).await }
@@ -119,7 +123,7 @@ impl Running {
             let replies = Replies::new(&config.asynchronous, client.clone());
             let (tls, limits) = (tls.clone(), config.limits.clone());
             listeners.running.spawn(hilum_transport::serve_with(
-                listener, tls, limits, replies, rest, routes, stop,
+                listener, tls, limits, replies, doorway, routes, stop,
             ));
         }
         Ok(Self {

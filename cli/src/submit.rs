@@ -73,7 +73,7 @@ impl Prepared {
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let node = Node::open(&arguments.config)?;
+    let node = Node::open(&arguments.config)?.for_user(&arguments.user)?;
     let prepared = match &arguments.xml {
         Some(file) => prepared::read(file, &arguments.document)?,
         None => described(arguments, &node).await?,

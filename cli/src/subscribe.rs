@@ -15,7 +15,7 @@ use xds_schemas::iti52_document_metadata_subscribe::{
 use xds_schemas::iti69_create_destroy_pull_point::{CreatePullPoint, CreatePullPointRequest};
 use xds_schemas::xml::{ToXml, Writer};
 
-use crate::client::Node;
+use crate::client::{ForUser, Node};
 use crate::domain::Domain;
 use crate::status::Usage;
 use crate::terminal::{say, say_json};
@@ -38,6 +38,8 @@ pub(crate) struct Arguments {
     /// The node whose registry is asked
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    user: ForUser,
     /// Whose objects: an ID of the affinity domain, or ID^^^&OID&ISO
     #[arg(long, value_name = "ID")]
     patient: Option<String>,
@@ -62,7 +64,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let node = Node::open(&arguments.config)?;
+    let node = Node::open(&arguments.config)?.for_user(&arguments.user)?;
     let (topic, query, filter) = filter(arguments, &node)?;
     let ledger = node.ledger()?;
     let pull_point = match arguments.pull {

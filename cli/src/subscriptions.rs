@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::client::Node;
+use crate::client::{ForUser, Node};
 use crate::terminal::{Table, say, say_json};
 
 /// Parts in which a list may come.
@@ -44,6 +44,8 @@ struct List {
     /// The node
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    user: ForUser,
     /// Everything that is known, as JSON
     #[arg(long)]
     json: bool,
@@ -58,7 +60,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 async fn list(arguments: &List) -> anyhow::Result<()> {
-    let node = Node::open(&arguments.config)?;
+    let node = Node::open(&arguments.config)?.for_user(&arguments.user)?;
     let subscriptions = all(&node).await?;
     if arguments.json {
         return say_json(&json!({ "subscriptions": subscriptions }));

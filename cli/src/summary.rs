@@ -13,7 +13,7 @@ use serde_json::json;
 use xds_schemas::affinity_codes::CodeKind;
 use xds_schemas::metadata::{Code, RepositoryUniqueId};
 
-use crate::client::Node;
+use crate::client::{ForUser, Node};
 use crate::config::{ConfigError, OnDemand};
 use crate::domain::Domain;
 use crate::refusal::Refused;
@@ -45,13 +45,15 @@ pub(crate) struct Arguments {
     /// The node whose repository makes it
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    user: ForUser,
     /// What became of it as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let node = Node::open(&arguments.config)?;
+    let node = Node::open(&arguments.config)?.for_user(&arguments.user)?;
     let config = &node.config;
     if config.repository.on_demand == OnDemand::Off {
         let problem = "repository.on_demand is \"off\": nobody could retrieve the summary";

@@ -6,7 +6,7 @@ use clap::Args;
 use hilum_audit::{Event, Parties};
 use xds_schemas::iti52_document_metadata_subscribe::{DocumentMetadataUnsubscribe, Unsubscribe};
 
-use crate::client::Node;
+use crate::client::{ForUser, Node};
 use crate::subscribe::outcome;
 use crate::terminal::say;
 
@@ -19,13 +19,15 @@ pub(crate) struct Arguments {
     /// The node as which it is asked
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    user: ForUser,
     /// The subscription, as hilum subscribe and hilum subscriptions list tell it
     #[arg(value_name = "ADDRESS")]
     address: String,
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let node = Node::open(&arguments.config)?;
+    let node = Node::open(&arguments.config)?.for_user(&arguments.user)?;
     let ledger = node.ledger()?;
     let url = &arguments.address;
     let sent = node

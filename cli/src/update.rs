@@ -30,7 +30,7 @@ use crate::terminal::{say, say_json};
 pub(crate) use arguments::Arguments;
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let node = Node::open(&arguments.config)?;
+    let node = Node::open(&arguments.config)?.for_user(&arguments.user)?;
     let domain = Domain::of(&node.config)?;
     let ledger = node.ledger()?;
     let entry = newest(&node, &arguments.id).await?;

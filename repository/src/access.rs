@@ -1,4 +1,4 @@
-//! Which of the documents that are asked for the caller may have.
+//! Which of the documents that are asked for the caller may have, or remove.
 //!
 //! What documents are, the registry knows: it is asked as a node of the infrastructure. What is not
 //! given looks like what is not there, and takes the same questions.
@@ -17,7 +17,7 @@ use xds_schemas::metadata::{DocumentEntry, UniqueId};
 
 use crate::Room;
 use crate::consents::Consents;
-use crate::iti18_registry_stored_query as iti18;
+use crate::iti18_registry_stored_query::{self as iti18, Silence};
 use crate::iti43_retrieve_document_set::Found;
 
 /// What one caller may have.
@@ -35,7 +35,11 @@ pub(crate) struct Guard<'a> {
 
 impl<'a> Guard<'a> {
     /// Nobody, if there is nothing to be decided document by document because the caller may have all.
-    pub(crate) fn of(room: &'a Room, caller: &'a Caller, now: SystemTime) -> Option<Self> {
+    pub(crate) fn of(
+        room: &'a Room,
+        (caller, permission): (&'a Caller, Permission),
+        now: SystemTime,
+    ) -> Option<Self> {
         let policy = room.config.access.policy()?;
         let guard = Self {
             room,
@@ -46,9 +50,7 @@ impl<'a> Guard<'a> {
             in_the_dark: false,
             events: Vec::new(),
         };
-        let for_all = guard
-            .policy
-            .decide_for_all(&guard.asking(Permission::Retrieve));
+        let for_all = guard.policy.decide_for_all(&guard.asking(permission));
         match for_all {
             Some(it) if it.level == Level::Full && !it.glass_broken => None,
             _ => Some(guard),
@@ -103,21 +105,64 @@ impl<'a> Guard<'a> {
         if ids.is_empty() {
             return Vec::new();
         }
+        match self.ask(ids.clone()).await {
+            Some(entries) => entries,
+            // To a question about several patients the registry gives no answer.
+            None => {
+                let mut entries = Vec::new();
+                for id in ids {
+                    entries.extend(self.ask(vec![id]).await.unwrap_or_default());
+                }
+                entries
+            }
+        }
+    }
+
+    /// What the registry says of documents; `None` if they are of several patients.
+    async fn ask(&mut self, ids: Vec<UniqueId>) -> Option<Vec<DocumentEntry>> {
         let query = StoredQuery::GetDocuments(Names::UniqueIds(ids));
         let asked = (&query, &iti18::USUAL);
         let (objects, event) = iti18::send(self.room.registry(), None, asked, &[]).await;
         self.events.push(event);
-        match objects {
-            Ok(objects) => iti18::document_entries(&objects).collect(),
-            Err(silence) => {
-                tracing::error!(
-                    why = silence.told(),
-                    "what documents are is not known, so nothing of them is given"
-                );
-                self.in_the_dark = true;
-                Vec::new()
+        let silence = match objects {
+            Ok(objects) => return Some(iti18::document_entries(&objects).collect()),
+            Err(silence) => silence,
+        };
+        if let Silence::Refused(errors) = &silence
+            && errors
+                .iter()
+                .any(|it| it.code == ErrorCode::ResultNotSinglePatient)
+        {
+            return None;
+        }
+        tracing::error!(
+            why = silence.told(),
+            "what documents are is not known, so nothing of them is given"
+        );
+        self.in_the_dark = true;
+        Some(Vec::new())
+    }
+
+    /// Whether the caller may remove a document. Of one that is not registered any more, it is not
+    /// known what it is.
+    pub(crate) async fn may_remove(&mut self, id: &UniqueId) -> bool {
+        let Some(entries) = self.ask(vec![id.clone()]).await else {
+            return false;
+        };
+        let mut documents: Vec<Described> = entries.iter().map(Described::of).collect();
+        if documents.is_empty() {
+            documents.push(Described {
+                unique_id: Some(id.0.clone()),
+                ..Described::default()
+            });
+        }
+        for document in &documents {
+            let decision = self.decide(Permission::Remove, document).await;
+            if !decision.is_some_and(|it| it.level == Level::Full) {
+                return false;
             }
         }
+        !self.in_the_dark
     }
 
     /// Whether the caller may have a document of which the registry says this. If it says several

@@ -20,7 +20,7 @@ pub struct Consents {
 /// Nobody said what a patient wished. Says nothing about the patient.
 #[derive(Debug, Error)]
 #[error("{url}: {reason}")]
-pub(crate) struct Unknown {
+pub struct Unknown {
     url: String,
     reason: String,
 }
@@ -35,7 +35,10 @@ impl Consents {
     }
 
     /// All consents of a patient.
-    pub(crate) async fn find(&self, patient: &str) -> Result<Vec<Consent>, Unknown> {
+    ///
+    /// # Errors
+    /// If nobody tells, or something that is not understood.
+    pub async fn find(&self, patient: &str) -> Result<Vec<Consent>, Unknown> {
         let unknown = |reason: String| Unknown {
             url: self.url.clone(),
             reason,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use hilum_audit::{Document, Event, Outcome, Parties, Recorded};
-use hilum_security::Caller;
+use hilum_security::{Caller, Permission};
 use hilum_transport::{Part, PartSource, Reply};
 use tokio::time::Instant;
 use xds_schemas::codes::error_code::ErrorCode;
@@ -58,7 +58,7 @@ pub(crate) async fn answer(
 ) -> Result<Recorded<Reply>, Fault> {
     let now = SystemTime::now();
     let mut found = find(room, request.documents).await?;
-    let mut guard = Guard::of(room, caller, now);
+    let mut guard = Guard::of(room, (caller, Permission::Retrieve), now);
     let may = match &mut guard {
         Some(guard) => guard.withhold(&mut found).await,
         None => vec![true; found.len()],

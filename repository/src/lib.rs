@@ -32,7 +32,7 @@ use hilum_transport::Client;
 use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
 
 pub use blob_store::{Access, check_store, is_object_store};
-pub use consents::Consents;
+pub use consents::{Consents, Unknown};
 pub use on_demand::OnDemand;
 
 use blob_store::BlobStore;

@@ -8,6 +8,8 @@ use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::x509::{X509NameRef, X509Ref};
 
+use crate::permission::Permission;
+
 /// Who is calling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -103,6 +105,9 @@ pub struct User {
     pub client_id: Option<String>,
     /// What a token is for; empty if it does not say.
     pub scopes: Vec<String>,
+    /// What the scopes allow, as far as they are known; if the token does not say what it is for,
+    /// they forbid nothing.
+    pub permissions: Option<Vec<Permission>>,
     /// Why the subject breaks the glass, in its own words.
     pub reason: Option<String>,
 }

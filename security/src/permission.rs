@@ -63,7 +63,16 @@ impl Caller {
     /// configuration decides (ITI-19), and an operator who asks for no certificates has decided
     /// too. Running the system, removing what cannot be had back, and saying what patients wish takes a node that is known,
     /// or this very machine.
+    ///
+    /// A user's token may be for less than that (ITI-72): then its scopes say so.
     pub fn may(&self, permission: Permission) -> Result<(), NotPermitted> {
+        let granted = self.user.as_ref().and_then(|user| user.permissions.as_ref());
+        if granted.is_some_and(|granted| !granted.contains(&permission)) {
+            return Err(NotPermitted {
+                permission,
+                who: "the holder of this token".to_owned(),
+            });
+        }
         match permission {
             Permission::Query
             | Permission::Register

@@ -8,14 +8,16 @@ use tokio::sync::oneshot;
 use xds_schemas::mtom::ContentType;
 use xds_schemas::soap::{self, About, Fault, FaultCode, Header};
 use xds_schemas::transaction::Transaction;
+use xds_schemas::wsse::Security;
 
-use hilum_security::{Caller, Permission};
+use hilum_security::{Caller, Permission, UserRefused};
 
 use crate::asynchronous::{Accepted, Replies, Wanted};
 use crate::limits::Limits;
 use crate::mtom_stream::{self, Attachments};
 use crate::reply::{Asked, Reply};
-use crate::rest::{Request, Rest};
+use crate::rest::Request;
+use crate::users::{Doorway, NoUser};
 use crate::wire::{Trouble, Wire};
 
 /// What comes to a room.
@@ -52,11 +54,15 @@ pub struct Refusal {
     pub caller: Caller,
     /// What was refused.
     pub what: Refused,
-    /// Why.
+    /// Why, as whoever was refused is told.
     pub fault: Fault,
+    /// Why, as the operator is told, if that is more.
+    told: Option<String>,
     status: StatusCode,
     /// Whether whoever was refused does not speak SOAP.
     plain: bool,
+    /// `WWW-Authenticate`: how whoever was refused can say who they are.
+    challenge: Option<String>,
 }
 
 /// What was refused.
@@ -66,6 +72,8 @@ pub enum Refused {
     Connection,
     /// A message that cannot be taken.
     Message,
+    /// A user who was named and not believed (ITI-40, ITI-72), or not named and had to be.
+    User,
     /// A call that was taken and then lost by a defect of this program.
     Lost,
     /// An answer, by the server to which the caller wanted it sent, or because that server could
@@ -74,14 +82,20 @@ pub enum Refused {
 }
 
 impl Refusal {
-    pub(crate) const fn connection(caller: Caller, fault: Fault) -> Self {
+    const fn of(what: Refused, caller: Caller, fault: Fault, status: StatusCode) -> Self {
         Self {
             caller,
-            what: Refused::Connection,
+            what,
             fault,
-            status: StatusCode::FORBIDDEN,
+            told: None,
+            status,
             plain: false,
+            challenge: None,
         }
+    }
+
+    pub(crate) const fn connection(caller: Caller, fault: Fault) -> Self {
+        Self::of(Refused::Connection, caller, fault, StatusCode::FORBIDDEN)
     }
 
     /// A call was lost. If it was a plain one, so is the answer.
@@ -89,52 +103,61 @@ impl Refusal {
         let fault = Fault::receiver("the call was lost by an internal error");
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         Self {
-            caller,
-            what: Refused::Lost,
-            fault,
-            status,
             plain,
+            ..Self::of(Refused::Lost, caller, fault, status)
         }
     }
 
     /// An answer was not taken.
     pub(crate) fn answer(caller: Caller, reason: &str) -> Self {
-        Self {
-            caller,
-            what: Refused::Answer,
-            fault: Fault::receiver(format!("an answer was not delivered: {reason}")),
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            plain: false,
-        }
+        let fault = Fault::receiver(format!("an answer was not delivered: {reason}"));
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self::of(Refused::Answer, caller, fault, status)
     }
 
     /// Something came over MLLP that is no message.
     pub(crate) const fn unframed(caller: Caller, fault: Fault) -> Self {
-        Self {
-            caller,
-            what: Refused::Message,
-            fault,
-            status: StatusCode::BAD_REQUEST,
-            plain: false,
-        }
+        Self::of(Refused::Message, caller, fault, StatusCode::BAD_REQUEST)
     }
 
     fn message(caller: Caller, trouble: Trouble) -> Self {
-        let Trouble { status, fault } = trouble;
+        Self::of(Refused::Message, caller, trouble.fault, trouble.status)
+    }
+
+    /// What an assertion says is not believed.
+    fn user(caller: Caller, refused: UserRefused) -> Self {
+        let fault = refused.fault();
         Self {
-            caller,
-            what: Refused::Message,
-            fault,
-            status,
-            plain: false,
+            told: Some(refused.why),
+            ..Self::of(Refused::User, caller, fault, StatusCode::BAD_REQUEST)
         }
+    }
+
+    /// What a token says is not believed.
+    fn bearer(caller: Caller, refused: NoUser) -> Self {
+        let fault = Fault::not_permitted(refused.told);
+        Self {
+            told: Some(refused.why),
+            plain: true,
+            challenge: Some(refused.challenge),
+            ..Self::of(Refused::User, caller, fault, refused.status)
+        }
+    }
+
+    /// Why, for the operator.
+    pub fn why(&self) -> &str {
+        self.told.as_deref().unwrap_or(&self.fault.reason)
     }
 
     /// The answer to what was refused. If that is a connection or an answer, it goes nowhere.
     pub fn reply(&self) -> Reply {
         if self.plain {
             let text = format!("{}\n", self.fault.reason);
-            return Reply::plain(self.status.as_u16(), "text/plain; charset=utf-8", text);
+            let reply = Reply::plain(self.status.as_u16(), "text/plain; charset=utf-8", text);
+            return match &self.challenge {
+                Some(challenge) => reply.and_header("www-authenticate", challenge),
+                None => reply,
+            };
         }
         Reply::fault_with_status(&self.fault, self.status)
     }
@@ -149,6 +172,8 @@ pub struct Call {
     endpoint: String,
     root: Bytes,
     attachments: Attachments,
+    /// The assertion that says for whom it is, if there is one that was believed.
+    assertion: Option<String>,
     /// What is wanted that is not an answer on this connection.
     wanted: Option<Box<Wanted>>,
     /// Ends when everything on the wire was taken.
@@ -169,6 +194,11 @@ impl Call {
     /// The SOAP header.
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// The assertion that says for whom it is, as XML: for rooms that call others for the same user.
+    pub fn assertion(&self) -> Option<&str> {
+        self.assertion.as_deref()
     }
 
     /// The path that was called.
@@ -242,7 +272,7 @@ pub(crate) async fn receive(
     request: http::Request<HttpBody>,
     mut caller: Caller,
     scheme: &str,
-    (limits, rest): (&Limits, &Rest),
+    (limits, doorway): (&Limits, &Doorway),
     replies: &Replies,
 ) -> Received {
     let (head, body) = request.into_parts();
@@ -250,9 +280,15 @@ pub(crate) async fn receive(
     let path = head.uri.path().to_owned();
     let mut asked = Asked::default();
     let mut accepted = None;
-    let incoming = if rest.has(&path) {
-        let caller = caller.clone();
-        Incoming::Request(Request::of(&head, body, caller, endpoint, limits))
+    let incoming = if doorway.rest.has(&path) {
+        match doorway.users.of_request(&head, &caller).await {
+            Ok(user) => {
+                caller.user = user;
+                let caller = caller.clone();
+                Incoming::Request(Request::of(&head, body, caller, endpoint, limits))
+            }
+            Err(refused) => Incoming::Refused(Refusal::bearer(caller.clone(), refused)),
+        }
     } else if matches!(head.method, Method::GET | Method::HEAD) {
         Incoming::Get(Get {
             caller: caller.clone(),
@@ -264,24 +300,31 @@ pub(crate) async fn receive(
         let expects_continue = head.headers.contains_key(header::EXPECT);
         let mut wire = Wire::new(body, None, limits).expecting_continue(expects_continue);
         let taken = wire.taken();
-        match receive_message(&head, wire, &mut asked, limits).await {
-            Ok((header, root, attachments)) => {
-                let wanted = Wanted::of(&header, replies).map(|(wanted, told)| {
-                    accepted = Some(told);
-                    caller.reply_to = wanted.reply_to().map(str::to_owned);
-                    Box::new(wanted)
-                });
-                Incoming::Call(Call {
-                    header: Box::new(header),
-                    caller: caller.clone(),
-                    path,
-                    endpoint,
-                    root,
-                    attachments,
-                    wanted,
-                    taken,
-                })
-            }
+        let users = &doorway.users;
+        match receive_message(&head, wire, &mut asked, limits, users.understand_assertions()).await
+        {
+            Ok(message) => match users.of_message(&message.security, &caller, &path) {
+                Ok(user) => {
+                    caller.user = user;
+                    let wanted = Wanted::of(&message.header, replies).map(|(wanted, told)| {
+                        accepted = Some(told);
+                        caller.reply_to = wanted.reply_to().map(str::to_owned);
+                        Box::new(wanted)
+                    });
+                    Incoming::Call(Call {
+                        header: Box::new(message.header),
+                        caller: caller.clone(),
+                        path,
+                        endpoint,
+                        root: message.root,
+                        attachments: message.attachments,
+                        assertion: message.security.assertions.into_iter().next(),
+                        wanted,
+                        taken,
+                    })
+                }
+                Err(refused) => Incoming::Refused(Refusal::user(caller.clone(), refused)),
+            },
             Err(trouble) => Incoming::Refused(Refusal::message(caller.clone(), trouble)),
         }
     };
@@ -293,12 +336,21 @@ pub(crate) async fn receive(
     }
 }
 
+/// A SOAP message, of which only the header was read.
+struct Message {
+    header: Header,
+    security: Security,
+    root: Bytes,
+    attachments: Attachments,
+}
+
 async fn receive_message(
     head: &Parts,
     mut wire: Wire,
     asked: &mut Asked,
     limits: &Limits,
-) -> Result<(Header, Bytes, Attachments), Trouble> {
+    understand_assertions: bool,
+) -> Result<Message, Trouble> {
     if head.method != Method::POST {
         return Err(Trouble::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -317,8 +369,12 @@ async fn receive_message(
         }
         _ => return Err(unsupported()),
     };
-    let header = match soap::read_header(&root) {
-        Ok(header) => header,
+    let read = match understand_assertions {
+        true => soap::read_header_and_security(&root),
+        false => soap::read_header(&root).map(|header| (header, Security::default())),
+    };
+    let (header, security) = match read {
+        Ok(read) => read,
         Err(refused) => {
             asked.message_id = refused.message_id;
             return Err(trouble(refused.fault));
@@ -328,7 +384,12 @@ async fn receive_message(
     if content_type.essence == "text/xml" {
         return Err(unsupported());
     }
-    Ok((header, root, attachments))
+    Ok(Message {
+        header,
+        security,
+        root,
+        attachments,
+    })
 }
 
 /// Reads the `Content-Type`, which a SOAP message must have.

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tokio_openssl::SslStream;
 use xds_schemas::soap::{self, BodyOrFault, Fault, Header};
 use xds_schemas::transaction::{Nothing, Transaction};
+use xds_schemas::wsse;
 use xds_schemas::xml::ToXml;
 
 use hilum_security::iti19_authenticate_node::ClientTls;
@@ -98,13 +99,39 @@ pub struct Client {
     tls: Option<ClientTls>,
     limits: Limits,
     pool: Arc<Pool>,
+    /// The assertion of the user for whom it asks.
+    assertion: Option<Arc<str>>,
 }
 
 impl Client {
     /// A client that can ask `https` URLs if it has a TLS configuration, and `http` URLs anyway.
     pub fn new(tls: Option<ClientTls>, limits: Limits) -> Self {
         let pool = Pool::new(limits.clone());
-        Self { tls, limits, pool }
+        Self {
+            tls,
+            limits,
+            pool,
+            assertion: None,
+        }
+    }
+
+    /// The same client, over the same connections, asking for the user of whom `assertion` speaks:
+    /// SAML 2.0, which every SOAP request carries in its header (ITI-40).
+    #[must_use]
+    pub fn for_user(&self, assertion: &str) -> Self {
+        Self {
+            assertion: Some(assertion.into()),
+            ..self.clone()
+        }
+    }
+
+    /// The header of a request.
+    fn header(&self, action: &str, id: String, url: &str) -> Header {
+        let mut header = Header::request(action, id, url);
+        if let Some(assertion) = &self.assertion {
+            header.parameters.push_str(&wsse::written(assertion));
+        }
+        header
     }
 
     /// Asks for a transaction. The request refers to the attachments with
@@ -115,7 +142,7 @@ impl Client {
         request: &T::Request,
         attachments: Vec<Part>,
     ) -> Result<Answer<T::Response>, ClientError> {
-        let envelope = soap::write(&Header::request(T::ACTION, new_message_id(), url), request);
+        let envelope = soap::write(&self.header(T::ACTION, new_message_id(), url), request);
         let message = Message::new(envelope, attachments, T::MTOM, Some(T::ACTION));
         let (status, root, attachments) = self.exchange(url, message).await?;
         read_answer::<T>(url, status, root, attachments)
@@ -139,7 +166,9 @@ impl Client {
         };
         let full = || unanswered(false, "too many answers are waited for already".to_owned());
         let expected = expected.ok_or_else(full)?;
-        let header = Header::request(T::ACTION, id, url).answered_at(correlation.reply_to());
+        let header = self
+            .header(T::ACTION, id, url)
+            .answered_at(correlation.reply_to());
         let envelope = soap::write(&header, request);
         let message = Message::new(envelope, attachments, T::MTOM, Some(T::ACTION));
         let target = parse(url)?;
@@ -198,7 +227,7 @@ impl Client {
     ) -> Result<(), ClientError> {
         let header = Header {
             from: from.map(str::to_owned),
-            ..Header::request(T::ACTION, new_message_id(), url)
+            ..self.header(T::ACTION, new_message_id(), url)
         };
         let envelope = soap::write(&header, request);
         let message = Message::new(envelope, Vec::new(), T::MTOM, Some(T::ACTION));

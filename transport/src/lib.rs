@@ -24,6 +24,8 @@ pub mod rest;
 pub mod serve;
 pub mod streams;
 mod target;
+pub mod tokens;
+mod users;
 mod wire;
 
 pub use asynchronous::{Asynchronous, Replies};
@@ -37,4 +39,5 @@ pub use reply::{Part, PartSource, RelatedPart, Reply, Stream};
 pub use rest::{PermittedRequest, Request, Rest};
 pub use serve::{serve, serve_with};
 pub use target::Origin;
+pub use users::{Doorway, Users};
 pub use wire::Trouble;

@@ -147,6 +147,17 @@ impl Reply {
         self
     }
 
+    /// The same for who brought a token: what it does not allow is 401 (IUA 3.72.4.3), so that a
+    /// program asks for a better one (RFC 6750, section 3.1).
+    pub(crate) fn to_bearer(mut self) -> Self {
+        if self.status != StatusCode::FORBIDDEN {
+            return self;
+        }
+        self.status = StatusCode::UNAUTHORIZED;
+        let challenge = "Bearer realm=\"hilum\", error=\"insufficient_scope\"";
+        self.and_header("www-authenticate", challenge)
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.status.as_u16()

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tokio_openssl::SslStream;
 use xds_schemas::soap::Fault;
 
-use hilum_security::{Caller, iti19_authenticate_node as iti19};
+use hilum_security::{Caller, Vouched, iti19_authenticate_node as iti19};
 
 use crate::asynchronous::{Accepted, Destination, Replies};
 use crate::body::Body;
@@ -31,6 +31,7 @@ use crate::limits::Limits;
 use crate::patient::Patient;
 use crate::reply::{Asked, Reply};
 use crate::rest::Rest;
+use crate::users::Doorway;
 
 /// How long to wait when the system has no connection to give: it is out of descriptors.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -42,7 +43,7 @@ struct Door<R> {
     tls: Option<SslAcceptor>,
     limits: Limits,
     replies: Replies,
-    rest: Rest,
+    doorway: Doorway,
     routes: R,
 }
 
@@ -68,13 +69,14 @@ where
 }
 
 /// The same, but answers may go elsewhere too, to whom `replies` sends them. Those that wait when
-/// `stop` comes are sent within the same time. What stands under `rest` is not asked with SOAP.
+/// `stop` comes are sent within the same time. `doorway` says what is not asked with SOAP, and
+/// whether users are known: a [`Rest`] where nobody says for whom they call.
 pub async fn serve_with<R, F>(
     listener: TcpListener,
     tls: Option<SslAcceptor>,
     limits: Limits,
     replies: Replies,
-    rest: Rest,
+    doorway: impl Into<Doorway>,
     routes: R,
     stop: impl Future<Output = ()>,
 ) -> bool
@@ -88,7 +90,7 @@ where
         tls,
         limits,
         replies,
-        rest,
+        doorway: doorway.into(),
         routes,
     });
     let graceful = GracefulShutdown::new();
@@ -249,7 +251,7 @@ where
     R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
     F: Future<Output = Reply> + Send + 'static,
 {
-    let (limits, replies) = ((&door.limits, &door.rest), &door.replies);
+    let (limits, replies) = ((&door.limits, &door.doorway), &door.replies);
     let received = call::receive(request, caller, scheme, limits, replies).await;
     let Received {
         incoming,
@@ -278,7 +280,10 @@ where
     F: Future<Output = Reply> + Send + 'static,
 {
     let plain = matches!(incoming, Incoming::Request(_));
+    let user = caller.user.as_ref().filter(|_| plain);
+    let has_token = user.is_some_and(|user| user.vouched == Vouched::Token);
     match in_task(&door, incoming).await {
+        Some(reply) if has_token => reply.to_bearer(),
         Some(reply) => reply,
         None => {
             let lost = Refusal::lost(caller, plain);

@@ -10,6 +10,7 @@ use crate::iti41_provide_and_register_document_set::ProvideAndRegisterDocumentSe
 use crate::transaction::Transaction;
 use crate::wsa::{self, Addressing};
 use crate::wsn;
+use crate::wsse::Security;
 use crate::xml::{Element, FromXml, Reader, ToXml, Writer, XmlError, ns};
 
 /// The header of a message: its addressing properties. Other header blocks that the sender does
@@ -184,17 +185,36 @@ impl From<RefusedHeader> for Fault {
     }
 }
 
-/// Reads the header of a message and stops at its body.
+/// Reads the header of a message and stops at its body. What it says of users (WS-Security) is not
+/// understood.
 pub fn read_header(bytes: &[u8]) -> Result<Header, Box<RefusedHeader>> {
+    read_header_with(bytes, None)
+}
+
+/// The same, where it is understood what is said of users.
+pub fn read_header_and_security(bytes: &[u8]) -> Result<(Header, Security), Box<RefusedHeader>> {
+    let mut security = Security::default();
+    let header = read_header_with(bytes, Some(&mut security))?;
+    Ok((header, security))
+}
+
+fn read_header_with(
+    bytes: &[u8],
+    security: Option<&mut Security>,
+) -> Result<Header, Box<RefusedHeader>> {
     let mut collector = wsa::Collector::default();
-    let judged = read_header_blocks(bytes, &mut collector);
+    let judged = read_header_blocks(bytes, &mut collector, security);
     let message_id = collector.message_id().map(str::to_owned);
     judged
         .and_then(|()| collector.finish())
         .map_err(|fault| Box::new(RefusedHeader { fault, message_id }))
 }
 
-fn read_header_blocks(bytes: &[u8], collector: &mut wsa::Collector) -> Result<(), Fault> {
+fn read_header_blocks(
+    bytes: &[u8],
+    collector: &mut wsa::Collector,
+    mut security: Option<&mut Security>,
+) -> Result<(), Fault> {
     let mut reader = Reader::new(bytes)?;
     enter_envelope(&mut reader)?;
     let mut not_understood = Vec::new();
@@ -202,7 +222,8 @@ fn read_header_blocks(bytes: &[u8], collector: &mut wsa::Collector) -> Result<()
     match reader.child()? {
         Some(header) if header.is(ns::SOAP, "Header") => {
             while let Some(block) = reader.child()? {
-                if read_block(&mut reader, &block, collector)? {
+                let security = security.as_deref_mut();
+                if read_block(&mut reader, &block, collector, security)? {
                     let name = QName {
                         namespace: block.namespace.to_string(),
                         name: block.name().to_owned(),
@@ -243,6 +264,7 @@ fn read_block(
     reader: &mut Reader<'_>,
     block: &Element<'_>,
     collector: &mut wsa::Collector,
+    security: Option<&mut Security>,
 ) -> Result<bool, XmlError> {
     let for_us = match reader
         .attribute_in(block, ns::SOAP, "role")
@@ -260,6 +282,13 @@ fn read_block(
     }
     if for_us && collector.take_home_community(reader, block)? {
         return Ok(insists);
+    }
+    if let Some(security) = security
+        && for_us
+        && block.is(ns::WSSE, "Security")
+    {
+        security.take(reader)?;
+        return Ok(false);
     }
     reader.skip()?;
     Ok(for_us && insists)

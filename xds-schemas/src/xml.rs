@@ -30,6 +30,13 @@ pub mod ns {
     /// WS-Security, where a SAML assertion travels (ITI-40).
     pub const WSSE: &str =
         "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
+    /// WS-Security utilities, where a message says until when it is meant.
+    pub const WSU: &str =
+        "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd";
+    /// SAML 2.0 assertions (ITI-40).
+    pub const SAML: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
+    /// XML signatures.
+    pub const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
     /// XML-binary Optimized Packaging.
     pub const XOP: &str = "http://www.w3.org/2004/08/xop/include";
     /// ebXML registry information model 3.0.
@@ -63,9 +70,9 @@ pub mod ns {
     /// Attributes like `xml:lang`.
     pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
-    pub(super) const KNOWN: [&str; 17] = [
+    pub(super) const KNOWN: [&str; 19] = [
         RIM, RS, SOAP, WSA, QUERY, LCM, XDS, XOP, XDSI, RMD, XML, WSSE, SOAP11, HL7V3, XDR, INBOX,
-        WSNT,
+        WSNT, SAML, DS,
     ];
 }
 

@@ -135,5 +135,6 @@ pub(super) fn program(name: &str) -> Participant {
         address: None,
         own: true,
         medium: None,
+        person: None,
     }
 }

@@ -127,6 +127,7 @@ fn process(program: &str, role: Coded) -> Participant {
         address: None,
         own: true,
         medium: None,
+        person: None,
     }
 }
 
@@ -140,5 +141,6 @@ fn on(medium: Medium, role: Coded) -> Participant {
         address: None,
         own: false,
         medium: Some(medium.code()),
+        person: None,
     }
 }

@@ -308,6 +308,7 @@ impl From<&Refusal> for Event {
     fn from(refusal: &Refusal) -> Self {
         match refusal.what {
             Refused::Connection => Self::node_not_authenticated(&refusal.caller, &refusal.fault),
+            Refused::User => Self::user_not_authenticated(&refusal.caller, refusal.why()),
             Refused::Message | Refused::Lost | Refused::Answer => {
                 Self::refused(&refusal.caller, &refusal.fault)
             }
@@ -346,6 +347,7 @@ fn application(name: &str, code: Coded) -> Event {
         address: None,
         own: true,
         medium: None,
+        person: None,
     };
     let participants = vec![participant];
     happened(
@@ -385,6 +387,7 @@ pub(super) fn reporter() -> Participant {
         address: None,
         own: true,
         medium: None,
+        person: None,
     }
 }
 

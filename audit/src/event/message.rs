@@ -1,7 +1,10 @@
 //! The audit message and its XML.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use hilum_security::{User, UserCode};
 use xds_schemas::xml::Writer;
 
 /// Who records: `AuditSourceIdentification`, and what a process says of itself.
@@ -75,6 +78,8 @@ pub(crate) struct Participant {
     pub(crate) own: bool,
     /// `MediaIdentifier`, if this is a medium.
     pub(crate) medium: Option<Coded>,
+    /// If this is a person, who: with their roles, and their purposes, which are the event's.
+    pub(crate) person: Option<Arc<User>>,
 }
 
 /// `ParticipantObjectIdentification`.
@@ -131,8 +136,27 @@ impl Message {
         if let Some(description) = &self.outcome_description {
             xml.element("EventOutcomeDescription", description);
         }
+        // ITI-20 and 3.40.4.1.2.3.1: for what purposes, if that was said.
+        let people = self.participants.iter().filter_map(|it| it.person.as_ref());
+        for purpose in people.flat_map(|person| &person.purposes) {
+            write_code(xml, "PurposeOfUse", purpose);
+        }
         xml.close("EventIdentification");
     }
+}
+
+/// A code that somebody else gave. What it has no words for is said by the code.
+fn write_code(xml: &mut Writer, element: &str, code: &UserCode) {
+    let system = match code.system.as_str() {
+        "" => "unspecified",
+        system => system,
+    };
+    let display = code.display.as_deref();
+    xml.open(element)
+        .attribute("csd-code", &code.code)
+        .attribute("codeSystemName", system)
+        .attribute("originalText", display.unwrap_or(&code.code))
+        .close(element);
 }
 
 impl Participant {
@@ -154,6 +178,9 @@ impl Participant {
             );
         if let Some(role) = &self.role {
             role.write(xml, "RoleIDCode");
+        }
+        for role in self.person.iter().flat_map(|person| &person.roles) {
+            write_code(xml, "RoleIDCode", role);
         }
         if let Some(medium) = &self.medium {
             xml.open("MediaIdentifier");

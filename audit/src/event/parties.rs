@@ -55,6 +55,7 @@ impl Parties {
             address: None,
             own: true,
             medium: None,
+            person: None,
         };
         Self {
             asked: true,
@@ -106,18 +107,24 @@ impl Parties {
         self.responder.clone()
     }
 
-    /// ITI-40 writes people as `alias<user@issuer>`; we know of no aliases.
-    fn person(&self, user: &User) -> Participant {
-        let name = format!("<{}@{}>", user.name, user.issuer);
-        Participant {
-            user_id: name.clone(),
-            user_name: Some(name),
-            requestor: true,
-            role: None,
-            address: self.initiator.address.clone(),
-            own: false,
-            medium: None,
-        }
+    fn person(&self, user: &Arc<User>) -> Participant {
+        person(user, self.initiator.address.clone())
+    }
+}
+
+/// ITI-40 (3.40.4.2) and ITI-72 (3.72.5.1) write people as `alias<user@issuer>`.
+pub(super) fn person(user: &Arc<User>, address: Option<String>) -> Participant {
+    let alias = user.alias.as_deref().unwrap_or_default();
+    let name = format!("{alias}<{}@{}>", user.name, user.issuer);
+    Participant {
+        user_id: name.clone(),
+        user_name: Some(name),
+        requestor: true,
+        role: None,
+        address,
+        own: false,
+        medium: None,
+        person: Some(Arc::clone(user)),
     }
 }
 
@@ -142,6 +149,7 @@ pub(crate) fn caller_participant(caller: &Caller) -> Participant {
         address: Some(caller.address.ip().to_canonical().to_string()),
         own: false,
         medium: None,
+        person: None,
     }
 }
 
@@ -154,6 +162,7 @@ fn responder(endpoint: &str) -> Participant {
         address: host(endpoint).map(str::to_owned),
         own: false,
         medium: None,
+        person: None,
     }
 }
 

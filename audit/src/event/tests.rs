@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use hilum_security::{Caller, NodeName, User};
+use hilum_security::{Caller, NodeName, User, UserCode};
 use xds_schemas::iti8_patient_identity_feed::Announcement;
 use xds_schemas::iti64_notify_xad_pid_link_change::LinkChange;
 use xds_schemas::metadata::PatientId;
@@ -717,4 +717,46 @@ fn media_are_named_where_the_data_is() {
             assert_eq!(participant.contains(&code), is_medium, "{xml}");
         }
     }
+}
+
+#[test]
+fn people_are_recorded_as_assertions_name_them() {
+    let code = |code: &str, system: &str, display: Option<&str>| UserCode {
+        code: code.to_owned(),
+        system: system.to_owned(),
+        display: display.map(str::to_owned),
+    };
+    let user = Arc::new(User {
+        name: "John.Doe".to_owned(),
+        issuer: "example.com".to_owned(),
+        alias: Some("JD".to_owned()),
+        roles: vec![
+            code("46255001", "2.16.840.1.113883.6.96", Some("Pharmacist")),
+            code("nurse", "", None),
+        ],
+        purposes: vec![code("12", "1.0.14265.1", Some("Law Enforcement"))],
+        ..User::default()
+    });
+    let caller = Caller {
+        user: Some(Arc::clone(&user)),
+        ..caller()
+    };
+    let parties = Parties::answered(&caller, ENDPOINT);
+    let event = Event::queried(&parties, query(&[PATIENT]), &Outcome::Success);
+    let xml = &written(&event)[0];
+    for expected in [
+        // ITI-20 (DICOM PS3.15 A.5.1): behind the type of the event, before who took part.
+        r#"<PurposeOfUse csd-code="12" codeSystemName="1.0.14265.1" originalText="Law Enforcement"/></EventIdentification>"#,
+        r#"UserID="JD&lt;John.Doe@example.com&gt;" UserName="JD&lt;John.Doe@example.com&gt;" UserIsRequestor="true""#,
+        r#"<RoleIDCode csd-code="46255001" codeSystemName="2.16.840.1.113883.6.96" originalText="Pharmacist"/><RoleIDCode csd-code="nurse" codeSystemName="unspecified" originalText="nurse"/></ActiveParticipant>"#,
+    ] {
+        assert!(xml.contains(expected), "{expected}: {xml}");
+    }
+    // A program that a person runs records the same of every message, and nobody twice.
+    let asked = Event::queried(&Parties::asked(ENDPOINT), query(&[PATIENT]), &Outcome::Success);
+    let own = &written(&asked.on_behalf_of(&user))[0];
+    assert!(own.contains(r#"UserName="JD&lt;John.Doe@example.com&gt;""#), "{own}");
+    assert!(own.contains("PurposeOfUse"));
+    let again = &written(&event.on_behalf_of(&user))[0];
+    assert_eq!(again, xml);
 }

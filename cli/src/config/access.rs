@@ -56,21 +56,22 @@ impl Config {
             let added = infrastructure.add(&own.own.node.fingerprint);
             added.map_err(|error| ConfigError(format!("[tls]: {error}")))?;
         }
-        let collections = self
-            .imaging
-            .collection
-            .iter()
-            .map(|it| it.name().to_owned());
-        // Elsewhere there may be others.
-        let collections = self.imaging.listen.is_some().then(|| collections.collect());
         Ok(Some(RulesFile {
             path: path.clone(),
-            known: Vocabulary {
-                codes: Some(rooms::affinity_codes(self)?),
-                collections,
-            },
+            known: self.known_to_rules()?,
             infrastructure,
         }))
+    }
+
+    /// What rules may name.
+    pub(crate) fn known_to_rules(&self) -> anyhow::Result<Vocabulary> {
+        let collections = self.imaging.collection.iter();
+        let collections = collections.map(|it| it.name().to_owned());
+        Ok(Vocabulary {
+            codes: Some(rooms::affinity_codes(self)?),
+            // Elsewhere there may be others.
+            collections: self.imaging.listen.is_some().then(|| collections.collect()),
+        })
     }
 
     /// Who may have which documents.

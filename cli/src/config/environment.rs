@@ -59,7 +59,7 @@ pub(super) fn apply(
 }
 
 /// Keys outside of `[limits]` that are numbers.
-const NUMBERS: [&str; 12] = [
+const NUMBERS: [&str; 16] = [
     "segment_bytes",
     "max_results",
     "connections",
@@ -72,9 +72,13 @@ const NUMBERS: [&str; 12] = [
     "max_submissions",
     "settle_seconds",
     "associations",
+    "skew_seconds",
+    "longest_lifetime_seconds",
+    "remembered",
+    "introspection_seconds",
 ];
 /// Keys that are lists, whose items stand behind commas.
-const LISTS: [&str; 9] = [
+const LISTS: [&str; 13] = [
     "trust",
     "reply_to",
     "recipients",
@@ -84,6 +88,10 @@ const LISTS: [&str; 9] = [
     "cors_origins",
     "callers",
     "infrastructure",
+    "audience",
+    "authentication",
+    "nodes_without_users",
+    "optional_rooms",
 ];
 
 /// Variables are text; a few keys are numbers or lists.

@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 pub(super) const TOP: [&str; 2] = ["home_community_id", "data"];
 
 /// Every section with its keys.
-pub(super) const SECTIONS: [(&str, &[&str]); 14] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 16] = [
     (
         "affinity_domain",
         &[
@@ -114,6 +114,36 @@ pub(super) const SECTIONS: [(&str, &[&str]); 14] = [
     ("media", &["institution", "contact"]),
     ("access", &["rules", "infrastructure"]),
     (
+        "xua",
+        &[
+            "assertions",
+            "audience",
+            "issuer",
+            "skew_seconds",
+            "longest_lifetime_seconds",
+            "authentication",
+            "replay",
+            "remembered",
+            "nodes_without_users",
+            "optional_rooms",
+        ],
+    ),
+    (
+        "iua",
+        &[
+            "tokens",
+            "audience",
+            "issuer",
+            "scope",
+            "skew_seconds",
+            "longest_lifetime_seconds",
+            "replay",
+            "remembered",
+            "introspection_seconds",
+            "trust",
+        ],
+    ),
+    (
         "audit",
         &[
             "spool",
@@ -161,7 +191,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 14] = [
 ];
 
 /// Sections of which there may be several, within others.
-const REPEATED: [(&str, &[&str]); 3] = [
+const REPEATED: [(&str, &[&str]); 6] = [
     (
         "imaging.archive",
         &[
@@ -189,6 +219,20 @@ const REPEATED: [(&str, &[&str]); 3] = [
         &["name", "from", "card", "deidentify", "key_file"],
     ),
     ("dicom.node", &["ae_title", "host", "port", "tls"]),
+    ("xua.issuer", &["name", "certificates"]),
+    (
+        "iua.issuer",
+        &[
+            "name",
+            "keys",
+            "secret_file",
+            "introspection",
+            "client_id",
+            "client_secret_file",
+            "token_file",
+        ],
+    ),
+    ("iua.scope", &["name", "permissions"]),
 ];
 
 /// Refuses keys that mean nothing, by name and with the nearest one that does.

@@ -13,7 +13,7 @@ use crate::terminal::{Table, printable, say, say_json};
 const MOST_PAGES: usize = 10_000;
 
 pub(super) async fn run(common: &Common) -> anyhow::Result<()> {
-    let submissions = list(&Node::open(&common.config)?).await?;
+    let submissions = list(&Node::open(&common.config)?.for_user(&common.user)?).await?;
     if common.json {
         let submissions: Vec<Value> = submissions.iter().map(json).collect();
         return say_json(&json!({ "submissions": submissions }));
@@ -89,7 +89,7 @@ fn json(one: &Received) -> Value {
 }
 
 pub(super) async fn show(arguments: &Show) -> anyhow::Result<()> {
-    let node = Node::open(&arguments.common.config)?;
+    let node = Node::open(&arguments.common.config)?.for_user(&arguments.common.user)?;
     let ledger = node.ledger()?;
     let fetched = fetching::fetch(&node, &ledger, &arguments.unique_id).await?;
     if let Some(out) = &arguments.out {

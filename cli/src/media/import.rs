@@ -10,7 +10,7 @@ use xds_schemas::iti32_distribute_document_set_on_media::MediaPath;
 use super::inspection::{About, inspect, submission_time};
 use super::medium::Medium;
 use super::{Kind, Where};
-use crate::client::Node;
+use crate::client::{ForUser, Node};
 use crate::domain::Domain;
 use crate::filing::{Case, Filed, Filing};
 use crate::terminal::{Table, printable, say, say_json};
@@ -36,6 +36,8 @@ pub(super) struct Arguments {
     /// The node whose repository takes the documents
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    user: ForUser,
     /// Whose they are here: an ID of the affinity domain, or ID^^^&OID&ISO
     #[arg(long, value_name = "ID")]
     patient: Option<String>,
@@ -61,7 +63,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let path = &arguments.medium.path;
     let mut medium = Medium::open(path)?;
     let metadata = medium.metadata()?;
-    let node = Node::open(&arguments.config)?;
+    let node = Node::open(&arguments.config)?.for_user(&arguments.user)?;
     let domain = Domain::of(&node.config)?;
     let patient = arguments.patient.as_deref();
     let patient = patient.map(|patient| domain.patient(patient)).transpose()?;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::client::ForUser;
+
 const NOTES: &str = "\
 Without a subcommand, the documents of a patient are found (FindDocuments), or by --acquisition,
 --measurement and --specimen those of all patients, if the registry is a Hilum. Codes are written
@@ -45,6 +47,8 @@ pub(super) struct Common {
     /// The node whose registry is asked
     #[arg(long, value_name = "FILE", default_value = "hilum.toml", global = true)]
     pub(super) config: PathBuf,
+    #[command(flatten)]
+    pub(super) user: ForUser,
     /// Whose objects: an ID of the affinity domain, or ID^^^&OID&ISO
     #[arg(long, value_name = "ID", global = true)]
     pub(super) patient: Option<String>,

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
+use crate::client::ForUser;
+
 pub(super) const NOTES: &str = "\
 Codes are written code^^scheme; the scheme may be left out if codes.xml has the code. Codes that are
 not given are the first of their kind there (formatCode: mimeTypeSufficient, confidentialityCode: N,
@@ -43,6 +45,8 @@ pub(crate) struct Arguments {
     /// The node whose repository takes them
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     pub(super) config: PathBuf,
+    #[command(flatten)]
+    pub(super) user: ForUser,
     /// Whose they are: an ID of the affinity domain, or ID^^^&OID&ISO
     #[arg(long, value_name = "ID")]
     pub(super) patient: Option<String>,

@@ -11,7 +11,7 @@ use xds_schemas::iti69_create_destroy_pull_point::{DestroyPullPoint, DestroyPull
 use xds_schemas::iti70_pull_notification::{GetMessages, GetMessagesResponse, PullNotification};
 use xds_schemas::wsn::NotificationMessage;
 
-use crate::client::Node;
+use crate::client::{ForUser, Node};
 use crate::subscribe::outcome;
 use crate::terminal::{say, say_json};
 
@@ -24,6 +24,8 @@ pub(super) struct Arguments {
     /// The node as which it is asked
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    user: ForUser,
     /// The pull point, as hilum subscribe --pull tells it
     #[arg(value_name = "ADDRESS")]
     address: String,
@@ -34,7 +36,7 @@ pub(super) struct Arguments {
 
 /// Gets notifications until there are none. Each is gone from the pull point when it has come.
 pub(super) async fn pull(arguments: &Arguments) -> anyhow::Result<()> {
-    let node = Node::open(&arguments.config)?;
+    let node = Node::open(&arguments.config)?.for_user(&arguments.user)?;
     let ledger = node.ledger()?;
     for count in 0..MOST {
         let messages = next(&node, &ledger, &arguments.address).await?.messages;
@@ -124,7 +126,7 @@ fn show(message: &NotificationMessage, as_json: bool) -> anyhow::Result<()> {
 
 /// Removes a pull point.
 pub(super) async fn discard(arguments: &Arguments) -> anyhow::Result<()> {
-    let node = Node::open(&arguments.config)?;
+    let node = Node::open(&arguments.config)?.for_user(&arguments.user)?;
     let ledger = node.ledger()?;
     let url = &arguments.address;
     let request = DestroyPullPointRequest;

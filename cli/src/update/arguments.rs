@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::client::ForUser;
+
 const NOTES: &str = "\
 What is given replaces what is registered; everything else stays. The document gets a new version; the
 one before it is found with hilum query --versions.
@@ -24,6 +26,8 @@ pub(crate) struct Arguments {
     /// The node whose registry is asked
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     pub(super) config: PathBuf,
+    #[command(flatten)]
+    pub(super) user: ForUser,
     /// title
     #[arg(long)]
     pub(super) title: Option<String>,

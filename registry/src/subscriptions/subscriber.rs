@@ -121,6 +121,7 @@ fn user(kept: KeptUser) -> User {
         privacy_policy: kept.privacy_policy,
         client_id: kept.client_id,
         scopes: kept.scopes,
+        permissions: None,
         reason: None,
     }
 }
@@ -159,6 +160,7 @@ mod tests {
                 privacy_policy: text("urn:oid:1.5"),
                 client_id: text("program"),
                 scopes: vec!["read".to_owned()],
+                permissions: None,
                 reason: None,
             })),
             address: "192.0.2.1:7".parse().unwrap(),

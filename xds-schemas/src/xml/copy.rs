@@ -5,15 +5,29 @@ use quick_xml::name::PrefixDeclaration;
 use super::{Element, Reader, XmlError, escape};
 
 impl Reader<'_> {
-    /// Takes the innermost open element, which was just entered, as text, and leaves it. It gets
-    /// one more attribute, `name` of `namespace`, unless it has it already, and declares every
-    /// namespace prefix that is in scope, so that it means the same wherever it is put.
+    /// Takes the innermost open element, which was just entered, as text, and leaves it. It
+    /// declares every namespace prefix that is in scope, so that it means the same wherever it is
+    /// put.
+    pub fn copy(&mut self, element: &Element<'_>) -> Result<String, XmlError> {
+        self.copy_with(element, None)
+    }
+
+    /// The same, and it gets one more attribute, `name` of `namespace`, unless it has it already.
     pub fn copy_marked(
         &mut self,
         element: &Element<'_>,
-        (namespace, name, value): (&str, &str, &str),
+        mark: (&str, &str, &str),
     ) -> Result<String, XmlError> {
+        let (namespace, name, _) = mark;
         let has_it = self.attribute_in(element, namespace, name).is_some();
+        self.copy_with(element, (!has_it).then_some(mark))
+    }
+
+    fn copy_with(
+        &mut self,
+        element: &Element<'_>,
+        wanted: Option<(&str, &str, &str)>,
+    ) -> Result<String, XmlError> {
         let declared = |prefix: &str| element.attributes.iter().any(|(key, _)| *key == prefix);
         let mut added = String::new();
         let mut prefixes = Vec::new();
@@ -23,7 +37,7 @@ impl Reader<'_> {
                 PrefixDeclaration::Default => "xmlns".to_owned(),
                 PrefixDeclaration::Named(prefix) => {
                     prefixes.push(prefix.to_owned());
-                    if bound.0 == namespace {
+                    if wanted.is_some_and(|(namespace, ..)| bound.0 == namespace) {
                         mark = Some(prefix.to_owned());
                     }
                     format!("xmlns:{prefix}")
@@ -33,7 +47,7 @@ impl Reader<'_> {
                 push_attribute(&mut added, &attribute, bound.0);
             }
         }
-        if !has_it {
+        if let Some((namespace, name, value)) = wanted {
             let mark = mark.unwrap_or_else(|| {
                 let mut free = (0..).map(|number| format!("p{number}"));
                 let free = free.find(|prefix| !prefixes.contains(prefix));
@@ -94,6 +108,17 @@ mod tests {
         );
         reader.end().unwrap();
         found
+    }
+
+    #[test]
+    fn an_element_is_taken_as_it_is() {
+        let xml = "<a xmlns='urn:a' xmlns:m='urn:m'> <x q='1' xmlns:m='urn:n'>\r\n&lt;<m:y/></x></a>";
+        let mut reader = Reader::new(xml.as_bytes()).unwrap();
+        reader.root().unwrap();
+        let child = reader.child().unwrap().unwrap();
+        let expected = "<x xmlns=\"urn:a\" q='1' xmlns:m='urn:n'>\r\n&lt;<m:y/></x>";
+        assert_eq!(reader.copy(&child).unwrap(), expected);
+        assert!(reader.child().unwrap().is_none());
     }
 
     #[test]
