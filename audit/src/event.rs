@@ -8,6 +8,7 @@
 
 mod alerts;
 mod audit_log;
+mod consents;
 mod decisions;
 mod dicomweb;
 mod dimse;
@@ -28,6 +29,7 @@ use hilum_security::User;
 use xds_schemas::codes::status::ResponseStatus;
 
 pub use audit_log::AuditLogUse;
+pub use consents::ConsentUse;
 pub use decisions::{Decided, Subject};
 pub use dicomweb::ImagesRetrieved;
 pub use exchange::{InboxUse, Medium};

@@ -32,7 +32,7 @@ use tokio::sync::watch;
 use xds_schemas::soap::Fault;
 
 pub use event::{
-    AuditLogUse, Decided, Document, Event, ImagesRetrieved, InboxUse, Medium, Notified,
+    AuditLogUse, ConsentUse, Decided, Document, Event, ImagesRetrieved, InboxUse, Medium, Notified,
     NotifiedKind, Outcome, Parties, PatientFeed, Query, Source, Study, Subject, SubmissionSet,
     Subscribing, Transaction,
 };

@@ -61,6 +61,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     certificates::check(&config, &mut report);
     report.add("codes", readable(&config.affinity_domain.codes));
     report.add("data", folder(&config.data));
+    access(&config, &mut report);
     report.add("audit", spool(&config.spool()));
     if config.registry.listen.is_some() {
         report.add("database", database(&config.registry_database()));
@@ -93,13 +94,29 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
+fn access(config: &Config, report: &mut Report) {
+    let finding = match config.rules_file() {
+        Ok(None) => return,
+        Ok(Some(file)) => match file.read() {
+            Ok(policy) => Ok(format!(
+                "{}: {} rules",
+                file.path.display(),
+                policy.in_words().len()
+            )),
+            Err(error) => Err(error.to_string()),
+        },
+        Err(error) => Err(format!("{error:#}")),
+    };
+    report.add("access", finding);
+}
+
 /// Whether whoever is trusted to name users can be.
 fn users(config: &Config, report: &mut Report) {
     match config.users() {
         Ok(users) => {
             let assertions = users.assertions.iter();
             for (issuer, certificate) in assertions.flat_map(|it| it.certificates()) {
-                let dates = dates(&certificate);
+                let dates = certificates::dates(&certificate);
                 let of_issuer = |text: String| format!("{issuer}: {text}");
                 report.add("assertions", dates.map(of_issuer).map_err(of_issuer));
             }

@@ -1,5 +1,6 @@
 //! `hilum.toml`, and what the environment changes in it.
 
+mod access;
 mod archives;
 pub(crate) mod audit_repository;
 mod collections;
@@ -29,6 +30,7 @@ use thiserror::Error;
 use xds_schemas::hl7v2::PatientDomain;
 use xds_schemas::metadata::hl7::is_oid;
 
+pub(crate) use access::RulesFile;
 pub(crate) use dicom::DicomSection;
 pub(crate) use fingerprint::Fingerprint;
 #[cfg(test)]
@@ -43,6 +45,7 @@ pub(crate) use subscriptions::SubscriptionsSection;
 pub(crate) use tls::{RELOAD_SECONDS, Tls};
 pub(crate) use users::{INTROSPECTION_SECONDS, IuaSection, XuaSection};
 
+use access::AccessSection;
 use sections::AuditSection;
 
 /// The configuration cannot be used. The text is one line that says where and why.
@@ -77,6 +80,7 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) media: MediaSection,
     #[serde(default)]
+    access: AccessSection,
     pub(crate) xua: XuaSection,
     #[serde(default)]
     pub(crate) iua: IuaSection,
@@ -150,6 +154,7 @@ impl Config {
             collection.resolve(folder);
         }
         in_folder(&mut self.recipient.store, "file:", folder);
+        self.access.resolve(folder);
         self.xua.resolve(folder);
         self.iua.resolve(folder);
     }

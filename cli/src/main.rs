@@ -1,11 +1,13 @@
 //! `hilum`, the command: one file for each of its commands.
 
+mod access;
 mod assertion;
 mod audit;
 mod certs;
 mod check;
 mod client;
 mod config;
+mod consent;
 mod convert;
 mod core_dumps;
 mod demo;
@@ -96,8 +98,12 @@ enum Command {
     Unsubscribe(unsubscribe::Arguments),
     /// Look at subscriptions, and at what waits in a pull point (ITI-69, ITI-70)
     Subscriptions(subscriptions::Arguments),
+    /// Record, withdraw and show what patients wish (ITI-108)
+    Consent(consent::Arguments),
     /// Check configuration, certificates, stores and peers
     Check(check::Arguments),
+    /// Look over the rules of access, and see who gets what, and why
+    Access(access::Arguments),
     /// Look at what was recorded, and at what receivers have of it
     Audit(audit::Arguments),
     /// Issue, renew, revoke and list certificates of the development authority
@@ -135,7 +141,9 @@ async fn main() -> ExitCode {
         Command::Subscribe(arguments) => subscribe::run(&arguments).await,
         Command::Unsubscribe(arguments) => unsubscribe::run(&arguments).await,
         Command::Subscriptions(arguments) => subscriptions::run(&arguments).await,
+        Command::Consent(arguments) => consent::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
+        Command::Access(arguments) => access::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments).await,
         Command::Certs(arguments) => certs::run(&arguments),
         Command::Assertion(arguments) => assertion::run(&arguments),

@@ -14,7 +14,8 @@ use hilum_repository::imaging::{
     self, Department, ImagingConfig, ImagingSource, Manifests, Publishing, dicomweb,
 };
 use hilum_repository::recipient::{self, Recipient, RecipientConfig};
-use hilum_repository::{Repository, RepositoryConfig};
+use hilum_repository::{Consents, Repository, RepositoryConfig};
+use hilum_security::access::Access;
 use hilum_transport::{Client, Incoming, Reply};
 use xds_schemas::affinity_codes::{AffinityCodes, CodeKind};
 use xds_schemas::metadata::hl7::is_oid;
@@ -26,6 +27,9 @@ use crate::config::{
     UnknownPatientsInQueries,
 };
 
+/// Where consents are.
+const CONSENT_PATH: &str = "fhir/Consent";
+
 type Answer = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 /// A room that is open.
@@ -33,7 +37,7 @@ type Answer = Pin<Box<dyn Future<Output = Reply> + Send>>;
 pub(crate) struct Room {
     /// How it is called, which is its path too.
     pub(crate) name: &'static str,
-    /// First segments of its paths that are not asked with SOAP.
+    /// What its paths begin with that are not asked with SOAP: one segment or more.
     pub(crate) rest: &'static [&'static str],
     /// Where it listens.
     pub(crate) address: SocketAddr,
@@ -42,9 +46,15 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// Whether this room serves paths that begin so.
-    pub(crate) fn serves(&self, first_segment: &str) -> bool {
-        self.name == first_segment || self.rest.contains(&first_segment)
+    /// Whether this room serves a path: how long a part of it says so. If several do, the longest counts.
+    pub(crate) fn serves(&self, path: &str) -> Option<usize> {
+        let path = path.trim_start_matches('/');
+        let begins = |beginning: &&str| {
+            let rest = path.strip_prefix(*beginning);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let all = self.rest.iter().copied().chain([self.name]);
+        all.filter(begins).map(str::len).max()
     }
 }
 
@@ -57,6 +67,8 @@ pub(crate) struct Opened {
     pub(crate) imaging: Option<ImagingSource>,
     /// What is recorded here and elsewhere leads into it.
     pub(crate) records: Option<RecordRepository>,
+    /// Who may have which documents, in every room.
+    pub(crate) access: Access,
 }
 
 /// Opens every room that the configuration enables. They ask each other with `client`.
@@ -67,8 +79,11 @@ pub(crate) async fn open(
 ) -> anyhow::Result<Opened> {
     let mut rooms = Vec::new();
     let (mut fed, mut filled) = (None, None);
+    let access = config.access().context("[access]")?;
     if let Some(address) = config.registry.listen {
-        let registry = registry(config, audit).await.context("[registry]")?;
+        let registry = registry(config, audit, &access)
+            .await
+            .context("[registry]")?;
         registry.notify_with(client.clone());
         fed = Some(registry.clone());
         rooms.push(room("registry", address, registry, |registry, incoming| {
@@ -76,7 +91,7 @@ pub(crate) async fn open(
         }));
     }
     if let Some(address) = config.repository.listen {
-        let repository = repository(config, audit, client).context("[repository]")?;
+        let repository = repository(config, (audit, &access), client).context("[repository]")?;
         rooms.push(room(
             "repository",
             address,
@@ -89,7 +104,10 @@ pub(crate) async fn open(
         ));
     }
     if let Some(address) = config.imaging.listen {
-        let wanted = imaging_config(config, &affinity_codes(config)?)?;
+        let mut wanted = imaging_config(config, &affinity_codes(config)?)?;
+        wanted.access = access.clone();
+        let registry = config.registry_of_repository();
+        wanted.consents = registry.map(|url| Consents::of(client.clone(), &url));
         let imaging = ImagingSource::open(wanted, audit.clone()).context("[imaging]")?;
         match config.repository_url() {
             Some(repository) => imaging.publish(Publishing {
@@ -130,6 +148,7 @@ pub(crate) async fn open(
         registry: fed,
         imaging: filled,
         records,
+        access,
     })
 }
 
@@ -163,8 +182,9 @@ fn room<R: Clone + Send + Sync + 'static>(
     room: R,
     serve: fn(R, Incoming) -> Answer,
 ) -> Room {
-    // DICOMweb, and WADO-URI beside it.
+    // DICOMweb, and WADO-URI beside it; consents.
     let rest: &[_] = match name {
+        "registry" => &[CONSENT_PATH],
         "imaging" => &[dicomweb::DICOM_WEB, dicomweb::WADO],
         "audit" => &record_repository::REST,
         _ => &[],
@@ -178,7 +198,7 @@ fn room<R: Clone + Send + Sync + 'static>(
 }
 
 /// Opening a database may take a while, so it has a thread of its own.
-async fn registry(config: &Config, audit: &Audit) -> anyhow::Result<Registry> {
+async fn registry(config: &Config, audit: &Audit, access: &Access) -> anyhow::Result<Registry> {
     let home = HomeCommunityId::from(config.home_community_id.as_str());
     let mut wanted = RegistryConfig::new(config.registry_database(), home);
     wanted.affinity_codes = Some(affinity_codes(config)?);
@@ -207,6 +227,7 @@ async fn registry(config: &Config, audit: &Audit) -> anyhow::Result<Registry> {
     };
     wanted.url = config.registry_known_as().map(str::to_owned);
     wanted.subscriptions = config.subscriptions.config();
+    wanted.access = access.clone();
     let audit = audit.clone();
     tokio::task::spawn_blocking(move || Registry::open(wanted, audit)).await?
 }
@@ -229,7 +250,11 @@ pub(crate) fn affinity_codes(config: &Config) -> anyhow::Result<AffinityCodes> {
     Ok(codes)
 }
 
-fn repository(config: &Config, audit: &Audit, client: &Client) -> anyhow::Result<Repository> {
+fn repository(
+    config: &Config,
+    (audit, access): (&Audit, &Access),
+    client: &Client,
+) -> anyhow::Result<Repository> {
     let missing = |key: &str| ConfigError(format!("repository.{key}: it is needed"));
     let unique_id = config.repository.unique_id.as_deref();
     let unique_id = unique_id.ok_or_else(|| missing("unique_id"))?;
@@ -254,6 +279,7 @@ fn repository(config: &Config, audit: &Audit, client: &Client) -> anyhow::Result
         OnDemand::Persist => hilum_repository::OnDemand::Persist,
     };
     wanted.store_access = config.store_access()?;
+    wanted.access = access.clone();
     Repository::open(wanted, audit.clone(), client.clone())
 }
 

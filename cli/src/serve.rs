@@ -1,5 +1,6 @@
 //! `hilum serve`: runs the rooms of a node until it is asked to stop.
 
+mod access;
 mod audit;
 mod certificates;
 mod configured;
@@ -63,6 +64,8 @@ pub(crate) struct Running {
     /// The same of the Audit Record Repository: first it receives no more, then its log is closed. It
     /// goes on for longer than the rooms, whose last records it may get.
     receiving: [Listeners; 2],
+    /// Whoever reads the rules anew.
+    _watching: Option<access::Watching>,
 }
 
 impl Running {
@@ -91,6 +94,7 @@ impl Running {
             rooms, registry, ..
         } = &opened;
         let names = started(&audit, rooms).await?;
+        let watching = access::watch(config, &opened.access, &audit).context("[access]")?;
         let line = |room: &Room| listening(room, tls.is_some());
         let mut lines: Vec<String> = rooms.iter().map(line).collect();
         let mut listeners = [Listeners::new(), Listeners::new()];
@@ -144,6 +148,7 @@ impl Running {
             sender,
             listeners,
             receiving,
+            _watching: watching,
         })
     }
 
@@ -313,7 +318,8 @@ impl House {
     }
 
     fn rest(&self) -> Rest {
-        Rest::under(self.rooms.iter().flat_map(|room| room.rest).copied())
+        let beginnings = self.rooms.iter().flat_map(|room| room.rest);
+        Rest::under(beginnings.filter_map(|beginning| beginning.split('/').next()))
     }
 
     async fn answer(&self, incoming: Incoming) -> Reply {
@@ -327,8 +333,11 @@ impl House {
                 return audit.refuse(Event::from(refusal), refusal.reply()).await;
             }
         };
-        let first = path.split('/').nth(1).unwrap_or_default();
-        let room = self.rooms.iter().find(|room| room.serves(first));
+        let serving = self.rooms.iter();
+        let serving = serving.filter_map(|room| Some((room.serves(path)?, room)));
+        let room = serving
+            .max_by_key(|(length, _)| *length)
+            .map(|(_, room)| room);
         let name = room.map(|room| room.name);
         let reply = match (room, incoming) {
             (Some(room), incoming) => (room.answer)(incoming).await,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hilum_security::access::Access;
 use xds_schemas::affinity_codes::AffinityCodes;
 use xds_schemas::hl7v2::PatientDomain;
 use xds_schemas::metadata::HomeCommunityId;
@@ -45,6 +46,8 @@ pub struct RegistryConfig {
     pub url: Option<String>,
     /// Who is told of what is registered (DSUB).
     pub subscriptions: SubscriptionConfig,
+    /// Who may have which documents.
+    pub access: Access,
 }
 
 /// The URL of a database may hold a password, so it is not shown.
@@ -71,6 +74,7 @@ impl RegistryConfig {
             extra_metadata: ExtraMetadata::Keep,
             url: None,
             subscriptions: SubscriptionConfig::default(),
+            access: Access::everything(),
         }
     }
 }

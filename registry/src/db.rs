@@ -8,6 +8,7 @@
 pub(crate) mod acquisitions;
 mod checkpoint;
 mod connection;
+pub(crate) mod consents;
 mod counting;
 pub(crate) mod entry_uuids;
 pub(crate) mod links;

@@ -5,12 +5,14 @@
 
 mod cohorts;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use hilum_audit::{Audit, AuditConfig, Parties};
 use hilum_security::Caller;
+use hilum_security::access::{Access, Consent, Policy, Vocabulary, Wish};
 use xds_schemas::codes::status::{AvailabilityStatus, ResponseStatus};
 use xds_schemas::ebrs::{AdhocQueryRequest, ReturnType, SubmitObjectsRequest};
 use xds_schemas::iti18_registry_stored_query::{DocumentFilter, FindDocuments, StoredQuery};
@@ -113,14 +115,18 @@ fn query(number: u64, wanted: ReturnType) -> Vec<u8> {
     soap::write(&header, &query.to_request(wanted)).into_bytes()
 }
 
+fn caller() -> Caller {
+    Caller::unknown(([127, 0, 0, 1], 1).into())
+}
+
 fn parties() -> Parties {
-    let caller = Caller::unknown(([127, 0, 0, 1], 1).into());
-    Parties::answered(&caller, "https://localhost:18401/registry")
+    Parties::answered(&caller(), "https://localhost:18401/registry")
 }
 
 async fn submit(registry: &Registry, message: &[u8]) {
     let request: SubmitObjectsRequest = soap::read_body(message).unwrap();
-    let answer = iti42::answer(registry, &parties(), request, SystemTime::now()).await;
+    let (caller, parties, now) = (caller(), parties(), SystemTime::now());
+    let answer = iti42::answer(registry, (&caller, &parties), request, now).await;
     let answer = answer.unwrap().into_inner();
     assert_eq!(
         answer.status,
@@ -132,7 +138,8 @@ async fn submit(registry: &Registry, message: &[u8]) {
 
 async fn ask(registry: &Registry, message: &[u8]) {
     let request: AdhocQueryRequest = soap::read_body(message).unwrap();
-    let answer = iti18::answer(registry, &parties(), request)
+    let (caller, parties, now) = (caller(), parties(), SystemTime::now());
+    let answer = iti18::answer(registry, (&caller, &parties), request, now)
         .await
         .unwrap()
         .into_inner();
@@ -203,10 +210,15 @@ where
 /// A registry that takes everybody, and the folder of it and of its records.
 fn open() -> (tempfile::TempDir, Registry) {
     let folder = tempfile::tempdir().unwrap();
+    let registry = open_in(folder.path(), "audit", Access::everything());
+    (folder, registry)
+}
+
+fn open_in(folder: &Path, spool: &str, access: Access) -> Registry {
     let url = std::env::var("HILUM_FIGURES_URL");
-    let url = url.unwrap_or_else(|_| format!("sqlite:{}", folder.path().join("db").display()));
+    let url = url.unwrap_or_else(|_| format!("sqlite:{}", folder.join("db").display()));
     let audit = Audit::open(AuditConfig {
-        spool: folder.path().join("audit"),
+        spool: folder.join(spool),
         source_id: "figures".to_owned(),
         enterprise_site: None,
         host: "localhost".to_owned(),
@@ -214,8 +226,8 @@ fn open() -> (tempfile::TempDir, Registry) {
     });
     let mut config = RegistryConfig::new(url, HomeCommunityId::from("urn:oid:1.2.3"));
     config.unknown_patients = UnknownPatients::Accept;
-    let registry = Registry::open(config, audit.unwrap()).unwrap();
-    (folder, registry)
+    config.access = access;
+    Registry::open(config, audit.unwrap()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -250,6 +262,70 @@ async fn figures() {
                 async move { ask(&registry, &message).await }
             })
             .await;
+        }
+    }
+}
+
+/// Rules that look at codes, and rules that look at consents too.
+const RULES: [(&str, &str); 2] = [
+    (
+        "codes",
+        "[[rule]]\nname = \"secret\"\nwhat = { any_confidentiality = [\"R\"] }\nlevel = \"nothing\"\n\
+         [[rule]]\nname = \"rest\"\nlevel = \"full\"\n",
+    ),
+    (
+        "consents",
+        "[[rule]]\nname = \"secret\"\nwhat = { any_confidentiality = [\"R\"] }\nlevel = \"nothing\"\n\
+         [[rule]]\nname = \"not denied\"\nconsent = \"opt-out\"\nlevel = \"full\"\n",
+    ),
+];
+
+/// What rules cost: FindDocuments of ten documents.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "figures"]
+async fn rules() {
+    let (folder, registry) = open();
+    let calls = 10 * PATIENTS;
+    measure("ITI-42, 64 tasks", 64, calls, |at| {
+        let (registry, message) = (registry.clone(), submission(at % PATIENTS));
+        async move { submit(&registry, &message).await }
+    })
+    .await;
+    for number in 0..PATIENTS {
+        let id = patient(number).to_string();
+        let work = move |conn: &mut _| {
+            let known = crate::db::patients::find(conn, &id)?.unwrap();
+            let version = crate::db::consents::NewVersion {
+                id: format!("of-{number}"),
+                version: 1,
+                newest: true,
+                patient: known.number,
+                updated: 0,
+                resource: Consent::of("", &*id, Wish::Permit).to_fhir(),
+            };
+            Ok(crate::db::consents::insert(conn, &version)?)
+        };
+        registry.db.write(work).await.unwrap();
+    }
+    let mut registries = vec![("no rules", registry)];
+    for (what, rules) in RULES {
+        let policy = Policy::parse(rules, &Vocabulary::default()).unwrap();
+        let access = Access::by(policy);
+        registries.push((what, open_in(folder.path(), what, access)));
+    }
+    for round in 1..=2 {
+        for (what, registry) in &registries {
+            for (form, wanted) in [
+                ("ObjectRef", ReturnType::ObjectRef),
+                ("LeafClass", ReturnType::LeafClass),
+            ] {
+                measure(&format!("{form}, {what}, {round}"), 16, 10_000, |at| {
+                    let message = query(at * 7 % PATIENTS, wanted.clone());
+                    let registry = registry.clone();
+                    async move { ask(&registry, &message).await }
+                })
+                .await;
+            }
         }
     }
 }

@@ -7,6 +7,8 @@
 use std::time::SystemTime;
 
 use hilum_audit::{Audit, Event, NotRecorded, Outcome, Parties, Recorded, Transaction};
+use hilum_security::access::Level;
+use hilum_security::{Caller, Permission};
 use xds_schemas::codes::ebrim_uuids::submission_set;
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::codes::status::{ResponseStatus, Severity};
@@ -17,19 +19,31 @@ use xds_schemas::metadata::submission::Rules;
 
 use crate::config::ExtraMetadata;
 use crate::failure::Failure;
+use crate::sight::Sight;
 use crate::submission::{self, Prepared};
 use crate::{Registry, seconds};
 
 /// Registers a submission (ITI TF-2 3.42.4.1.3) and records that it was tried.
 pub(crate) async fn answer(
     registry: &Registry,
-    parties: &Parties,
+    (caller, parties): (&Caller, &Parties),
     request: SubmitObjectsRequest,
     now: SystemTime,
 ) -> Result<Recorded<RegistryResponse>, NotRecorded> {
-    let response = register(registry, &request.objects, Rules::Register, now).await;
+    let sight = sight(registry, caller, Permission::Register, now);
+    let response = register(registry, &request.objects, Rules::Register, sight, now).await;
     let by = Transaction::Register;
     record(&registry.audit, by, parties, &request.objects, response).await
+}
+
+/// What somebody sees who changes what is registered: for that, its metadata must be seen.
+pub(crate) fn sight(
+    registry: &Registry,
+    caller: &Caller,
+    permission: Permission,
+    now: SystemTime,
+) -> Option<Sight> {
+    Sight::of(registry, caller, permission, Level::Metadata, now)
 }
 
 /// Registers a submission by these rules, and says how that is answered.
@@ -37,9 +51,10 @@ pub(crate) async fn register(
     registry: &Registry,
     objects: &RegistryObjectList,
     rules: Rules,
+    sight: Option<Sight>,
     now: SystemTime,
 ) -> RegistryResponse {
-    match try_to_register(registry, objects, rules, now).await {
+    match try_to_register(registry, objects, rules, sight, now).await {
         Ok(warnings) => RegistryResponse::success(warnings),
         Err(failure) => RegistryResponse::failure(failure.into_errors()),
     }
@@ -50,6 +65,7 @@ async fn try_to_register(
     registry: &Registry,
     objects: &RegistryObjectList,
     rules: Rules,
+    sight: Option<Sight>,
     now: SystemTime,
 ) -> Result<Vec<RegistryError>, Failure> {
     let codes = registry.config.affinity_codes.as_ref();
@@ -61,7 +77,10 @@ async fn try_to_register(
     let prepared = Prepared::new(submission, offences, home, seconds(now));
     warnings.extend_from_slice(prepared.remarks());
     let unknown_patients = registry.config.unknown_patients;
-    let work = move |conn: &mut _| submission::register(conn, &prepared, unknown_patients);
+    let work = move |conn: &mut _| {
+        let sight = sight.clone();
+        submission::register(conn, &prepared, unknown_patients, sight.as_ref())
+    };
     let notifications = registry.db.write(work).await?;
     registry.deliveries.hurry(notifications);
     Ok(warnings)

@@ -7,6 +7,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hilum_audit::{Event, NotRecorded, Outcome, Parties, Recorded, Subscribing};
+use hilum_security::Caller;
 use xds_schemas::iti52_document_metadata_subscribe::{
     Lifetimes, Subscribe, SubscribeResponse, Subscription, UnsubscribeResponse,
 };
@@ -17,7 +18,7 @@ use xds_schemas::xml::{ToXml, Writer};
 use crate::db::subscriptions::{self, NewSubscription};
 use crate::db::{Connection, pull_points};
 use crate::failure::Failure;
-use crate::subscriptions::{place, write_filter};
+use crate::subscriptions::{place, subscriber, write_filter};
 use crate::{Registry, seconds};
 
 /// An answer or a fault, either of which is recorded.
@@ -27,7 +28,7 @@ pub(crate) type Answered<T> = Result<Recorded<Result<T, Fault>>, NotRecorded>;
 /// how the subscriber knows this registry: its reference is below it.
 pub(crate) async fn subscribe(
     registry: &Registry,
-    parties: &Parties,
+    (caller, parties): (&Caller, &Parties),
     endpoint: &str,
     request: Subscribe,
     now: SystemTime,
@@ -45,7 +46,7 @@ pub(crate) async fn subscribe(
         .and_then(|it| it.filter.patient.clone());
     let patient = patient.map(|patient| patient.to_string());
     let begun = match judged {
-        Ok(subscription) => begin(registry, endpoint, subscription, now).await,
+        Ok(subscription) => begin(registry, caller, endpoint, subscription, now).await,
         Err(fault) => Err(fault),
     };
     let mut written = Writer::with_capacity(1024);
@@ -62,6 +63,7 @@ pub(crate) async fn subscribe(
 
 async fn begin(
     registry: &Registry,
+    caller: &Caller,
     endpoint: &str,
     subscription: Subscription,
     now: u64,
@@ -72,7 +74,10 @@ async fn begin(
     let pull_point = place::pull_point_in(&subscription.consumer).map(str::to_owned);
     // Whether there is such a pull point is seen with the rest; if there is not, this counts.
     let destination = registry.destinations.allow(&subscription.consumer);
-    let row = row(subscription, reference, address.clone(), now);
+    let row = NewSubscription {
+        subscriber: Some(subscriber::written(caller)),
+        ..row(subscription, reference, address.clone(), now)
+    };
     let most = i64::try_from(registry.config.subscriptions.most).unwrap_or(i64::MAX);
     let work = move |conn: &mut _| insert(conn, &row, pull_point.as_deref(), &destination, most);
     match registry.db.write(work).await {
@@ -111,6 +116,7 @@ fn row(
         claimed_until: 0,
         last_error: None,
         last_delivery: None,
+        subscriber: None,
     }
 }
 

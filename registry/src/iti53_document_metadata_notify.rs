@@ -14,10 +14,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use hilum_audit::Audit;
+use hilum_security::access::Access;
 use hilum_transport::Client;
 use tokio::sync::Notify as Wake;
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
+use xds_schemas::metadata::HomeCommunityId;
 
 use crate::Registry;
 use crate::config::SubscriptionConfig;
@@ -83,6 +85,8 @@ struct Room {
     client: Client,
     config: SubscriptionConfig,
     destinations: Arc<Destinations>,
+    access: Access,
+    home: HomeCommunityId,
     shared: Arc<Shared>,
 }
 
@@ -94,6 +98,8 @@ pub(crate) fn start(registry: &Registry, client: Client) {
         client,
         config: registry.config.subscriptions.clone(),
         destinations: Arc::clone(&registry.destinations),
+        access: registry.config.access.clone(),
+        home: registry.config.home_community_id.clone(),
         shared: Arc::clone(&registry.deliveries.shared),
     };
     tokio::spawn(run(Arc::new(room)));

@@ -7,24 +7,28 @@
 use std::time::SystemTime;
 
 use hilum_audit::{NotRecorded, Parties, Recorded, Transaction};
+use hilum_security::{Caller, Permission};
 use xds_schemas::ebrim::RegistryObjectList;
 use xds_schemas::ebrs::{RegistryError, RegistryResponse, SubmitObjectsRequest};
 use xds_schemas::iti57_update_document_set::Update;
 
 use crate::failure::Failure;
 use crate::iti42_register_document_set as iti42;
+use crate::sight::Sight;
 use crate::submission::update::{self, By, PreparedUpdate};
 use crate::{Registry, seconds};
 
 /// Carries out an update (metadata update 3.57.4.1.3) and records that it was tried.
 pub(crate) async fn answer(
     registry: &Registry,
-    parties: &Parties,
+    (caller, parties): (&Caller, &Parties),
     request: SubmitObjectsRequest,
     now: SystemTime,
 ) -> Result<Recorded<RegistryResponse>, NotRecorded> {
     let read = |objects: &RegistryObjectList| Update::read(objects);
-    let response = respond(registry, &request.objects, read, By::Administrator, now).await;
+    let sight = iti42::sight(registry, caller, Permission::Update, now);
+    let by = By::Administrator;
+    let response = respond(registry, &request.objects, read, by, sight, now).await;
     let by = Transaction::Update;
     iti42::record(&registry.audit, by, parties, &request.objects, response).await
 }
@@ -35,10 +39,11 @@ pub(crate) async fn respond(
     objects: &RegistryObjectList,
     read: impl FnOnce(&RegistryObjectList) -> Result<Update, Vec<RegistryError>>,
     by: By,
+    sight: Option<Sight>,
     now: SystemTime,
 ) -> RegistryResponse {
     let carried_out = match read(objects) {
-        Ok(update) => carry_out(registry, update, by, now).await,
+        Ok(update) => carry_out(registry, update, by, sight, now).await,
         Err(errors) => Err(Failure::Refused(errors)),
     };
     match carried_out {
@@ -52,6 +57,7 @@ async fn carry_out(
     registry: &Registry,
     mut update: Update,
     by: By,
+    sight: Option<Sight>,
     now: SystemTime,
 ) -> Result<Vec<RegistryError>, Failure> {
     let mut warnings = iti42::without_extra_metadata(registry, &mut update.submission);
@@ -61,7 +67,10 @@ async fn carry_out(
     let prepared = PreparedUpdate::new(update, by, offences, home, seconds(now));
     warnings.extend_from_slice(prepared.remarks());
     let unknown_patients = registry.config.unknown_patients;
-    let work = move |conn: &mut _| update::carry_out(conn, &prepared, unknown_patients);
+    let work = move |conn: &mut _| {
+        let sight = sight.clone();
+        update::carry_out(conn, &prepared, unknown_patients, sight.as_ref())
+    };
     let notifications = registry.db.write(work).await?;
     registry.deliveries.hurry(notifications);
     Ok(warnings)

@@ -8,20 +8,23 @@
 use std::time::SystemTime;
 
 use hilum_audit::{NotRecorded, Parties, Recorded, Transaction};
+use hilum_security::{Caller, Permission};
 use xds_schemas::ebrs::{RegistryResponse, SubmitObjectsRequest};
 use xds_schemas::metadata::submission::Rules;
 
 use crate::Registry;
-use crate::iti42_register_document_set::{record, register};
+use crate::iti42_register_document_set::{record, register, sight};
 
 /// Registers a submission (ITI TF-2 3.61.4.1.3) and records that it was tried.
 pub(crate) async fn answer(
     registry: &Registry,
-    parties: &Parties,
+    (caller, parties): (&Caller, &Parties),
     request: SubmitObjectsRequest,
     now: SystemTime,
 ) -> Result<Recorded<RegistryResponse>, NotRecorded> {
-    let response = register(registry, &request.objects, Rules::RegisterOnDemand, now).await;
+    let sight = sight(registry, caller, Permission::Register, now);
+    let rules = Rules::RegisterOnDemand;
+    let response = register(registry, &request.objects, rules, sight, now).await;
     let by = Transaction::RegisterOnDemand;
     record(&registry.audit, by, parties, &request.objects, response).await
 }

@@ -6,23 +6,27 @@
 use std::time::SystemTime;
 
 use hilum_audit::{Event, NotRecorded, Outcome, Parties, Recorded};
+use hilum_security::{Caller, Permission};
 use xds_schemas::ebrs::RegistryResponse;
 use xds_schemas::iti62_remove_metadata::RemoveObjectsRequest;
 
 use crate::failure::Failure;
+use crate::iti42_register_document_set as iti42;
 use crate::iti42_register_document_set::outcome;
 use crate::removal::{self, Removed};
+use crate::sight::Sight;
 use crate::{Registry, seconds};
 
 /// Forgets objects (remove metadata 3.62.4.1.3) and records that it was tried: one record for each
 /// patient whose they were.
 pub(crate) async fn answer(
     registry: &Registry,
-    parties: &Parties,
+    (caller, parties): (&Caller, &Parties),
     request: RemoveObjectsRequest,
     now: SystemTime,
 ) -> Result<Recorded<RegistryResponse>, NotRecorded> {
-    let (response, removed) = match remove(registry, &request, now).await {
+    let sight = iti42::sight(registry, caller, Permission::Remove, now);
+    let (response, removed) = match remove(registry, &request, sight, now).await {
         Ok(removed) => (RegistryResponse::success(Vec::new()), removed),
         Err(failure) => (RegistryResponse::failure(failure.into_errors()), Vec::new()),
     };
@@ -34,13 +38,17 @@ pub(crate) async fn answer(
 async fn remove(
     registry: &Registry,
     request: &RemoveObjectsRequest,
+    sight: Option<Sight>,
     now: SystemTime,
 ) -> Result<Vec<Removed>, Failure> {
     request.judge().map_err(Failure::Refused)?;
     let objects = request.objects.clone();
     let home = registry.config.home_community_id.clone();
     let now = i64::try_from(seconds(now)).unwrap_or(i64::MAX);
-    let work = move |conn: &mut _| removal::remove(conn, &objects, &home, now);
+    let work = move |conn: &mut _| {
+        let sight = sight.clone();
+        removal::remove(conn, &objects, &home, now, sight.as_ref())
+    };
     let (removed, notifications) = registry.db.write(work).await?;
     registry.deliveries.hurry(notifications);
     Ok(removed)

@@ -6,6 +6,7 @@
 use std::time::SystemTime;
 
 use hilum_audit::{NotRecorded, Parties, Recorded, Transaction};
+use hilum_security::{Caller, Permission};
 use xds_schemas::ebrim::RegistryObjectList;
 use xds_schemas::ebrs::{RegistryResponse, SubmitObjectsRequest};
 use xds_schemas::iti92_restricted_update_document_set as message;
@@ -18,13 +19,15 @@ use crate::submission::update::By;
 /// Carries out an update (restricted metadata update 3.92.4.1.3) and records that it was tried.
 pub(crate) async fn answer(
     registry: &Registry,
-    parties: &Parties,
+    (caller, parties): (&Caller, &Parties),
     request: SubmitObjectsRequest,
     now: SystemTime,
 ) -> Result<Recorded<RegistryResponse>, NotRecorded> {
     let here = &registry.config.home_community_id;
     let read = |objects: &RegistryObjectList| message::read(objects, here);
-    let response = iti57::respond(registry, &request.objects, read, By::Initiator, now).await;
+    let sight = iti42::sight(registry, caller, Permission::Update, now);
+    let by = By::Initiator;
+    let response = iti57::respond(registry, &request.objects, read, by, sight, now).await;
     let by = Transaction::RestrictedUpdate;
     iti42::record(&registry.audit, by, parties, &request.objects, response).await
 }

@@ -7,6 +7,7 @@
 //! in which they are answered, beside the columns that queries ask for (`db`).
 
 pub mod config;
+mod consents;
 mod db;
 mod destination;
 mod failure;
@@ -14,6 +15,7 @@ pub mod feed;
 #[cfg(test)]
 mod figures;
 mod imaging;
+pub mod iti108_access_consent;
 mod iti18_registry_stored_query;
 mod iti42_register_document_set;
 mod iti44_patient_identity_feed_hl7v3;
@@ -32,6 +34,7 @@ mod iti92_restricted_update_document_set;
 mod patients;
 mod removal;
 pub mod routes;
+mod sight;
 mod stored_queries;
 mod submission;
 mod subscriptions;

@@ -8,11 +8,13 @@ use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::ebrs::RegistryError;
 use xds_schemas::metadata::{AssociationType, EntryUuid, HomeCommunityId};
 
+use crate::consents;
 use crate::db::links::Link;
 use crate::db::registry_objects::{self, Found, Kind, Row, SUPERSEDED, Wanted};
-use crate::db::{Connection, entry_uuids, links, patient_of, patients, unique_ids, versions};
+use crate::db::{self, Connection, entry_uuids, links, patient_of, patients, unique_ids, versions};
 use crate::failure::Failure;
 use crate::imaging;
+use crate::sight::Sight;
 use crate::subscriptions::{self, Change, Changed, Happened};
 
 /// What was forgotten of one patient.
@@ -25,17 +27,19 @@ pub(crate) struct Removed {
 }
 
 /// Forgets objects, or says of all of them why not. Gives how many notifications there are to send
-/// about it, too. `home` is this community, and `now` in seconds since 1970.
+/// about it, too. `home` is this community, and `now` in seconds since 1970. What the caller does not
+/// see is not there, and what refers to it or is held by it is not named.
 pub(crate) fn remove(
     conn: &mut Connection,
     names: &[EntryUuid],
     home: &HomeCommunityId,
     now: i64,
+    sight: Option<&Sight>,
 ) -> Result<(Vec<Removed>, usize), Failure> {
     let mut errors = Vec::new();
-    let going = find(conn, names, &mut errors)?;
+    let going = find(conn, names, sight, &mut errors)?;
     for row in going.values() {
-        judge(conn, row, &going, &mut errors)?;
+        judge(conn, row, &going, sight, &mut errors)?;
     }
     if !errors.is_empty() {
         return Err(Failure::Refused(errors));
@@ -125,6 +129,9 @@ fn forget(conn: &mut Connection, row: &Row) -> Result<(), Failure> {
         })
         .collect();
     links::remove(conn, &links)?;
+    if consents::is_acknowledgement(row) {
+        db::consents::remove_document(conn, row.patient, row.key)?;
+    }
     if let Some(unique_id) = &row.unique_id {
         unique_ids::remove(conn, unique_id, row.key)?;
     }
@@ -148,6 +155,7 @@ fn refusal(code: ErrorCode, name: &str, problem: &str) -> RegistryError {
 fn find(
     conn: &mut Connection,
     names: &[EntryUuid],
+    sight: Option<&Sight>,
     errors: &mut Vec<RegistryError>,
 ) -> Result<BTreeMap<i64, Row>, Failure> {
     let mut uuids: HashMap<Uuid, &EntryUuid> = HashMap::new();
@@ -164,7 +172,10 @@ fn find(
     let keys = entry_uuids::find(conn, &wanted)?;
     let owners: Vec<i64> = keys.iter().map(|key| patient_of(*key)).collect();
     patients::lock(conn, &owners)?;
-    let found = registry_objects::by_keys(conn, &keys, Wanted::Rows)?;
+    let mut found = registry_objects::by_keys(conn, &keys, Wanted::Rows)?;
+    if let Some(sight) = sight {
+        sight.keep(conn, &mut found)?;
+    }
     for Found { row, .. } in &found {
         if let Ok(uuid) = Uuid::parse_str(&row.entry_uuid) {
             uuids.remove(&uuid);
@@ -184,13 +195,18 @@ fn judge(
     conn: &mut Connection,
     row: &Row,
     going: &BTreeMap<i64, Row>,
+    sight: Option<&Sight>,
     errors: &mut Vec<RegistryError>,
 ) -> Result<(), Failure> {
     let stays = |key: &i64| !going.contains_key(key);
     let touching = links::associations_of(conn, &[row.key])?;
     let touching: Vec<i64> = touching.into_iter().filter(stays).collect();
-    if let Some(found) = registry_objects::by_keys(conn, &touching, Wanted::Rows)?.first() {
-        let problem = format!("the association {} refers to it", found.row.entry_uuid);
+    let touching = registry_objects::by_keys(conn, &touching, Wanted::Rows)?;
+    if !touching.is_empty() {
+        let problem = match first_seen(conn, &touching, sight)? {
+            Some(uuid) => format!("the association {uuid} refers to it"),
+            None => "something refers to it".to_owned(),
+        };
         let code = ErrorCode::ReferencesExistException;
         errors.push(refusal(code, &row.entry_uuid, &problem));
     }
@@ -212,16 +228,41 @@ fn judge(
             }
             _ => continue,
         };
-        let refused = refusal(
-            ErrorCode::UnreferencedObjectException,
-            &end.entry_uuid,
-            problem,
-        );
+        let code = ErrorCode::UnreferencedObjectException;
+        let refused = match sees(conn, end, sight)? {
+            true => refusal(code, &end.entry_uuid, problem),
+            false => refusal(
+                code,
+                &row.entry_uuid,
+                "something would not be held any more",
+            ),
+        };
         if !errors.contains(&refused) {
             errors.push(refused);
         }
     }
     Ok(())
+}
+
+fn sees(conn: &mut Connection, row: &Row, sight: Option<&Sight>) -> Result<bool, Failure> {
+    match sight {
+        Some(sight) => sight.sees(conn, row),
+        None => Ok(true),
+    }
+}
+
+/// The entryUUID of the first of these that the caller sees.
+fn first_seen<'f>(
+    conn: &mut Connection,
+    found: &'f [Found],
+    sight: Option<&Sight>,
+) -> Result<Option<&'f str>, Failure> {
+    for Found { row, .. } in found {
+        if sees(conn, row, sight)? {
+            return Ok(Some(&row.entry_uuid));
+        }
+    }
+    Ok(None)
 }
 
 fn is_membership(row: &Row) -> bool {

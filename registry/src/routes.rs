@@ -43,6 +43,7 @@ use crate::iti62_remove_metadata as iti62;
 use crate::iti69_create_destroy_pull_point as iti69;
 use crate::iti70_pull_notification as iti70;
 use crate::iti92_restricted_update_document_set as iti92;
+use crate::iti108_access_consent as iti108;
 use crate::subscriptions::{listing, place};
 
 /// Answers whatever comes. What is refused before it is read leaves a record too.
@@ -51,7 +52,7 @@ pub async fn serve(registry: &Registry, incoming: Incoming) -> Reply {
     match incoming {
         Incoming::Get(get) if get.path.ends_with(listing::PATH) => list(registry, &get).await,
         Incoming::Get(get) => describe(&get),
-        Incoming::Request(_) => Reply::description(None),
+        Incoming::Request(request) => iti108::serve(registry, request).await,
         Incoming::Refused(refusal) => audit.refuse(Event::from(&refusal), refusal.reply()).await,
         Incoming::Call(call) => {
             let caller = call.caller().clone();
@@ -69,47 +70,48 @@ pub async fn serve(registry: &Registry, incoming: Incoming) -> Reply {
 /// One arm for each transaction.
 async fn answer(registry: &Registry, call: Call) -> Result<Recorded<Reply>, Fault> {
     let parties = Parties::answered(call.caller(), call.endpoint());
+    let now = SystemTime::now();
     match call.action() {
         RegisterDocumentSet::ACTION => {
             let permitted = call.permitted(Permission::Register)?;
-            let (_, request, _) = permitted.read::<RegisterDocumentSet>()?;
-            let response = iti42::answer(registry, &parties, request, SystemTime::now()).await?;
+            let (caller, request, _) = permitted.read::<RegisterDocumentSet>()?;
+            let response = iti42::answer(registry, (&caller, &parties), request, now).await?;
             Ok(response.map(|it| Reply::of::<RegisterDocumentSet>(&it)))
         }
         RegisterOnDemandDocumentEntry::ACTION => {
             let permitted = call.permitted(Permission::Register)?;
-            let (_, request, _) = permitted.read::<RegisterOnDemandDocumentEntry>()?;
-            let response = iti61::answer(registry, &parties, request, SystemTime::now()).await?;
+            let (caller, request, _) = permitted.read::<RegisterOnDemandDocumentEntry>()?;
+            let response = iti61::answer(registry, (&caller, &parties), request, now).await?;
             Ok(response.map(|it| Reply::of::<RegisterOnDemandDocumentEntry>(&it)))
         }
         RegistryStoredQuery::ACTION => {
             let permitted = call.permitted(Permission::Query)?;
-            let (_, request, _) = permitted.read::<RegistryStoredQuery>()?;
-            let response = iti18::answer(registry, &parties, request).await?;
+            let (caller, request, _) = permitted.read::<RegistryStoredQuery>()?;
+            let response = iti18::answer(registry, (&caller, &parties), request, now).await?;
             Ok(response.map(Reply::soap::<RegistryStoredQuery>))
         }
         MultiPatientStoredQuery::ACTION => {
             let permitted = call.permitted(Permission::Query)?;
-            let (_, request, _) = permitted.read::<MultiPatientStoredQuery>()?;
-            let response = iti51::answer(registry, &parties, request).await?;
+            let (caller, request, _) = permitted.read::<MultiPatientStoredQuery>()?;
+            let response = iti51::answer(registry, (&caller, &parties), request, now).await?;
             Ok(response.map(Reply::soap::<MultiPatientStoredQuery>))
         }
         UpdateDocumentSet::ACTION => {
             let permitted = call.permitted(Permission::Update)?;
-            let (_, request, _) = permitted.read::<UpdateDocumentSet>()?;
-            let response = iti57::answer(registry, &parties, request, SystemTime::now()).await?;
+            let (caller, request, _) = permitted.read::<UpdateDocumentSet>()?;
+            let response = iti57::answer(registry, (&caller, &parties), request, now).await?;
             Ok(response.map(|it| Reply::of::<UpdateDocumentSet>(&it)))
         }
         RestrictedUpdateDocumentSet::ACTION => {
             let permitted = call.permitted(Permission::Update)?;
-            let (_, request, _) = permitted.read::<RestrictedUpdateDocumentSet>()?;
-            let response = iti92::answer(registry, &parties, request, SystemTime::now()).await?;
+            let (caller, request, _) = permitted.read::<RestrictedUpdateDocumentSet>()?;
+            let response = iti92::answer(registry, (&caller, &parties), request, now).await?;
             Ok(response.map(|it| Reply::of::<RestrictedUpdateDocumentSet>(&it)))
         }
         RemoveMetadata::ACTION => {
             let permitted = call.permitted(Permission::Remove)?;
-            let (_, request, _) = permitted.read::<RemoveMetadata>()?;
-            let response = iti62::answer(registry, &parties, request, SystemTime::now()).await?;
+            let (caller, request, _) = permitted.read::<RemoveMetadata>()?;
+            let response = iti62::answer(registry, (&caller, &parties), request, now).await?;
             Ok(response.map(|it| Reply::of::<RemoveMetadata>(&it)))
         }
         RecordAdded::ACTION => announced(registry, call, Interaction::RecordAdded).await,
@@ -133,8 +135,9 @@ async fn answer_subscriber(
     match call.action() {
         DocumentMetadataSubscribe::ACTION => {
             let permitted = call.permitted(Permission::Subscribe)?;
-            let (_, request, _) = permitted.read::<DocumentMetadataSubscribe>()?;
-            let answer = iti52::subscribe(registry, parties, &endpoint, request, now).await?;
+            let (caller, request, _) = permitted.read::<DocumentMetadataSubscribe>()?;
+            let who = (&caller, parties);
+            let answer = iti52::subscribe(registry, who, &endpoint, request, now).await?;
             Ok(answer.map(reply::<DocumentMetadataSubscribe>))
         }
         DocumentMetadataUnsubscribe::ACTION => {
@@ -170,8 +173,9 @@ async fn answer_subscriber(
         }
         PullNotification::ACTION => {
             let permitted = call.permitted(Permission::Subscribe)?;
-            let (_, request, _) = permitted.read::<PullNotification>()?;
-            let answer = iti70::answer(registry, parties, &endpoint, request, now).await?;
+            let (caller, request, _) = permitted.read::<PullNotification>()?;
+            let who = (&caller, parties);
+            let answer = iti70::answer(registry, who, &endpoint, request, now).await?;
             Ok(answer.map(|answer| match answer {
                 Ok(body) => Reply::soap::<PullNotification>(body),
                 Err(fault) => Reply::fault(&fault),

@@ -35,6 +35,7 @@ use crate::db::patients;
 use crate::db::registry_objects::{self, Found, Kind, Row, Scope, Status, Wanted};
 use crate::db::{Connection, entry_uuids, links, unique_ids, versions};
 use crate::failure::Failure;
+use crate::sight::Sight;
 
 /// Whose objects are looked for.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ enum Whose {
 }
 
 /// How to answer.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Search {
     /// Whole objects or their names.
     pub(crate) wanted: Wanted,
@@ -56,7 +57,12 @@ pub(crate) struct Search {
     pub(crate) unknown_patients: UnknownPatients,
     /// How much of what there is may be seen.
     pub(crate) visibility: Visibility,
+    /// What the caller sees; without it, everything.
+    pub(crate) sight: Option<Sight>,
 }
+
+/// Objects that are looked at together, to see whether the caller sees them.
+const AT_ONCE: usize = 1000;
 
 /// What a query finds.
 pub(crate) fn answer(
@@ -244,6 +250,9 @@ impl Search {
         scope: &Scope,
         judge: Option<&dyn Fn(&Row) -> bool>,
     ) -> Result<Vec<Found>, Failure> {
+        if let Some(sight) = &self.sight {
+            return self.seen_of(conn, whose, scope, judge, sight);
+        }
         let Whose::Patients(patients) = whose else {
             let (wanted, limit) = (self.wanted, self.limit());
             return Ok(registry_objects::of_everybody(
@@ -257,6 +266,69 @@ impl Search {
                 registry_objects::of_patient(conn, *patient, scope, self.wanted, limit, judge)?;
             found.extend(more);
         }
+        Ok(found)
+    }
+
+    /// The same of what the caller sees, some at a time, until there is enough.
+    fn seen_of(
+        &self,
+        conn: &mut Connection,
+        whose: &Whose,
+        scope: &Scope,
+        judge: Option<&dyn Fn(&Row) -> bool>,
+        sight: &Sight,
+    ) -> Result<Vec<Found>, Failure> {
+        // With a judge, rows are read whole.
+        let judge = Some(judge.unwrap_or(&anything));
+        let patients: Vec<Option<i64>> = match whose {
+            Whose::Patients(patients) => patients.iter().copied().map(Some).collect(),
+            Whose::Everybody => vec![None],
+        };
+        let mut found = Vec::new();
+        for patient in patients {
+            let mut scope = scope.clone();
+            while found.len() < self.limit() {
+                let wanted = self.wanted;
+                let mut page = match patient {
+                    Some(patient) => {
+                        registry_objects::of_patient(conn, patient, &scope, wanted, AT_ONCE, judge)?
+                    }
+                    None => registry_objects::of_everybody(conn, &scope, wanted, AT_ONCE, judge)?,
+                };
+                let was_full = page.len() == AT_ONCE;
+                scope.after = page.last().map_or(scope.after, |last| last.row.key);
+                sight.keep(conn, &mut page)?;
+                found.extend(page);
+                if !was_full {
+                    break;
+                }
+            }
+        }
+        found.truncate(self.limit());
+        Ok(found)
+    }
+
+    /// Those of these objects that are wanted and that the caller sees, at most as many as an answer
+    /// may hold and one more.
+    fn among(
+        &self,
+        conn: &mut Connection,
+        keys: &[i64],
+        scope: &Scope,
+        limit: usize,
+        judge: Option<&dyn Fn(&Row) -> bool>,
+    ) -> Result<Vec<Found>, Failure> {
+        let Some(sight) = &self.sight else {
+            let wanted = self.wanted;
+            return Ok(registry_objects::of_keys(
+                conn, keys, scope, wanted, limit, judge,
+            )?);
+        };
+        let judge = Some(judge.unwrap_or(&anything));
+        let all = usize::MAX;
+        let mut found = registry_objects::of_keys(conn, keys, scope, self.wanted, all, judge)?;
+        sight.keep(conn, &mut found)?;
+        found.truncate(limit);
         Ok(found)
     }
 
@@ -305,9 +377,37 @@ impl Search {
         keys: &[i64],
         is_wanted: impl Fn(&Row) -> bool,
     ) -> Result<Vec<Found>, Failure> {
-        self.bounded(keys.len())?;
-        let mut found = registry_objects::by_keys(conn, keys, self.wanted)?;
+        let mut found = match &self.sight {
+            None => {
+                self.bounded(keys.len())?;
+                registry_objects::by_keys(conn, keys, self.wanted)?
+            }
+            Some(sight) => self.seen_with_keys(conn, keys, sight)?,
+        };
         found.retain(|found| is_wanted(&found.row) && self.sees(&found.row));
+        Ok(found)
+    }
+
+    /// The objects with these keys that the caller sees: only they count.
+    fn seen_with_keys(
+        &self,
+        conn: &mut Connection,
+        keys: &[i64],
+        sight: &Sight,
+    ) -> Result<Vec<Found>, Failure> {
+        let mut keys = keys.to_vec();
+        keys.sort_unstable();
+        let mut found: Vec<Found> = Vec::new();
+        let mut count = 0;
+        for keys in keys.chunks(AT_ONCE) {
+            let mut some = registry_objects::by_keys(conn, keys, self.wanted)?;
+            sight.keep(conn, &mut some)?;
+            let is_seen = |key: &&i64| some.binary_search_by_key(*key, |it| it.row.key).is_ok();
+            count += keys.iter().filter(is_seen).count();
+            self.bounded(count)?;
+            found.extend(some);
+        }
+        found.dedup_by_key(|found| found.row.key);
         Ok(found)
     }
 
@@ -332,6 +432,11 @@ fn parsed(uuids: &[EntryUuid]) -> Vec<Uuid> {
     uuids.sort_unstable();
     uuids.dedup();
     uuids
+}
+
+/// A judge that lets everything pass.
+const fn anything(_: &Row) -> bool {
+    true
 }
 
 /// Keys of what was found.

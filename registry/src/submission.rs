@@ -23,10 +23,12 @@ use xds_schemas::metadata::{
 };
 
 use crate::config::UnknownPatients;
+use crate::consents;
 use crate::db::registry_objects::{self, Row};
-use crate::db::{Connection, links, patients};
+use crate::db::{self, Connection, links, patients};
 use crate::failure::Failure;
 use crate::imaging::Indexed;
+use crate::sight::Sight;
 use crate::subscriptions::{self, Changed, Happened};
 
 /// The first version of every object (ITI TF-3 4.2.3, logicalID and version).
@@ -141,8 +143,13 @@ impl Prepared {
         &self.remarks
     }
 
-    /// Adds what the new entries say of images to its index.
+    /// Adds what the new entries say of images to its index, and remembers which of them are consents.
     fn index(&self, conn: &mut Connection, objects: &[(Row, String)]) -> Result<(), Failure> {
+        for (row, _) in objects {
+            if consents::is_acknowledgement(row) {
+                db::consents::insert_document(conn, row.patient, row.key)?;
+            }
+        }
         let mut indexed = self.indexed.iter();
         indexed.try_for_each(|(at, of_images)| of_images.insert(conn, objects[*at].0.key))
     }
@@ -199,11 +206,12 @@ fn complete(submission: &mut Submission, home: &HomeCommunityId, now: &Timestamp
 /// Judges a submission against what is registered, and registers it.
 ///
 /// Gives how many notifications there are to send about it. Refused with everything that is wrong;
-/// what was written until then is for the caller's transaction to undo.
+/// what the sender does not see counts as not registered, and what was written until then is for the caller's transaction to undo.
 pub(crate) fn register(
     conn: &mut Connection,
     prepared: &Prepared,
     unknown_patients: UnknownPatients,
+    sight: Option<&Sight>,
 ) -> Result<usize, Failure> {
     let mut errors = prepared.errors.clone();
     let patient = patient(conn, prepared, unknown_patients)?;
@@ -213,8 +221,8 @@ pub(crate) fn register(
         None => errors.push(unknown_patient(prepared)),
     }
     identifiers::claim_entry_uuids(conn, prepared, &objects, &mut errors)?;
-    identifiers::claim_unique_ids(conn, prepared, &objects, &mut errors)?;
-    let ends = associations::Ends::find(conn, prepared, patient)?;
+    identifiers::claim_unique_ids(conn, prepared, &objects, sight, &mut errors)?;
+    let ends = associations::Ends::find(conn, prepared, patient, sight)?;
     associations::judge(conn, prepared, &objects, &ends, patient, &mut errors)?;
     let (Some(patient), true) = (patient, errors.is_empty()) else {
         return Err(Failure::Refused(errors));
@@ -311,7 +319,7 @@ mod tests {
         });
         let home = HomeCommunityId::from("urn:oid:1.2.3");
         let prepared = Prepared::new(submission, Vec::new(), &home, 0);
-        let registered = register(&mut connection, &prepared, UnknownPatients::Refuse);
+        let registered = register(&mut connection, &prepared, UnknownPatients::Refuse, None);
         let Err(Failure::Refused(errors)) = registered else {
             panic!("{registered:?}");
         };

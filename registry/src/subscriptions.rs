@@ -6,6 +6,8 @@
 pub(crate) mod listing;
 pub(crate) mod place;
 pub(crate) mod record;
+pub(crate) mod subscriber;
+pub(crate) mod telling;
 
 use hilum_audit::{Notified, NotifiedKind};
 use xds_schemas::ebrim::RegistryObject;
@@ -133,6 +135,12 @@ pub(crate) fn tell(
                 objects: listed(&objects),
                 message: written(&subscription, topic, name, &objects),
                 created: now,
+                described: Some(telling::basis(
+                    subscription.subscriber.as_deref(),
+                    topic.is_minimal(),
+                    patient_id,
+                    &objects,
+                )),
             };
             keep(conn, &notification)?;
             told += 1;

@@ -7,6 +7,7 @@
 //! Volumes of NIfTI and Analyze are imported with them, as documents (ITI-41); [`convert`] makes such
 //! volumes of series.
 
+mod access;
 pub mod archives;
 mod cache;
 mod concepts;
@@ -41,6 +42,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hilum_audit::Audit;
+use hilum_security::access::Access;
 use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
 
 use hilum_dicom::manifest::{MadoCodes, ManifestFormat};
@@ -51,6 +53,8 @@ pub use index::kept_back::Quarantined;
 pub use intake::Taken;
 pub use publisher::Publishing;
 pub use volumes::{ImportedVolume, VolumeFate, Whose};
+
+use crate::Consents;
 
 use cache::Cache;
 use gate::Gate;
@@ -100,6 +104,10 @@ pub struct ImagingConfig {
     pub watch: Vec<PathBuf>,
     /// The collections into which objects come.
     pub gate: Gate,
+    /// Who may have which studies.
+    pub access: Access,
+    /// Whom to ask what patients wished, if that depends on it.
+    pub consents: Option<Consents>,
 }
 
 /// How a site describes its studies in manifests. When this changes, other manifests replace those that
@@ -176,6 +184,8 @@ impl ImagingConfig {
             cors_origins: Vec::new(),
             watch: Vec::new(),
             gate: Gate::default(),
+            access: Access::everything(),
+            consents: None,
         }
     }
 }

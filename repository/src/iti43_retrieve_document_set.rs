@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use hilum_audit::{Document, Event, Outcome, Parties, Recorded};
-use hilum_security::Caller;
+use hilum_security::{Caller, Permission};
 use hilum_transport::{Part, PartSource, Reply};
 use tokio::time::Instant;
 use xds_schemas::codes::error_code::ErrorCode;
@@ -25,6 +25,7 @@ use xds_schemas::soap::Fault;
 use xds_schemas::xml::{ToXml, Writer};
 
 use crate::Room;
+use crate::access::{Guard, absent};
 use crate::blob_store::{BlobStore, Label};
 use crate::failure;
 use crate::iti42_register_document_set::outcome;
@@ -55,8 +56,17 @@ pub(crate) async fn answer(
     endpoint: &str,
     request: RetrieveDocumentSetRequest,
 ) -> Result<Recorded<Reply>, Fault> {
+    let now = SystemTime::now();
     let mut found = find(room, request.documents).await?;
-    let asked = on_demand::make(room, caller, &mut found, SystemTime::now()).await;
+    let mut guard = Guard::of(room, (caller, Permission::Retrieve), now);
+    let may = match &mut guard {
+        Some(guard) => guard.withhold(&mut found).await,
+        None => vec![true; found.len()],
+    };
+    let making = found.iter_mut().zip(may);
+    let making = making.filter_map(|(found, may)| may.then_some(found));
+    let mut asked = on_demand::make(room, caller, making, guard.as_mut(), now).await;
+    asked.extend(guard.into_iter().flat_map(Guard::into_events));
     let mut response = RetrieveDocumentSetResponse {
         registry_response: RegistryResponse::success(Vec::new()),
         documents: Vec::new(),
@@ -172,10 +182,7 @@ pub(crate) fn look_up(
     });
     match found {
         Ok(Some((label, source))) => Ok(given(label, source)),
-        Ok(None) => Err(RegistryError::error(
-            ErrorCode::DocumentUniqueIdError,
-            format!("there is no document {unique_id} here"),
-        )),
+        Ok(None) => Err(absent(&UniqueId::from(unique_id))),
         Err(error) => Err(failure::internal(&error.into())),
     }
 }

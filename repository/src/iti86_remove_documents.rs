@@ -9,9 +9,10 @@
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-86.html>
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::SystemTime;
 
 use hilum_audit::{Document, Event, Outcome, Parties, Recorded};
-use hilum_security::Caller;
+use hilum_security::{Caller, Permission};
 use tokio::time::Instant;
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::codes::status::ResponseStatus;
@@ -21,6 +22,7 @@ use xds_schemas::iti43_retrieve_document_set::DocumentRequest;
 use xds_schemas::iti86_remove_documents::RemoveDocumentsRequest;
 use xds_schemas::soap::Fault;
 
+use crate::access::{Guard, absent};
 use crate::iti18_registry_stored_query::{self as iti18, Silence};
 use crate::iti42_register_document_set::outcome;
 use crate::iti43_retrieve_document_set::audited;
@@ -33,9 +35,11 @@ pub(crate) async fn answer(
     endpoint: &str,
     request: RemoveDocumentsRequest,
 ) -> Result<Recorded<RegistryResponse>, Fault> {
+    let remove = (caller, Permission::Remove);
     let mut removal = Removal {
         room,
         caller,
+        guard: Guard::of(room, remove, SystemTime::now()),
         deadline: Instant::now() + room.config.decision,
         asked: Vec::new(),
     };
@@ -69,7 +73,12 @@ pub(crate) async fn answer(
     };
     let parties = Parties::answered(caller, endpoint);
     let event = event(&parties, removed, &left, &errors);
-    let event = removal.asked.into_iter().fold(event, Event::and);
+    let guarded = removal.guard.into_iter().flat_map(Guard::into_events);
+    let event = removal
+        .asked
+        .into_iter()
+        .chain(guarded)
+        .fold(event, Event::and);
     let response = RegistryResponse { status, errors };
     Ok(room.audit.record(event, response).await?)
 }
@@ -78,6 +87,8 @@ pub(crate) async fn answer(
 struct Removal<'a> {
     room: &'a Room,
     caller: &'a Caller,
+    /// Who says what may be removed; nobody if that is everything.
+    guard: Option<Guard<'a>>,
     /// Until then a document is waited for of which it is being decided whether it is registered.
     deadline: Instant,
     /// What the registry was asked.
@@ -103,6 +114,11 @@ impl Removal<'_> {
             return Err(RegistryError::error(code, context));
         }
         self.decided(unique_id).await?;
+        if let Some(guard) = &mut self.guard
+            && !guard.may_remove(&document.document_unique_id).await
+        {
+            return Err(absent(&document.document_unique_id));
+        }
         if room.config.remove_registered == RemoveRegistered::Refuse {
             self.is_not_registered(document).await?;
         }
@@ -116,10 +132,7 @@ impl Removal<'_> {
         };
         match room.store.remove(unique_id).await {
             Ok(true) => Ok(patient),
-            Ok(false) => Err(RegistryError::error(
-                ErrorCode::DocumentUniqueIdError,
-                format!("there is no document {unique_id} here"),
-            )),
+            Ok(false) => Err(absent(&document.document_unique_id)),
             Err(error) => {
                 let internal = failure::internal(&error.into());
                 Err(left(unique_id, &internal.context))

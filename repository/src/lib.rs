@@ -4,8 +4,10 @@
 //! store, durable before the registry hears of it, and visible only when the registry has accepted
 //! it. When nobody knows whether it has, it is asked.
 
+mod access;
 mod blob_store;
 mod community;
+mod consents;
 
 mod failure;
 pub mod imaging;
@@ -25,10 +27,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hilum_audit::Audit;
+use hilum_security::access::Access as Rules;
 use hilum_transport::Client;
 use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
 
 pub use blob_store::{Access, check_store, is_object_store};
+pub use consents::{Consents, Unknown};
 pub use on_demand::OnDemand;
 
 use blob_store::BlobStore;
@@ -63,6 +67,8 @@ pub struct RepositoryConfig {
     pub remove_registered: RemoveRegistered,
     /// Whether documents that are made on demand are kept.
     pub on_demand: OnDemand,
+    /// Who may have which documents.
+    pub access: Rules,
 }
 
 /// What ITI-86 does with a document that the registry still knows.
@@ -92,6 +98,7 @@ impl RepositoryConfig {
             settled: Duration::from_secs(SETTLED_SECONDS),
             remove_registered: RemoveRegistered::default(),
             on_demand: OnDemand::default(),
+            access: Rules::everything(),
         }
     }
 }

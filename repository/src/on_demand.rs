@@ -33,6 +33,7 @@ use xds_schemas::metadata::{
     UniqueId,
 };
 
+use crate::access::{Guard, absent};
 use crate::iti18_registry_stored_query as iti18;
 use crate::iti43_retrieve_document_set::{Found, Given};
 use crate::{Room, failure};
@@ -64,17 +65,20 @@ pub enum OnDemand {
     Persist,
 }
 
-/// Makes those of the documents that were not found because they are made on demand. Gives what is
-/// to be recorded of the questions that this took.
+/// Makes those of the documents that were not found because they are made on demand, of what the
+/// caller may know. Gives what is to be recorded of the questions that this took.
 pub(crate) async fn make(
     room: &Room,
     caller: &Caller,
-    found: &mut [Found],
+    found: impl Iterator<Item = &mut Found>,
+    guard: Option<&mut Guard<'_>>,
     now: SystemTime,
 ) -> Vec<Event> {
     let mut making = Making {
         room,
         caller,
+        guard,
+        is_whole: true,
         now,
         asked: Vec::new(),
     };
@@ -83,7 +87,6 @@ pub(crate) async fn make(
         request.repository_unique_id == *here && names::is_on_demand(&request.document_unique_id)
     };
     let on_demand = found
-        .iter_mut()
         .filter(|_| room.config.on_demand != OnDemand::Off)
         .filter(is_made);
     for (at, (request, found)) in on_demand.enumerate() {
@@ -101,15 +104,19 @@ pub(crate) async fn make(
 }
 
 /// Documents of one request while they are made.
-struct Making<'a> {
+struct Making<'a, 'g> {
     room: &'a Room,
     caller: &'a Caller,
+    /// Who says of what the caller may know; nobody if that is everything.
+    guard: Option<&'a mut Guard<'g>>,
+    /// Whether the caller may know of all that there is.
+    is_whole: bool,
     now: SystemTime,
     /// What the registry was asked.
     asked: Vec<Event>,
 }
 
-impl Making<'_> {
+impl Making<'_, '_> {
     /// Makes the document that is registered under this name.
     async fn make(&mut self, unique_id: &UniqueId) -> Result<Given, RegistryError> {
         let entry = self.entry(unique_id).await?;
@@ -126,7 +133,8 @@ impl Making<'_> {
         let made = made.map_err(|error| failure::internal(&error.into()))?;
         // To a deprecated entry nothing can be related any more (ITI TF-2 3.42.4.1.3.3).
         let is_in_force = entry.availability_status != Some(AvailabilityStatus::Deprecated);
-        if self.room.config.on_demand == OnDemand::Persist && is_in_force {
+        // What only some may know of is not registered for all.
+        if self.room.config.on_demand == OnDemand::Persist && is_in_force && self.is_whole {
             let is_known = listed.iter().any(|it| self.is_ours(it, &made.unique_id));
             return self.keep(&entry, &set, made, is_known).await;
         }
@@ -149,12 +157,7 @@ impl Making<'_> {
             .filter(|entry| entry.entry_type == DocumentEntryType::OnDemand)
             .filter(|entry| self.is_ours(entry, unique_id))
             .max_by_key(|entry| entry.availability_status == approved);
-        entry.ok_or_else(|| {
-            RegistryError::error(
-                ErrorCode::DocumentUniqueIdError,
-                format!("there is no document {unique_id} here"),
-            )
-        })
+        entry.ok_or_else(|| absent(unique_id))
     }
 
     /// The submission set with which the entry came.
@@ -201,7 +204,14 @@ impl Making<'_> {
             let problem = format!("the patient has more than {MOST_LISTED} documents");
             return Err(cannot(unique_id, &problem));
         }
-        Ok(iti18::document_entries(&found).collect())
+        let entries: Vec<DocumentEntry> = iti18::document_entries(&found).collect();
+        let Some(guard) = &mut self.guard else {
+            return Ok(entries.into());
+        };
+        let all = entries.len();
+        let known = guard.known(entries).await;
+        self.is_whole = known.len() == all;
+        Ok(known.into())
     }
 
     async fn ask(

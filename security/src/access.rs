@@ -4,12 +4,37 @@
 //! ([`Asking`]), what the document is ([`Described`]), what its patient wished ([`Consent`]), and
 //! the time. Rooms hold an [`Access`], from which they take the policy of the moment for each call.
 //! What a caller may not have is answered as what is not there.
+//!
+//! [`rules`](Policy::parse) are read from a file of their own (`docs/access.md`). Consents come as
+//! FHIR Consent ([`Consent::from_fhir`]) or as acknowledgements of privacy policies
+//! ([`Policy::acknowledged`], BPPC).
 
-use std::sync::Arc;
+mod acknowledged;
+mod codes;
+mod consent;
+mod described;
+mod fhir;
+mod infrastructure;
+mod moment;
+mod policy;
+mod rules;
+mod who;
+mod words;
+
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use crate::caller::Caller;
 use crate::permission::Permission;
+
+pub use acknowledged::{Acknowledgement, BPPC_FORMATS};
+pub use consent::{Consent, Period, Provision, Status, Wish};
+pub use described::Described;
+pub use fhir::{CONSENT_PATH, NotAConsent, consents_of, consents_url, search_of, searched_patient};
+pub use infrastructure::Infrastructure;
+pub use moment::fhir as span_of_fhir;
+pub use policy::{Considered, Explained, Policy, Vocabulary};
+pub use rules::RulesError;
 
 /// How much of a document a caller may have. Each level holds those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +51,28 @@ pub enum Level {
     Full,
 }
 
+impl Level {
+    /// Every level, lowest first.
+    pub const ALL: [Self; 5] = [
+        Self::Nothing,
+        Self::Existence,
+        Self::Metadata,
+        Self::Deidentified,
+        Self::Full,
+    ];
+
+    /// As rules write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Existence => "existence",
+            Self::Metadata => "metadata",
+            Self::Deidentified => "deidentified",
+            Self::Full => "full",
+        }
+    }
+}
+
 /// Who asks, for what, and when.
 #[derive(Debug, Clone, Copy)]
 pub struct Asking<'a> {
@@ -37,62 +84,24 @@ pub struct Asking<'a> {
     pub now: SystemTime,
 }
 
-/// A document as rules look at it: what its metadata say. Codes are `code^^scheme`, as stored
-/// queries write them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Described {
-    /// CX of the affinity domain.
-    pub patient_id: Option<String>,
-    /// The document's uniqueId; for images, the Study Instance UID.
-    pub unique_id: Option<String>,
-    /// `confidentialityCode`s.
-    pub confidentiality_codes: Vec<String>,
-    /// `classCode`
-    pub class_code: Option<String>,
-    /// `typeCode`
-    pub type_code: Option<String>,
-    /// `formatCode`
-    pub format_code: Option<String>,
-    /// `practiceSettingCode`
-    pub practice_setting_code: Option<String>,
-    /// `healthcareFacilityTypeCode`
-    pub healthcare_facility_type_code: Option<String>,
-    /// Institutions of the authors: XON as it stands in `authorInstitution`.
-    pub author_institutions: Vec<String>,
-    /// The collection of the imaging source to which it belongs.
-    pub collection: Option<String>,
-    /// The community where it lies.
-    pub home_community_id: Option<String>,
-}
-
-/// What a patient wished (BPPC, FHIR Consent).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Consent {}
-
 /// What was decided, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// How much the caller may have.
     pub level: Level,
     /// The rule that decided.
-    pub rule: String,
+    pub rule: Arc<str>,
+    /// Whether it was a rule for emergencies: whoever gives something by such a decision raises an
+    /// alert.
+    pub glass_broken: bool,
 }
 
-/// The rules.
-#[derive(Debug, Clone, Default)]
-pub struct Policy {}
-
-impl Policy {
-    /// How much of a document the caller may have.
-    pub fn decide(
-        &self,
-        _asking: &Asking<'_>,
-        _document: &Described,
-        _consents: &[Consent],
-    ) -> Decision {
-        Decision {
-            level: Level::Full,
-            rule: "everybody who is let in".to_owned(),
+impl Decision {
+    pub(crate) fn new(level: Level, rule: &Arc<str>) -> Self {
+        Self {
+            level,
+            rule: Arc::clone(rule),
+            glass_broken: false,
         }
     }
 }
@@ -100,7 +109,7 @@ impl Policy {
 /// What rooms hold: the policy of the moment. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
-    policy: Option<Arc<Policy>>,
+    policy: Option<Arc<RwLock<Arc<Policy>>>>,
 }
 
 impl Access {
@@ -109,9 +118,31 @@ impl Access {
         Self { policy: None }
     }
 
+    /// There are these rules, until they are [replaced](Self::replace).
+    pub fn by(policy: Policy) -> Self {
+        Self {
+            policy: Some(Arc::new(RwLock::new(Arc::new(policy)))),
+        }
+    }
+
+    /// From now on these rules are valid, for every room that has a clone of this. Whether anything
+    /// changed; without rules from the beginning, there is nothing to replace.
+    pub fn replace(&self, policy: Policy) -> bool {
+        let Some(shared) = &self.policy else {
+            return false;
+        };
+        let mut current = shared.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = **current != policy;
+        *current = Arc::new(policy);
+        changed
+    }
+
     /// The policy of this moment, or `None` if there are no rules, so that nothing need be looked
-    /// up to decide.
+    /// up to decide. A room takes it once for a call.
     pub fn policy(&self) -> Option<Arc<Policy>> {
-        self.policy.clone()
+        let shared = self.policy.as_ref()?;
+        Some(Arc::clone(
+            &shared.read().unwrap_or_else(PoisonError::into_inner),
+        ))
     }
 }

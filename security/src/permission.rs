@@ -25,6 +25,8 @@ pub enum Permission {
     Subscribe,
     /// Read what was recorded of everybody.
     Audit,
+    /// Record what patients wish to be done with their documents, and look at it.
+    Consent,
     /// Run the system.
     Administer,
 }
@@ -42,6 +44,7 @@ impl Permission {
             Self::Announce => "announce patients",
             Self::Subscribe => "subscribe",
             Self::Audit => "read the audit",
+            Self::Consent => "record consents",
             Self::Administer => "administer",
         }
     }
@@ -61,8 +64,8 @@ impl Caller {
     ///
     /// Everyone who was let in may do what documents are shared for: who is let in, the TLS
     /// configuration decides (ITI-19), and an operator who asks for no certificates has decided
-    /// too. Running the system, reading what was recorded of everybody, and removing what cannot be
-    /// had back, takes a node that is known, or this very machine.
+    /// too. Running the system, reading what was recorded of everybody, saying what patients wish, and
+    /// removing what cannot be had back takes a node that is known, or this very machine.
     ///
     /// A user's token may be for less than that (ITI-72): then its scopes say so.
     pub fn may(&self, permission: Permission) -> Result<(), NotPermitted> {
@@ -84,12 +87,18 @@ impl Caller {
             | Permission::Update
             | Permission::Announce
             | Permission::Subscribe => Ok(()),
-            Permission::Remove | Permission::Audit | Permission::Administer
+            Permission::Remove
+            | Permission::Audit
+            | Permission::Consent
+            | Permission::Administer
                 if self.node.is_some() || self.address.ip().is_loopback() =>
             {
                 Ok(())
             }
-            Permission::Remove | Permission::Audit | Permission::Administer => Err(NotPermitted {
+            Permission::Remove
+            | Permission::Audit
+            | Permission::Consent
+            | Permission::Administer => Err(NotPermitted {
                 permission,
                 who: "a caller without a certificate".to_owned(),
             }),
@@ -112,6 +121,7 @@ mod tests {
         );
         assert!(far.may(Permission::Remove).is_err());
         assert!(far.may(Permission::Audit).is_err());
+        assert!(far.may(Permission::Consent).is_err());
         let near = Caller::unknown("127.0.0.1:5".parse().unwrap());
         assert_eq!(near.may(Permission::Administer), Ok(()));
         assert_eq!(near.may(Permission::Remove), Ok(()));

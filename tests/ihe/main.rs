@@ -5,6 +5,7 @@
 mod asynchronous;
 mod errors;
 mod imaging_queries;
+mod iti108_access_consent;
 mod iti18_registry_stored_query;
 mod iti19_authenticate_node;
 mod iti19_changes;

@@ -54,6 +54,14 @@ impl Rest {
     }
 }
 
+/// Names and values of a form (`application/x-www-form-urlencoded`), as those of a query.
+///
+/// # Errors
+/// If it is not the encoding of UTF-8, or there are too many.
+pub fn form(text: &str) -> Result<Vec<(String, String)>, Trouble> {
+    uri::parameters(text)
+}
+
 /// A request that is not SOAP. What it holds is still on the wire.
 #[derive(Debug)]
 pub struct Request {

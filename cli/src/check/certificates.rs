@@ -62,7 +62,7 @@ pub(super) fn check(config: &Config, report: &mut Report) {
     }
 }
 
-fn dates(facts: &CertificateFacts) -> Finding {
+pub(super) fn dates(facts: &CertificateFacts) -> Finding {
     let (node, end, days) = (&facts.node, &facts.not_after, facts.days_left);
     match days {
         _ if facts.not_yet_valid => Err(format!("{node}: valid only from {}", facts.not_before)),

@@ -29,6 +29,11 @@ pub(crate) struct CollectionSection {
 }
 
 impl CollectionSection {
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn resolve(&mut self, folder: &Path) {
         for from in &mut self.from {
             if let Some(watched) = from.strip_prefix(FOLDER) {

@@ -97,6 +97,7 @@ const LISTS: &[&str] = &[
     "watch",
     "cors_origins",
     "callers",
+    "infrastructure",
     "audience",
     "authentication",
     "nodes_without_users",

@@ -123,6 +123,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("media", &["institution", "contact"]),
+    ("access", &["rules", "infrastructure"]),
     (
         "xua",
         &[

@@ -19,6 +19,8 @@ pub(crate) struct NewNotification {
     pub(crate) objects: String,
     pub(crate) message: String,
     pub(crate) created: i64,
+    /// What it is decided by whether it may be told.
+    pub(crate) described: Option<String>,
 }
 
 /// A notification that is kept.
@@ -32,6 +34,8 @@ pub(crate) struct Notification {
     pub(crate) objects: String,
     pub(crate) message: String,
     pub(crate) created: i64,
+    /// What it is decided by whether it may be told.
+    pub(crate) described: Option<String>,
 }
 
 /// Keeps a notification, behind all others.

@@ -107,7 +107,9 @@ pub(crate) struct Row {
     pub(crate) folder_codes: Option<String>,
     pub(crate) author_persons: Option<String>,
     pub(crate) reference_ids: Option<String>,
-    pub(crate) source_id: Option<String>,
+    /// sourceId of a submission set; XON of the institutions of a document entry's authors, empty if
+    /// they have none and `None` if an older program registered it.
+    pub(crate) origin: Option<String>,
     pub(crate) hash: Option<String>,
     pub(crate) size: Option<i64>,
     pub(crate) association_type: Option<String>,
@@ -154,7 +156,7 @@ impl Row {
             folder_codes: None,
             author_persons: None,
             reference_ids: None,
-            source_id: None,
+            origin: None,
             hash: None,
             size: None,
             association_type: None,
@@ -260,7 +262,12 @@ pub(crate) struct Scope {
     pub(crate) statuses: RangeInclusive<Status>,
     /// What is hidden from those who know nothing of versions, too.
     pub(crate) hidden_too: bool,
+    /// Objects whose keys are greater than this: [`FIRST`] for all.
+    pub(crate) after: i64,
 }
+
+/// No key is as small.
+pub(crate) const FIRST: i64 = -1;
 
 /// Narrows a query down to a scope and loads what `judge` wants. Streams on SQLite, so that nothing
 /// beyond the limit is read.
@@ -272,6 +279,7 @@ macro_rules! load {
             .filter(registry_objects::status.ge(*$scope.statuses.start()))
             .filter(registry_objects::status.le(*$scope.statuses.end()))
             .filter(registry_objects::hidden.le(if $scope.hidden_too { i16::MAX } else { 0 }))
+            .filter(registry_objects::key.gt($scope.after))
             .order(registry_objects::key);
         macro_rules! rows {
             ($row:ty, $columns:expr, $found:expr, $passes:expr) => {

@@ -32,7 +32,7 @@ diesel::table! {
         folder_codes -> Nullable<Text>,
         author_persons -> Nullable<Text>,
         reference_ids -> Nullable<Text>,
-        source_id -> Nullable<Text>,
+        origin -> Nullable<Text>,
         hash -> Nullable<Text>,
         size -> Nullable<BigInt>,
         association_type -> Nullable<Text>,
@@ -96,6 +96,7 @@ diesel::table! {
         claimed_until -> BigInt,
         last_error -> Nullable<Text>,
         last_delivery -> Nullable<BigInt>,
+        subscriber -> Nullable<Text>,
     }
 }
 
@@ -119,6 +120,7 @@ diesel::table! {
         objects -> Text,
         message -> Text,
         created -> BigInt,
+        described -> Nullable<Text>,
     }
 }
 
@@ -174,6 +176,25 @@ diesel::table! {
 diesel::table! {
     specimens (specimen, key) {
         specimen -> Text,
+        key -> BigInt,
+    }
+}
+
+diesel::table! {
+    consents (number) {
+        number -> BigInt,
+        id -> Text,
+        version -> Integer,
+        newest -> Bool,
+        patient -> BigInt,
+        updated -> BigInt,
+        resource -> Text,
+    }
+}
+
+diesel::table! {
+    consent_documents (patient, key) {
+        patient -> BigInt,
         key -> BigInt,
     }
 }

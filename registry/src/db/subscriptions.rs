@@ -27,6 +27,8 @@ pub(crate) struct NewSubscription {
     pub(crate) claimed_until: i64,
     pub(crate) last_error: Option<String>,
     pub(crate) last_delivery: Option<i64>,
+    /// Who subscribed.
+    pub(crate) subscriber: Option<String>,
 }
 
 /// What must be known of a subscription to see whether something concerns it.
@@ -38,6 +40,7 @@ pub(crate) struct Interested {
     pub(crate) topic: String,
     pub(crate) filter: String,
     pub(crate) pull_point: Option<i64>,
+    pub(crate) subscriber: Option<String>,
 }
 
 /// What must be known to tell its consumer.

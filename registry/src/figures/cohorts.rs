@@ -321,12 +321,14 @@ fn hard_question() -> StoredQuery {
 
 async fn asked(registry: &Registry, query: &StoredQuery) -> (f64, usize) {
     let request = query.to_request(ReturnType::ObjectRef);
+    let (caller, parties, now) = (caller(), parties(), SystemTime::now());
+    let who = (&caller, &parties);
     let began = Instant::now();
     let answer = match query {
         StoredQuery::FindDocumentsForMultiplePatients(_) => {
-            crate::iti51_multi_patient_stored_query::answer(registry, &parties(), request).await
+            crate::iti51_multi_patient_stored_query::answer(registry, who, request, now).await
         }
-        _ => iti18::answer(registry, &parties(), request).await,
+        _ => iti18::answer(registry, who, request, now).await,
     };
     let answer = answer.unwrap().into_inner();
     let took = began.elapsed().as_secs_f64() * 1e3;
@@ -358,7 +360,7 @@ async fn register_all(registry: &Registry, studies: u64) {
             .collect();
         let work = move |conn: &mut _| {
             for prepared in &all {
-                submission::register(conn, prepared, UnknownPatients::Accept)?;
+                submission::register(conn, prepared, UnknownPatients::Accept, None)?;
             }
             Ok(())
         };

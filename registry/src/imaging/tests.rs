@@ -254,6 +254,7 @@ fn search() -> Search {
         max_results: 10_000,
         unknown_patients: UnknownPatients::Accept,
         visibility: Visibility::default(),
+        sight: None,
     }
 }
 
@@ -281,7 +282,7 @@ fn registry(url: &str, made: Vec<Made>) -> Tried {
             let home = HomeCommunityId::from("urn:oid:1.2.3");
             let prepared = Prepared::new(submission, Vec::new(), &home, 0);
             assert_eq!(prepared.remarks(), []);
-            submission::register(conn, &prepared, UnknownPatients::Accept)?;
+            submission::register(conn, &prepared, UnknownPatients::Accept, None)?;
         }
         Ok(())
     };

@@ -18,6 +18,7 @@ use crate::iti52_document_metadata_subscribe::{incident, milliseconds};
 use crate::seconds;
 use crate::subscriptions::place;
 use crate::subscriptions::record::notified;
+use crate::subscriptions::telling::Teller;
 
 /// Notifications that one subscription may send before it is another's turn.
 const BATCH: usize = 32;
@@ -67,9 +68,14 @@ async fn deliver_all(room: &Room, due: Due) -> Result<(), Failure> {
         if room.shared.closing() {
             break;
         }
-        let oldest = move |conn: &mut _| Ok(notifications::oldest(conn, number)?);
-        let Some(notification) = room.db.read(oldest).await? else {
+        let Some((oldest, notification)) = oldest(room, number).await? else {
             break;
+        };
+        let Some(notification) = notification else {
+            // Its subscriber may not be told any of it.
+            let work = move |conn: &mut _| Ok(notifications::delete(conn, oldest)?);
+            room.db.write(work).await?;
+            continue;
         };
         match send(room, &due, attempts, &notification).await {
             Ok(()) => {
@@ -95,6 +101,29 @@ async fn deliver_all(room: &Room, due: Due) -> Result<(), Failure> {
         tracing::error!(number, destination = %due.destination, "a subscription was given up: {TOO_MUCH}");
     }
     Ok(())
+}
+
+/// The oldest notification of a subscription: its number, and as much of it as may be told now.
+async fn oldest(room: &Room, number: i64) -> Result<Option<(i64, Option<Notification>)>, Failure> {
+    let policy = room.access.policy();
+    let (home, now) = (room.home.clone(), SystemTime::now());
+    let work = move |conn: &mut _| {
+        let Some(oldest) = notifications::oldest(conn, number)? else {
+            return Ok(None);
+        };
+        let oldest_number = oldest.number;
+        let Some(policy) = policy else {
+            return Ok(Some((oldest_number, Some(oldest))));
+        };
+        let teller = Teller {
+            policy,
+            puller: None,
+            home: &home,
+            now,
+        };
+        Ok(Some((oldest_number, teller.tellable(conn, oldest)?)))
+    };
+    room.db.read(work).await
 }
 
 const TOO_MUCH: &str = "more waited for its consumer than may wait";

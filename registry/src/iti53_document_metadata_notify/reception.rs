@@ -13,7 +13,7 @@ use xds_schemas::xml::{ToXml, Writer};
 use crate::db::notifications::NewNotification;
 use crate::db::pull_points;
 use crate::iti52_document_metadata_subscribe::{Answered, incident, outcome};
-use crate::subscriptions::{keep, place, record};
+use crate::subscriptions::{keep, place, record, telling};
 use crate::{Registry, seconds};
 
 /// Takes a notification for a pull point (Extensions to the Document Metadata Subscription
@@ -75,6 +75,7 @@ fn received(message: &NotificationMessage, created: i64) -> NewNotification {
         objects: record::list(objects.iter().filter_map(notified)),
         message: writer.finish(),
         created,
+        described: Some(telling::basis_of_received(&objects)),
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) fn content(row: &Row, filter: &ContentFilter) -> bool {
 
 /// Whether a submission set passes the filter of FindSubmissionSets.
 pub(super) fn submission_set(row: &Row, query: &FindSubmissionSets) -> bool {
-    any(&query.source_ids, &row.source_id)
+    any(&query.source_ids, &row.origin)
         && any(&query.content_type_codes, &row.content_type_code)
         && any(&query.author_person, &row.author_persons)
         && time(&query.submission_time, &row.time)

@@ -6,7 +6,7 @@ use xds_schemas::iti18_registry_stored_query::DocumentFilter;
 
 use super::{Search, Whose, filter};
 use crate::db::Connection;
-use crate::db::registry_objects::{Found, Row, Scope};
+use crate::db::registry_objects::{FIRST, Found, Row, Scope};
 use crate::failure::Failure;
 
 /// The document entries that pass, without those that have something of what is not wanted.
@@ -22,6 +22,7 @@ pub(super) fn find(
         kinds: filter::kinds(&wanted.entry_types),
         statuses: filter::statuses(statuses),
         hidden_too: search.hidden_too(),
+        after: FIRST,
     };
     let judge = |row: &Row| {
         filter::document(row, wanted)

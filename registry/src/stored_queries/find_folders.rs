@@ -6,7 +6,7 @@ use xds_schemas::metadata::TimeRange;
 
 use super::{Search, Whose, filter};
 use crate::db::Connection;
-use crate::db::registry_objects::{Found, Kind, Row, Scope};
+use crate::db::registry_objects::{FIRST, Found, Kind, Row, Scope};
 use crate::failure::Failure;
 
 pub(super) fn find(
@@ -21,6 +21,7 @@ pub(super) fn find(
         kinds: Kind::Folder..=Kind::Folder,
         statuses: filter::statuses(statuses),
         hidden_too: search.hidden_too(),
+        after: FIRST,
     };
     let judge = |row: &Row| filter::folder(row, codes, last_update_time);
     search.of(conn, whose, &scope, Some(&judge))

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use xds_schemas::iti18_registry_stored_query::FindImaging;
 
 use super::{Search, Whose, filter};
-use crate::db::registry_objects::{self, Found, Row, Scope};
+use crate::db::registry_objects::{FIRST, Found, Row, Scope};
 use crate::db::{Connection, acquisitions, measurements, patients};
 use crate::failure::Failure;
 use crate::imaging::{self, facts};
@@ -30,6 +30,7 @@ pub(super) fn find(
         kinds: filter::kinds(&query.filter.entry_types),
         statuses: filter::statuses(&query.statuses),
         hidden_too: search.hidden_too(),
+        after: FIRST,
     };
     let judge = |row: &Row| {
         filter::has_status(row, &query.statuses)
@@ -49,8 +50,7 @@ pub(super) fn find(
     for keys in candidates.chunks(AT_ONCE) {
         let keys = passing(conn, keys, query)?;
         let limit = search.limit() - found.len();
-        let more = registry_objects::of_keys(conn, &keys, &scope, search.wanted, limit, judge)?;
-        found.extend(more);
+        found.extend(search.among(conn, &keys, &scope, limit, judge)?);
         if found.len() >= search.limit() {
             break;
         }

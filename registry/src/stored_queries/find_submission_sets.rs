@@ -4,7 +4,7 @@ use xds_schemas::iti18_registry_stored_query::FindSubmissionSets;
 
 use super::{Search, filter};
 use crate::db::Connection;
-use crate::db::registry_objects::{Found, Kind, Row, Scope};
+use crate::db::registry_objects::{FIRST, Found, Kind, Row, Scope};
 use crate::failure::Failure;
 
 pub(super) fn find(
@@ -17,6 +17,7 @@ pub(super) fn find(
         kinds: Kind::SubmissionSet..=Kind::SubmissionSet,
         statuses: filter::statuses(&query.statuses),
         hidden_too: search.hidden_too(),
+        after: FIRST,
     };
     let judge = |row: &Row| filter::submission_set(row, query);
     search.of(conn, &whose, &scope, Some(&judge))

@@ -4,7 +4,7 @@ use xds_schemas::iti18_registry_stored_query::GetAll;
 
 use super::{Search, filter, in_order, keys_of};
 use crate::db::Connection;
-use crate::db::registry_objects::{Found, Kind, Row, Scope, Status};
+use crate::db::registry_objects::{FIRST, Found, Kind, Row, Scope, Status};
 use crate::failure::Failure;
 
 pub(super) fn find(
@@ -17,6 +17,7 @@ pub(super) fn find(
         kinds: Kind::Stable..=Kind::SubmissionSet,
         statuses: Status::Approved..=Status::Deprecated,
         hidden_too: search.hidden_too(),
+        after: FIRST,
     };
     let judge = |row: &Row| is_wanted(row, query);
     let objects = search.of(conn, &whose, &scope, Some(&judge))?;

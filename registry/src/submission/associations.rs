@@ -14,6 +14,7 @@ use crate::db::patients::{self, Patient};
 use crate::db::registry_objects::{self, Kind, Row, Status, Wanted};
 use crate::db::{Connection, entry_uuids, patient_of};
 use crate::failure::Failure;
+use crate::sight::Sight;
 
 /// One end of an association.
 #[derive(Debug, Clone, Copy)]
@@ -45,11 +46,12 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    /// Looks everything up. Other patients' objects stay as they are until the transaction ends.
+    /// Looks everything up; what the sender does not see is not there. Other patients' objects stay as they are until the transaction ends.
     pub(super) fn find(
         conn: &mut Connection,
         prepared: &Prepared,
         patient: Option<Patient>,
+        sight: Option<&Sight>,
     ) -> Result<Self, Failure> {
         let ends = prepared
             .links
@@ -72,7 +74,11 @@ impl Ends {
             if !owners.is_empty() {
                 patients::lock(conn, &owners)?;
             }
-            for found in registry_objects::by_keys(conn, &keys, Wanted::Rows)? {
+            let mut all = registry_objects::by_keys(conn, &keys, Wanted::Rows)?;
+            if let Some(sight) = sight {
+                sight.keep(conn, &mut all)?;
+            }
+            for found in all {
                 let uuid = parse(&EntryUuid::from(found.row.entry_uuid.as_str()));
                 registered.extend(uuid.map(|uuid| (uuid, found.row)));
             }

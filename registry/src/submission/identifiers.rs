@@ -8,6 +8,7 @@ use super::Prepared;
 use crate::db::registry_objects::{self, Kind, Row, Wanted};
 use crate::db::{Connection, entry_uuids, unique_ids};
 use crate::failure::Failure;
+use crate::sight::Sight;
 
 /// Takes the entryUUIDs; one that is taken cannot be given again.
 pub(super) fn claim_entry_uuids(
@@ -32,10 +33,13 @@ pub(super) fn claim_entry_uuids(
 
 /// Takes the uniqueIds. Those of submission sets and folders must be new; a document entry may
 /// have that of another if it is the same document. A later version has that of the versions before.
+/// What the sender does not see takes uniqueIds all the same: two documents with one uniqueId would be
+/// worse than to let somebody learn who knows it already that it is taken.
 pub(super) fn claim_unique_ids(
     conn: &mut Connection,
     prepared: &Prepared,
     objects: &[(Row, String)],
+    sight: Option<&Sight>,
     errors: &mut Vec<RegistryError>,
 ) -> Result<(), Failure> {
     for ((row, _), name) in objects.iter().zip(&prepared.names) {
@@ -67,6 +71,11 @@ pub(super) fn claim_unique_ids(
             let of_another =
                 |other: &&Row| other.kind.is_document_entry() && other.kind != row.kind;
             if let Some(other) = others.clone().find(of_another) {
+                let shown = match sight {
+                    Some(sight) => sight.sees(conn, other)?,
+                    None => true,
+                };
+                let other = shown.then_some(other);
                 errors.push(of_another_kind(row, other, unique_id).at(name.as_str()));
                 continue;
             }
@@ -80,15 +89,16 @@ pub(super) fn claim_unique_ids(
 }
 
 /// An on-demand entry may share the uniqueId of other on-demand entries, but never that of a
-/// document that there is (ITI TF-2 3.61.4.1.3), since it stands for no document (3.61.4.1.2).
-fn of_another_kind(row: &Row, other: &Row, unique_id: &str) -> RegistryError {
+/// document that there is (ITI TF-2 3.61.4.1.3), since it stands for no document (3.61.4.1.2). The
+/// other one is named if the sender sees it.
+fn of_another_kind(row: &Row, other: Option<&Row>, unique_id: &str) -> RegistryError {
     let (mine, theirs) = match row.kind {
         Kind::OnDemand => ("on-demand", "stable"),
         _ => ("stable", "on-demand"),
     };
     let context = format!(
-        "the uniqueId {unique_id} of the {mine} document entry is that of the {theirs} one {}",
-        other.entry_uuid
+        "the uniqueId {unique_id} of the {mine} document entry is that of the {theirs} one{}",
+        other.map_or_else(String::new, |other| format!(" {}", other.entry_uuid))
     );
     RegistryError::error(ErrorCode::DuplicateUniqueIdInRegistry, context)
 }

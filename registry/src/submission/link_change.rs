@@ -21,7 +21,7 @@ use xds_schemas::metadata::{
 use super::rows;
 use super::update::{self, By, PreparedUpdate};
 use crate::config::UnknownPatients;
-use crate::db::registry_objects::{self, Found, Kind, SUPERSEDED, Scope, Status, Wanted};
+use crate::db::registry_objects::{self, FIRST, Found, Kind, SUPERSEDED, Scope, Status, Wanted};
 use crate::db::{Connection, links, patients};
 use crate::failure::Failure;
 use crate::patients::{Objection, Which};
@@ -80,7 +80,7 @@ pub(crate) fn carry_out(
         home,
         prepared.now_seconds,
     );
-    update::carry_out(conn, &prepared_update, UnknownPatients::Refuse).map(Ok)
+    update::carry_out(conn, &prepared_update, UnknownPatients::Refuse, None).map(Ok)
 }
 
 /// The documents in force, in their newest versions, that the change is about: those of the local
@@ -97,6 +97,7 @@ fn documents(
         kinds: Kind::Stable..=Kind::OnDemand,
         statuses: Status::Approved..=Status::Approved,
         hidden_too: true,
+        after: FIRST,
     };
     let newest = |row: &registry_objects::Row| row.hidden & SUPERSEDED == 0;
     let mut found = Vec::new();

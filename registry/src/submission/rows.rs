@@ -45,6 +45,12 @@ fn persons(authors: &[Author]) -> Option<String> {
     join(authors.iter().filter_map(|author| author.person.clone()))
 }
 
+/// Institutions of authors, as they are kept: nothing if there are none.
+pub(crate) fn institutions(authors: &[Author]) -> String {
+    let institutions = authors.iter().flat_map(|author| &author.institutions);
+    join(institutions.cloned()).unwrap_or_default()
+}
+
 /// The logicalID of a later version.
 fn later(entry_uuid: &EntryUuid, logical_id: Option<&EntryUuid>) -> Option<String> {
     let logical_id = logical_id.filter(|logical_id| *logical_id != entry_uuid);
@@ -83,6 +89,7 @@ pub(crate) fn of_document_entry(entry: &DocumentEntry) -> Row {
             Some(DocumentAvailability::Offline) => OFFLINE,
             Some(DocumentAvailability::Online) | None => 0,
         },
+        origin: Some(institutions(&entry.authors)),
         ..Row::new(kind, entry.entry_uuid.as_str())
     }
 }
@@ -93,7 +100,7 @@ pub(crate) fn of_submission_set(set: &SubmissionSet) -> Row {
         time: time(&set.submission_time),
         content_type_code: one(&set.content_type_code),
         author_persons: persons(&set.authors),
-        source_id: Some(set.source_id.clone()),
+        origin: Some(set.source_id.clone()),
         ..Row::new(Kind::SubmissionSet, set.entry_uuid.as_str())
     }
 }
@@ -140,7 +147,7 @@ pub(super) fn set_status(row: &mut Row, ebrim: &mut String, status: Status) {
 }
 
 /// What was kept, as an object again.
-pub(super) fn read(ebrim: &str) -> Result<RegistryObject, Failure> {
+pub(crate) fn read(ebrim: &str) -> Result<RegistryObject, Failure> {
     let namespace = xds_schemas::xml::ns::RIM;
     let xml = format!("<x xmlns:rim=\"{namespace}\">{ebrim}</x>");
     let read = || {

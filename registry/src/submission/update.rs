@@ -24,6 +24,7 @@ use crate::db::patients::Patient;
 use crate::db::registry_objects::{self, Kind, Row};
 use crate::db::{Connection, links};
 use crate::failure::Failure;
+use crate::sight::Sight;
 use crate::subscriptions::Changed;
 use versions::Change;
 
@@ -127,12 +128,14 @@ struct InProgress<'a> {
 
 /// Judges an update against what is registered, and carries it out.
 ///
-/// Gives how many notifications there are to send about it. Refused with what is wrong; what was
+/// Gives how many notifications there are to send about it. Refused with what is wrong; what the
+/// sender does not see counts as not registered, and what was
 /// written until then is for the caller's transaction to undo.
 pub(crate) fn carry_out(
     conn: &mut Connection,
     prepared: &PreparedUpdate,
     unknown_patients: UnknownPatients,
+    sight: Option<&Sight>,
 ) -> Result<usize, Failure> {
     let submission = &prepared.submission;
     let mut errors = submission.errors.clone();
@@ -143,9 +146,9 @@ pub(crate) fn carry_out(
         None => errors.push(unknown_patient(submission)),
     }
     identifiers::claim_entry_uuids(conn, submission, &objects, &mut errors)?;
-    identifiers::claim_unique_ids(conn, submission, &objects, &mut errors)?;
-    let changes = versions::judge(conn, prepared, &mut objects, patient, &mut errors)?;
-    let ends = Ends::find(conn, submission, patient)?;
+    identifiers::claim_unique_ids(conn, submission, &objects, sight, &mut errors)?;
+    let changes = versions::judge(conn, prepared, &mut objects, patient, sight, &mut errors)?;
+    let ends = Ends::find(conn, submission, patient, sight)?;
     judge_associations(conn, prepared, &objects, &ends, &changes, &mut errors)?;
     let (Some(patient), true) = (patient, errors.is_empty()) else {
         return Err(Failure::Refused(errors));
@@ -165,7 +168,7 @@ pub(crate) fn carry_out(
     let (mut linked, mut folders) = propagation::propagate(conn, &update, &mut errors)?;
     linked.extend(statuses::change(conn, &update, &mut errors)?);
     linked.extend(submitted(&update));
-    reconciliation::judge(conn, &update, &linked, &mut errors)?;
+    reconciliation::judge(conn, &update, &linked, sight, &mut errors)?;
     if !errors.is_empty() {
         return Err(Failure::Refused(errors));
     }

@@ -119,7 +119,7 @@ impl Site {
         }
     }
 
-    async fn publish(&self, to: &str, notify: &Notify) -> Result<(), Fault> {
+    pub(crate) async fn publish(&self, to: &str, notify: &Notify) -> Result<(), Fault> {
         let client = &self.client;
         let sent = client.send_one_way::<DocumentMetadataPublish>(to, None, notify);
         faulty(sent.await)
@@ -538,7 +538,7 @@ pub(crate) async fn a_full_pull_point_loses_its_oldest(site: Site) {
     assert!(fault.is("UnableToCreatePullPointFault"), "{fault}");
 }
 
-fn published(topic: Option<&str>, objects: Vec<RegistryObject>) -> Notify {
+pub(crate) fn published(topic: Option<&str>, objects: Vec<RegistryObject>) -> Notify {
     let mut request = SubmitObjectsRequest::default();
     request.objects.objects = objects;
     Notify {

@@ -35,7 +35,7 @@ fn parameter(keyword: &'static str, values: &[&str]) -> (&'static str, Vec<Value
 }
 
 /// A series in which this occurs: `KVP=120`, several values with `|` between them.
-fn series(uid: u32, values: &[&str]) -> SeriesParameters {
+pub(crate) fn series(uid: u32, values: &[&str]) -> SeriesParameters {
     let values = values.iter().map(|text| {
         let (keyword, values) = text.split_once('=').unwrap();
         let keyword = acquisition::parameter(keyword).unwrap().keyword;
@@ -45,6 +45,11 @@ fn series(uid: u32, values: &[&str]) -> SeriesParameters {
         series_instance_uid: format!("1.2.3.{uid}"),
         values: values.collect::<BTreeMap<_, _>>(),
     }
+}
+
+/// The slots of a document of these series.
+pub(crate) fn images_of(series: &[SeriesParameters]) -> Vec<Slot> {
+    acquisition::to_slots(series)
 }
 
 /// A document of these series, by its name.
@@ -124,7 +129,11 @@ fn conditions<T: std::str::FromStr<Err = String>>(lists: &[&str]) -> Vec<Vec<T>>
     lists.iter().map(list).collect()
 }
 
-fn cohort(acquisition: &[&str], measurements: &[&str], specimens: &[&str]) -> FindImaging {
+pub(crate) fn cohort(
+    acquisition: &[&str],
+    measurements: &[&str],
+    specimens: &[&str],
+) -> FindImaging {
     let specimen = |list: &&str| AnyOf(list.split('|').map(Pattern::like).collect());
     FindImaging {
         patients: Vec::new(),

@@ -19,7 +19,7 @@ use crate::words::{document, empty, folder, new_oid, new_uuid, one, patient, tim
 const APPROVED: AvailabilityStatus = AvailabilityStatus::Approved;
 const BOTH: [DocumentEntryType; 2] = [DocumentEntryType::Stable, DocumentEntryType::OnDemand];
 
-fn on_demand(of: &PatientId, name: &str) -> DocumentEntry {
+pub(crate) fn on_demand(of: &PatientId, name: &str) -> DocumentEntry {
     DocumentEntry {
         entry_type: DocumentEntryType::OnDemand,
         creation_time: None,

@@ -5,11 +5,13 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod access;
 mod concurrency;
 mod consumer;
 mod door;
 mod dsub;
 mod imaging_queries;
+mod iti108;
 mod iti18;
 mod iti18_parameters;
 mod iti42;
@@ -24,6 +26,7 @@ mod iti8;
 mod iti92;
 mod postgres;
 mod site;
+mod twins;
 mod words;
 
 use site::Site;
@@ -209,6 +212,21 @@ cases! {
     imaging_queries::what_is_dropped_is_not_indexed,
     concurrency::of_many_replacements_one_succeeds,
     concurrency::readers_see_whole_submissions,
+    twins::hidden_is_absent,
+    access::existence_is_less_than_metadata,
+    access::versions_are_as_confidential_as_the_newest,
+    access::identifiers_of_hidden_documents_are_taken,
+    access::what_is_hidden_holds_what_is_seen,
+    access::subscribers_are_told_what_they_may_see,
+    access::what_waits_is_decided_when_it_is_sent,
+    access::what_is_not_registered_is_decided_by_what_is_known,
+    iti108::withdrawal_counts_at_the_next_call,
+    iti108::wishes_follow_a_merge,
+    iti108::consents_are_kept_in_all_their_versions,
+    iti108::consents_are_found,
+    iti108::what_is_no_consent_is_refused,
+    iti108::consents_are_hidden_too,
+    iti108::acknowledged_policies_are_consents,
     door::every_call_is_recorded,
     door::what_is_no_submission_is_refused,
     door::the_service_describes_itself,

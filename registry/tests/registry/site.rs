@@ -8,7 +8,7 @@ use hilum_audit::spool::records;
 use hilum_audit::summary::Summary;
 use hilum_audit::{Audit, AuditConfig, syslog};
 use hilum_registry::{Registry, RegistryConfig, UnknownPatients, routes};
-use hilum_transport::{Client, ClientError, Limits, mllp, serve};
+use hilum_transport::{Asynchronous, Client, ClientError, Limits, Replies, Rest, mllp, serve_with};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -30,12 +30,13 @@ use xds_schemas::iti92_restricted_update_document_set::RestrictedUpdateDocumentS
 use xds_schemas::metadata::{EntryUuid, HomeCommunityId, Submission};
 use xds_schemas::transaction::Transaction;
 
-use crate::words::patient;
+use crate::words::{new_oid, patient};
 
 /// A registry that knows the patients P1 and P2.
 pub(crate) struct Site {
     folder: TempDir,
     config: RegistryConfig,
+    spool: PathBuf,
     pub(crate) registry: Registry,
     pub(crate) client: Client,
     pub(crate) url: String,
@@ -75,6 +76,7 @@ impl Site {
         let url = listen(registry.clone(), stop.clone());
         let feed = listen_for_feeds(registry.clone(), stop);
         Self {
+            spool: folder.path().join("audit"),
             folder,
             config,
             registry,
@@ -89,8 +91,9 @@ impl Site {
     pub(crate) fn configured(self, change: impl FnOnce(&mut RegistryConfig)) -> Self {
         let mut config = self.config.clone();
         change(&mut config);
+        let spool = self.folder.path().join(new_oid());
         let audit = Audit::open(AuditConfig {
-            spool: self.folder.path().join("audit2"),
+            spool: spool.clone(),
             source_id: "test".to_owned(),
             enterprise_site: None,
             host: "localhost".to_owned(),
@@ -106,9 +109,15 @@ impl Site {
             registry,
             url,
             feed,
+            spool,
             _listening: listening,
             ..self
         }
+    }
+
+    /// Whether the database is a file.
+    pub(crate) fn is_on_sqlite(&self) -> bool {
+        self.config.database.starts_with("sqlite:")
     }
 
     /// Changes the database behind the registry's back.
@@ -275,6 +284,13 @@ impl Site {
         );
     }
 
+    /// Everything that was recorded since the registry was configured.
+    pub(crate) fn recorded(&self) -> Vec<Summary> {
+        let all = records(&self.spool).unwrap();
+        all.map(|record| Summary::read(syslog::xml(&record.unwrap().message).unwrap()).unwrap())
+            .collect()
+    }
+
     /// Everything that was recorded.
     pub(crate) fn audit(&self) -> Vec<Summary> {
         let folder: PathBuf = self.folder.path().join("audit");
@@ -339,7 +355,13 @@ fn listen(registry: Registry, stop: watch::Receiver<()>) -> String {
         async move { routes::serve(&registry, incoming).await }
     };
     let limits = Limits::default();
-    tokio::spawn(serve(listener, None, limits, answer, gone(stop)));
+    let client = Client::new(None, limits.clone());
+    let replies = Replies::new(&Asynchronous::default(), client);
+    let rest = Rest::under(["fhir"]);
+    let stopped = gone(stop);
+    tokio::spawn(serve_with(
+        listener, None, limits, replies, rest, answer, stopped,
+    ));
     format!("http://{address}/registry")
 }
 

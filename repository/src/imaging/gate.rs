@@ -81,6 +81,12 @@ impl Gate {
         collections.any(|it| it.deidentify.is_some() && it.takes_from(origin))
     }
 
+    /// Whether nothing comes into the collection of this name but what was de-identified.
+    pub(super) fn is_deidentified(&self, name: &str) -> bool {
+        let mut of_name = self.collections.iter().filter(|it| it.name == name);
+        of_name.next().is_some_and(|it| it.deidentify.is_some())
+    }
+
     /// The collection of an object: the first that takes it.
     pub(super) fn collection(&self, origin: &str, file: &Part10) -> Option<&Collection> {
         let mut from_here = self.collections.iter().filter(|it| it.takes_from(origin));

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hilum_audit::{Parties, Recorded};
-use hilum_security::Caller;
+use hilum_security::{Caller, Permission};
 use hilum_transport::{Part, PartSource, Reply};
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::codes::status::ResponseStatus;
@@ -30,6 +30,7 @@ use xds_schemas::soap::Fault;
 use xds_schemas::xml::{ToXml, Writer};
 
 use super::Room;
+use super::access::Guard;
 use super::archives::NotGiven;
 use super::cache::Loaded;
 use super::place::{self, Here, ToGive, Tried};
@@ -47,8 +48,11 @@ pub(super) async fn answer(
     request: RetrieveImagingDocumentSetRequest,
 ) -> Result<Recorded<Reply>, Fault> {
     let here = Arc::clone(room);
+    let guard = Guard::of(room, caller, Permission::Retrieve);
+    let by = guard.clone();
     // Looking up reads the index.
-    let looked = tokio::task::spawn_blocking(move || looked_up(&here, &request)).await;
+    let looked = move || looked_up(&here, &request, by.as_deref());
+    let looked = tokio::task::spawn_blocking(looked).await;
     let lost = |error: &dyn std::fmt::Display| {
         tracing::error!(%error, "looking up instances was lost");
         Fault::receiver("the instances could not be looked up")
@@ -68,6 +72,7 @@ pub(super) async fn answer(
     let event = found
         .told
         .event(&parties, &found.response.registry_response);
+    let event = Guard::with_alerts(guard.as_ref(), event);
     let mut writer = Writer::with_capacity(1024 + 512 * found.parts.len());
     found.response.to_xml(&mut writer);
     let reply = Reply::mtom::<RetrieveImagingDocumentSet>(writer.finish(), found.parts);
@@ -160,9 +165,14 @@ struct Looked {
     found: Result<ToGive, RegistryError>,
 }
 
-fn looked_up(room: &Room, request: &RetrieveImagingDocumentSetRequest) -> Vec<Looked> {
+fn looked_up(
+    room: &Room,
+    request: &RetrieveImagingDocumentSetRequest,
+    guard: Option<&Guard>,
+) -> Vec<Looked> {
     let mut looking = Looking {
         room,
+        guard,
         transfer_syntaxes: request.transfer_syntax_uids.clone().into(),
         studies: HashMap::new(),
     };
@@ -183,6 +193,8 @@ fn looked_up(room: &Room, request: &RetrieveImagingDocumentSetRequest) -> Vec<Lo
 /// What one request needs while its instances are looked up.
 struct Looking<'a> {
     room: &'a Room,
+    /// Who says what may be had; nobody if that is everything.
+    guard: Option<&'a Guard>,
     transfer_syntaxes: Arc<[String]>,
     /// By Study Instance UID as it was asked for: the study, if it is here.
     studies: HashMap<&'a str, Result<Option<Arc<Loaded>>, RegistryError>>,
@@ -243,11 +255,13 @@ impl<'a> Looking<'a> {
     }
 
     fn study(&mut self, uid: &'a str) -> Result<Option<Arc<Loaded>>, RegistryError> {
-        let room = self.room;
+        let (room, guard) = (self.room, self.guard);
+        let may = |loaded: &Arc<Loaded>| guard.is_none_or(|guard| guard.gives(loaded));
         let read = || match Uid::parse(uid) {
             Ok(uid) => room
                 .studies
                 .study(&uid)
+                .map(|loaded| loaded.filter(may))
                 .map_err(|error| failure::internal(&error)),
             Err(_) => Ok(None),
         };

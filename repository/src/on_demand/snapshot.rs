@@ -25,7 +25,7 @@ use crate::recovery::Submitted;
 /// One snapshot is made at a time, so that those who ask at the same moment get the same one.
 pub(crate) type Snapshots = Mutex<()>;
 
-impl Making<'_> {
+impl Making<'_, '_> {
     /// Keeps and registers what was made, unless it was before, and gives it from there.
     pub(super) async fn keep(
         &mut self,

@@ -9,6 +9,8 @@ use super::{
     new_oid, patient, sha1_of, slot,
 };
 
+const CONFIDENTIALITY: &str = "f4f85eac-e6cb-4883-b524-f2705394840f";
+
 /// The codes of every document: classification scheme, code, coding scheme, display name.
 const CODES: [[&str; 4]; 6] = [
     [
@@ -17,12 +19,7 @@ const CODES: [[&str; 4]; 6] = [
         "1.3.6.1.4.1.19376.1.2.6.1",
         "Reports",
     ],
-    [
-        "f4f85eac-e6cb-4883-b524-f2705394840f",
-        "N",
-        "2.16.840.1.113883.5.25",
-        "normal",
-    ],
+    [CONFIDENTIALITY, "N", "2.16.840.1.113883.5.25", "normal"],
     [
         "a09d5840-386c-46f2-b5ad-9c3699a4309d",
         "urn:ihe:iti:xds:2017:mimeTypeSufficient",
@@ -66,6 +63,8 @@ pub struct Document {
     pub hash: Option<String>,
     /// `size`; none if it shall be left out.
     pub size: Option<u64>,
+    /// `confidentialityCode`.
+    pub confidentiality: &'static str,
     /// Any other slots.
     pub slots: Vec<(String, Vec<String>)>,
 }
@@ -86,6 +85,7 @@ impl Document {
             hash: Some(sha1_of(&content)),
             size: Some(content.len() as u64),
             content,
+            confidentiality: "N",
             slots: Vec::new(),
         }
     }
@@ -186,6 +186,10 @@ impl Submission {
         }
         out.push_str(&name(&document.title));
         for [scheme, code, coding, display] in CODES {
+            let code = match scheme {
+                CONFIDENTIALITY => document.confidentiality,
+                _ => code,
+            };
             out.push_str(&classification(&id, scheme, code, coding, display));
         }
         let author = "93606bcf-9494-43ec-9b4e-a7748d1a838d";

@@ -6,8 +6,9 @@ use xds_schemas::metadata::{Association, SubmissionSetStatus};
 
 use super::InProgress;
 use crate::db::Connection;
-use crate::db::registry_objects::{self, Found, Kind, Status, Wanted};
+use crate::db::registry_objects::{self, Found, Kind, Row, Status, Wanted};
 use crate::failure::Failure;
+use crate::sight::Sight;
 use crate::submission::associations::same_patient;
 use crate::submission::rows;
 
@@ -17,6 +18,7 @@ pub(super) fn judge(
     conn: &mut Connection,
     update: &InProgress<'_>,
     associations: &[i64],
+    sight: Option<&Sight>,
     errors: &mut Vec<RegistryError>,
 ) -> Result<(), Failure> {
     for link in registry_objects::by_keys(conn, associations, Wanted::Ebrim)? {
@@ -43,15 +45,36 @@ pub(super) fn judge(
                 .iter()
                 .any(|(row, _)| row.key == link.row.key);
             let location = if known { name } else { &other.row.entry_uuid };
+            let code = ErrorCode::PatientIdReconciliationError;
+            if let Some(shown) = shown_alone(conn, sight, [&one.row, &other.row])? {
+                let context = "something of another patient is linked with it";
+                errors.push(RegistryError::error(code, context).at(&shown.entry_uuid));
+                continue;
+            }
             let context = format!(
                 "Association {name} would link {} and {}, which are of different patients",
                 one.row.entry_uuid, other.row.entry_uuid
             );
-            let code = ErrorCode::PatientIdReconciliationError;
             errors.push(RegistryError::error(code, context).at(location));
         }
     }
     Ok(())
+}
+
+/// If the sender does not see both ends: the one that may be named.
+fn shown_alone<'r>(
+    conn: &mut Connection,
+    sight: Option<&Sight>,
+    [one, other]: [&'r Row; 2],
+) -> Result<Option<&'r Row>, Failure> {
+    let Some(sight) = sight else {
+        return Ok(None);
+    };
+    Ok(match (sight.sees(conn, one)?, sight.sees(conn, other)?) {
+        (true, true) => None,
+        (false, true) => Some(other),
+        _ => Some(one),
+    })
 }
 
 fn is_by_reference(link: &Found, ends: &[Found]) -> Result<bool, Failure> {

@@ -10,6 +10,7 @@ use crate::db::patients::{self, Patient};
 use crate::db::registry_objects::{self, Found, Kind, Row, SUPERSEDED, Status, Wanted};
 use crate::db::{Connection, entry_uuids, patient_of, versions};
 use crate::failure::Failure;
+use crate::sight::Sight;
 use crate::submission::identifiers::describe;
 use crate::submission::rows;
 
@@ -32,6 +33,7 @@ pub(super) fn judge(
     prepared: &PreparedUpdate,
     objects: &mut [(Row, String)],
     patient: Option<Patient>,
+    sight: Option<&Sight>,
     errors: &mut Vec<RegistryError>,
 ) -> Result<Vec<Change>, Failure> {
     let mut changes = Vec::new();
@@ -39,7 +41,7 @@ pub(super) fn judge(
         let new = prepared.place(operation.of);
         let name = &prepared.submission.names[new];
         let (row, ebrim) = &mut objects[new];
-        let Some((logical_uuid, old)) = newest(conn, row)? else {
+        let Some((logical_uuid, old)) = newest(conn, row, sight)? else {
             let problem = "no object is registered with its logicalID";
             let code = ErrorCode::UnresolvedReferenceException;
             errors.push(refusal(code, row.kind, name, problem));
@@ -90,8 +92,12 @@ pub(super) fn refusal(
     RegistryError::error(code, context).at(name.as_str())
 }
 
-/// The newest version of what a new version names by its logicalID.
-fn newest(conn: &mut Connection, new: &Row) -> Result<Option<(Uuid, Found)>, Failure> {
+/// The newest version of what a new version names by its logicalID, if the sender sees it.
+fn newest(
+    conn: &mut Connection,
+    new: &Row,
+    sight: Option<&Sight>,
+) -> Result<Option<(Uuid, Found)>, Failure> {
     let Ok(logical_uuid) = Uuid::parse_str(new.logical_uuid()) else {
         return Ok(None);
     };
@@ -105,6 +111,11 @@ fn newest(conn: &mut Connection, new: &Row) -> Result<Option<(Uuid, Found)>, Fai
         .into_iter()
         .filter(|it| is_version(it) && is_versioned(it));
     let newest = versions.max_by_key(|it| it.row.version);
+    if let (Some(sight), Some(newest)) = (sight, &newest)
+        && !sight.sees(conn, &newest.row)?
+    {
+        return Ok(None);
+    }
     Ok(newest.map(|newest| (logical_uuid, newest)))
 }
 

@@ -1,6 +1,7 @@
 //! A permitted request, as far as it says how it is to be answered.
 
 use hilum_audit::Parties;
+use hilum_security::Caller;
 use hilum_transport::rest::Accept;
 use hilum_transport::{PermittedRequest, Reply};
 
@@ -11,6 +12,7 @@ use crate::imaging::Room;
 /// Who asks, and how the answer may look.
 #[derive(Debug)]
 pub(super) struct Asked {
+    pub(super) caller: Caller,
     pub(super) parties: Parties,
     /// What stands before `/studies`.
     pub(super) base: String,
@@ -49,6 +51,7 @@ impl Asked {
             name.trim().eq_ignore_ascii_case("gzip") && !unwanted
         });
         Ok(Self {
+            caller: request.caller().clone(),
             parties: Parties::answered(request.caller(), request.endpoint()),
             base: match &room.config.web_url {
                 Some(url) => url.trim_end_matches('/').to_owned(),

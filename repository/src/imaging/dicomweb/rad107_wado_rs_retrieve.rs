@@ -23,6 +23,7 @@ use flate2::write::GzEncoder;
 use hilum_audit::{Event, ImagesRetrieved, Outcome, Parties, Recorded, Study};
 use hilum_dicom::Uid;
 use hilum_dicom::scan::{Place, StoredInstance};
+use hilum_security::Permission;
 use hilum_transport::{PartSource, Reply, Stream};
 
 use super::asked::Asked;
@@ -30,6 +31,7 @@ use super::path::{Target, What};
 use super::rad129::DICOM_JSON;
 use super::refused::Refused;
 use crate::imaging::Room;
+use crate::imaging::access::Guard;
 use crate::imaging::cache::Loaded;
 use crate::imaging::document_entry::patient_id;
 use crate::imaging::place::{self, Here, ToGive, file_of};
@@ -48,17 +50,19 @@ pub(super) async fn answer(
     what: What,
 ) -> Result<Recorded<Reply>, Refused> {
     let (parties, of) = (asked.parties.clone(), target.study.clone());
-    let given = give(room, asked, target, what).await;
-    record(room, ImagesRetrieved::WadoRs, &parties, &of, given).await
+    let guard = Guard::of(room, &asked.caller, Permission::Retrieve);
+    let given = give(room, asked, (target, guard.clone()), what).await;
+    let recorded = (ImagesRetrieved::WadoRs, guard.as_ref());
+    record(room, recorded, &parties, &of, given).await
 }
 
 async fn give(
     room: &Arc<Room>,
     asked: Asked,
-    target: Target,
+    (target, guard): (Target, Option<Arc<Guard>>),
     what: What,
 ) -> Result<Given, Refused> {
-    let mut found = look_up(room, target).await?;
+    let mut found = look_up(room, target, guard).await?;
     if !found.elsewhere.is_empty() {
         if matches!(what, What::Metadata) && place::tells(room, &found.elsewhere) {
             return metadata::give_with_archives(room, asked, found).await;
@@ -79,15 +83,19 @@ async fn give(
 }
 
 /// Looks up what is asked for.
-pub(super) async fn look_up(room: &Arc<Room>, target: Target) -> Result<Found, Refused> {
+pub(super) async fn look_up(
+    room: &Arc<Room>,
+    target: Target,
+    guard: Option<Arc<Guard>>,
+) -> Result<Found, Refused> {
     let here = Arc::clone(room);
-    tokio::task::spawn_blocking(move || Found::of(&here, &target)).await?
+    tokio::task::spawn_blocking(move || Found::of(&here, &target, guard.as_deref())).await?
 }
 
 /// Records what is given, or that it is not there.
 pub(super) async fn record(
     room: &Arc<Room>,
-    transaction: ImagesRetrieved,
+    (transaction, guard): (ImagesRetrieved, Option<&Arc<Guard>>),
     parties: &Parties,
     study: &Uid,
     given: Result<Given, Refused>,
@@ -111,6 +119,7 @@ pub(super) async fn record(
             let studies = [of_study(given.classes)];
             let patient = given.patient.as_deref();
             let event = Event::images_retrieved(transaction, parties, patient, &studies, &outcome);
+            let event = Guard::with_alerts(guard, event);
             Ok(room.audit.record(event, given.reply).await?)
         }
         Err(refused) if matches!(refused.status, 404 | 410 | 502) => {
@@ -194,8 +203,9 @@ impl Instance {
 }
 
 impl Found {
-    /// Looks up what is asked for. What was rejected or is kept back is as good as not there.
-    pub(super) fn of(room: &Room, target: &Target) -> Result<Self, Refused> {
+    /// Looks up what is asked for. What was rejected, is kept back or may not be had is as good as not
+    /// there.
+    pub(super) fn of(room: &Room, target: &Target, guard: Option<&Guard>) -> Result<Self, Refused> {
         let nothing = || {
             let what = match (&target.series, &target.instance) {
                 (_, Some(_)) => "instance",
@@ -204,7 +214,9 @@ impl Found {
             };
             Refused::new(404, format!("there is no such {what} here"))
         };
-        let loaded = room.studies.study(&target.study)?.ok_or_else(nothing)?;
+        let loaded = room.studies.study(&target.study)?;
+        let loaded = loaded.filter(|it| guard.is_none_or(|guard| guard.gives(it)));
+        let loaded = loaded.ok_or_else(nothing)?;
         // A study that is not published yet has a patient too.
         let patient = loaded.indexed.patient_id.clone().or_else(|| {
             let patient = patient_id(&room.config, &loaded.indexed.study);

@@ -13,12 +13,15 @@ mod question;
 use std::sync::Arc;
 
 use hilum_audit::{Event, Outcome, Recorded};
+use hilum_security::Permission;
 use hilum_transport::Reply;
 
 use super::asked::Asked;
 use super::path::Scope;
 use super::refused::Refused;
 use crate::imaging::Room;
+use crate::imaging::access::{self, Guard};
+use crate::imaging::index::search::{Admission, Hits, StudyFound};
 
 use question::Question;
 
@@ -35,8 +38,10 @@ pub(super) async fn answer(
     asked.takes_json()?;
     let question = Question::read(&asked, &scope)?;
     let here = Arc::clone(room);
+    let guard = Guard::of(room, &asked.caller, Permission::Query);
+    let by = guard.clone();
     let searched = tokio::task::spawn_blocking(move || {
-        let hits = here.studies.index().search(&question.search);
+        let hits = search(&here, &question, by.as_deref());
         (question, hits)
     });
     let (question, hits) = searched.await?;
@@ -59,5 +64,26 @@ pub(super) async fn answer(
     }
     let resource = query.split('?').next().unwrap_or_default();
     let event = Event::images_queried(&asked.parties, resource, &query, &Outcome::Success);
+    let event = Guard::with_alerts(guard.as_ref(), event);
     Ok(room.audit.record(event, reply).await?)
+}
+
+/// What is found and may be known of.
+fn search(room: &Room, question: &Question, guard: Option<&Guard>) -> anyhow::Result<Hits> {
+    let index = room.studies.index();
+    let Some(guard) = guard else {
+        return index.search(&question.search, None);
+    };
+    let shows = |found: &StudyFound| {
+        guard.shows(&access::Asked {
+            study: &found.study,
+            patient_id: found.patient_id.as_deref(),
+            collections: &found.collections,
+        })
+    };
+    let admission = Admission {
+        collections: guard.heeds_collections(),
+        admits: &shows,
+    };
+    index.search(&question.search, Some(&admission))
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hilum_audit::{ImagesRetrieved, Recorded};
 use hilum_dicom::Uid;
 use hilum_dicom::scan::StoredInstance;
+use hilum_security::Permission;
 use hilum_transport::Reply;
 use hilum_transport::rest::Accept;
 
@@ -16,6 +17,7 @@ use super::path::Target;
 use super::rad107::{self, EXPLICIT, Found, Given, Need, Rendering};
 use super::refused::Refused;
 use crate::imaging::Room;
+use crate::imaging::access::Guard;
 
 const DICOM: &str = "application/dicom";
 
@@ -36,12 +38,19 @@ pub(super) async fn answer(room: &Arc<Room>, asked: Asked) -> Result<Recorded<Re
     };
     let parties = asked.parties.clone();
     let of = target.study.clone();
-    let given = give(room, asked, target).await;
-    rad107::record(room, ImagesRetrieved::Wado, &parties, &of, given).await
+    let guard = Guard::of(room, &asked.caller, Permission::Retrieve);
+    let given = give(room, asked, target, guard.clone()).await;
+    let recorded = (ImagesRetrieved::Wado, guard.as_ref());
+    rad107::record(room, recorded, &parties, &of, given).await
 }
 
-async fn give(room: &Arc<Room>, asked: Asked, target: Target) -> Result<Given, Refused> {
-    let mut found = rad107::look_up(room, target).await?;
+async fn give(
+    room: &Arc<Room>,
+    asked: Asked,
+    target: Target,
+    guard: Option<Arc<Guard>>,
+) -> Result<Given, Refused> {
+    let mut found = rad107::look_up(room, target, guard).await?;
     let media = media(&asked, &found)?;
     let need = |instance: &StoredInstance| {
         let stored = instance.transfer_syntax_uid.as_str();

@@ -9,6 +9,7 @@ mod narrowed;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use diesel::QueryableByName;
@@ -16,6 +17,7 @@ use diesel::sql_types::BigInt;
 use hilum_dicom::scan::{Series, StoredInstance, Study};
 
 use super::Index;
+use crate::imaging::access::Collections;
 
 use loading::load;
 use narrowed::Narrowed;
@@ -69,6 +71,12 @@ pub(in crate::imaging) struct Hit {
 /// A study without its series.
 #[derive(Debug)]
 pub(in crate::imaging) struct StudyFound {
+    /// The number of its row.
+    number: i64,
+    /// Its patient in the affinity domain, as CX, if it was published.
+    pub(in crate::imaging) patient_id: Option<String>,
+    /// Into which collections its images came, if that was asked for.
+    pub(in crate::imaging) collections: Collections,
     pub(in crate::imaging) study: Study,
     /// `|CT|SR|`
     modalities: String,
@@ -90,45 +98,66 @@ pub(in crate::imaging) struct SeriesFound {
     pub(in crate::imaging) instance_count: i32,
 }
 
+/// Who may know of what is found, and whether collections are needed to decide it.
+pub(in crate::imaging) struct Admission<'a> {
+    pub(in crate::imaging) collections: bool,
+    pub(in crate::imaging) admits: &'a dyn Fn(&StudyFound) -> bool,
+}
+
 impl Index {
-    /// What is here and not kept back.
-    pub(in crate::imaging) fn search(&self, search: &Search) -> anyhow::Result<Hits> {
-        self.connections.read(|connection| {
-            let narrowed = Narrowed::of(search);
-            let mut found = Hits {
-                hits: Vec::new(),
-                more: false,
-            };
-            let mut passed_over = 0;
-            let mut after = 0;
-            // Either the database counts or we do.
-            let (mut limit, offset) = match narrowed.undecided.is_empty() {
-                true => (rows(search.limit) + 1, rows(search.offset)),
-                false => (TOGETHER, 0),
-            };
-            loop {
+    /// What is here and not kept back. Of what is not admitted, nothing is found.
+    pub(in crate::imaging) fn search(
+        &self,
+        search: &Search,
+        admission: Option<&Admission<'_>>,
+    ) -> anyhow::Result<Hits> {
+        let narrowed = Narrowed::of(search);
+        let mut admitted = HashMap::new();
+        let mut takes = |hit: &Hit| {
+            narrowed.takes(hit)
+                && admission.is_none_or(|admission| {
+                    let study = &hit.study;
+                    let known = admitted.entry(study.number);
+                    *known.or_insert_with(|| (admission.admits)(study))
+                })
+        };
+        let mut found = Hits {
+            hits: Vec::new(),
+            more: false,
+        };
+        let mut passed_over = 0;
+        let mut after = 0;
+        // Either the database counts or we do.
+        let counts = narrowed.undecided.is_empty() && admission.is_none();
+        let (limit, offset) = match counts {
+            true => (rows(search.limit) + 1, rows(search.offset)),
+            false => (TOGETHER, 0),
+        };
+        let collections = admission.is_some_and(|it| it.collections);
+        loop {
+            let (page, hits) = self.connections.read(|connection| {
                 let page = narrowed.rows(connection, search.level, after, (limit, offset))?;
-                let last = (page.len() as i64) < limit || narrowed.undecided.is_empty();
-                after = page.last().map_or(after, |row| row.number(search.level));
-                for hit in load(connection, search.level, &page)? {
-                    if !narrowed.takes(&hit) {
-                        continue;
-                    }
-                    if !narrowed.undecided.is_empty() && passed_over < search.offset {
-                        passed_over += 1;
-                    } else if found.hits.len() < search.limit {
-                        found.hits.push(hit);
-                    } else {
-                        found.more = true;
-                        return Ok(found);
-                    }
+                let hits = load(connection, search.level, &page, collections)?;
+                Ok((page, hits))
+            })?;
+            after = page.last().map_or(after, |row| row.number(search.level));
+            for hit in hits {
+                if !takes(&hit) {
+                    continue;
                 }
-                if last {
+                if !counts && passed_over < search.offset {
+                    passed_over += 1;
+                } else if found.hits.len() < search.limit {
+                    found.hits.push(hit);
+                } else {
+                    found.more = true;
                     return Ok(found);
                 }
-                limit = TOGETHER;
             }
-        })
+            if counts || (page.len() as i64) < limit {
+                return Ok(found);
+            }
+        }
     }
 }
 

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{Nullable, Text};
 use hilum_dicom::scan::StoredInstance;
 use serde::de::DeserializeOwned;
 
 use super::super::schema::{instances, series, studies};
 use super::{Hit, Level, Row, SeriesFound, StudyFound};
+use crate::imaging::access::Collections;
 
 /// Values of one statement.
 const TOGETHER: usize = 1000;
@@ -18,8 +21,9 @@ pub(super) fn load(
     connection: &mut SqliteConnection,
     level: Level,
     page: &[Row],
+    with_collections: bool,
 ) -> anyhow::Result<Vec<Hit>> {
-    let studies = load_studies(connection, page)?;
+    let studies = load_studies(connection, page, with_collections)?;
     let series = match level {
         Level::Study => HashMap::new(),
         Level::Series | Level::Instance => load_series(connection, page)?,
@@ -41,21 +45,31 @@ pub(super) fn load(
 fn load_studies(
     connection: &mut SqliteConnection,
     page: &[Row],
+    with_collections: bool,
 ) -> anyhow::Result<HashMap<i64, Arc<StudyFound>>> {
     let mut found = HashMap::new();
     for numbers in distinct(page, Level::Study).chunks(TOGETHER) {
-        let rows: Vec<(i64, String, String, i32, i32)> = studies::table
+        let mut collections = match with_collections {
+            true => load_collections(connection, numbers)?,
+            false => HashMap::new(),
+        };
+        let rows: Vec<(i64, Option<String>, String, String, i32, i32)> = studies::table
             .filter(studies::number.eq_any(numbers))
             .select((
                 studies::number,
+                studies::domain_patient_id,
                 studies::facts,
                 studies::modalities,
                 studies::series_count,
                 studies::instance_count,
             ))
             .load(connection)?;
-        for (number, facts, modalities, series_count, instance_count) in rows {
+        for (number, patient_id, facts, modalities, series_count, instance_count) in rows {
             let study = StudyFound {
+                number,
+                patient_id,
+                // Whoever asks for none decides alike for all.
+                collections: (collections.remove(&number)).unwrap_or_else(|| [None].into()),
                 study: read(&facts)?,
                 modalities,
                 series_count,
@@ -63,6 +77,24 @@ fn load_studies(
             };
             found.insert(number, Arc::new(study));
         }
+    }
+    Ok(found)
+}
+
+/// Into which collections the images of studies came.
+fn load_collections(
+    connection: &mut SqliteConnection,
+    studies: &[i64],
+) -> QueryResult<HashMap<i64, Collections>> {
+    let collection = sql::<Nullable<Text>>("json_extract(instances.facts, '$.collection')");
+    let rows: Vec<(i64, Option<String>)> = instances::table
+        .filter(instances::study.eq_any(studies))
+        .select((instances::study, collection))
+        .distinct()
+        .load(connection)?;
+    let mut found = HashMap::<i64, Collections>::new();
+    for (study, collection) in rows {
+        found.entry(study).or_default().insert(collection);
     }
     Ok(found)
 }

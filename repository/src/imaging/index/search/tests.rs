@@ -112,6 +112,9 @@ fn everything(count: usize, level: Level) -> Vec<Hit> {
             false => format!("|{}|", modalities.join("|")),
         };
         let found = Arc::new(StudyFound {
+            number: 0,
+            patient_id: None,
+            collections: [None].into(),
             study: whole,
             modalities,
             series_count: series.len() as i32,
@@ -233,7 +236,7 @@ proptest! {
             static HERE: (TempDir, Index) = index(STUDIES);
         }
         let search = Search { level, keys, offset, limit };
-        let found = HERE.with(|(_, index)| index.search(&search).unwrap());
+        let found = HERE.with(|(_, index)| index.search(&search, None).unwrap());
         let (expected, more) = by_hand(STUDIES, &search);
         let names: Vec<String> = found.hits.iter().map(name).collect();
         prop_assert_eq!(names, expected, "{:?}", search);
@@ -252,7 +255,7 @@ fn found(index: &Index, level: Level, keys: &[(Attribute, &str)]) -> Vec<String>
         offset: 0,
         limit: 1000,
     };
-    let hits = index.search(&search).unwrap().hits;
+    let hits = index.search(&search, None).unwrap().hits;
     hits.iter().map(name).collect()
 }
 
@@ -338,7 +341,7 @@ fn a_long_list_of_uids_is_still_a_list() {
         offset: 1,
         limit: 10,
     };
-    let hits = index.search(&search).unwrap().hits;
+    let hits = index.search(&search, None).unwrap().hits;
     assert_eq!(
         hits.iter().map(name).collect::<Vec<_>>(),
         ["1.2.1", "1.2.2"]

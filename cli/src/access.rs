@@ -1,0 +1,74 @@
+//! `hilum access`: looks over the rules of access, and says who gets what, and why.
+
+mod explain;
+mod hypothesis;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use hilum_security::access::{Policy, Vocabulary};
+use serde_json::json;
+
+use crate::config::{Config, ConfigError};
+use crate::terminal::{printable, say, say_json};
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look over a file of rules, and say in words what is in it
+    #[command(after_help = "\
+Example:
+  hilum access check access.toml --config node/hilum.toml")]
+    Check(Check),
+    /// Say what somebody gets of a document, and which rule decides
+    #[command(after_help = explain::NOTES)]
+    Explain(Box<explain::Arguments>),
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// The rules
+    #[arg(value_name = "FILE")]
+    rules: PathBuf,
+    /// The node whose codes and collections they may name; without it these are not checked
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The rules as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    match &arguments.command {
+        Command::Check(arguments) => check(arguments),
+        Command::Explain(arguments) => explain::run(arguments).await,
+    }
+}
+
+fn check(arguments: &Check) -> anyhow::Result<()> {
+    let shown = arguments.rules.display();
+    let wrong = |problem: &dyn std::fmt::Display| ConfigError(format!("{shown}: {problem}"));
+    let known = match &arguments.config {
+        Some(config) => Config::load(config)?.known_to_rules()?,
+        None => Vocabulary::default(),
+    };
+    let text = std::fs::read_to_string(&arguments.rules).map_err(|error| wrong(&error))?;
+    let policy = Policy::parse(&text, &known).map_err(|error| wrong(&error))?;
+    let rules = policy.in_words();
+    if arguments.json {
+        return say_json(&json!({ "rules": rules }));
+    }
+    for (number, rule) in rules.iter().enumerate() {
+        say(&format!("{:>3}. {}", number + 1, printable(rule)))?;
+    }
+    say("     Whoever is in none of them gets nothing.")?;
+    if arguments.config.is_none() {
+        say("     Codes and collections were not checked; with --config they are.")?;
+    }
+    Ok(())
+}
