@@ -41,6 +41,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hilum_audit::Audit;
+use hilum_security::at_rest::Vault;
 use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
 
 use hilum_dicom::manifest::{MadoCodes, ManifestFormat};
@@ -100,6 +101,8 @@ pub struct ImagingConfig {
     pub watch: Vec<PathBuf>,
     /// The collections into which objects come.
     pub gate: Gate,
+    /// How files of what is sent here are written.
+    pub vault: Vault,
 }
 
 /// How a site describes its studies in manifests. When this changes, other manifests replace those that
@@ -176,6 +179,7 @@ impl ImagingConfig {
             cors_origins: Vec::new(),
             watch: Vec::new(),
             gate: Gate::default(),
+            vault: Vault::default(),
         }
     }
 }
@@ -217,7 +221,7 @@ impl ImagingSource {
     /// # Errors
     /// If the store is no folder that can be made or listed.
     pub fn open(config: ImagingConfig, audit: Audit) -> anyhow::Result<Self> {
-        let index = Index::open(&config.store)?;
+        let index = Index::open(&config.store, &config.vault)?;
         let quiet = i64::try_from(config.settle.as_millis())?;
         let intake = Intake::open(index.clone(), config.gate.clone(), quiet)?;
         let room = Room {
@@ -270,11 +274,11 @@ impl Room {
 ///
 /// # Errors
 /// Says what is wrong with it.
-pub fn check_store(url: &str) -> anyhow::Result<usize> {
+pub fn check_store(url: &str, vault: &Vault) -> anyhow::Result<usize> {
     if !folder_of(url)?.exists() {
         return Ok(0);
     }
-    let index = Index::open(url)?;
+    let index = Index::open(url, vault)?;
     index.probe()?;
     let studies = index.studies()?;
     for study in &studies {

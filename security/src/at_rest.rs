@@ -27,4 +27,4 @@ pub use frames::{DataKey, FRAME, Geometry, Opening, Sealing};
 pub use header::HEADER;
 pub use key::KeyId;
 pub use rewrap::{Rewrapped, bind, keys_of, rewrap, rewrap_bytes};
-pub use ring::{KeyError, KeyRing, KeyUse};
+pub use ring::{KeyError, KeyRing, KeyUse, has_keys};

@@ -242,13 +242,17 @@ impl Deidentification {
     }
 
     /// Writes what is made of one file into another, and makes nothing durable.
-    pub(super) fn file(&self, from: &Path, to: &Path) -> Result<(), Unchanged> {
-        let made = File::create(to).map_err(|error| Unchanged::Failed(error.into()))?;
+    pub(super) fn file(&self, from: &Path, to: &Incoming) -> Result<(), Unchanged> {
+        let made = to
+            .output()
+            .map_err(|error| Unchanged::Failed(error.into()))?;
         let mut made = BufWriter::with_capacity(256 * 1024, made);
         let done = deidentify::file(from, &mut made, &self.profile, &self.key);
         match done {
             Ok(_) => made
-                .flush()
+                .into_inner()
+                .map_err(io::IntoInnerError::into_error)
+                .and_then(Written::finish)
                 .map_err(|error| Unchanged::Failed(error.into())),
             Err(refused) if refused.is_a_decision() => Err(Unchanged::Undecided(format!(
                 "not de-identified: {refused}"

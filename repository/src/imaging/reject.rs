@@ -52,7 +52,7 @@ pub async fn reject(
     wanted: Wanted<'_>,
     now: SystemTime,
 ) -> anyhow::Result<TakenBack> {
-    let index = Index::open(&config.store)?;
+    let index = Index::open(&config.store, &config.vault)?;
     let indexed = index.read(&Uid::parse(wanted.study)?)?;
     let study = indexed.map(|indexed| indexed.study);
     let study = study.filter(|study| !study.series.is_empty());
@@ -85,7 +85,9 @@ pub async fn reject(
         let intake = intake.clone();
         move || {
             let incoming = intake.begin()?;
-            fs::write(incoming.path(), bytes)?;
+            let mut output = incoming.output()?;
+            output.write_all(&bytes)?;
+            output.finish()?;
             intake.look(incoming, "hilum reject", Way::Sent)
         }
     });

@@ -307,8 +307,8 @@ impl KeyRing {
     }
 }
 
-/// Whether this process has any keys.
-pub(super) fn has_keys() -> bool {
+/// Whether this process has any keys, so that files may have to be looked at before they are read.
+pub fn has_keys() -> bool {
     let installed = INSTALLED.read().unwrap_or_else(PoisonError::into_inner);
     !installed.is_empty()
 }

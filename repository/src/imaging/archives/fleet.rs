@@ -2,7 +2,6 @@
 //! a few lie here before their turn has come.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -155,7 +154,7 @@ impl Arriving {
 fn read_out(kept: Arc<Kept>, chunks: mpsc::Sender<io::Result<Bytes>>) {
     tokio::task::spawn_blocking(move || {
         let read = || -> io::Result<()> {
-            let mut file = File::open(kept.path())?;
+            let mut file = at_rest::open(kept.path())?;
             loop {
                 let mut chunk = Vec::with_capacity(CHUNK);
                 (&mut file).take(CHUNK as u64).read_to_end(&mut chunk)?;

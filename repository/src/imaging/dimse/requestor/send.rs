@@ -1,6 +1,5 @@
 //! C-STORE: files are sent as they are.
 
-use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -116,8 +115,8 @@ impl Requested {
     async fn send_file(&mut self, context: u8, file: &ToSend) -> anyhow::Result<()> {
         let (path, offset) = (file.path.clone(), file.data_offset);
         let opened = spawn_blocking(move || -> anyhow::Result<_> {
-            let mut file = File::open(&path).context("the file cannot be opened")?;
-            let length = file.metadata()?.len();
+            let mut file = at_rest::open(&path).context("the file cannot be opened")?;
+            let length = file.length()?;
             file.seek(SeekFrom::Start(offset))?;
             Ok((file, length.saturating_sub(offset)))
         });
