@@ -20,7 +20,7 @@ use http_body::{Frame, SizeHint};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::reply::{Content, Reading, Stream};
+use crate::reply::{Readable, Reading, Stream};
 
 /// Bytes of a file that are read at once.
 const CHUNK: u64 = 256 * 1024;
@@ -248,7 +248,7 @@ type Chunk = (Bytes, Option<OpenFile>);
 
 /// A file that is being sent.
 struct OpenFile {
-    file: Content,
+    file: Readable,
     remaining: u64,
     base64: bool,
 }

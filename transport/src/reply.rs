@@ -20,7 +20,7 @@ use crate::body::{Body, Piece};
 
 pub use related::RelatedPart;
 pub(crate) use related::related;
-pub(crate) use source::Content;
+pub(crate) use source::Readable;
 pub use source::{Part, PartSource, Reading, Stream};
 
 /// What a room answers.

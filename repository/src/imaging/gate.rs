@@ -3,8 +3,7 @@
 //! A collection may have a rule card, which lets an object pass, remarks something or keeps it back;
 //! and it may ask for de-identification: then the object itself is not kept, only what was made of it.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::path::Path;
 
 use hilum_dicom::Uid;
@@ -15,6 +14,8 @@ use hilum_dicom::quality::{
 };
 use hilum_dicom::scan::Study;
 use hilum_dicom::walk::Part10;
+
+use super::intake::{Incoming, Written};
 
 /// A collection: which objects belong to it, and what it asks of them.
 #[derive(Debug, Clone)]

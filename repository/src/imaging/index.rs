@@ -26,6 +26,7 @@ use anyhow::{Context, bail};
 use diesel::prelude::*;
 use hilum_dicom::Uid;
 use hilum_dicom::scan::Study;
+use hilum_security::at_rest::Vault;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

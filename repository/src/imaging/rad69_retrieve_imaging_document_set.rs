@@ -32,7 +32,7 @@ use xds_schemas::xml::{ToXml, Writer};
 use super::Room;
 use super::archives::NotGiven;
 use super::cache::Loaded;
-use super::place::{self, Here, ToGive, Tried};
+use super::place::{self, Giving, Here, ToGive, Tried};
 use crate::failure;
 use hilum_dicom::Uid;
 use hilum_dicom::scan::StoredInstance;

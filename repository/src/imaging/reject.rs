@@ -1,7 +1,7 @@
 //! Taking instances back: a rejection note is written and comes in like one that a modality sends.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::io::Write as _;
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};

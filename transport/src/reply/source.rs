@@ -51,12 +51,12 @@ pub enum PartSource {
 }
 
 /// What a [`Reading`] gives.
-pub type Content = Box<dyn Read + Send>;
+pub(crate) type Readable = Box<dyn Read + Send>;
 
 /// Content that is read as a file is, on threads that may block.
 pub struct Reading {
     length: u64,
-    open: Box<dyn FnOnce() -> io::Result<Content> + Send + Sync>,
+    open: Box<dyn FnOnce() -> io::Result<Readable> + Send + Sync>,
 }
 
 impl Reading {
@@ -64,7 +64,7 @@ impl Reading {
     /// connection breaks off, because what was begun cannot be taken back.
     pub fn new(
         length: u64,
-        open: impl FnOnce() -> io::Result<Content> + Send + Sync + 'static,
+        open: impl FnOnce() -> io::Result<Box<dyn Read + Send>> + Send + Sync + 'static,
     ) -> Self {
         Self {
             length,
@@ -72,7 +72,7 @@ impl Reading {
         }
     }
 
-    pub(crate) fn open(self) -> io::Result<Content> {
+    pub(crate) fn open(self) -> io::Result<Readable> {
         (self.open)()
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hilum_dicom::Uid;
+use hilum_security::at_rest;
 use hilum_transport::{PartSource, Stream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};

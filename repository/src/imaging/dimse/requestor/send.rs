@@ -7,6 +7,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use dicom_dictionary_std::tags;
 use hilum_dicom::walk;
+use hilum_security::at_rest;
 use tokio::task::spawn_blocking;
 
 use super::super::command::{self, AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, Command};
