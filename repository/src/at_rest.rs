@@ -3,7 +3,9 @@
 //! Stores write with a [`Vault`](hilum_security::at_rest::Vault) and read whatever they find, so that
 //! a store may hold both. `docs/at-rest.md` says what is encrypted and what is not.
 
-mod mark;
+mod encrypting;
+mod kept;
+pub(crate) mod mark;
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -12,7 +14,8 @@ use hilum_dicom::opened::{self as dicom, Content};
 use hilum_security::at_rest::{self, KeyRing, Opened};
 use hilum_transport::{PartSource, Reading};
 
-pub(crate) use mark::{MARK, check};
+pub use kept::{Kept, Survey, Worked};
+pub(crate) use mark::check;
 
 /// From now on, this process reads what was encrypted with the keys of this ring.
 pub fn read_with(ring: &KeyRing) {
@@ -69,10 +72,8 @@ pub(crate) fn source(path: PathBuf, length: u64, plain: bool) -> PartSource {
 
 /// All of a file that is kept here, or lies where the site keeps its images: its content is so long.
 pub(crate) fn source_of(path: PathBuf, length: u64) -> PartSource {
-    // A file that is encrypted is longer than its content.
-    let is_plain = || std::fs::metadata(&path).is_ok_and(|facts| facts.len() == length);
-    let plain = !at_rest::has_keys() || is_plain();
-    source(path, length, plain)
+    // It may be encrypted by the time at which it is sent.
+    source(path, length, !at_rest::has_keys())
 }
 
 /// Whether the beginning of a file can be read, if it is encrypted.

@@ -40,6 +40,7 @@ use uuid::Uuid;
 
 use arrival::Place;
 pub(crate) use arrival::{Arrival, Measured};
+pub(crate) use bucket::keeping;
 pub(crate) use container::Label;
 use folders::{Folders, Move};
 use kinds::Content;
@@ -213,7 +214,7 @@ pub(crate) fn claim(url: &str, called: &str, folders: &[&str]) -> anyhow::Result
 }
 
 /// The folder that a store's URL names.
-fn folder_of(url: &str) -> anyhow::Result<PathBuf> {
+pub(crate) fn folder_of(url: &str) -> anyhow::Result<PathBuf> {
     match url.strip_prefix("file:") {
         Some("") | None => Err(anyhow!(
             "{url:?}: a document store is given as file:PATH or s3://BUCKET/PREFIX"

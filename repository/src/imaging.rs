@@ -287,6 +287,15 @@ pub fn check_store(url: &str, vault: &Vault) -> anyhow::Result<usize> {
     Ok(studies.len())
 }
 
+/// Waits until no other process brings files to their places or takes them away; none does until what
+/// this gives is dropped.
+pub(crate) fn lock_objects(
+    url: &str,
+    vault: &Vault,
+) -> anyhow::Result<impl std::fmt::Debug + use<>> {
+    Index::open(url, vault)?.lock_objects()
+}
+
 /// The folder that a store's URL names.
 fn folder_of(url: &str) -> anyhow::Result<PathBuf> {
     let path = url.strip_prefix("file:").filter(|path| !path.is_empty());

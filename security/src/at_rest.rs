@@ -26,5 +26,5 @@ pub use file::{Opened, Output, SealedReader, Vault, content_of, open, opened};
 pub use frames::{DataKey, FRAME, Geometry, Opening, Sealing};
 pub use header::HEADER;
 pub use key::KeyId;
-pub use rewrap::{Rewrapped, bind, keys_of, rewrap, rewrap_bytes};
+pub use rewrap::{Rewrapped, bind, keys_of, keys_of_bytes, rewrap, rewrap_bytes};
 pub use ring::{KeyError, KeyRing, KeyUse, has_keys};

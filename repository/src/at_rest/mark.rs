@@ -1,5 +1,6 @@
 //! The mark on a store that has encrypted objects in it, so that it is not opened without its keys.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -10,11 +11,50 @@ use hilum_security::at_rest::{KeyId, Vault, content_of};
 /// Names the keys that a store needs, one in a line; itself encrypted with the current one.
 pub(crate) const MARK: &str = "at-rest";
 
-/// Refuses a store whose keys are not there, and marks one that is going to need them. `called` is how
-/// it is called in errors.
+/// Refuses a store whose keys are not there. Gives the keys it needs from now on, if that is not what
+/// its mark says. `called` is how it is called in errors.
 ///
 /// # Errors
 /// If the store is encrypted and there are no keys, or not the ones it was encrypted with.
+pub(crate) fn judged(
+    stored: Option<Vec<u8>>,
+    path: &Path,
+    vault: &Vault,
+    called: &str,
+) -> anyhow::Result<Option<BTreeSet<KeyId>>> {
+    let encrypted = || format!("{called} is encrypted");
+    let Some(ring) = vault.ring() else {
+        if stored.is_some() {
+            bail!("{}, and [at_rest] names no keys", encrypted());
+        }
+        return Ok(None);
+    };
+    let mut needed = BTreeSet::new();
+    if let Some(stored) = stored {
+        let content = content_of(path, stored).with_context(encrypted)?;
+        for line in String::from_utf8(content).with_context(encrypted)?.lines() {
+            let id = line.parse().map_err(anyhow::Error::msg);
+            needed.insert(id.with_context(encrypted)?);
+        }
+    }
+    if let Some(missing) = needed.iter().find(|id| !ring.has(id)) {
+        bail!(
+            "{}, and its key {missing} is not in the key ring",
+            encrypted()
+        );
+    }
+    Ok(needed.insert(ring.current_id()).then_some(needed))
+}
+
+/// What a mark says.
+pub(crate) fn text(needed: &BTreeSet<KeyId>) -> String {
+    needed.iter().map(|id| format!("{id}\n")).collect()
+}
+
+/// The same as [`judged`] for a folder, whose mark is written if need be.
+///
+/// # Errors
+/// As [`judged`], and if the mark cannot be written.
 pub(crate) fn check(folder: &Path, vault: &Vault, called: &str) -> anyhow::Result<()> {
     let path = folder.join(MARK);
     let stored = match fs::read(&path) {
@@ -22,43 +62,19 @@ pub(crate) fn check(folder: &Path, vault: &Vault, called: &str) -> anyhow::Resul
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error).with_context(|| path.display().to_string()),
     };
-    let at_path = || format!("{called} {} is encrypted", folder.display());
-    let Some(ring) = vault.ring() else {
-        if stored.is_some() {
-            bail!("{}, and [at_rest] names no keys", at_path());
-        }
-        return Ok(());
-    };
-    let mut needed: Vec<KeyId> = Vec::new();
-    if let Some(stored) = stored {
-        let content = content_of(&path, stored).with_context(at_path)?;
-        let text = String::from_utf8(content).with_context(at_path)?;
-        for line in text.lines() {
-            let id = line.parse().map_err(anyhow::Error::msg);
-            needed.push(id.with_context(at_path)?);
-        }
+    let called = format!("{called} {}", folder.display());
+    match judged(stored, &path, vault, &called)? {
+        Some(needed) => write(folder, vault, &needed),
+        None => Ok(()),
     }
-    if let Some(missing) = needed.iter().find(|id| !ring.has(id)) {
-        bail!(
-            "{}, and its key {missing} is not in the key ring",
-            at_path()
-        );
-    }
-    let current = ring.current_id();
-    if !needed.contains(&current) {
-        needed.push(current);
-        write(folder, vault, &needed)?;
-    }
-    Ok(())
 }
 
 /// Writes which keys a store needs.
-pub(crate) fn write(folder: &Path, vault: &Vault, needed: &[KeyId]) -> anyhow::Result<()> {
+pub(crate) fn write(folder: &Path, vault: &Vault, needed: &BTreeSet<KeyId>) -> anyhow::Result<()> {
     let path = folder.join(MARK);
-    let text: String = needed.iter().map(|id| format!("{id}\n")).collect();
-    let bytes = vault.bytes(&path, text.as_bytes())?;
     let part = folder.join(format!("{MARK}.part-{}", std::process::id()));
     let written = || -> io::Result<()> {
+        let bytes = vault.bytes(&path, text(needed).as_bytes())?;
         let mut file = fs::File::create(&part)?;
         file.write_all(&bytes)?;
         file.sync_all()?;

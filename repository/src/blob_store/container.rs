@@ -55,6 +55,19 @@ pub(crate) struct Label {
     /// SHA-1 in lower case hexadecimal.
     pub(crate) hash: String,
     pub(crate) size: u64,
+    /// What decrypts the content, if that is an object of its own. The label is encrypted then too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) data_key: Option<Hidden>,
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hidden(pub(crate) String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Hidden")
+    }
 }
 
 /// What a submission says of a document.
@@ -84,6 +97,7 @@ impl Said {
             patient_id: self.patient_id,
             hash,
             size,
+            data_key: None,
         }
     }
 }
@@ -114,7 +128,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Label>> {
 
 /// Opens a file. One that is plain has its label at its end, so that no content of it is mistaken for
 /// a header of encryption.
-pub(super) fn open(path: &Path) -> io::Result<Opened> {
+pub(crate) fn open(path: &Path) -> io::Result<Opened> {
     let mut plain = Opened::Plain(File::open(path)?);
     match (label_of(&mut plain)?, plain) {
         (None, Opened::Plain(file)) => at_rest::opened(file, path),

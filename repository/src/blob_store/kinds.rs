@@ -101,7 +101,11 @@ impl BlobStore {
             true => {
                 let access = access.context("a store in S3 needs a key and its secret")?;
                 let address = Address::parse(url)?;
-                Ok(Self::Bucket(Bucket::new(address, access.clone())))
+                Ok(Self::Bucket(Bucket::new(
+                    address,
+                    access.clone(),
+                    vault.clone(),
+                )))
             }
         }
     }
@@ -182,7 +186,7 @@ pub fn check_store(url: &str, access: Option<&Access>) -> anyhow::Result<PathBuf
     let access = access.context("a store in S3 needs a key and its secret")?;
     let address = Address::parse(url)?;
     let shown = PathBuf::from(address.to_string());
-    let bucket = Bucket::new(address, access.clone());
+    let bucket = Bucket::new(address, access.clone(), Vault::default());
     bucket
         .probe()
         .with_context(|| format!("{} cannot be used", shown.display()))?;

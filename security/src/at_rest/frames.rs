@@ -80,12 +80,20 @@ impl Geometry {
         }
     }
 
+    /// That of a content which was written with frames of this many bytes; nothing if there are no
+    /// such frames.
+    pub fn read(frame: u64, length: u64) -> Option<Self> {
+        let known = FRAME_LOGS.into_iter().any(|log| frame == 1 << log);
+        known.then_some(Self { frame, length })
+    }
+
     /// Bytes of content.
     pub const fn length(&self) -> u64 {
         self.length
     }
 
-    pub(super) const fn frame(&self) -> u64 {
+    /// Bytes of content in every frame but the last.
+    pub const fn frame(&self) -> u64 {
         self.frame
     }
 

@@ -31,6 +31,12 @@ pub fn keys_of(path: &Path) -> io::Result<Option<BTreeSet<KeyId>>> {
     Ok(header.map(|header| header.said().map(|(_, said)| said.key).collect()))
 }
 
+/// The same of something short that is in memory.
+pub fn keys_of_bytes(bytes: &[u8]) -> Option<BTreeSet<KeyId>> {
+    let header = Header::of(bytes)?;
+    Some(header.said().map(|(_, said)| said.key).collect())
+}
+
 /// A file that is about to be renamed can be read under both names from now on. Nothing is made
 /// durable. What is not encrypted needs nothing.
 ///
