@@ -9,6 +9,7 @@ mod dicomweb;
 mod dimse;
 mod exchange;
 mod happenings;
+mod keys;
 mod message;
 mod notifications;
 mod parties;

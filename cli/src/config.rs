@@ -1,6 +1,7 @@
 //! `hilum.toml`, and what the environment changes in it.
 
 mod archives;
+mod at_rest;
 mod collections;
 mod dicom;
 mod environment;
@@ -24,6 +25,7 @@ use thiserror::Error;
 use xds_schemas::hl7v2::PatientDomain;
 use xds_schemas::metadata::hl7::is_oid;
 
+pub(crate) use at_rest::{AtRestSection, COMMAND_SECONDS};
 pub(crate) use dicom::DicomSection;
 #[cfg(test)]
 pub(crate) use keys::all as all_keys;
@@ -69,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) media: MediaSection,
     #[serde(default)]
     audit: AuditSection,
+    #[serde(default)]
+    pub(crate) at_rest: AtRestSection,
     /// To whom answers may be sent that are wanted elsewhere.
     #[serde(default)]
     pub(crate) asynchronous: Asynchronous,
@@ -130,6 +134,7 @@ impl Config {
             collection.resolve(folder);
         }
         in_folder(&mut self.recipient.store, "file:", folder);
+        self.at_rest.resolve(folder);
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -169,6 +174,7 @@ impl Config {
         let notified = self.subscriptions.config().check();
         notified.map_err(|error| ConfigError(format!("subscriptions.notify: {error}")))?;
         self.check_archives()?;
+        self.at_rest.check()?;
         for collection in &self.imaging.collection {
             collection.check_folders(&self.imaging.watch)?;
         }

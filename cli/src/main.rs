@@ -15,6 +15,7 @@ mod filing;
 mod import;
 mod inbox;
 mod init;
+mod keys;
 mod log;
 mod media;
 mod quarantine;
@@ -95,6 +96,8 @@ enum Command {
     Check(check::Arguments),
     /// Look at what was recorded
     Audit(audit::Arguments),
+    /// Look after the keys with which what is stored is encrypted
+    Keys(keys::Arguments),
     /// Issue further certificates of the development authority
     Certs(certs::Arguments),
 }
@@ -127,6 +130,7 @@ async fn main() -> ExitCode {
         Command::Subscriptions(arguments) => subscriptions::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Keys(arguments) => keys::run(&arguments).await,
         Command::Certs(arguments) => certs::run(&arguments),
     };
     status::of(result)

@@ -229,6 +229,7 @@ fn repository(config: &Config, audit: &Audit, client: &Client) -> anyhow::Result
         OnDemand::Persist => hilum_repository::OnDemand::Persist,
     };
     wanted.store_access = config.store_access()?;
+    wanted.vault = config.vault()?;
     Repository::open(wanted, audit.clone(), client.clone())
 }
 
@@ -242,6 +243,7 @@ fn recipient(config: &Config, audit: &Audit) -> anyhow::Result<Recipient> {
     if let Some(most) = config.recipient.max_submissions {
         wanted.max_submissions = most.get().try_into()?;
     }
+    wanted.vault = config.vault()?;
     Recipient::open(wanted, audit.clone())
 }
 
@@ -270,6 +272,7 @@ pub(crate) fn imaging_config(
     }
     wanted.watch.clone_from(&config.imaging.watch);
     wanted.gate = config.gate()?;
+    wanted.vault = config.vault()?;
     wanted.web_url = config.web_known_as();
     wanted.cors_origins.clone_from(&config.imaging.cors_origins);
     Ok(wanted)

@@ -16,13 +16,13 @@ pub(super) const EXPORT: Coded = Coded::dcm("110106", "Export");
 pub(super) const IMPORT: Coded = Coded::dcm("110107", "Import");
 pub(super) const PATIENT_RECORD: Coded = Coded::dcm("110110", "Patient Record");
 pub(super) const QUERY: Coded = Coded::dcm("110112", "Query");
-const SECURITY_ALERT: Coded = Coded::dcm("110113", "Security Alert");
+pub(super) const SECURITY_ALERT: Coded = Coded::dcm("110113", "Security Alert");
 
 const APPLICATION_START: Coded = Coded::dcm("110120", "Application Start");
 const APPLICATION_STOP: Coded = Coded::dcm("110121", "Application Stop");
 const NODE_AUTHENTICATION: Coded = Coded::dcm("110126", "Node Authentication");
 const USE_OF_RESTRICTED_FUNCTION: Coded = Coded::dcm("110132", "Use of Restricted Function");
-const APPLICATION: Coded = Coded::dcm("110150", "Application");
+pub(super) const APPLICATION: Coded = Coded::dcm("110150", "Application");
 
 const PATIENT_NUMBER: Coded = Coded::rfc3881("2", "Patient Number");
 pub(super) const REPORT_NUMBER: Coded = Coded::rfc3881("9", "Report Number");

@@ -59,7 +59,8 @@ pub(super) fn apply(
 }
 
 /// Keys outside of `[limits]` that are numbers.
-const NUMBERS: [&str; 12] = [
+const NUMBERS: [&str; 13] = [
+    "command_seconds",
     "segment_bytes",
     "max_results",
     "connections",
@@ -74,7 +75,8 @@ const NUMBERS: [&str; 12] = [
     "associations",
 ];
 /// Keys that are lists, whose items stand behind commas.
-const LISTS: [&str; 8] = [
+const LISTS: [&str; 9] = [
+    "command",
     "trust",
     "reply_to",
     "recipients",

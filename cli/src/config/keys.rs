@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 pub(super) const TOP: [&str; 2] = ["home_community_id", "data"];
 
 /// Every section with its keys.
-pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 14] = [
     (
         "affinity_domain",
         &[
@@ -122,6 +122,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
             "segment_bytes",
         ],
     ),
+    ("at_rest", &["keys", "command", "command_seconds"]),
     (
         "asynchronous",
         &[
