@@ -18,6 +18,7 @@ mod header;
 mod key;
 mod rewrap;
 mod ring;
+mod scratch;
 #[cfg(test)]
 mod tests;
 
@@ -28,3 +29,4 @@ pub use header::HEADER;
 pub use key::KeyId;
 pub use rewrap::{Rewrapped, bind, keys_of, keys_of_bytes, rewrap, rewrap_bytes};
 pub use ring::{KeyError, KeyRing, KeyUse, has_keys};
+pub use scratch::Scratch;

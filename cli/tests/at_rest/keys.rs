@@ -150,7 +150,7 @@ fn a_plain_store_is_encrypted_and_read_on_the_way() {
     assert_eq!(node.retrieved(&plain[0].0), plain[0].1);
     node.stop();
     let modified = |path: &PathBuf| fs::metadata(path).unwrap().modified().unwrap();
-    let images = files(&node.data("imaging/objects"));
+    let images = files(&node.data("images/objects"));
     let times: Vec<_> = images.iter().map(modified).collect();
     for round in 0..8 {
         killed(

@@ -85,7 +85,7 @@ fn images_come_back_by_every_road_and_are_not_on_disk() {
     }
     // WADO-RS: an instance, its metadata, a frame of it, rendered.
     let study = studies.iter().max_by_key(|study| study.instances).unwrap();
-    let stored = files(&node.data("imaging/objects"));
+    let stored = files(&node.data("images/objects"));
     assert!(stored.len() >= originals.len());
     let (uid, bytes) = got
         .iter()
@@ -124,7 +124,7 @@ fn images_come_back_by_every_road_and_are_not_on_disk() {
     // Neither pixels nor names are in any file of an object; the index and the audit say whose they are.
     let pixels = &bytes[bytes.len() - 1_000..bytes.len() - 968];
     assert_eq!(holding(&node.data(""), pixels), Vec::<PathBuf>::new());
-    let objects = node.data("imaging/objects");
+    let objects = node.data("images/objects");
     assert_eq!(
         holding(&objects, study.patient_id.as_bytes()),
         Vec::<PathBuf>::new()
@@ -186,7 +186,7 @@ fn what_is_stored_over_the_web_is_encrypted() {
     );
     let (status, body, whole) = node.get(&path, "application/dicom;transfer-syntax=*");
     assert!(status == 200 && whole && body == bytes, "{status}");
-    let stored = files(&node.data("imaging/objects"));
+    let stored = files(&node.data("images/objects"));
     assert_eq!(stored.len(), 1);
     assert!(fs::read(&stored[0]).unwrap().starts_with(b"HilumEnc"));
     assert!(!studies.is_empty());
@@ -250,7 +250,7 @@ fn what_did_not_pass_is_encrypted_and_released() {
     let listed = node.json(&["quarantine", "list"]);
     let objects = listed["objects"].as_array().unwrap();
     assert!(!objects.is_empty(), "{listed}");
-    for path in files(&node.data("imaging/objects")) {
+    for path in files(&node.data("images/objects")) {
         assert!(
             fs::read(&path).unwrap().starts_with(b"HilumEnc"),
             "{}",

@@ -109,7 +109,7 @@ fn a_damaged_image_is_refused_and_the_others_come() {
     let node = Node::running(&["--encrypt"]);
     let (folder, studies) = sent(&node);
     let study = studies.iter().max_by_key(|study| study.instances).unwrap();
-    let stored = node.data("imaging/objects");
+    let stored = node.data("images/objects");
     let of_study: Vec<_> = files(&stored)
         .into_iter()
         .filter(|path| {

@@ -10,15 +10,19 @@ use sha2::{Digest, Sha256};
 use crate::blob_store::container;
 
 const BUFFER: usize = 256 * 1024;
+/// The end of the name of a file that is not complete.
+pub(super) const PART: &str = ".encrypting";
 
 /// Encrypts a file under its name; says whether it was plain. It is read back before the plain one is
 /// gone. Its folder is synced by who calls. A `document` has its label at its end.
 pub(super) fn file(vault: &Vault, path: &Path, document: bool) -> io::Result<bool> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if name.ends_with(".encrypting") {
+    if name.ends_with(PART) {
         // Left by who was interrupted.
-        fs::remove_file(path)?;
-        return Ok(false);
+        return match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(false),
+        };
     }
     let mut plain = match document {
         true => container::open(path)?,
@@ -28,7 +32,7 @@ pub(super) fn file(vault: &Vault, path: &Path, document: bool) -> io::Result<boo
         return Ok(false);
     };
     let facts = source.metadata()?;
-    let part = path.with_file_name(format!("{name}.encrypting"));
+    let part = path.with_file_name(format!("{name}{PART}"));
     let _ = fs::remove_file(&part);
     let mut written = || -> io::Result<()> {
         let new = OpenOptions::new()

@@ -151,8 +151,9 @@ fn below(folder: &Path, depth: usize, each: &mut dyn FnMut(&Path)) -> io::Result
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
+    // What comes while we are here is not looked at twice.
+    let entries: Vec<_> = entries.collect::<io::Result<_>>()?;
     for entry in entries {
-        let entry = entry?;
         let is_folder = entry.file_type()?.is_dir();
         match (is_folder, depth) {
             (true, 2..) => below(&entry.path(), depth - 1, each)?,
@@ -300,6 +301,10 @@ impl Kept {
 }
 
 fn look(survey: &mut Survey, path: &Path) {
+    let name = path.file_name().unwrap_or_default();
+    if name.to_string_lossy().ends_with(encrypting::PART) {
+        return;
+    }
     match at_rest::keys_of(path) {
         Ok(keys) => survey.add(keys),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -54,7 +54,7 @@ fn path(place: &Place) -> &Path {
 
 fn file_of(stored: &Stored) -> (&Path, &File) {
     match &stored.content {
-        Content::File { path, file } => (path, file),
+        Content::File { path, file } => (path, file.file()),
         Content::Object(_) => panic!("it is in a file"),
     }
 }

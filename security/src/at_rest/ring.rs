@@ -202,6 +202,11 @@ impl KeyRing {
         Ok(names.into_iter().map(used).collect())
     }
 
+    /// The folder it is in.
+    pub fn folder(&self) -> PathBuf {
+        self.shared.folder.clone()
+    }
+
     /// The name of the current key.
     pub fn current_id(&self) -> KeyId {
         self.current().0

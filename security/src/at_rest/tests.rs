@@ -417,3 +417,25 @@ fn a_command_that_fails_is_named() {
     let folder = tempfile::tempdir().unwrap();
     assert!(KeyRing::generate(&folder.path().join("keys"), Some(&kms)).is_err());
 }
+
+#[test]
+fn scratch_is_read_in_any_pieces_and_not_on_disk() {
+    use std::os::unix::fs::FileExt;
+    let file = tempfile::tempfile().unwrap();
+    let scratch = Scratch::new(file.try_clone().unwrap()).unwrap();
+    let plain = content(10_000);
+    let mut at = 0;
+    for length in [1, 15, 16, 17, 1000, 8951] {
+        scratch
+            .write_all_at(&plain[at..at + length], at as u64)
+            .unwrap();
+        at += length;
+    }
+    for (from, length) in [(0, 10_000), (3, 40), (16, 16), (9_999, 1), (31, 0)] {
+        let read = scratch.read_exact_at(length, from as u64).unwrap();
+        assert_eq!(read, plain[from..from + length]);
+    }
+    let mut stored = vec![0; 10_000];
+    file.read_exact_at(&mut stored, 0).unwrap();
+    assert!(!stored.windows(16).any(|window| window == &plain[160..176]));
+}

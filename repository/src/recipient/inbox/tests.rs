@@ -27,7 +27,7 @@ async fn keep(inbox: &Inbox, slip: Slip) -> Keeping {
     let arriving = inbox.arrive("1.2.3").await.unwrap();
     let mut file = arriving.file("DOC00001.TXT");
     file.write("hello".into()).await.unwrap();
-    let measured = file.close().await.unwrap();
+    let measured = file.close(arriving.place_of("DOC00001.TXT")).await.unwrap();
     assert_eq!(measured.hash, sha1(b"hello"));
     assert_eq!(measured.size, 5);
     let kept = inbox.keep(arriving, slip, "<x/>".to_owned()).await;
@@ -42,7 +42,12 @@ async fn submissions_outlive_the_process_and_half_ones_do_not() {
     assert_eq!(keep(&inbox, slip("1.2", "2025")).await, Keeping::Kept);
     // A process that dies leaves what it was receiving.
     let half = inbox.arrive("1.2.3").await.unwrap();
-    drop(half.file("DOC00001.TXT").close().await.unwrap());
+    drop(
+        half.file("DOC00001.TXT")
+            .close(half.place_of("DOC00001.TXT"))
+            .await
+            .unwrap(),
+    );
     std::mem::forget(half);
     drop(inbox);
     let inbox = open(folder.path(), 10);
