@@ -439,3 +439,34 @@ fn scratch_is_read_in_any_pieces_and_not_on_disk() {
     file.read_exact_at(&mut stored, 0).unwrap();
     assert!(!stored.windows(16).any(|window| window == &plain[160..176]));
 }
+
+/// A file as another implementation writes it (docs/at-rest.md has its values): read here, and its frames
+/// are those that are written here.
+#[test]
+fn the_format_is_what_it_is_documented_to_be() {
+    const SLOT: &str = "48696c756d456e6301011100070000000001020304050607\
+        08090a0b0c0d0e0f0a000200000000006465666768696a6b6c6d6e6f085a9c253dac10d9762b15a3962824b2\
+        12935459df39a525ff88f613a7fefb17b77b888c8ec9524c3eb517f7ab86a0fc";
+    const SHA256: &str = "aa9d4926442d21bbdae3dabefa6654bea78ff17488f31636c14368a68a5393b6";
+    let text = |bytes: std::ops::Range<u8>| -> String {
+        bytes.map(|byte| format!("{byte:02x}")).collect()
+    };
+    let site = Site::new();
+    let key = site.keys().join(format!("{}.key", text(0..16)));
+    fs::write(&key, format!("hilum key 1\n{}\n", text(0..32))).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let plain = b"What is at rest, rests. ".repeat(6000);
+    let plain = &plain[..131_082];
+    let mut file = vec![0; 512];
+    file.extend(super::key::from_hex(SLOT).unwrap());
+    file.resize(1024, 0);
+    let mut sealing = Sealing::new(&DataKey::from_text(&text(64..96)).unwrap()).unwrap();
+    sealing.seal(&plain[..FRAME], false, &mut file).unwrap();
+    sealing.seal(&plain[FRAME..], true, &mut file).unwrap();
+    let digest = openssl::sha::sha256(&file);
+    assert_eq!(super::key::to_hex(&digest), SHA256);
+    let path = site.path("folder").join("object");
+    fs::create_dir(site.path("folder")).unwrap();
+    fs::write(&path, &file).unwrap();
+    assert_eq!(read(&path).unwrap(), plain);
+}
