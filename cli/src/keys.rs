@@ -220,6 +220,9 @@ async fn encrypt(common: &Common) -> anyhow::Result<()> {
                 .failures
                 .iter()
                 .try_for_each(|failure| say(failure))?;
+            if worked.failed == 0 {
+                say("plain objects can be refused from now on: at_rest.plain = \"refuse\"")?;
+            }
         }
     }
     ended(&worked)

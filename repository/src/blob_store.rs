@@ -71,6 +71,7 @@ impl Files {
     fn open(url: &str, vault: &Vault) -> anyhow::Result<Self> {
         let (path, lock) = claim(url, "the document store", &["incoming", "documents"])?;
         crate::at_rest::check(&path, vault, "the document store")?;
+        vault.guard(&path);
         let folders = Folders::open(&path)
             .with_context(|| format!("the document store {} cannot be opened", path.display()))?;
         let root = Root { path, _lock: lock };

@@ -23,7 +23,7 @@ mod scratch;
 mod tests;
 
 pub use command::KeyCommand;
-pub use file::{Opened, Output, SealedReader, Vault, content_of, open, opened};
+pub use file::{Opened, Output, SealedReader, Vault, content_of, open, opened, plain};
 pub use frames::{DataKey, FRAME, Geometry, Opening, Sealing};
 pub use header::HEADER;
 pub use key::KeyId;

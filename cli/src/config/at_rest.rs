@@ -13,6 +13,17 @@ use super::{Config, ConfigError};
 /// How long a command that wraps keys may take, unless it is said.
 pub(crate) const COMMAND_SECONDS: u32 = 10;
 
+/// What becomes of what is stored plain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Plain {
+    /// It is read: it is from the time before.
+    #[default]
+    Accept,
+    /// It is refused: somebody has put it there.
+    Refuse,
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct AtRestSection {
     /// The folder of the keys. Without it, nothing is encrypted.
@@ -20,6 +31,8 @@ pub(crate) struct AtRestSection {
     /// Wraps and unwraps the keys that are in the folder.
     command: Option<Vec<String>>,
     command_seconds: Option<u32>,
+    #[serde(default)]
+    plain: Plain,
     /// The keys are read once for a process.
     #[serde(skip)]
     opened: OnceLock<Vault>,
@@ -69,7 +82,12 @@ impl Config {
         let ring = KeyRing::open(keys, self.at_rest.command());
         let ring = ring.map_err(|error| ConfigError(format!("at_rest.keys: {error}")))?;
         read_with(&ring);
-        let vault = self.at_rest.opened.get_or_init(|| Vault::with(ring));
+        let vault = Vault::with(ring);
+        let vault = match self.at_rest.plain {
+            Plain::Accept => vault,
+            Plain::Refuse => vault.refusing_plain(),
+        };
+        let vault = self.at_rest.opened.get_or_init(|| vault);
         Ok(vault.clone())
     }
 

@@ -122,7 +122,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 14] = [
             "segment_bytes",
         ],
     ),
-    ("at_rest", &["keys", "command", "command_seconds"]),
+    ("at_rest", &["keys", "plain", "command", "command_seconds"]),
     (
         "asynchronous",
         &[

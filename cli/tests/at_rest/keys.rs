@@ -184,6 +184,7 @@ fn a_plain_store_is_encrypted_and_read_on_the_way() {
         assert!(fs::read(path).unwrap().starts_with(b"HilumEnc"));
     }
     assert_eq!(times, images.iter().map(modified).collect::<Vec<_>>());
+    node.edit("# plain = \"refuse\"", "plain = \"refuse\"");
     node.start();
     for (unique_id, content) in &plain {
         assert_eq!(node.retrieved(unique_id), *content);

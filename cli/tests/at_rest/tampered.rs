@@ -104,6 +104,54 @@ fn documents_cannot_be_exchanged_cut_off_or_made_of_each_other() {
     assert_eq!(node.retrieved(&other), long(2));
 }
 
+/// Who can write cannot read, but could put a plain object of their own there.
+#[test]
+fn plain_objects_that_somebody_has_put_there_are_refused() {
+    let mut node = Node::running(&["--encrypt"]);
+    let (folder, _) = sent(&node);
+    let unique_id = node.submit(b"true");
+    let path = node.document(&unique_id);
+    let sealed = fs::read(&path).unwrap();
+    fs::write(&path, forged(&unique_id)).unwrap();
+    let said = node.refused(&["retrieve", &unique_id, "--out", "got"]);
+    assert!(said.contains("XDSRepositoryError"), "{said}");
+    assert!(node.log().contains("it is not encrypted"), "{}", node.log());
+    // An image, with the size and the time that the index knows.
+    let original = instances(&folder);
+    let stored = files(&node.data("images/objects"));
+    let victim = stored.iter().find(|it| it.extension().is_some_and(|it| it == "dcm"));
+    let victim = victim.unwrap();
+    let sop = victim.file_stem().unwrap().to_str().unwrap().to_owned();
+    let series = crate::stored::series_of(&folder, &sop);
+    let study = victim.parent().unwrap().file_name().unwrap().to_str().unwrap();
+    let modified = fs::metadata(victim).unwrap().modified().unwrap();
+    fs::write(victim, &original[&sop]).unwrap();
+    let file = OpenOptions::new().write(true).open(victim).unwrap();
+    file.set_modified(modified).unwrap();
+    let path_of = format!("/dicom-web/studies/{study}/series/{series}/instances/{sop}");
+    let (status, body, whole) = node.get(&path_of, "application/dicom;transfer-syntax=*");
+    assert!(status >= 400 || !whole, "{status} {}", body.len());
+    // That the forgery is one: a node that accepts plain objects gives it.
+    node.stop();
+    node.edit("plain = \"refuse\"", "plain = \"accept\"");
+    node.start();
+    node.run(&["retrieve", &unique_id, "--out", "taken in"]);
+    let taken_in = files(&node.dir().join("taken in"));
+    assert_eq!(fs::read(&taken_in[0]).unwrap(), b"fals");
+    fs::write(&path, sealed).unwrap();
+    assert_eq!(node.retrieved(&unique_id), b"true");
+}
+
+/// A plain document of another node as a file of a document with this uniqueId.
+fn forged(unique_id: &str) -> Vec<u8> {
+    let other = Node::running(&[]);
+    let id = other.submit(b"fals");
+    let bytes = fs::read(other.document(&id)).unwrap();
+    let label = text(&bytes[4..bytes.len() - 12]).replace(&id, unique_id);
+    let length = u32::try_from(label.len()).unwrap().to_le_bytes();
+    [b"fals", label.as_bytes(), &length, b"HilumDoc"].concat()
+}
+
 #[test]
 fn a_damaged_image_is_refused_and_the_others_come() {
     let node = Node::running(&["--encrypt"]);

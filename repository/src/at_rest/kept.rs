@@ -269,6 +269,7 @@ impl Kept {
                 Layout::Imaging => None,
             };
             // What follows needs keys, whatever moment it is interrupted at.
+            let vault = &vault.clone().accepting_plain();
             mark::check(&folder.root, vault, "the store")?;
             let _objects = match folder.layout {
                 Layout::Imaging => Some(lock_objects(&url, vault)?),

@@ -30,7 +30,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hilum_security::at_rest::{Vault, content_of};
+use hilum_security::at_rest::{Vault, content_of, keys_of_bytes};
 use hilum_transport::Stream;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard, Semaphore, mpsc};
@@ -138,7 +138,7 @@ impl Bucket {
             let Some(bytes) = self.s3.get(&key, None).await? else {
                 continue;
             };
-            let bytes = content_of(Path::new(&key), bytes.into())?;
+            let bytes = self.content_at(&key, bytes)?;
             let label: Option<Label> = serde_json::from_slice(&bytes).ok();
             let label = label.filter(|label| label.arrival == name);
             let size = self.s3.size(&data(name)).await?;
@@ -201,9 +201,18 @@ impl Bucket {
         let Some(bytes) = self.s3.get(place, None).await? else {
             return Ok(None);
         };
-        let bytes = content_of(Path::new(place), bytes.into())?;
+        let bytes = self.content_at(place, bytes)?;
         let label = serde_json::from_slice(&bytes).map_err(|_| damaged(place))?;
         Ok(Some(label))
+    }
+
+    /// What a small object says, which must be encrypted if the site wants that.
+    fn content_at(&self, key: &str, bytes: Bytes) -> io::Result<Vec<u8>> {
+        if self.vault.refuses_plain() && keys_of_bytes(&bytes).is_none() {
+            let why = format!("{key} is not encrypted");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        content_of(Path::new(key), bytes.into())
     }
 
     async fn put_label(&self, key: &str, label: &Label) -> io::Result<()> {
@@ -238,7 +247,7 @@ impl Bucket {
     async fn finish_removal(&self, key: &str) -> io::Result<()> {
         let name = key.trim_start_matches("removing/");
         if let Some(bytes) = self.s3.get(key, None).await? {
-            let bytes = content_of(Path::new(key), bytes.into())?;
+            let bytes = self.content_at(key, bytes)?;
             let removal: Removal = serde_json::from_slice(&bytes).map_err(|_| damaged(key))?;
             let place = place_of(&removal.unique_id);
             let there = self.label_at(&place).await?;

@@ -132,7 +132,8 @@ pub(crate) fn open(path: &Path) -> io::Result<Opened> {
     let mut plain = Opened::Plain(File::open(path)?);
     match (label_of(&mut plain)?, plain) {
         (None, Opened::Plain(file)) => at_rest::opened(file, path),
-        (_, plain) => Ok(plain),
+        (Some(_), Opened::Plain(file)) => at_rest::plain(file, path),
+        (_, opened) => Ok(opened),
     }
 }
 

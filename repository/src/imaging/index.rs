@@ -104,6 +104,9 @@ impl Index {
         // The node and its commands may be started anywhere, and where files are is told to all of them.
         let folder = folder.canonicalize()?;
         crate::at_rest::check(&folder, vault, "the imaging source")?;
+        for kept in ["objects", "fetched"] {
+            vault.guard(&folder.join(kept));
+        }
         let connections = Connections::open(&folder.join("index.db"))?;
         Ok(Self {
             folder,

@@ -136,6 +136,7 @@ impl Inbox {
     pub(super) fn open(url: &str, most: usize, vault: Vault) -> anyhow::Result<Self> {
         let (root, lock) = claim(url, "the inbox", &["incoming", "submissions"])?;
         crate::at_rest::check(&root, &vault, "the inbox")?;
+        vault.guard(&root);
         let at_path = || format!("the inbox {} cannot be read", root.display());
         for left_behind in fs::read_dir(root.join("incoming")).with_context(at_path)? {
             remove(&left_behind.with_context(at_path)?.path());

@@ -14,12 +14,47 @@ use super::ring::{self, KeyRing};
 #[derive(Debug, Clone, Default)]
 pub struct Vault {
     ring: Option<KeyRing>,
+    refuses_plain: bool,
 }
 
 impl Vault {
     /// Files are encrypted.
     pub const fn with(ring: KeyRing) -> Self {
-        Self { ring: Some(ring) }
+        Self {
+            ring: Some(ring),
+            refuses_plain: false,
+        }
+    }
+
+    /// The same, and what is stored plain is refused: whoever can write to the disk has put it there.
+    #[must_use]
+    pub fn refusing_plain(self) -> Self {
+        Self {
+            refuses_plain: self.ring.is_some(),
+            ..self
+        }
+    }
+
+    /// The same, but what is stored plain is read.
+    #[must_use]
+    pub fn accepting_plain(self) -> Self {
+        Self {
+            refuses_plain: false,
+            ..self
+        }
+    }
+
+    /// Whether what is stored plain is refused.
+    pub const fn refuses_plain(&self) -> bool {
+        self.refuses_plain
+    }
+
+    /// Everything below this folder was written with this vault: from now on, this process refuses plain
+    /// files there if the vault does.
+    pub fn guard(&self, folder: &Path) {
+        if self.refuses_plain {
+            ring::guard(folder);
+        }
     }
 
     /// The ring, if files are encrypted.
@@ -202,10 +237,10 @@ pub fn opened(file: File, path: &Path) -> io::Result<Opened> {
     }
     let facts = file.metadata()?;
     if !facts.is_file() || facts.len() < HEADER {
-        return Ok(Opened::Plain(file));
+        return plain(file, path);
     }
     let Some(header) = read_header(&file)? else {
-        return Ok(Opened::Plain(file));
+        return plain(file, path);
     };
     let name = name_of(path);
     let unwrapped = match header.unwrap(&name) {
@@ -233,6 +268,17 @@ pub fn opened(file: File, path: &Path) -> io::Result<Opened> {
         content: Vec::new(),
         sealed: Vec::new(),
     })))
+}
+
+/// A file that is plain, if it may be.
+///
+/// # Errors
+/// If everything in its folder must be encrypted.
+pub fn plain(file: File, path: &Path) -> io::Result<Opened> {
+    match ring::is_guarded(path) {
+        true => Err(damaged(&format!("{}: it is not encrypted", path.display()))),
+        false => Ok(Opened::Plain(file)),
+    }
 }
 
 /// Something short as a whole, encrypted or plain. `path` is where it was found.

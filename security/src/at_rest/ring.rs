@@ -29,6 +29,9 @@ const WRAPPED: &str = "hilum wrapped key 1";
 /// The rings that this process reads with.
 static INSTALLED: RwLock<Vec<KeyRing>> = RwLock::new(Vec::new());
 
+/// Folders in which everything must be encrypted, for this process.
+static GUARDED: RwLock<Vec<PathBuf>> = RwLock::new(Vec::new());
+
 /// What is wrong with keys.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -310,6 +313,20 @@ impl KeyRing {
             Some(key)
         })
     }
+}
+
+/// From now on, a plain file below this folder is refused.
+pub(super) fn guard(folder: &Path) {
+    let mut guarded = GUARDED.write().unwrap_or_else(PoisonError::into_inner);
+    if !guarded.iter().any(|it| it == folder) {
+        guarded.push(folder.to_owned());
+    }
+}
+
+/// Whether what is here must be encrypted.
+pub(super) fn is_guarded(path: &Path) -> bool {
+    let guarded = GUARDED.read().unwrap_or_else(PoisonError::into_inner);
+    guarded.iter().any(|folder| path.starts_with(folder))
 }
 
 /// Whether this process has any keys, so that files may have to be looked at before they are read.

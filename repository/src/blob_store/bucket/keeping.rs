@@ -31,7 +31,8 @@ struct Changing {
 impl Bucketed {
     pub(crate) fn open(url: &str, access: Option<&Access>, vault: &Vault) -> anyhow::Result<Self> {
         let access = access.context("a store in S3 needs a key and its secret")?;
-        let bucket = Bucket::new(Address::parse(url)?, access.clone(), vault.clone());
+        let vault = vault.clone().accepting_plain();
+        let bucket = Bucket::new(Address::parse(url)?, access.clone(), vault);
         Ok(Self(bucket))
     }
 

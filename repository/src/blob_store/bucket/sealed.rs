@@ -13,6 +13,8 @@ pub(super) fn key_text(key: &DataKey) -> Hidden {
     Hidden(format!("{FRAME}:{}", key.to_text()))
 }
 
+/// Nothing if the document is plain. Who can write its label can write such a one, which is why labels of
+/// plain documents are refused where everything must be encrypted.
 fn key_of(label: &Label) -> io::Result<Option<(DataKey, Geometry)>> {
     let Some(Hidden(text)) = &label.data_key else {
         return Ok(None);
