@@ -159,11 +159,11 @@ async fn large(site: &Site) {
                 length: LARGE,
             },
         };
-        let began = Instant::now();
+        let (began, cpu_before) = (Instant::now(), cpu());
         let response = site.send(&draft.request(), vec![part]).await.unwrap();
         assert_eq!(response.status, ResponseStatus::Success);
-        let rate = megabytes / began.elapsed().as_secs_f64();
-        eprintln!("ITI-41 of {megabytes:.0} MB: {rate:.0} MB/s");
+        let (rate, used) = (megabytes / began.elapsed().as_secs_f64(), cpu() - cpu_before);
+        eprintln!("ITI-41 of {megabytes:.0} MB: {rate:.0} MB/s, {used:.2?} of CPU");
         ids.push(draft.id(0));
     }
     for id in ids {
@@ -174,7 +174,7 @@ async fn large(site: &Site) {
                 document_unique_id: id.as_str().into(),
             }],
         };
-        let began = Instant::now();
+        let (began, cpu_before) = (Instant::now(), cpu());
         let (client, url) = (&site.client, site.url());
         let answer = client.send::<RetrieveDocumentSet>(&url, &request, Vec::new());
         let mut attachments = answer.await.unwrap().attachments;
@@ -187,7 +187,10 @@ async fn large(site: &Site) {
         }
         assert_eq!(size, LARGE);
         let rate = megabytes / began.elapsed().as_secs_f64();
-        let first = first.unwrap_or_default();
-        eprintln!("ITI-43 of {megabytes:.0} MB: {rate:.0} MB/s, first bytes after {first:.1?}");
+        let (first, used) = (first.unwrap_or_default(), cpu() - cpu_before);
+        eprintln!(
+            "ITI-43 of {megabytes:.0} MB: {rate:.0} MB/s, first bytes after {first:.1?}, \
+             {used:.2?} of CPU"
+        );
     }
 }
