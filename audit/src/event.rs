@@ -15,6 +15,7 @@ mod dimse;
 mod exchange;
 mod feed;
 mod happenings;
+mod keys;
 mod message;
 mod notifications;
 mod parties;

@@ -70,7 +70,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         report.add("documents", documents(&config));
     }
     if config.imaging.listen.is_some() {
-        report.add("images", images(&config.imaging_store()));
+        report.add("images", images(&config));
         collections(&config, &mut report);
     }
     if config.recipient.listen.is_some() {
@@ -80,6 +80,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         report.add("audit log", folder(&config.audit_store()));
         report.add("audit key", signing_key(&wanted.signing_key));
     }
+    report.add("at rest", at_rest(&config).await);
     archives(&config, &mut report).await;
     receivers(&config, &mut report).await;
     users(&config, &mut report);
@@ -191,11 +192,40 @@ fn store(url: &str, access: Option<&hilum_repository::Access>) -> Finding {
 }
 
 /// Where the imaging source keeps which studies it has.
-fn images(url: &str) -> Finding {
-    match imaging::check_store(url) {
+fn images(config: &Config) -> Finding {
+    let url = &config.imaging_store();
+    let vault = config.vault().map_err(|error| error.to_string())?;
+    match imaging::check_store(url, &vault) {
         Ok(studies) => store(url, None).map(|folder| format!("{folder}, {studies} studies")),
         Err(error) => Err(format!("{error:#}")),
     }
+}
+
+/// Whether what is stored is encrypted, and can be read.
+async fn at_rest(config: &Config) -> Finding {
+    let vault = config.vault().map_err(|error| error.to_string())?;
+    let Some(ring) = vault.ring().cloned() else {
+        return Ok("what is stored is not encrypted".to_owned());
+    };
+    let kept = config.kept().map_err(|error| format!("{error:#}"))?;
+    let survey = tokio::task::spawn_blocking(move || kept.survey(&vault)).await;
+    let survey = survey.map_err(anyhow::Error::from).and_then(|it| it);
+    let survey = survey.map_err(|error| format!("{error:#}"))?;
+    if let Some((key, objects)) = survey.keys.iter().find(|(key, _)| !ring.has(key)) {
+        return Err(format!(
+            "{objects} objects need the key {key}, which is not there"
+        ));
+    }
+    if let Some(failure) = survey.failures.first() {
+        return Err(failure.clone());
+    }
+    let current = ring.current_id();
+    let with_it = survey.keys.get(&current).copied().unwrap_or_default();
+    let old: u64 = survey.keys.values().sum::<u64>() - with_it;
+    Ok(format!(
+        "{with_it} objects have the current key {current}, {old} older ones, {} are plain",
+        survey.plain
+    ))
 }
 
 /// What the imaging source asks of objects at its door.

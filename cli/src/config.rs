@@ -2,6 +2,7 @@
 
 mod access;
 mod archives;
+mod at_rest;
 pub(crate) mod audit_repository;
 mod collections;
 mod dicom;
@@ -31,6 +32,7 @@ use xds_schemas::hl7v2::PatientDomain;
 use xds_schemas::metadata::hl7::is_oid;
 
 pub(crate) use access::RulesFile;
+pub(crate) use at_rest::{AtRestSection, COMMAND_SECONDS};
 pub(crate) use dicom::DicomSection;
 pub(crate) use fingerprint::Fingerprint;
 #[cfg(test)]
@@ -81,6 +83,7 @@ pub(crate) struct Config {
     pub(crate) media: MediaSection,
     #[serde(default)]
     access: AccessSection,
+    #[serde(default)]
     pub(crate) xua: XuaSection,
     #[serde(default)]
     pub(crate) iua: IuaSection,
@@ -88,6 +91,8 @@ pub(crate) struct Config {
     audit: AuditSection,
     #[serde(default)]
     pub(crate) metrics: MetricsSection,
+    #[serde(default)]
+    pub(crate) at_rest: AtRestSection,
     /// To whom answers may be sent that are wanted elsewhere.
     #[serde(default)]
     pub(crate) asynchronous: Asynchronous,
@@ -157,6 +162,7 @@ impl Config {
         self.access.resolve(folder);
         self.xua.resolve(folder);
         self.iua.resolve(folder);
+        self.at_rest.resolve(folder);
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -196,6 +202,7 @@ impl Config {
         let notified = self.subscriptions.config().check();
         notified.map_err(|error| ConfigError(format!("subscriptions.notify: {error}")))?;
         self.check_archives()?;
+        self.at_rest.check()?;
         for collection in &self.imaging.collection {
             collection.check_folders(&self.imaging.watch)?;
         }

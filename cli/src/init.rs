@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use hilum_security::at_rest::KeyRing;
 use hilum_security::development_ca::Identity;
 use hilum_transport::{Asynchronous, Limits};
 use uuid::Uuid;
 use xds_schemas::metadata::hl7::is_oid;
 
 use crate::audit;
-use crate::config::{Config, ConfigError, audit_repository};
+use crate::config::{COMMAND_SECONDS, Config, ConfigError, audit_repository};
 
 /// The default affinity domain. Its codes are from LOINC, SNOMED CT, DICOM and IHE.
 const CODES: &str = include_str!("init/codes.xml");
@@ -60,6 +61,9 @@ pub(crate) struct Arguments {
     /// file:PATH
     #[arg(long, value_name = "URL", default_value = "file:data/documents")]
     pub(crate) store: String,
+    /// Encrypt what is stored, with a new key in keys/: whoever loses it loses the data
+    #[arg(long)]
+    pub(crate) encrypt: bool,
 }
 
 fn oid(text: &str) -> Result<String, String> {
@@ -74,6 +78,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     write(arguments)?;
     let file = arguments.dir.join("hilum.toml");
     println!("wrote {}", file.display());
+    if arguments.encrypt {
+        let keys = arguments.dir.join("keys");
+        println!(
+            "what is stored is encrypted: keep a copy of {} elsewhere, the data is lost without it",
+            keys.display()
+        );
+    }
     println!("start it with: hilum serve --config {}", file.display());
     Ok(())
 }
@@ -106,6 +117,9 @@ pub(crate) fn write(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let file = dir.join("hilum.toml");
     save(&file, &configuration(arguments, &authority)?)?;
+    if arguments.encrypt {
+        KeyRing::generate(&dir.join("keys"), None)?;
+    }
     // Whatever is wrong with what was asked for is better said now than by `hilum serve`.
     Config::load(&file)?;
     Ok(())
@@ -220,6 +234,11 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
             "reload_seconds",
             crate::config::RELOAD_SECONDS.to_string(),
         ),
+        (
+            "encrypt",
+            if arguments.encrypt { "" } else { "# " }.to_owned(),
+        ),
+        ("command_seconds", COMMAND_SECONDS.to_string()),
         ("limits", limits()?),
     ];
     let values = values.into_iter().chain(subscriptions());

@@ -20,6 +20,7 @@ mod import;
 mod inbox;
 mod init;
 mod issuing;
+mod keys;
 mod log;
 mod media;
 mod metrics;
@@ -106,6 +107,8 @@ enum Command {
     Access(access::Arguments),
     /// Look at what was recorded, and at what receivers have of it
     Audit(audit::Arguments),
+    /// Look after the keys with which what is stored is encrypted
+    Keys(keys::Arguments),
     /// Issue, renew, revoke and list certificates of the development authority
     Certs(certs::Arguments),
     /// Issue an assertion that says for whom a node calls (ITI-40), for trying things out
@@ -145,6 +148,7 @@ async fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Access(arguments) => access::run(&arguments).await,
         Command::Audit(arguments) => audit::run(&arguments).await,
+        Command::Keys(arguments) => keys::run(&arguments).await,
         Command::Certs(arguments) => certs::run(&arguments),
         Command::Assertion(arguments) => assertion::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),

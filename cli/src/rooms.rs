@@ -280,6 +280,7 @@ fn repository(
     };
     wanted.store_access = config.store_access()?;
     wanted.access = access.clone();
+    wanted.vault = config.vault()?;
     Repository::open(wanted, audit.clone(), client.clone())
 }
 
@@ -293,6 +294,7 @@ fn recipient(config: &Config, audit: &Audit) -> anyhow::Result<Recipient> {
     if let Some(most) = config.recipient.max_submissions {
         wanted.max_submissions = most.get().try_into()?;
     }
+    wanted.vault = config.vault()?;
     Recipient::open(wanted, audit.clone())
 }
 
@@ -321,6 +323,7 @@ pub(crate) fn imaging_config(
     }
     wanted.watch.clone_from(&config.imaging.watch);
     wanted.gate = config.gate()?;
+    wanted.vault = config.vault()?;
     wanted.web_url = config.web_known_as();
     wanted.cors_origins.clone_from(&config.imaging.cors_origins);
     Ok(wanted)

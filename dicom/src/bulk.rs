@@ -4,7 +4,6 @@
 //! [`Content`] hides that: it is the value as a little endian file would have it, read in pieces.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::str::FromStr;
@@ -12,6 +11,7 @@ use std::str::FromStr;
 use dicom_core::{Tag, VR};
 use flate2::bufread::DeflateDecoder;
 
+use super::opened::{self, Opened};
 use super::walk::{self, Apart, DataSet, Part10, Value};
 
 /// Where an element stands: the sequences and items that lead to it, then its tag. Written
@@ -105,7 +105,7 @@ pub struct Content {
 
 enum From {
     Held(Cursor<Vec<u8>>),
-    File(File),
+    File(Opened),
     Inflated(Box<Inflated>),
 }
 
@@ -150,7 +150,7 @@ impl Content {
         mut ranges: Vec<Apart>,
         unit: usize,
     ) -> io::Result<Self> {
-        let opened = File::open(path)?;
+        let opened = opened::open(path)?;
         let from = if walk::DEFLATED.contains(&file.transfer_syntax_uid.as_str()) {
             From::Inflated(Box::new(Inflated::new(opened, file.data_offset)?))
         } else {
@@ -275,13 +275,13 @@ impl Read for Content {
 
 /// A data set that is inflated on the way. Forward is cheap; backward begins again.
 struct Inflated {
-    decoder: DeflateDecoder<BufReader<File>>,
+    decoder: DeflateDecoder<BufReader<Opened>>,
     begin: u64,
     position: u64,
 }
 
 impl Inflated {
-    fn new(mut file: File, begin: u64) -> io::Result<Self> {
+    fn new(mut file: Opened, begin: u64) -> io::Result<Self> {
         file.seek(SeekFrom::Start(begin))?;
         let decoder = DeflateDecoder::new(BufReader::new(file));
         Ok(Self {
@@ -293,7 +293,7 @@ impl Inflated {
 
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         if offset < self.position {
-            let file = self.decoder.get_ref().get_ref().try_clone()?;
+            let file = self.decoder.get_ref().get_ref().again()?;
             *self = Self::new(file, self.begin)?;
         }
         let skip = offset - self.position;

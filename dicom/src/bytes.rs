@@ -1,10 +1,10 @@
 //! Where the walk gets its bytes: a file, memory, or a deflated data set inside one of them.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 
 use flate2::bufread::DeflateDecoder;
 
+use super::opened::Opened;
 use super::walk::WalkError;
 
 /// The length that means "until a delimiter".
@@ -22,14 +22,14 @@ pub(super) struct Source<'a> {
 }
 
 enum Input<'a> {
-    File(BufReader<File>),
+    File(BufReader<Opened>),
     Bytes(Cursor<&'a [u8]>),
     Inflated(BufReader<DeflateDecoder<Box<dyn BufRead + 'a>>>),
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn file(file: File) -> io::Result<Self> {
-        let end = file.metadata()?.len();
+    pub(super) fn file(file: Opened) -> io::Result<Self> {
+        let end = file.length()?;
         Ok(Self {
             input: Input::File(BufReader::with_capacity(BUFFER, file)),
             position: 0,

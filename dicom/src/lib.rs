@@ -18,6 +18,7 @@ pub mod manifest;
 pub mod measurements;
 pub mod moment;
 pub mod nifti;
+pub mod opened;
 pub mod part10;
 pub mod phantoms;
 pub mod pixels;

@@ -23,6 +23,7 @@ use super::instance::{
 use super::manifest::KeyObjects;
 use super::measurements::Measured;
 use super::moment::UtcOffset;
+use super::opened;
 use super::quality::InstanceFacts;
 use super::rejection::{Note, Title};
 use super::specimens::Specimen;
@@ -189,6 +190,19 @@ impl Stamp {
         Ok(Self {
             size: metadata.len(),
             modified: u64::try_from(modified.as_nanos()).unwrap_or(u64::MAX),
+        })
+    }
+
+    /// The stamp of a file as it is now. Its size is that of its content, however it is kept.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn of_file(path: &Path) -> io::Result<Self> {
+        let size = opened::open(path)?.length()?;
+        let metadata = fs::metadata(path)?;
+        Ok(Self {
+            size,
+            ..Self::of(&metadata)?
         })
     }
 }
@@ -419,7 +433,7 @@ fn read_all(
 }
 
 fn inspected(path: &Path, inspect: &Inspect<'_>) -> Header {
-    let stamp = fs::metadata(path).and_then(|metadata| Stamp::of(&metadata));
+    let stamp = Stamp::of_file(path);
     let stamp = stamp.map_err(|error| format!("cannot be read: {error}"))?;
     let file = walk::whole_file(path).map_err(|error| error.to_string())?;
     let mut found = found(&file, stamp)?;

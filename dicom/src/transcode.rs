@@ -15,7 +15,6 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -23,6 +22,7 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 
 use super::frames::{FrameError, Frames};
+use super::opened;
 use super::part10::{self, Writer};
 use super::walk::{self, Part10, WalkError};
 
@@ -94,7 +94,7 @@ pub fn transcode(path: &Path, to: &str, out: &mut dyn Write) -> Result<(), Trans
     let file = walk::whole_file(path)?;
     let from = file.transfer_syntax_uid.as_str();
     if from == to {
-        io::copy(&mut File::open(path)?, out)?;
+        io::copy(&mut opened::open(path)?, out)?;
         return Ok(());
     }
     let syntaxes = Syntax::read(from).zip(Syntax::written(to));

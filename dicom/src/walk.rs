@@ -12,13 +12,13 @@
 mod beginning;
 mod header;
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use dicom_core::{Tag, VR};
 
 use super::bytes::Source;
+use super::opened;
 use super::uid::Uid;
 
 pub(crate) use header::has_long_form;
@@ -260,7 +260,7 @@ pub(crate) const fn unit(vr: VR) -> usize {
 
 /// Walks a file to its end and keeps everything that is not too long.
 pub fn whole_file(path: &Path) -> Result<Part10, WalkError> {
-    part10(Source::file(File::open(path)?)?, Keep::Whole)
+    part10(Source::file(opened::open(path)?)?, Keep::Whole)
 }
 
 /// As [`whole_file`], for a file that is in memory.
@@ -271,7 +271,7 @@ pub fn whole(bytes: &[u8]) -> Result<Part10, WalkError> {
 /// Walks a file to its end and keeps the elements named in `keep`, at whatever level they are.
 /// A sequence's items are kept only if the sequence itself is named.
 pub fn file(path: &Path, keep: &[Tag]) -> Result<Part10, WalkError> {
-    part10(Source::file(File::open(path)?)?, Keep::These(keep))
+    part10(Source::file(opened::open(path)?)?, Keep::These(keep))
 }
 
 /// As [`file()`], for a file that is in memory.

@@ -9,6 +9,7 @@
 //! ```text
 //! incoming/<name>                 documents whose registration is not decided yet
 //! documents/xx/yy/<SHA-256>       documents that are registered, by their uniqueId
+//! at-rest                         which keys are needed, if documents are encrypted
 //! lock                            held by the process that uses the store
 //! ```
 //!
@@ -34,10 +35,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
+use hilum_security::at_rest::Vault;
 use uuid::Uuid;
 
 use arrival::Place;
 pub(crate) use arrival::{Arrival, Measured};
+pub(crate) use bucket::keeping;
 pub(crate) use container::Label;
 use folders::{Folders, Move};
 use kinds::Content;
@@ -51,6 +54,8 @@ pub(crate) struct Files {
     /// Stands before the root, so that its work is done when the lock is released.
     folders: Arc<Folders>,
     root: Arc<Root>,
+    /// How files are written.
+    vault: Vault,
 }
 
 /// The folder of a store, locked for this process.
@@ -63,21 +68,24 @@ struct Root {
 
 impl Files {
     /// Opens the store at `url`, making its folders if need be.
-    fn open(url: &str) -> anyhow::Result<Self> {
+    fn open(url: &str, vault: &Vault) -> anyhow::Result<Self> {
         let (path, lock) = claim(url, "the document store", &["incoming", "documents"])?;
+        crate::at_rest::check(&path, vault, "the document store")?;
+        vault.guard(&path);
         let folders = Folders::open(&path)
             .with_context(|| format!("the document store {} cannot be opened", path.display()))?;
         let root = Root { path, _lock: lock };
         Ok(Self {
             folders: Arc::new(folders),
             root: Arc::new(root),
+            vault: vault.clone(),
         })
     }
 
     /// Begins to take a document.
     fn receive(&self) -> arrival::Receiving {
         let name = Uuid::new_v4().to_string();
-        arrival::Receiving::new(self.incoming().join(&name), name)
+        arrival::Receiving::new(self.incoming().join(&name), name, self.vault.clone())
     }
 
     /// The documents that an earlier process left undecided. Files whose reception it did not
@@ -91,7 +99,14 @@ impl Files {
                 tracing::warn!(path = %entry.path().display(), "not a file of this store");
                 continue;
             };
-            let label = container::read(&entry.path())?;
+            let label = match container::read(&entry.path()) {
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    // It was whole once. Whether somebody needs it is for a person to decide.
+                    tracing::error!(%error, "an incoming document is damaged");
+                    continue;
+                }
+                label => label?,
+            };
             match label.filter(|label| label.arrival == name) {
                 Some(label) => arrivals.push(Arrival::found(Place::File(entry.path()), label)),
                 None => fs::remove_file(entry.path())?,
@@ -128,12 +143,12 @@ impl Files {
     /// The document with this uniqueId, if it is kept here. Blocks.
     fn find(&self, unique_id: &str) -> io::Result<Option<Stored>> {
         let path = self.place_of(unique_id);
-        let file = match File::open(&path) {
+        let mut file = match container::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let label = container::label_of(&file)?;
+        let label = container::label_of(&mut file)?;
         match label.filter(|label| label.unique_id == unique_id) {
             Some(label) => Ok(Some(Stored {
                 content: Content::File { path, file },
@@ -161,11 +176,8 @@ impl Files {
         self.root.path.join("incoming")
     }
 
-    /// A uniqueId may be any text, so that its hash names the file.
     fn place_of(&self, unique_id: &str) -> PathBuf {
-        let name = container::sha256(unique_id.as_bytes());
-        let documents = self.root.path.join("documents");
-        documents.join(&name[..2]).join(&name[2..4]).join(&name)
+        self.root.path.join(container::place_of(unique_id))
     }
 }
 
@@ -203,7 +215,7 @@ pub(crate) fn claim(url: &str, called: &str, folders: &[&str]) -> anyhow::Result
 }
 
 /// The folder that a store's URL names.
-fn folder_of(url: &str) -> anyhow::Result<PathBuf> {
+pub(crate) fn folder_of(url: &str) -> anyhow::Result<PathBuf> {
     match url.strip_prefix("file:") {
         Some("") | None => Err(anyhow!(
             "{url:?}: a document store is given as file:PATH or s3://BUCKET/PREFIX"

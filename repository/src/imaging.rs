@@ -43,6 +43,7 @@ use std::time::Duration;
 use anyhow::Context;
 use hilum_audit::Audit;
 use hilum_security::access::Access;
+use hilum_security::at_rest::Vault;
 use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
 
 use hilum_dicom::manifest::{MadoCodes, ManifestFormat};
@@ -108,6 +109,8 @@ pub struct ImagingConfig {
     pub access: Access,
     /// Whom to ask what patients wished, if that depends on it.
     pub consents: Option<Consents>,
+    /// How files of what is sent here are written.
+    pub vault: Vault,
 }
 
 /// How a site describes its studies in manifests. When this changes, other manifests replace those that
@@ -186,6 +189,7 @@ impl ImagingConfig {
             gate: Gate::default(),
             access: Access::everything(),
             consents: None,
+            vault: Vault::default(),
         }
     }
 }
@@ -227,7 +231,7 @@ impl ImagingSource {
     /// # Errors
     /// If the store is no folder that can be made or listed.
     pub fn open(config: ImagingConfig, audit: Audit) -> anyhow::Result<Self> {
-        let index = Index::open(&config.store)?;
+        let index = Index::open(&config.store, &config.vault)?;
         let quiet = i64::try_from(config.settle.as_millis())?;
         let intake = Intake::open(index.clone(), config.gate.clone(), quiet)?;
         let room = Room {
@@ -280,17 +284,26 @@ impl Room {
 ///
 /// # Errors
 /// Says what is wrong with it.
-pub fn check_store(url: &str) -> anyhow::Result<usize> {
+pub fn check_store(url: &str, vault: &Vault) -> anyhow::Result<usize> {
     if !folder_of(url)?.exists() {
         return Ok(0);
     }
-    let index = Index::open(url)?;
+    let index = Index::open(url, vault)?;
     index.probe()?;
     let studies = index.studies()?;
     for study in &studies {
         index.read(study)?;
     }
     Ok(studies.len())
+}
+
+/// Waits until no other process brings files to their places or takes them away; none does until what
+/// this gives is dropped.
+pub(crate) fn lock_objects(
+    url: &str,
+    vault: &Vault,
+) -> anyhow::Result<impl std::fmt::Debug + use<>> {
+    Index::open(url, vault)?.lock_objects()
 }
 
 /// The folder that a store's URL names.

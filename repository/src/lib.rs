@@ -5,6 +5,7 @@
 //! it. When nobody knows whether it has, it is asked.
 
 mod access;
+pub mod at_rest;
 mod blob_store;
 mod community;
 mod consents;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use anyhow::Context;
 use hilum_audit::Audit;
 use hilum_security::access::Access as Rules;
+use hilum_security::at_rest::Vault;
 use hilum_transport::Client;
 use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
 
@@ -59,6 +61,8 @@ pub struct RepositoryConfig {
     pub store: String,
     /// Who asks the object store, and how.
     pub store_access: Option<Access>,
+    /// How documents are written there. How what is there was written may be another matter.
+    pub vault: Vault,
     /// [`DECISION_SECONDS`]
     pub decision: Duration,
     /// [`SETTLED_SECONDS`]
@@ -94,6 +98,7 @@ impl RepositoryConfig {
             registry: registry.into(),
             store: store.into(),
             store_access: None,
+            vault: Vault::default(),
             decision: Duration::from_secs(DECISION_SECONDS),
             settled: Duration::from_secs(SETTLED_SECONDS),
             remove_registered: RemoveRegistered::default(),
@@ -128,7 +133,7 @@ impl Repository {
     /// # Errors
     /// If the store cannot be opened, is in use by another process, or is of an unknown kind.
     pub fn open(config: RepositoryConfig, audit: Audit, client: Client) -> anyhow::Result<Self> {
-        let store = BlobStore::open(&config.store, config.store_access.as_ref())?;
+        let store = BlobStore::open(&config.store, config.store_access.as_ref(), &config.vault)?;
         let left_behind = store
             .left_behind()
             .context("the incoming documents cannot be read")?;

@@ -12,6 +12,7 @@ pub mod routes;
 use std::sync::Arc;
 
 use hilum_audit::Audit;
+use hilum_security::at_rest::Vault;
 use xds_schemas::metadata::HomeCommunityId;
 
 use inbox::Inbox;
@@ -33,6 +34,8 @@ pub struct RecipientConfig {
     pub recipients: Vec<String>,
     /// [`MAX_SUBMISSIONS`]
     pub max_submissions: usize,
+    /// How the inbox is written.
+    pub vault: Vault,
 }
 
 impl RecipientConfig {
@@ -44,6 +47,7 @@ impl RecipientConfig {
             limited_metadata: true,
             recipients: Vec::new(),
             max_submissions: MAX_SUBMISSIONS,
+            vault: Vault::default(),
         }
     }
 }
@@ -69,7 +73,7 @@ impl Recipient {
     /// # Errors
     /// If the inbox cannot be opened or is in use by another process.
     pub fn open(config: RecipientConfig, audit: Audit) -> anyhow::Result<Self> {
-        let inbox = Inbox::open(&config.store, config.max_submissions)?;
+        let inbox = Inbox::open(&config.store, config.max_submissions, config.vault.clone())?;
         let room = Room {
             config,
             audit,

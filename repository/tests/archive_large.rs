@@ -10,6 +10,8 @@ mod files;
 mod node;
 #[path = "archive/pretended.rs"]
 mod pretended;
+#[path = "vault/mod.rs"]
+mod vault;
 /// What `files` wants of it, and nobody here.
 mod site {
     pub(crate) fn sha256(_: &[u8]) -> String {

@@ -13,6 +13,8 @@ mod files;
 mod link;
 #[path = "imaging/site.rs"]
 mod site;
+#[path = "vault/mod.rs"]
+mod vault;
 
 use std::fs;
 use std::path::Path;

@@ -17,6 +17,8 @@ mod site;
 mod stand_in;
 #[path = "room/submissions.rs"]
 mod submissions;
+#[path = "vault/mod.rs"]
+mod vault;
 
 use std::fs::File;
 use std::io::Write;

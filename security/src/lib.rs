@@ -8,6 +8,7 @@
 //! an administrator what is wrong with the ones in use.
 
 pub mod access;
+pub mod at_rest;
 pub mod caller;
 pub mod development_ca;
 pub mod inspection;

@@ -20,7 +20,7 @@ use http_body::{Frame, SizeHint};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::reply::Stream;
+use crate::reply::{Readable, Reading, Stream};
 
 /// Bytes of a file that are read at once.
 const CHUNK: u64 = 256 * 1024;
@@ -49,6 +49,8 @@ pub(crate) enum Source {
     At { path: PathBuf, offset: u64 },
     /// Open already, and read from where it stands.
     Open(File),
+    /// Behind something else.
+    Read(Reading),
 }
 
 impl Piece {
@@ -246,7 +248,7 @@ type Chunk = (Bytes, Option<OpenFile>);
 
 /// A file that is being sent.
 struct OpenFile {
-    file: File,
+    file: Readable,
     remaining: u64,
     base64: bool,
 }
@@ -254,13 +256,14 @@ struct OpenFile {
 impl OpenFile {
     fn open(file: Source, length: u64, base64: bool) -> io::Result<Self> {
         let file = match file {
-            Source::Open(file) => file,
+            Source::Open(file) => Box::new(file),
+            Source::Read(reading) => reading.open()?,
             Source::At { path, offset } => {
                 let mut file = File::open(path)?;
                 if offset > 0 {
                     file.seek(SeekFrom::Start(offset))?;
                 }
-                file
+                Box::new(file)
             }
         };
         Ok(Self {

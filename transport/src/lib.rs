@@ -37,7 +37,7 @@ pub use correlation::Correlation;
 pub use limits::Limits;
 pub use mtom_stream::{Attachment, Attachments};
 pub use parts::{IncomingPart, Parts};
-pub use reply::{Part, PartSource, RelatedPart, Reply, Stream};
+pub use reply::{Part, PartSource, Reading, RelatedPart, Reply, Stream};
 pub use rest::{PermittedRequest, Request, Rest};
 pub use serve::{serve, serve_with};
 pub use target::Origin;

@@ -1,13 +1,12 @@
 //! Attachments as streams: from the wire to whoever wants them, never as a whole in memory.
 
 use std::collections::{HashSet, VecDeque};
-use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hilum_security::at_rest::Scratch;
 use xds_schemas::mtom::{ContentType, PartHeaders, Scanner, content_id};
 use xds_schemas::soap::Fault;
 
@@ -89,7 +88,7 @@ pub struct Attachment<'a> {
 enum Content<'a> {
     Wire(&'a mut Attachments),
     /// A file, and what of it was not read yet.
-    Early(Arc<File>, Range<u64>),
+    Early(Arc<Scratch>, Range<u64>),
 }
 
 impl<'a> Attachment<'a> {
@@ -125,9 +124,8 @@ impl<'a> Attachment<'a> {
                 }
                 let (file, from) = (Arc::clone(file), rest.start);
                 let read = blocking(move || {
-                    let mut chunk = vec![0; usize::try_from(wanted).map_err(io::Error::other)?];
-                    file.read_exact_at(&mut chunk, from)?;
-                    Ok(chunk)
+                    let wanted = usize::try_from(wanted).map_err(io::Error::other)?;
+                    file.read_exact_at(wanted, from)
                 });
                 let chunk = read.await.map_err(|trouble| trouble.fault)?;
                 rest.start += wanted;
@@ -151,14 +149,14 @@ impl<'a> Attachment<'a> {
 /// A part that came before the envelope.
 struct Early {
     headers: PartHeaders,
-    file: Arc<File>,
+    file: Arc<Scratch>,
     rest: Range<u64>,
 }
 
 /// One file for everything that comes before the envelope, so that many parts need neither memory
-/// nor a descriptor each.
+/// nor a descriptor each. It has no name, and on the disk it is encrypted.
 struct Aside {
-    file: Arc<File>,
+    file: Arc<Scratch>,
     length: u64,
     limit: u64,
 }
@@ -166,7 +164,7 @@ struct Aside {
 impl Aside {
     async fn new(limit: u64) -> Result<Self, Trouble> {
         Ok(Self {
-            file: Arc::new(blocking(tempfile::tempfile).await?),
+            file: Arc::new(blocking(|| Scratch::new(tempfile::tempfile()?)).await?),
             length: 0,
             limit,
         })

@@ -20,7 +20,8 @@ use crate::body::{Body, Piece};
 
 pub use related::RelatedPart;
 pub(crate) use related::related;
-pub use source::{Part, PartSource, Stream};
+pub(crate) use source::Readable;
+pub use source::{Part, PartSource, Reading, Stream};
 
 /// What a room answers.
 #[derive(Debug)]

@@ -61,6 +61,7 @@ pub(super) fn apply(
 /// Keys outside of `[limits]` that are numbers.
 const NUMBERS: &[&str] = &[
     "reload_seconds",
+    "command_seconds",
     "segment_bytes",
     "keep_days",
     "max_results",
@@ -87,6 +88,7 @@ const LISTS: &[&str] = &[
     "pinned",
     "names",
     "revocation",
+    "command",
     "trust",
     "forward",
     "send",

@@ -178,6 +178,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("metrics", &["listen"]),
+    ("at_rest", &["keys", "plain", "command", "command_seconds"]),
     (
         "asynchronous",
         &[

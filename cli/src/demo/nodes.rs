@@ -41,6 +41,7 @@ impl Nodes {
             codes: None,
             database: "sqlite:data/registry.db".to_owned(),
             store: "file:data/documents".to_owned(),
+            encrypt: false,
         };
         let (registry, centre) = (node("registry"), node("imaging-centre"));
         init::write(&registry)?;

@@ -44,7 +44,7 @@ pub(super) async fn remove(
     ledger: &Audit,
     study: &str,
 ) -> anyhow::Result<StudyRemoval> {
-    let imaging = Removal::open(&node.config.imaging_store())?;
+    let imaging = Removal::open(&node.config.imaging_store(), &node.config.vault()?)?;
     let Some(known) = imaging.study(study).await? else {
         bail!("study {study} is not in the imaging source of this node");
     };

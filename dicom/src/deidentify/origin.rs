@@ -1,11 +1,11 @@
 //! Where large values are read from when they are written: the old file, forwards.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
 use super::Refused;
 use crate::bytes::Source;
+use crate::opened;
 use crate::walk::{Apart, Part10, WalkError};
 
 /// Bytes that are moved at a time.
@@ -87,7 +87,7 @@ impl<'a> Origin<'a> {
 
 fn opened(input: Input<'_>, inflated: bool, data_offset: u64) -> Result<Source<'_>, Refused> {
     let mut source = match input {
-        Input::File(path) => Source::file(File::open(path)?)?,
+        Input::File(path) => Source::file(opened::open(path)?)?,
         Input::Bytes(bytes) => Source::bytes(bytes),
     };
     if inflated {

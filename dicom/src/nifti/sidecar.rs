@@ -4,13 +4,13 @@
 //! Times are in seconds there and in milliseconds in DICOM, so every value comes with its unit.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use super::{NiftiFacts, TimeUnit};
+use crate::opened;
 
 /// Longer ones are refused. Slice timing and the like are some kilobytes.
 const MAX_BYTES: u64 = 4 << 20;
@@ -116,7 +116,7 @@ impl Sidecar {
             return Ok(None);
         };
         let mut bytes = Vec::new();
-        File::open(path)?
+        opened::open(&path)?
             .take(MAX_BYTES + 1)
             .read_to_end(&mut bytes)?;
         Ok(Some(Self::parse(&bytes)))

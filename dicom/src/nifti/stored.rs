@@ -1,7 +1,6 @@
 //! The files of a volume: finding both of a pair, inflating, and how long everything is.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use sha1::{Digest, Sha1};
 
 use super::header::Header;
 use super::{Layout, Role, StoredFile, codes};
+use crate::opened::{self, Opened};
 
 /// This much more than the header accounts for is inflated, to tell that something follows.
 const SLACK: u64 = 1 << 20;
@@ -57,8 +57,8 @@ impl Stored {
     }
 
     fn add(&mut self, path: &Path, role: Role, whole: bool) -> io::Result<()> {
-        let file = File::open(path)?;
-        let size = file.metadata()?.len();
+        let file = opened::open(path)?;
+        let size = file.length()?;
         let mut input = Hashed::new(BufReader::with_capacity(BUFFER, file), whole);
         let gzip = is_gzip(path)?;
         let mut length = (!gzip).then_some(size);
@@ -130,12 +130,12 @@ fn of_the_stream(error: &io::Error) -> bool {
 
 /// A file that is hashed while it is read, if its hash is wanted.
 struct Hashed {
-    input: BufReader<File>,
+    input: BufReader<Opened>,
     sha1: Option<Sha1>,
 }
 
 impl Hashed {
-    fn new(input: BufReader<File>, wanted: bool) -> Self {
+    fn new(input: BufReader<Opened>, wanted: bool) -> Self {
         let sha1 = wanted.then(Sha1::new);
         Self { input, sha1 }
     }
@@ -162,7 +162,7 @@ impl Read for Hashed {
 
 /// A file's bytes, inflated if it is a gzip stream.
 pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read>> {
-    let file = BufReader::with_capacity(BUFFER, File::open(path)?);
+    let file = BufReader::with_capacity(BUFFER, opened::open(path)?);
     Ok(if is_gzip(path)? {
         Box::new(MultiGzDecoder::new(file))
     } else {
@@ -183,12 +183,12 @@ pub(super) fn beginning(path: &Path, length: usize) -> io::Result<Vec<u8>> {
 
 /// Whether a file can be opened at all.
 pub(super) fn readable(path: &Path) -> io::Result<()> {
-    File::open(path)?.metadata().map(drop)
+    opened::open(path)?.length().map(drop)
 }
 
 fn is_gzip(path: &Path) -> io::Result<bool> {
     let mut mark = Vec::new();
-    File::open(path)?.take(2).read_to_end(&mut mark)?;
+    opened::open(path)?.take(2).read_to_end(&mut mark)?;
     Ok(mark == [0x1F, 0x8B])
 }
 

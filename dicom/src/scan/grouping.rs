@@ -1,11 +1,11 @@
 //! Instances become studies.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{Found, Place, Study, TakenBack};
+use crate::opened;
 use crate::uid::Uid;
 
 /// Instances on their way into studies.
@@ -74,10 +74,10 @@ impl Grouping {
 }
 
 fn same_bytes(one: &Path, other: &Path) -> io::Result<bool> {
-    if fs::metadata(one)?.len() != fs::metadata(other)?.len() {
+    let (mut one, mut other) = (opened::open(one)?, opened::open(other)?);
+    if one.length()? != other.length()? {
         return Ok(false);
     }
-    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
     let (mut a, mut b) = ([0; 16 * 1024], [0; 16 * 1024]);
     loop {
         let length = one.read(&mut a)?;

@@ -1,6 +1,5 @@
 //! From the stored bytes of a frame to the bytes of a slice.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use flate2::bufread::DeflateDecoder;
 
 use super::frames::{Frame, PixelFormat, PixelsIn, SourceFile, Swap};
 use super::{FrameDecoder, Plan, WriteFault};
+use crate::opened::{self, Opened};
 
 const BUFFER: usize = 64 * 1024;
 
@@ -46,9 +46,9 @@ pub(super) struct Reader<'a, 'd> {
 }
 
 enum Open {
-    Native(File),
+    Native(Opened),
     /// The data set, inflated up to here.
-    Deflated(Box<DeflateDecoder<BufReader<File>>>, u64),
+    Deflated(Box<DeflateDecoder<BufReader<Opened>>>, u64),
 }
 
 impl<'a, 'd> Reader<'a, 'd> {
@@ -107,9 +107,9 @@ impl<'a, 'd> Reader<'a, 'd> {
         })
     }
 
-    fn opened(&mut self, index: usize, file: &SourceFile) -> io::Result<&mut File> {
+    fn opened(&mut self, index: usize, file: &SourceFile) -> io::Result<&mut Opened> {
         if !matches!(&self.open, Some((at, Open::Native(_))) if *at == index) {
-            self.open = Some((index, Open::Native(File::open(&file.path)?)));
+            self.open = Some((index, Open::Native(opened::open(&file.path)?)));
         }
         match &mut self.open {
             Some((_, Open::Native(file))) => Ok(file),
@@ -156,7 +156,7 @@ fn decoded(given: Result<Vec<u8>, String>, size: usize) -> Result<Vec<u8>, Write
 
 /// Reads from an even byte on, since words of big endian files may begin in the frame before.
 pub(super) fn read_native(
-    file: &mut File,
+    file: &mut (impl Read + Seek),
     offset: u64,
     start: u64,
     size: usize,
@@ -187,8 +187,8 @@ pub(super) fn read_native(
 
 /// The data set of a file whose header has been walked: behind the file meta information, which is
 /// explicit VR little endian and of short values, but for the version, a private one and padding.
-fn data_set(path: &Path) -> io::Result<BufReader<File>> {
-    let mut input = BufReader::with_capacity(BUFFER, File::open(path)?);
+fn data_set(path: &Path) -> io::Result<BufReader<Opened>> {
+    let mut input = BufReader::with_capacity(BUFFER, opened::open(path)?);
     input.seek_relative(132)?;
     loop {
         let mut header = [0; 8];

@@ -5,15 +5,16 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use hilum_security::at_rest::{Output, Vault};
 use sha1::{Digest, Sha1};
 use tokio::task::JoinHandle;
 
 use super::bucket::Bucket;
-use super::container::{Label, Said, hexadecimal};
+use super::container::{self, Label, Said, hexadecimal};
 
 /// Bytes that are written at once.
 const GATHER_BYTES: usize = 512 * 1024;
@@ -22,6 +23,7 @@ const GATHER_BYTES: usize = 512 * 1024;
 pub(crate) struct Receiving {
     name: String,
     path: PathBuf,
+    vault: Vault,
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
     state: State,
@@ -34,7 +36,7 @@ enum State {
 
 /// A file and the hash of what was written to it.
 struct Writing {
-    file: File,
+    file: Output,
     /// Removes the file if it is not finished.
     unfinished: Unfinished,
     hash: Sha1,
@@ -42,10 +44,12 @@ struct Writing {
 }
 
 impl Writing {
-    fn create(path: PathBuf) -> io::Result<Self> {
+    fn create(path: PathBuf, vault: &Vault) -> io::Result<Self> {
+        let file = File::create_new(&path)?;
+        let unfinished = Unfinished(Some(path));
         Ok(Self {
-            file: File::create_new(&path)?,
-            unfinished: Unfinished(Some(path)),
+            file: vault.output(file)?,
+            unfinished,
             hash: Sha1::new(),
             size: 0,
         })
@@ -65,13 +69,16 @@ impl Writing {
         let hash = hexadecimal(&self.hash.finalize());
         let label = said.label(name, hash, self.size);
         self.file.write_all(&label.trailer()?)?;
-        self.file.sync_data()?;
+        let path = self.unfinished.path();
+        let place = container::place_of(&label.unique_id);
+        self.file.finish(&[path, &place])?.sync_data()?;
         Ok(Arrival::new(Place::File(self.unfinished.finish()), label))
     }
 
-    /// Waits until the bytes are on disk.
-    fn close(mut self) -> io::Result<Measured> {
-        self.file.sync_all()?;
+    /// Waits until the bytes are on disk, in a file that is going to be at `place`.
+    fn close(mut self, place: &Path) -> io::Result<Measured> {
+        let path = self.unfinished.path();
+        self.file.finish(&[path, place])?.sync_all()?;
         self.unfinished.finish();
         Ok(Measured {
             hash: hexadecimal(&self.hash.finalize()),
@@ -89,10 +96,11 @@ pub(crate) struct Measured {
 }
 
 impl Receiving {
-    pub(crate) const fn new(path: PathBuf, name: String) -> Self {
+    pub(crate) const fn new(path: PathBuf, name: String, vault: Vault) -> Self {
         Self {
             name,
             path,
+            vault,
             gathered: Vec::new(),
             gathered_bytes: 0,
             state: State::Idle(None),
@@ -107,11 +115,11 @@ impl Receiving {
             return Ok(());
         }
         let writing = self.idle().await?;
-        let path = self.path.clone();
+        let (path, vault) = (self.path.clone(), self.vault.clone());
         let chunks = std::mem::take(&mut self.gathered);
         self.gathered_bytes = 0;
         self.state = State::Busy(tokio::task::spawn_blocking(move || {
-            let mut writing = writing.map_or_else(|| Writing::create(path), Ok)?;
+            let mut writing = writing.map_or_else(|| Writing::create(path, &vault), Ok)?;
             writing.write(&chunks)?;
             Ok(writing)
         }));
@@ -122,23 +130,24 @@ impl Receiving {
     pub(crate) async fn seal(mut self, said: Said) -> io::Result<JoinHandle<io::Result<Arrival>>> {
         let writing = self.idle().await?;
         let chunks = std::mem::take(&mut self.gathered);
-        let (name, path) = (self.name, self.path);
+        let (name, path, vault) = (self.name, self.path, self.vault);
         Ok(tokio::task::spawn_blocking(move || {
-            let mut writing = writing.map_or_else(|| Writing::create(path), Ok)?;
+            let mut writing = writing.map_or_else(|| Writing::create(path, &vault), Ok)?;
             writing.write(&chunks)?;
             writing.seal(said, name)
         }))
     }
 
-    /// Ends the document and makes its bytes durable, with nothing behind them.
-    pub(crate) async fn close(mut self) -> io::Result<Measured> {
+    /// Ends the document and makes its bytes durable, with nothing behind them. Its file is going to be
+    /// moved to `place`.
+    pub(crate) async fn close(mut self, place: PathBuf) -> io::Result<Measured> {
         let writing = self.idle().await?;
         let chunks = std::mem::take(&mut self.gathered);
-        let path = self.path;
+        let (path, vault) = (self.path, self.vault);
         let closing = tokio::task::spawn_blocking(move || {
-            let mut writing = writing.map_or_else(|| Writing::create(path), Ok)?;
+            let mut writing = writing.map_or_else(|| Writing::create(path, &vault), Ok)?;
             writing.write(&chunks)?;
-            writing.close()
+            writing.close(&place)
         });
         closing.await.map_err(io::Error::other)?
     }
@@ -159,6 +168,10 @@ impl Receiving {
 struct Unfinished(Option<PathBuf>);
 
 impl Unfinished {
+    fn path(&self) -> &Path {
+        self.0.as_deref().expect("it is not finished yet")
+    }
+
     fn finish(&mut self) -> PathBuf {
         self.0.take().expect("it is finished only once")
     }

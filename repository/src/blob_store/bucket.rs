@@ -5,6 +5,7 @@
 //! incoming/<name>                 its label, as long as its registration is not decided
 //! documents/xx/yy/<SHA-256>       the label of a registered document, by its uniqueId
 //! removing/<name>                 which document is being removed
+//! at-rest                         which keys are needed, if documents are encrypted
 //! ```
 //!
 //! An object appears whole or not at all, but no two of them together, and none can be renamed. So
@@ -13,15 +14,23 @@
 //! are there and until everything is decided, and in `removing` from before the first thing is
 //! removed until after the last. A label without bytes is of a document that nobody was told of.
 //!
+//! If documents are encrypted, `data` has frames without a header: their key is in the label, which is
+//! encrypted with a header as a file is. So keys are changed by writing small labels.
+//!
 //! Nothing relies on a condition that the server checks, because some do not. One process uses a
 //! prefix at a time, which its operator must see to.
 
+pub(crate) mod keeping;
 mod receiving;
+mod sealed;
 
 use std::io;
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hilum_security::at_rest::{Vault, content_of, keys_of_bytes};
 use hilum_transport::Stream;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard, Semaphore, mpsc};
@@ -51,6 +60,8 @@ pub(crate) struct Bucket {
     large: Arc<Semaphore>,
     /// Held while a label is put in its place, so that nothing comes between a look and a write.
     places: Arc<Vec<Mutex<()>>>,
+    /// How objects are written.
+    vault: Vault,
 }
 
 /// What stands in `removing`.
@@ -60,11 +71,12 @@ struct Removal {
 }
 
 impl Bucket {
-    pub(super) fn new(address: Address, access: Access) -> Self {
+    pub(super) fn new(address: Address, access: Access, vault: Vault) -> Self {
         Self {
             s3: Arc::new(S3::new(address, access)),
             large: Arc::new(Semaphore::new(LARGE)),
             places: Arc::new((0..PLACES).map(|_| Mutex::default()).collect()),
+            vault,
         }
     }
 
@@ -105,6 +117,7 @@ impl Bucket {
     }
 
     async fn look_around(&self) -> io::Result<Vec<Label>> {
+        self.check_mark().await?;
         for key in self.s3.list("removing/").await? {
             self.finish_removal(&key).await?;
         }
@@ -125,11 +138,12 @@ impl Bucket {
             let Some(bytes) = self.s3.get(&key, None).await? else {
                 continue;
             };
+            let bytes = self.content_at(&key, bytes)?;
             let label: Option<Label> = serde_json::from_slice(&bytes).ok();
             let label = label.filter(|label| label.arrival == name);
             let size = self.s3.size(&data(name)).await?;
             match label {
-                Some(label) if size == Some(label.size) => labels.push(label),
+                Some(label) if size == Some(sealed::stored_size(&label)?) => labels.push(label),
                 _ => {
                     self.s3.delete(&data(name)).await?;
                     self.s3.delete(&key).await?;
@@ -154,7 +168,7 @@ impl Bucket {
         let place = place_of(&label.unique_id);
         let _alone = self.lock(&place).await;
         match self.label_at(&place).await? {
-            None => self.s3.put(&place, written(label)?).await?,
+            None => self.put_label(&place, label).await?,
             // It was put there before, and the one who did it did not come to say so.
             Some(there) if there.arrival == label.arrival => {}
             Some(there) if there.is_same_content(label) => {
@@ -187,8 +201,28 @@ impl Bucket {
         let Some(bytes) = self.s3.get(place, None).await? else {
             return Ok(None);
         };
+        let bytes = self.content_at(place, bytes)?;
         let label = serde_json::from_slice(&bytes).map_err(|_| damaged(place))?;
         Ok(Some(label))
+    }
+
+    /// What a small object says, which must be encrypted if the site wants that.
+    fn content_at(&self, key: &str, bytes: Bytes) -> io::Result<Vec<u8>> {
+        if self.vault.refuses_plain() && keys_of_bytes(&bytes).is_none() {
+            let why = format!("{key} is not encrypted");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        content_of(Path::new(key), bytes.into())
+    }
+
+    async fn put_label(&self, key: &str, label: &Label) -> io::Result<()> {
+        self.put_short(key, &serde_json::to_vec(label)?).await
+    }
+
+    /// Writes something that is no document, encrypted if documents are.
+    async fn put_short(&self, key: &str, content: &[u8]) -> io::Result<()> {
+        let bytes = self.vault.bytes(Path::new(key), content)?;
+        self.s3.put(key, bytes.into()).await
     }
 
     /// Removes the document with this uniqueId and says whether there was one. When this comes back,
@@ -204,7 +238,7 @@ impl Bucket {
             unique_id: unique_id.to_owned(),
         };
         let removal = serde_json::to_vec(&removal)?;
-        self.s3.put(&key, removal.into()).await?;
+        self.put_short(&key, &removal).await?;
         self.removed(&place, &label.arrival).await?;
         self.s3.delete(&key).await?;
         Ok(true)
@@ -213,6 +247,7 @@ impl Bucket {
     async fn finish_removal(&self, key: &str) -> io::Result<()> {
         let name = key.trim_start_matches("removing/");
         if let Some(bytes) = self.s3.get(key, None).await? {
+            let bytes = self.content_at(key, bytes)?;
             let removal: Removal = serde_json::from_slice(&bytes).map_err(|_| damaged(key))?;
             let place = place_of(&removal.unique_id);
             let there = self.label_at(&place).await?;
@@ -257,43 +292,58 @@ impl Bucket {
 
     /// The bytes of a document at once, if they are there still.
     pub(super) async fn content(&self, label: &Label) -> io::Result<Option<Bytes>> {
-        let content = self.s3.get(&data(&label.arrival), None).await?;
+        let key = data(&label.arrival);
+        let content = self.s3.get(&key, None).await?;
         match content {
-            Some(bytes) if bytes.len() as u64 != label.size => Err(damaged(&data(&label.arrival))),
-            content => Ok(content),
+            Some(bytes) if bytes.len() as u64 != sealed::stored_size(label)? => Err(damaged(&key)),
+            Some(bytes) => sealed::opened(label, 0..label.size, &bytes).map(Some),
+            None => Ok(None),
         }
     }
 
     /// The bytes of a document, fetched when its turn has come.
     pub(super) fn stream(&self, label: &Label) -> Stream {
         let (s3, key, size) = (Arc::clone(&self.s3), data(&label.arrival), label.size);
-        Stream::new(size, move || {
-            let (chunks, coming) = mpsc::channel(CHUNKS);
-            tokio::spawn(async move {
-                let mut from = 0;
-                while from < size {
-                    let range = from..size.min(from + CHUNK);
-                    from = range.end;
-                    let chunk = match s3.get(&key, Some(range)).await {
-                        Ok(Some(chunk)) => Ok(chunk),
-                        Ok(None) => Err(io::ErrorKind::NotFound.into()),
-                        Err(error) => Err(error),
-                    };
-                    let failed = chunk.is_err();
-                    // Nobody takes it any more, or nothing follows.
-                    if chunks.send(chunk).await.is_err() || failed {
-                        return;
-                    }
-                }
-            });
-            coming
-        })
+        let label = label.clone();
+        Stream::new(size, move || fetched(s3, key, label))
     }
 
     async fn lock(&self, place: &str) -> MutexGuard<'_, ()> {
         let number: usize = place.bytes().map(usize::from).sum();
         self.places[number % PLACES].lock().await
     }
+}
+
+/// The bytes of a document, piece by piece.
+fn fetched(s3: Arc<S3>, key: String, label: Label) -> mpsc::Receiver<io::Result<Bytes>> {
+    let (chunks, coming) = mpsc::channel(CHUNKS);
+    tokio::spawn(async move {
+        let (mut from, size) = (0, label.size);
+        while from < size {
+            let range = from..size.min(from + CHUNK);
+            from = range.end;
+            let chunk = piece(&s3, &key, &label, range).await;
+            let failed = chunk.is_err();
+            // Nobody takes it any more, or nothing follows.
+            if chunks.send(chunk).await.is_err() || failed {
+                return;
+            }
+        }
+    });
+    coming
+}
+
+/// A piece of a document, from where its frames begin.
+async fn piece(s3: &S3, key: &str, label: &Label, range: Range<u64>) -> io::Result<Bytes> {
+    let stored = sealed::stored_range(label, &range)?;
+    let Some(bytes) = s3.get(key, Some(stored)).await? else {
+        return Err(io::ErrorKind::NotFound.into());
+    };
+    let label = label.clone();
+    let opened = move || sealed::opened(&label, range, &bytes);
+    let opened = tokio::task::spawn_blocking(opened).await;
+    let opened = opened.map_err(io::Error::other)?;
+    opened.inspect_err(|error| tracing::error!(key, %error, "a document is damaged"))
 }
 
 fn data(name: &str) -> String {
@@ -308,10 +358,6 @@ fn incoming(name: &str) -> String {
 fn place_of(unique_id: &str) -> String {
     let name = sha256(unique_id.as_bytes());
     format!("documents/{}/{}/{name}", &name[..2], &name[2..4])
-}
-
-fn written(label: &Label) -> io::Result<Bytes> {
-    Ok(serde_json::to_vec(label)?.into())
 }
 
 fn damaged(key: &str) -> io::Error {

@@ -7,16 +7,18 @@
 //! MAGIC              8 bytes
 //! ```
 //!
+//! If documents are encrypted, all of this is the content of an encrypted file.
+//!
 //! The document stands first, so that it can be sent as a range of the file; the label stands last,
 //! because the hash is known only when everything was received. A file that is not complete has no
 //! label of its own; whatever its content may look like, a label inside of it does not fit its
 //! length or does not know its name.
 
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 
+use hilum_security::at_rest::{self, Opened};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -53,6 +55,19 @@ pub(crate) struct Label {
     /// SHA-1 in lower case hexadecimal.
     pub(crate) hash: String,
     pub(crate) size: u64,
+    /// What decrypts the content, if that is an object of its own. The label is encrypted then too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) data_key: Option<Hidden>,
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hidden(pub(crate) String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Hidden")
+    }
 }
 
 /// What a submission says of a document.
@@ -82,6 +97,7 @@ impl Said {
             patient_id: self.patient_id,
             hash,
             size,
+            data_key: None,
         }
     }
 }
@@ -107,12 +123,29 @@ impl Label {
 
 /// Reads the label of a file; `None` if it has none, as when it is not complete.
 pub(crate) fn read(path: &Path) -> io::Result<Option<Label>> {
-    label_of(&File::open(path)?)
+    label_of(&mut open(path)?)
 }
 
-/// The same of a file that is open, which stands where it stood afterwards.
-pub(super) fn label_of(file: &File) -> io::Result<Option<Label>> {
-    let length = file.metadata()?.len();
+/// Opens a file. One that is plain has its label at its end, so that no content of it is mistaken for
+/// a header of encryption.
+pub(crate) fn open(path: &Path) -> io::Result<Opened> {
+    let mut plain = Opened::Plain(File::open(path)?);
+    match (label_of(&mut plain)?, plain) {
+        (None, Opened::Plain(file)) => at_rest::opened(file, path),
+        (Some(_), Opened::Plain(file)) => at_rest::plain(file, path),
+        (_, opened) => Ok(opened),
+    }
+}
+
+/// The same of a file that is open, which stands at its beginning afterwards.
+pub(super) fn label_of(file: &mut Opened) -> io::Result<Option<Label>> {
+    let label = label_at_end(file);
+    file.seek(SeekFrom::Start(0))?;
+    label
+}
+
+fn label_at_end(file: &mut Opened) -> io::Result<Option<Label>> {
+    let length = file.length()?;
     let tail = tail(file, length, TAIL_BYTES)?;
     let Some(label_bytes) = label_bytes(&tail) else {
         return Ok(None);
@@ -134,10 +167,11 @@ pub(super) fn label_of(file: &File) -> io::Result<Option<Label>> {
 }
 
 /// The last bytes of a file, at most `wanted`.
-fn tail(file: &File, length: u64, wanted: usize) -> io::Result<Vec<u8>> {
+fn tail(file: &mut Opened, length: u64, wanted: usize) -> io::Result<Vec<u8>> {
     let wanted = usize::try_from(length).map_or(wanted, |length| length.min(wanted));
     let mut tail = vec![0; wanted];
-    file.read_exact_at(&mut tail, length - wanted as u64)?;
+    file.seek(SeekFrom::Start(length - wanted as u64))?;
+    file.read_exact(&mut tail)?;
     Ok(tail)
 }
 
@@ -147,6 +181,14 @@ fn label_bytes(tail: &[u8]) -> Option<usize> {
     let (_, length) = rest.split_last_chunk::<4>()?;
     let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
     (magic == MAGIC && length <= LABEL_BYTES).then_some(length)
+}
+
+/// Where a registered document is, below a store's root. A uniqueId may be any text, so that its hash
+/// names the file.
+pub(crate) fn place_of(unique_id: &str) -> PathBuf {
+    let name = sha256(unique_id.as_bytes());
+    let folder = Path::new("documents").join(&name[..2]).join(&name[2..4]);
+    folder.join(&name)
 }
 
 /// SHA-256 in lower case hexadecimal.

@@ -1,11 +1,11 @@
 //! The two forms of a store, and what they have in common.
 
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use bytes::Bytes;
+use hilum_security::at_rest::{Opened, Vault};
 use hilum_transport::PartSource;
 use tokio::task::JoinHandle;
 
@@ -13,6 +13,7 @@ use super::bucket::{self, Bucket};
 use super::container::{Label, Said};
 use super::s3::{Access, Address};
 use super::{Arrival, Files, arrival, check_folder};
+use crate::at_rest;
 
 /// Bytes of an object that is held in memory from when an answer begins until it is sent.
 const HELD: u64 = 256 * 1024;
@@ -41,7 +42,7 @@ pub(super) enum Content {
         /// The file, which begins with the document.
         path: PathBuf,
         /// The same, open: whatever becomes of the name, it is what the label says.
-        file: File,
+        file: Opened,
     },
     Object(Bucket),
 }
@@ -53,12 +54,8 @@ impl Stored {
     pub(crate) fn into_source(self, open: bool) -> io::Result<Option<(Label, PartSource)>> {
         let length = self.label.size;
         let source = match self.content {
-            Content::File { file, .. } if open => PartSource::Open { file, length },
-            Content::File { path, .. } => PartSource::File {
-                path,
-                offset: 0,
-                length,
-            },
+            Content::File { path, file } if open => at_rest::open_source(path, file, length),
+            Content::File { path, file } => at_rest::source(path, length, !file.is_sealed()),
             Content::Object(bucket) if open && length <= HELD => {
                 let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
                 match runtime.block_on(bucket.content(&self.label))? {
@@ -98,13 +95,17 @@ impl Receiving {
 
 impl BlobStore {
     /// Opens the store at `url`. One in S3 needs `access`.
-    pub(crate) fn open(url: &str, access: Option<&Access>) -> anyhow::Result<Self> {
+    pub(crate) fn open(url: &str, access: Option<&Access>, vault: &Vault) -> anyhow::Result<Self> {
         match is_object_store(url) {
-            false => Ok(Self::Files(Files::open(url)?)),
+            false => Ok(Self::Files(Files::open(url, vault)?)),
             true => {
                 let access = access.context("a store in S3 needs a key and its secret")?;
                 let address = Address::parse(url)?;
-                Ok(Self::Bucket(Bucket::new(address, access.clone())))
+                Ok(Self::Bucket(Bucket::new(
+                    address,
+                    access.clone(),
+                    vault.clone(),
+                )))
             }
         }
     }
@@ -185,7 +186,7 @@ pub fn check_store(url: &str, access: Option<&Access>) -> anyhow::Result<PathBuf
     let access = access.context("a store in S3 needs a key and its secret")?;
     let address = Address::parse(url)?;
     let shown = PathBuf::from(address.to_string());
-    let bucket = Bucket::new(address, access.clone());
+    let bucket = Bucket::new(address, access.clone(), Vault::default());
     bucket
         .probe()
         .with_context(|| format!("{} cannot be used", shown.display()))?;

@@ -20,7 +20,7 @@ fn said(unique_id: &str) -> Said {
 fn store() -> (TempDir, Files) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("file:{}", folder.path().join("store").display());
-    let store = Files::open(&url).unwrap();
+    let store = Files::open(&url, &Vault::default()).unwrap();
     (folder, store)
 }
 
@@ -54,7 +54,7 @@ fn path(place: &Place) -> &Path {
 
 fn file_of(stored: &Stored) -> (&Path, &File) {
     match &stored.content {
-        Content::File { path, file } => (path, file),
+        Content::File { path, file } => (path, file.file()),
         Content::Object(_) => panic!("it is in a file"),
     }
 }
@@ -142,10 +142,10 @@ async fn what_an_earlier_process_left_is_sorted() {
     let file = File::options().write(true).open(&path).unwrap();
     file.set_modified(long_ago).unwrap();
 
-    let busy = Files::open(&url).unwrap_err();
+    let busy = Files::open(&url, &Vault::default()).unwrap_err();
     assert!(busy.to_string().contains("in use"), "{busy}");
     drop(store);
-    let store = Files::open(&url).unwrap();
+    let store = Files::open(&url, &Vault::default()).unwrap();
     let left = store.left_behind().unwrap();
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].label, complete.label);
@@ -182,7 +182,7 @@ async fn what_is_removed_is_gone_and_may_come_again() {
 fn only_files_are_stores() {
     let refused = |url: &str| folder_of(url).unwrap_err().to_string();
     assert!(refused("s3://bucket/prefix").contains("file:PATH"));
-    let no_key = BlobStore::open("s3://bucket/prefix", None).unwrap_err();
+    let no_key = BlobStore::open("s3://bucket/prefix", None, &Vault::default()).unwrap_err();
     assert!(no_key.to_string().contains("needs a key"), "{no_key}");
     assert!(refused("/data").contains("file:PATH"));
     assert!(refused("file:").contains("file:PATH"));

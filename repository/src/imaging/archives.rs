@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hilum_dicom::Uid;
+use hilum_security::at_rest::Vault;
 use hilum_security::iti19_authenticate_node::ClientTls;
 use hilum_transport::{Client, Limits};
 use tokio::sync::Semaphore;
@@ -175,7 +176,7 @@ impl Archive {
         config: ArchiveConfig,
         tls: Option<ClientTls>,
         limits: &Limits,
-        folder: &Path,
+        (folder, vault): (&Path, &Vault),
     ) -> Arc<Self> {
         let limits = Limits {
             answer_seconds: config.patience.as_secs().max(1),
@@ -192,7 +193,7 @@ impl Archive {
             }
         };
         let permits = Arc::new(Semaphore::new(config.parallel_requests.max(1)));
-        let keeping = Keeping::new(folder.join(&config.name), config.keep_bytes);
+        let keeping = Keeping::new(folder.join(&config.name), config.keep_bytes, vault.clone());
         Arc::new(Self {
             config,
             asking,
@@ -269,7 +270,12 @@ pub async fn check(
     limits: &Limits,
 ) -> Result<(), String> {
     // Nothing is fetched.
-    let archive = Archive::open(config, tls, limits, Path::new("/nonexistent"));
+    let archive = Archive::open(
+        config,
+        tls,
+        limits,
+        (Path::new("/nonexistent"), &Vault::default()),
+    );
     match &archive.asking {
         Asking::Web(web) => web.probe().await,
         Asking::Moving(moving) => moving.probe().await,
@@ -287,9 +293,10 @@ impl ImagingSource {
         limits: &Limits,
     ) {
         let folder = self.room.studies.index().fetched();
+        let vault = self.room.studies.index().vault();
         let open = |config: ArchiveConfig| {
             let name = config.name.clone();
-            let archive = Archive::open(config, tls.cloned(), limits, &folder);
+            let archive = Archive::open(config, tls.cloned(), limits, (&folder, vault));
             archive.keeping.clear();
             (name, archive)
         };

@@ -75,7 +75,7 @@ pub async fn to_folder(
     series: Option<&Uid>,
     folder: &Path,
 ) -> anyhow::Result<Vec<ConvertedSeries>> {
-    let index = Index::open(&config.store)?;
+    let index = Index::open(&config.store, &config.vault)?;
     let found = found(&index, study)?;
     fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
     let mut all = Vec::new();
@@ -102,7 +102,7 @@ pub async fn to_documents(
     study: &Uid,
     series: Option<&Uid>,
 ) -> anyhow::Result<Vec<ConvertedSeries>> {
-    let index = Index::open(&importing.config.store)?;
+    let index = Index::open(&importing.config.store, &importing.config.vault)?;
     let found = found(&index, study)?;
     let manifest = found.registered.clone().filter(|it| !it.withdrawn);
     let (Some(manifest), Some(patient)) = (manifest, &found.patient_id) else {
@@ -217,15 +217,22 @@ fn planned(series: &Series) -> Result<Plan, String> {
 }
 
 /// The inner error says why a series cannot be written.
-fn write(plan: &Plan, to: &Path) -> anyhow::Result<Result<(), String>> {
-    let mut file = BufWriter::with_capacity(BUFFER, File::create(to)?);
+fn write(plan: &Plan, to: &mut dyn Write) -> anyhow::Result<Result<(), String>> {
+    let mut file = BufWriter::with_capacity(BUFFER, to);
     match plan.write(&mut file, &mut decoder()) {
         Ok(()) => file.flush()?,
         Err(WriteFault::Io(error)) => return Err(error.into()),
         Err(fault) => return Ok(Err(fault.to_string())),
     }
-    file.get_ref().sync_data()?;
     Ok(Ok(()))
+}
+
+/// The same into a file of somebody's folder.
+fn write_file(plan: &Plan, to: &Path) -> anyhow::Result<Result<(), String>> {
+    let mut file = File::create(to)?;
+    let written = write(plan, &mut file)?;
+    file.sync_data()?;
+    Ok(written)
 }
 
 /// Decodes frames, of which the next is most often in the same file.
@@ -260,7 +267,7 @@ fn written(series: &Series, folder: &Path) -> anyhow::Result<Result<Files, Strin
     };
     let at = |ending: &str| folder.join(format!("{}.{ending}", series.uid));
     let (volume, part) = (at("nii.gz"), at("nii.gz.part"));
-    let done = write(&plan, &part);
+    let done = write_file(&plan, &part);
     if !matches!(done, Ok(Ok(()))) {
         // It is of no use; what went wrong is told.
         let _ = fs::remove_file(&part);
@@ -291,9 +298,11 @@ fn prepared(
         Ok(plan) => plan,
         Err(why) => return Ok(Err(why)),
     };
-    if let Err(why) = write(&plan, file.path())? {
+    let mut output = file.output()?;
+    if let Err(why) = write(&plan, &mut output)? {
         return Ok(Err(why));
     }
+    output.finish()?;
     let document = PreparedDocument::made_here(file, &plan.sidecar())?;
     Ok(Ok((plan, document)))
 }

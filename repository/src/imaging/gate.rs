@@ -3,8 +3,7 @@
 //! A collection may have a rule card, which lets an object pass, remarks something or keeps it back;
 //! and it may ask for de-identification: then the object itself is not kept, only what was made of it.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::path::Path;
 
 use hilum_dicom::Uid;
@@ -15,6 +14,8 @@ use hilum_dicom::quality::{
 };
 use hilum_dicom::scan::Study;
 use hilum_dicom::walk::Part10;
+
+use super::intake::{Incoming, Written};
 
 /// A collection: which objects belong to it, and what it asks of them.
 #[derive(Debug, Clone)]
@@ -248,13 +249,17 @@ impl Deidentification {
     }
 
     /// Writes what is made of one file into another, and makes nothing durable.
-    pub(super) fn file(&self, from: &Path, to: &Path) -> Result<(), Unchanged> {
-        let made = File::create(to).map_err(|error| Unchanged::Failed(error.into()))?;
+    pub(super) fn file(&self, from: &Path, to: &Incoming) -> Result<(), Unchanged> {
+        let made = to
+            .output()
+            .map_err(|error| Unchanged::Failed(error.into()))?;
         let mut made = BufWriter::with_capacity(256 * 1024, made);
         let done = deidentify::file(from, &mut made, &self.profile, &self.key);
         match done {
             Ok(_) => made
-                .flush()
+                .into_inner()
+                .map_err(io::IntoInnerError::into_error)
+                .and_then(Written::finish)
                 .map_err(|error| Unchanged::Failed(error.into())),
             Err(refused) if refused.is_a_decision() => Err(Unchanged::Undecided(format!(
                 "not de-identified: {refused}"

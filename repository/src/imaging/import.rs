@@ -195,7 +195,7 @@ pub async fn import_with_volumes(
     whose: &Whose,
     progress: Arc<dyn Fn(Progress) + Send + Sync>,
 ) -> anyhow::Result<Report> {
-    let index = Index::open(&importing.config.store)?;
+    let index = Index::open(&importing.config.store, &importing.config.vault)?;
     let _lock = index.lock()?;
     let roots = canonical(paths)?;
     let imported = match importing.config.gate.deidentifies(ORIGIN) {

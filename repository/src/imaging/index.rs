@@ -26,6 +26,7 @@ use anyhow::{Context, bail};
 use diesel::prelude::*;
 use hilum_dicom::Uid;
 use hilum_dicom::scan::Study;
+use hilum_security::at_rest::Vault;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -74,6 +75,8 @@ impl Indexed {
 #[derive(Debug, Clone)]
 pub(super) struct Index {
     folder: PathBuf,
+    /// How files are written beside it.
+    vault: Vault,
     connections: Connections,
 }
 
@@ -89,8 +92,9 @@ pub(super) struct Lock {
 pub(super) struct Damaged(pub(super) Uid);
 
 impl Index {
-    /// The index at `file:PATH`. The folder is made if it is not there.
-    pub(super) fn open(url: &str) -> anyhow::Result<Self> {
+    /// The index at `file:PATH`, with the keys that this process has. The folder is made if it is not
+    /// there.
+    pub(super) fn open(url: &str, vault: &Vault) -> anyhow::Result<Self> {
         let folder = folder_of(url)?;
         // Studies name patients, who concern nobody else on this machine.
         let mut private = DirBuilder::new();
@@ -99,11 +103,21 @@ impl Index {
             .with_context(|| format!("{} cannot be used", folder.display()))?;
         // The node and its commands may be started anywhere, and where files are is told to all of them.
         let folder = folder.canonicalize()?;
+        crate::at_rest::check(&folder, vault, "the imaging source")?;
+        for kept in ["objects", "fetched"] {
+            vault.guard(&folder.join(kept));
+        }
         let connections = Connections::open(&folder.join("index.db"))?;
         Ok(Self {
             folder,
+            vault: vault.clone(),
             connections,
         })
+    }
+
+    /// How files are written beside it.
+    pub(super) const fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// Where objects lie that were sent here.

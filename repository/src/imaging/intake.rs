@@ -7,7 +7,7 @@
 mod objects;
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -19,13 +19,14 @@ use hilum_dicom::Uid;
 use hilum_dicom::instance::{self, Instance};
 use hilum_dicom::scan::{self, Found, Place, Stamp};
 use hilum_dicom::walk::{self, Part10};
+use hilum_security::at_rest;
 use tokio::sync::{Notify, oneshot};
 
 use super::gate::{Collection, Gate, Unchanged};
 use super::index::Index;
 use super::index::work::{Added, Arrival, Settling, Way, now};
 
-pub(super) use objects::{Incoming, Objects, remove};
+pub(super) use objects::{Incoming, Objects, Written, remove};
 
 /// Objects that are entered at once.
 const TOGETHER: usize = 256;
@@ -119,7 +120,7 @@ impl Intake {
     /// Opens the intake of an index. Studies are published when nothing has come for `quiet`
     /// milliseconds.
     pub(super) fn open(index: Index, gate: Gate, quiet: i64) -> anyhow::Result<Self> {
-        let objects = Objects::open(index.objects())?;
+        let objects = Objects::open(index.objects(), index.vault().clone())?;
         remove_doomed(&index)?;
         let (queue, waiting) = sync_channel(TOGETHER);
         let arrived = Arc::new(Notify::new());
@@ -152,7 +153,7 @@ impl Intake {
     /// has it.
     pub(super) fn look(
         &self,
-        file: Incoming,
+        mut file: Incoming,
         origin: &str,
         way: Way,
     ) -> anyhow::Result<Result<Object, String>> {
@@ -177,7 +178,7 @@ impl Intake {
             return self.judged(file, &walked, collection, looking);
         };
         let made = self.begin()?;
-        let reason = match deidentification.file(file.path(), made.path()) {
+        let reason = match deidentification.file(file.path(), &made) {
             Ok(()) => {
                 let walked = walk::whole_file(made.path());
                 let walked = walked.context("what was made of an object cannot be read")?;
@@ -191,11 +192,12 @@ impl Intake {
             return Ok(Err(reason));
         }
         // What names a patient waits apart, and never becomes part of a study as it is.
-        let found = match scan::found(&walked, Stamp::of(&fs::metadata(file.path())?)?) {
+        let found = match scan::found(&walked, Stamp::of_file(file.path())?) {
             Ok(found) => found,
             Err(reason) => return Ok(Err(reason)),
         };
         let stand_in = deidentification.stand_in(&found.instance)?;
+        self.bind(&mut file, &found.instance)?;
         file.sync()?;
         Ok(Ok(Object {
             stand_in: Some(Box::new(stand_in)),
@@ -206,12 +208,12 @@ impl Intake {
 
     fn judged(
         &self,
-        file: Incoming,
+        mut file: Incoming,
         walked: &Part10,
         collection: Option<&Collection>,
         looking: Looking<'_>,
     ) -> anyhow::Result<Result<Object, String>> {
-        let stamp = Stamp::of(&fs::metadata(file.path())?)?;
+        let stamp = Stamp::of_file(file.path())?;
         let mut found = match scan::found(walked, stamp) {
             Ok(found) => found,
             Err(reason) => return Ok(Err(reason)),
@@ -221,11 +223,19 @@ impl Intake {
         if looking.way == Way::Released || self.index.was_released(uid)? {
             kept_back.clear();
         }
+        self.bind(&mut file, &found.instance)?;
         file.sync()?;
         Ok(Ok(Object {
             kept_back,
             ..looking.object(found, file)
         }))
+    }
+
+    /// A file is going to be where objects of its name usually are.
+    fn bind(&self, file: &mut Incoming, instance: &Instance) -> anyhow::Result<()> {
+        let (study, sop) = (&instance.study_instance_uid, &instance.sop_instance_uid);
+        let place = self.objects.usual_place(study.as_str(), sop.as_str());
+        Ok(file.bind(&place)?)
     }
 
     /// Takes a copy of a file, and says how the object is called here.
@@ -239,7 +249,7 @@ impl Intake {
         let (file, origin) = (file.to_owned(), origin.to_owned());
         let looked = tokio::task::spawn_blocking(move || {
             let incoming = intake.begin()?;
-            let copied = fs::copy(&file, incoming.path());
+            let copied = copy(&file, &incoming);
             copied.with_context(|| format!("{} cannot be copied", file.display()))?;
             intake.look(incoming, &origin, way)
         });
@@ -263,6 +273,13 @@ impl Intake {
             .context("the intake is closed")?;
         answered.await.context("the intake has lost an object")?
     }
+}
+
+/// Copies a file, however either of them is kept.
+fn copy(from: &Path, to: &Incoming) -> io::Result<()> {
+    let mut output = to.output()?;
+    io::copy(&mut at_rest::open(from)?, &mut output)?;
+    output.finish()
 }
 
 /// An object that is being looked at.
@@ -415,7 +432,7 @@ impl Entering {
         for object in objects {
             let Object {
                 found,
-                file,
+                mut file,
                 origin,
                 way,
                 kept_back,

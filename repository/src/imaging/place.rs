@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hilum_dicom::Uid;
 use hilum_dicom::scan::{Place, Stamp, StoredInstance};
 use hilum_dicom::transcode;
+use hilum_security::at_rest as encrypted;
 use hilum_transport::{PartSource, Stream};
 
 use super::Room;
 use super::archives::{Fetched, Kept, Names, NotGiven, Telling, Wanted};
+use crate::at_rest;
 
 /// An instance that is to be given, with what an archive needs to know of it.
 #[derive(Debug, Clone)]
@@ -44,15 +46,11 @@ impl Here {
     /// All of it, to be sent.
     pub(super) fn source(&self) -> io::Result<PartSource> {
         Ok(match self {
-            Self::File(path, length) => PartSource::File {
-                path: path.clone(),
-                offset: 0,
-                length: *length,
-            },
-            Self::Kept(kept) => PartSource::Open {
-                file: fs::File::open(kept.path())?,
-                length: kept.length(),
-            },
+            Self::File(path, length) => at_rest::source_of(path.clone(), *length),
+            Self::Kept(kept) => {
+                let (path, opened) = (kept.path().to_owned(), encrypted::open(kept.path())?);
+                at_rest::open_source(path, opened, kept.length())
+            }
             Self::Nowhere => return Err(io::ErrorKind::NotFound.into()),
         })
     }
@@ -75,15 +73,63 @@ pub(super) fn file_of(instance: &StoredInstance) -> Result<(PathBuf, u64), Strin
     let Place::File { path, stamp } = &instance.place else {
         return Err("it is in another archive".to_owned());
     };
-    match fs::metadata(path).and_then(|metadata| Stamp::of(&metadata)) {
-        Ok(now) if now == *stamp => Ok((path.clone(), stamp.size)),
-        Ok(_) => Err("its file has changed since it was imported; import it again".to_owned()),
+    match is_as_it_was(path, stamp) {
+        Ok(true) => Ok((path.clone(), stamp.size)),
+        Ok(false) => Err("its file has changed since it was imported; import it again".to_owned()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err("its file is not where it was when it was imported".to_owned())
         }
         Err(error) => {
             tracing::error!(path = %path.display(), %error, "an image cannot be read");
             Err("its file cannot be read".to_owned())
+        }
+    }
+}
+
+/// Whether a file is what it was. One that is encrypted cannot be changed by who does not have its key,
+/// and its time changes when its key does.
+pub(super) fn is_as_it_was(path: &Path, stamp: &Stamp) -> io::Result<bool> {
+    if Stamp::of(&fs::metadata(path)?)? == *stamp {
+        return Ok(true);
+    }
+    let opened = encrypted::open(path)?;
+    Ok(opened.is_sealed() && opened.length()? == stamp.size)
+}
+
+/// The same as [`file_of`] for an answer with `others`: if they are few, what is damaged where it begins
+/// can still be said. Reads that beginning.
+pub(super) fn readable_file_of(
+    instance: &StoredInstance,
+    others: usize,
+) -> Result<(PathBuf, u64), String> {
+    let (path, length) = file_of(instance)?;
+    if others <= MOST_TRIED
+        && let Err(error) = at_rest::begins_well(&path)
+    {
+        tracing::error!(path = %path.display(), %error, "an image cannot be read");
+        return Err("its file is damaged".to_owned());
+    }
+    Ok((path, length))
+}
+
+/// Instances of one answer of which it is tried whether they can be read.
+const MOST_TRIED: usize = 64;
+
+/// An instance that is about to be given.
+#[derive(Debug)]
+pub(super) enum Giving {
+    /// In a file, of which the content is so long.
+    File(PathBuf, u64),
+    /// From elsewhere.
+    Source(PartSource),
+}
+
+impl Giving {
+    /// All of it, as it is.
+    pub(super) fn into_source(self) -> PartSource {
+        match self {
+            Self::File(path, length) => at_rest::source_of(path, length),
+            Self::Source(source) => source,
         }
     }
 }
@@ -169,12 +215,12 @@ impl ToGive {
 pub(super) async fn open(
     room: &Arc<Room>,
     instances: Vec<ToGive>,
-) -> anyhow::Result<Vec<Result<PartSource, NotGiven>>> {
+) -> anyhow::Result<Vec<Result<Giving, NotGiven>>> {
     let here = Arc::new(instances);
     let looked = Arc::clone(&here);
     let files = tokio::task::spawn_blocking(move || -> Vec<_> {
         let file = |instance: &ToGive| match &instance.stored.place {
-            Place::File { .. } => Some(file_of(&instance.stored)),
+            Place::File { .. } => Some(readable_file_of(&instance.stored, looked.len())),
             Place::Archive(_) => None,
         };
         looked.iter().map(file).collect()
@@ -189,23 +235,17 @@ pub(super) async fn open(
                     reason,
                 })
             },
-            |(path, length)| {
-                Ok(PartSource::File {
-                    path,
-                    offset: 0,
-                    length,
-                })
-            },
+            |(path, length)| Ok(Giving::File(path, length)),
         ),
-        None => fetched.remove(&at).unwrap_or_else(|| {
-            let reason = "it is in an archive that is not configured any more".to_owned();
-            Err(NotGiven {
-                gone: false,
-                reason,
-            })
-        }),
+        None => fetched
+            .remove(&at)
+            .map_or_else(not_configured, |it| it.map(Giving::Source)),
     });
     Ok(sources.collect())
+}
+
+fn not_configured() -> Result<Giving, NotGiven> {
+    Err(unknown_archive())
 }
 
 /// Has an instance of an archive as a file.

@@ -37,7 +37,7 @@ impl Quarantine {
     /// If its store cannot be opened.
     pub fn open(config: &ImagingConfig) -> anyhow::Result<Self> {
         Ok(Self {
-            index: Index::open(&config.store)?,
+            index: Index::open(&config.store, &config.vault)?,
             gate: config.gate.clone(),
         })
     }

@@ -33,7 +33,7 @@ use super::Room;
 use super::access::Guard;
 use super::archives::NotGiven;
 use super::cache::Loaded;
-use super::place::{self, Here, ToGive, Tried};
+use super::place::{self, Giving, Here, ToGive, Tried};
 use crate::failure;
 use hilum_dicom::Uid;
 use hilum_dicom::scan::StoredInstance;
@@ -288,19 +288,19 @@ fn is_readable(instance: &StoredInstance, syntaxes: &[String]) -> Result<(), Str
 /// sent. Whether that is possible is tried before, see [`Tried`], so that it can still be said.
 fn in_wanted_syntaxes(
     instances: &[ToGive],
-    opened: Vec<Result<PartSource, NotGiven>>,
+    opened: Vec<Result<Giving, NotGiven>>,
 ) -> Vec<Result<PartSource, NotGiven>> {
     let mut tried = Tried::default();
     let pairs = instances.iter().zip(opened);
-    let convert = |(instance, source): (&ToGive, Result<PartSource, NotGiven>)| {
+    let convert = |(instance, giving): (&ToGive, Result<Giving, NotGiven>)| {
         let stored = instance.stored.transfer_syntax_uid.as_str();
-        match source? {
-            PartSource::File { path, length, .. }
+        match giving? {
+            Giving::File(path, length)
                 if place::chosen(stored, &instance.syntaxes) != Some(stored) =>
             {
                 tried.convert(instance, Here::File(path, length))
             }
-            source => Ok(source),
+            giving => Ok(giving.into_source()),
         }
     };
     pairs.map(convert).collect()

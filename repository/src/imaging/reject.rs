@@ -1,7 +1,7 @@
 //! Taking instances back: a rejection note is written and comes in like one that a modality sends.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::io::Write as _;
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
@@ -56,7 +56,7 @@ pub async fn reject(
     wanted: Wanted<'_>,
     now: SystemTime,
 ) -> anyhow::Result<TakenBack> {
-    let index = Index::open(&config.store)?;
+    let index = Index::open(&config.store, &config.vault)?;
     let indexed = index.read(&Uid::parse(wanted.study)?)?;
     let indexed = indexed.filter(|indexed| !indexed.study.series.is_empty());
     let indexed =
@@ -89,7 +89,9 @@ pub async fn reject(
         let intake = intake.clone();
         move || {
             let incoming = intake.begin()?;
-            fs::write(incoming.path(), bytes)?;
+            let mut output = incoming.output()?;
+            output.write_all(&bytes)?;
+            output.finish()?;
             intake.look(incoming, "hilum reject", Way::Sent)
         }
     });

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use hilum_dicom::Uid;
+use hilum_security::at_rest::Vault;
 
 use super::index::work::{Claimant, now};
 use super::index::{Damaged, Index, Lock};
@@ -50,8 +51,8 @@ impl Removal {
     ///
     /// # Errors
     /// If the store cannot be opened, or an import or another removal is running.
-    pub fn open(store: &str) -> anyhow::Result<Self> {
-        let index = Index::open(store)?;
+    pub fn open(store: &str, vault: &Vault) -> anyhow::Result<Self> {
+        let index = Index::open(store, vault)?;
         let lock = index.lock()?;
         Ok(Self { index, _lock: lock })
     }

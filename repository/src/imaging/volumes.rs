@@ -9,6 +9,7 @@ mod entry;
 mod found;
 mod handed_in;
 mod names;
+mod rehearsal;
 mod whose;
 
 use std::path::{Path, PathBuf};
@@ -233,7 +234,7 @@ impl HandingIn<'_> {
 fn basis(path: &Path, patient: &PatientId, collection: Option<&Collection>) -> Option<String> {
     let files = found::files(path);
     let stamps = files.iter().map(|file| {
-        let stamp = std::fs::metadata(file).and_then(|metadata| Stamp::of(&metadata));
+        let stamp = Stamp::of_file(file);
         let stamp = stamp.ok()?;
         Some(format!("{} {}", stamp.size, stamp.modified))
     });

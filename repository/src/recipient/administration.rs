@@ -1,5 +1,7 @@
 //! The inbox in the hands of those who run the recipient: list, give out, remove.
 
+use std::path::PathBuf;
+
 use hilum_audit::{Event, InboxUse, Outcome, Parties, Recorded, SubmissionSet};
 use hilum_security::Caller;
 use hilum_transport::{Part, PartSource, Reply};
@@ -18,6 +20,7 @@ use xds_schemas::xml::{FromXml, Reader, ToXml, Writer};
 
 use super::Room;
 use super::inbox::{Opened, Slip};
+use crate::at_rest;
 use crate::failure::Failure;
 
 /// A page of what is there, oldest first.
@@ -139,13 +142,15 @@ fn attached(opened: &Opened) -> anyhow::Result<(ProvideAndRegisterDocumentSetReq
         parts.push(Part {
             content_id,
             content_type: mime_type.clone().unwrap_or_else(octets),
-            source: PartSource::File {
-                length: std::fs::metadata(&path)?.len(),
-                path,
-                offset: 0,
-            },
+            source: source(path)?,
         });
     }
     let request = ProvideAndRegisterDocumentSetRequest { submit, documents };
     Ok((request, parts))
+}
+
+fn source(path: PathBuf) -> std::io::Result<PartSource> {
+    let opened = hilum_security::at_rest::open(&path)?;
+    let length = opened.length()?;
+    Ok(at_rest::source(path, length, !opened.is_sealed()))
 }

@@ -6,6 +6,7 @@
 //! submissions/<uniqueId>/METADATA.XML  a lcm:SubmitObjectsRequest, as it came
 //! submissions/<uniqueId>/DOC00001.PDF  the documents; URI in their entries says which is which
 //! submissions/<uniqueId>/RECEIVED.JSN  from whom it came, and when
+//! at-rest                              which keys are needed, if the inbox is encrypted
 //! lock                                 held by the process that uses the inbox
 //! ```
 //!
@@ -16,12 +17,13 @@ mod slip;
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
+use hilum_security::at_rest::{self, Vault};
 use uuid::Uuid;
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::ebrs::RegistryError;
@@ -45,6 +47,7 @@ pub(super) struct Inbox {
 struct Shared {
     root: PathBuf,
     most: usize,
+    vault: Vault,
     /// By uniqueId. Never held while anything is written.
     slips: Mutex<BTreeMap<String, Slip>>,
     /// Held while a submission comes or goes, so that one after the other does.
@@ -78,12 +81,31 @@ pub(super) struct Opened {
 #[derive(Debug)]
 pub(super) struct Arriving {
     folder: PathBuf,
+    /// What the folder is called when it is kept.
+    place: PathBuf,
+    vault: Vault,
 }
 
 impl Arriving {
     /// Begins to take a document.
     pub(super) fn file(&self, name: &str) -> Receiving {
-        Receiving::new(self.folder.join(name), name.to_owned())
+        let path = self.folder.join(name);
+        Receiving::new(path, name.to_owned(), self.vault.clone())
+    }
+
+    /// Where a document is when it is kept.
+    pub(super) fn place_of(&self, name: &str) -> PathBuf {
+        self.place.join(name)
+    }
+}
+
+impl Arriving {
+    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.folder.join(name);
+        let mut output = self.vault.output(File::create_new(&path)?)?;
+        output.write_all(bytes)?;
+        let file = output.finish(&[&path, &self.place_of(name)])?;
+        file.sync_all()
     }
 }
 
@@ -111,8 +133,10 @@ pub(super) fn full() -> RegistryError {
 
 impl Inbox {
     /// Opens the inbox at `url`, making its folders if need be.
-    pub(super) fn open(url: &str, most: usize) -> anyhow::Result<Self> {
+    pub(super) fn open(url: &str, most: usize, vault: Vault) -> anyhow::Result<Self> {
         let (root, lock) = claim(url, "the inbox", &["incoming", "submissions"])?;
+        crate::at_rest::check(&root, &vault, "the inbox")?;
+        vault.guard(&root);
         let at_path = || format!("the inbox {} cannot be read", root.display());
         for left_behind in fs::read_dir(root.join("incoming")).with_context(at_path)? {
             remove(&left_behind.with_context(at_path)?.path());
@@ -131,6 +155,7 @@ impl Inbox {
         let shared = Shared {
             root,
             most,
+            vault,
             slips: Mutex::new(slips),
             moving: Mutex::default(),
             _lock: lock,
@@ -148,13 +173,19 @@ impl Inbox {
         }
     }
 
-    /// Begins to take a submission.
-    pub(super) async fn arrive(&self) -> io::Result<Arriving> {
+    /// Begins to take the submission with this uniqueId.
+    pub(super) async fn arrive(&self, unique_id: &str) -> io::Result<Arriving> {
         let name = Uuid::new_v4().to_string();
         let folder = self.shared.root.join("incoming").join(name);
+        let place = self.shared.place_of(unique_id);
+        let vault = self.shared.vault.clone();
         let make = move || {
             DirBuilder::new().mode(0o700).create(&folder)?;
-            Ok(Arriving { folder })
+            Ok(Arriving {
+                folder,
+                place,
+                vault,
+            })
         };
         blocking(make).await
     }
@@ -186,8 +217,8 @@ impl Inbox {
             let Some(slip) = shared.slips().get(&unique_id).cloned() else {
                 return Ok(None);
             };
-            let folder = shared.place_of(&slip);
-            let metadata = fs::read(folder.join(METADATA))?;
+            let folder = shared.place_of(&slip.unique_id);
+            let metadata = read(&folder.join(METADATA))?;
             Ok(Some(Opened {
                 slip,
                 folder,
@@ -214,14 +245,14 @@ impl Shared {
     }
 
     /// uniqueIds here are OIDs, which make good names.
-    fn place_of(&self, slip: &Slip) -> PathBuf {
-        self.root.join("submissions").join(&slip.unique_id)
+    fn place_of(&self, unique_id: &str) -> PathBuf {
+        self.root.join("submissions").join(unique_id)
     }
 
     fn keep(&self, arriving: &Arriving, slip: Slip, metadata: &str) -> io::Result<Keeping> {
-        write(&arriving.folder.join(METADATA), metadata.as_bytes())?;
+        arriving.write(METADATA, metadata.as_bytes())?;
         let noted = serde_json::to_vec_pretty(&slip)?;
-        write(&arriving.folder.join(RECEIVED), &noted)?;
+        arriving.write(RECEIVED, &noted)?;
         sync(&arriving.folder)?;
         let submissions = self.root.join("submissions");
         let _moving = self.moving();
@@ -239,7 +270,7 @@ impl Shared {
             None if self.slips().len() >= self.most => return Ok(Keeping::Full),
             None => {}
         }
-        fs::rename(&arriving.folder, self.place_of(&slip))?;
+        fs::rename(&arriving.folder, self.place_of(&slip.unique_id))?;
         // Known from now on, whatever becomes of the sync: it is where it is found.
         self.slips().insert(slip.unique_id.clone(), slip);
         sync(&submissions)?;
@@ -252,7 +283,7 @@ impl Shared {
             return Ok(None);
         };
         let going = self.root.join("incoming").join(Uuid::new_v4().to_string());
-        fs::rename(self.place_of(&slip), &going)?;
+        fs::rename(self.place_of(&slip.unique_id), &going)?;
         self.slips().remove(unique_id);
         sync(&self.root.join("submissions"))?;
         drop(moving);
@@ -261,10 +292,11 @@ impl Shared {
     }
 }
 
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+/// A file as a whole, encrypted or not.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    at_rest::open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn sync(folder: &Path) -> io::Result<()> {
@@ -272,7 +304,7 @@ fn sync(folder: &Path) -> io::Result<()> {
 }
 
 fn read_slip(folder: &Path) -> anyhow::Result<Slip> {
-    let slip: Slip = serde_json::from_slice(&fs::read(folder.join(RECEIVED))?)?;
+    let slip: Slip = serde_json::from_slice(&read(&folder.join(RECEIVED))?)?;
     let name = folder.file_name().and_then(|name| name.to_str());
     anyhow::ensure!(slip.format == FORMAT, "its format is {}", slip.format);
     anyhow::ensure!(

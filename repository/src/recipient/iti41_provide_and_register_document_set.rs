@@ -78,7 +78,8 @@ async fn receive(
     let contents = matched(&submission.document_entries, documents)?;
     room.inbox.has_room().map_err(Failure::from)?;
 
-    let arriving = room.inbox.arrive().await?;
+    let unique_id = submission.submission_set.unique_id.as_str();
+    let arriving = room.inbox.arrive(unique_id).await?;
     let entries = &submission.document_entries;
     let files = file_names(entries);
     let measured = documents::receive(&arriving, entries, &files, contents, attachments).await?;

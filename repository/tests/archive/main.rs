@@ -9,3 +9,5 @@ mod moved;
 mod node;
 mod orthanc;
 mod pretended;
+#[path = "../vault/mod.rs"]
+mod vault;

@@ -67,7 +67,8 @@ impl Node {
         });
         let registry = format!("http://127.0.0.1:{}/registry", registry.await);
         let store = format!("file:{}", at("documents").display());
-        let config = RepositoryConfig::new(REPOSITORY.into(), &registry, store);
+        let mut config = RepositoryConfig::new(REPOSITORY.into(), &registry, store);
+        config.vault = crate::vault::vault();
         let client = Client::new(None, Limits::default());
         let repository =
             Repository::open(config, audit(&at("audit of repository")), client.clone());
@@ -77,6 +78,7 @@ impl Node {
         let repository = format!("http://127.0.0.1:{}/repository", repository.await);
         let store = format!("file:{}", at("images").display());
         let mut config = ImagingConfig::new(REPOSITORY.into(), AUTHORITY, store);
+        config.vault = crate::vault::vault();
         config.settle = Duration::from_millis(100);
         let source = ImagingSource::open(config, audit(&at("audit of imaging"))).unwrap();
         source.publish(Publishing {
@@ -100,7 +102,8 @@ impl Node {
     pub(crate) async fn again_beside(self, archives: Vec<ArchiveConfig>) -> Self {
         let at = |name: &str| self.folder.path().join(name);
         let store = format!("file:{}", at("images").display());
-        let config = ImagingConfig::new(REPOSITORY.into(), AUTHORITY, store);
+        let mut config = ImagingConfig::new(REPOSITORY.into(), AUTHORITY, store);
+        config.vault = crate::vault::vault();
         let source = ImagingSource::open(config, audit(&at("another audit"))).unwrap();
         source.stand_beside(archives, None, &Limits::default());
         Self {

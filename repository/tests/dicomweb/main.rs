@@ -9,4 +9,6 @@ mod rendered;
 mod retrieve;
 mod site;
 mod store;
+#[path = "../vault/mod.rs"]
+mod vault;
 mod wado;

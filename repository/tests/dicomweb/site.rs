@@ -117,6 +117,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let store = format!("file:{}", folder.path().join("images").display());
         let mut config = ImagingConfig::new("1.2.3.99".into(), "1.2.3.7", store);
+        config.vault = crate::vault::vault();
         change(&mut config);
         let audit = AuditConfig {
             spool: folder.path().join("audit"),

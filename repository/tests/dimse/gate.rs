@@ -112,7 +112,8 @@ async fn a_note_that_a_workstation_sends_takes_back() {
     }
     requested.release().await.unwrap();
     let store = format!("file:{}", node.folder.join("images").display());
-    let config = ImagingConfig::new("1.2.3.99".into(), "1.2.3.7", store);
+    let mut config = ImagingConfig::new("1.2.3.99".into(), "1.2.3.7", store);
+    config.vault = crate::vault::vault();
     let waiting = Quarantine::open(&config).unwrap().objects(None).unwrap();
     assert_eq!(waiting.len(), 1, "{waiting:?}");
     assert_eq!(waiting[0].sop_instance_uid, uid);

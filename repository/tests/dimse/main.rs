@@ -10,3 +10,5 @@ mod orthanc;
 mod programs;
 mod raw;
 mod requesting;
+#[path = "../vault/mod.rs"]
+mod vault;

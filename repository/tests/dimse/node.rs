@@ -57,6 +57,7 @@ impl Node {
         let port = listener.local_addr().unwrap().port();
         let store = format!("file:{}", folder.join("images").display());
         let mut imaging = ImagingConfig::new("1.2.3.99".into(), "1.2.3.7", store);
+        imaging.vault = crate::vault::vault();
         change(&mut imaging);
         let audit = AuditConfig {
             spool: folder.join("audit"),

@@ -147,7 +147,7 @@ async fn an_index_that_was_damaged_comes_back() {
         &site,
         "UPDATE studies SET facts = substr(facts, 1, 40), generation = generation + 1",
     );
-    let found = check_store(&site.config.store).unwrap_err();
+    let found = check_store(&site.config.store, &site.config.vault).unwrap_err();
     assert!(found.to_string().contains("damaged"), "{found}");
     let images = images(folder);
     let (uid, image) = images.iter().next().unwrap();

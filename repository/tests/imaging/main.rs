@@ -15,4 +15,6 @@ mod rejected;
 mod retrieve;
 mod sent;
 mod site;
+#[path = "../vault/mod.rs"]
+mod vault;
 mod volumes;

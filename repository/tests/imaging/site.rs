@@ -86,7 +86,8 @@ impl Site {
         });
         let registry = format!("http://127.0.0.1:{}/registry", registry.await);
         let store = format!("file:{}", at("documents").display());
-        let config = RepositoryConfig::new(REPOSITORY.into(), &registry, store);
+        let mut config = RepositoryConfig::new(REPOSITORY.into(), &registry, store);
+        config.vault = crate::vault::vault();
         let to_registry = Client::new(None, Limits::default());
         let repository = Repository::open(config, audit(&at("audit of repository")), to_registry);
         let repository = serve(
@@ -98,7 +99,8 @@ impl Site {
         );
         let link = Link::to(repository.await).await;
         let store = format!("file:{}", at("images").display());
-        let config = ImagingConfig::new(REPOSITORY.into(), AUTHORITY, store);
+        let mut config = ImagingConfig::new(REPOSITORY.into(), AUTHORITY, store);
+        config.vault = crate::vault::vault();
         let (imaging, client) = open_source(folder.path(), config.clone(), secure).await;
         Self {
             repository: format!("http://127.0.0.1:{}/repository", link.port),

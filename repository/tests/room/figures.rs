@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use hilum_security::at_rest::Vault;
 use hilum_transport::{Client, Limits, Part, PartSource};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -25,7 +26,7 @@ use crate::submissions::{Draft, content_id};
 const CONNECTIONS: usize = 64;
 const SMALL: usize = 35_000;
 const TIME: Duration = Duration::from_secs(5);
-const LARGE: u64 = 256 << 20;
+const LARGE: u64 = 1 << 30;
 
 #[ignore = "figures"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,6 +43,29 @@ async fn figures() {
         small(&real, "SQLite", connections).await;
     }
     large(&site).await;
+}
+
+/// What encryption costs: `figures_at_rest` instead of `figures`. Plain and encrypted in turns, so that
+/// both have the same machine.
+#[ignore = "figures"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn figures_at_rest() {
+    let mut site = Site::open().await;
+    let ring = crate::vault::ring();
+    for round in 0..6 {
+        site.stop().await;
+        let encrypted = round % 2 == 1;
+        site.vault = match encrypted {
+            // Whoever has keys opens a store that has none, but not the other way round.
+            false => Vault::default(),
+            true => Vault::with(ring.clone()),
+        };
+        fs::remove_file(site.store().join("at-rest")).ok();
+        site.start().await;
+        let kind = if encrypted { "encrypted" } else { "plain" };
+        eprintln!("{kind}:");
+        large(&site).await;
+    }
 }
 
 /// How many files of the size can be made durable in a second: written and synced beside their
@@ -135,11 +159,11 @@ async fn large(site: &Site) {
                 length: LARGE,
             },
         };
-        let began = Instant::now();
+        let (began, cpu_before) = (Instant::now(), cpu());
         let response = site.send(&draft.request(), vec![part]).await.unwrap();
         assert_eq!(response.status, ResponseStatus::Success);
-        let rate = megabytes / began.elapsed().as_secs_f64();
-        eprintln!("ITI-41 of {megabytes:.0} MB: {rate:.0} MB/s");
+        let (rate, used) = (megabytes / began.elapsed().as_secs_f64(), cpu() - cpu_before);
+        eprintln!("ITI-41 of {megabytes:.0} MB: {rate:.0} MB/s, {used:.2?} of CPU");
         ids.push(draft.id(0));
     }
     for id in ids {
@@ -150,17 +174,23 @@ async fn large(site: &Site) {
                 document_unique_id: id.as_str().into(),
             }],
         };
-        let began = Instant::now();
+        let (began, cpu_before) = (Instant::now(), cpu());
         let (client, url) = (&site.client, site.url());
         let answer = client.send::<RetrieveDocumentSet>(&url, &request, Vec::new());
         let mut attachments = answer.await.unwrap().attachments;
         let mut attachment = attachments.next().await.unwrap().unwrap();
         let mut size = 0;
+        let mut first = None;
         while let Some(chunk) = attachment.chunk().await.unwrap() {
+            first.get_or_insert_with(|| began.elapsed());
             size += chunk.len() as u64;
         }
         assert_eq!(size, LARGE);
         let rate = megabytes / began.elapsed().as_secs_f64();
-        eprintln!("ITI-43 of {megabytes:.0} MB: {rate:.0} MB/s");
+        let (first, used) = (first.unwrap_or_default(), cpu() - cpu_before);
+        eprintln!(
+            "ITI-43 of {megabytes:.0} MB: {rate:.0} MB/s, first bytes after {first:.1?}, \
+             {used:.2?} of CPU"
+        );
     }
 }

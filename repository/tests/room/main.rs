@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod at_rest;
 mod figures;
 mod interrupted;
 mod link;
@@ -15,3 +16,5 @@ mod retrieve;
 mod site;
 mod stand_in;
 mod submissions;
+#[path = "../vault/mod.rs"]
+mod vault;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hilum_audit::summary::Summary;
 use hilum_audit::{Audit, AuditConfig, spool};
 use hilum_repository::{OnDemand, RemoveRegistered, Repository, RepositoryConfig};
+use hilum_security::at_rest::Vault;
 use hilum_transport::{Answer, Client, ClientError, Limits, Part};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -28,6 +29,7 @@ use crate::link::Link;
 use crate::object_store::ObjectStore;
 use crate::stand_in::StandIn;
 use crate::submissions::Draft;
+use crate::vault::vault;
 
 /// The id of the repository.
 pub(crate) const REPOSITORY: &str = "1.2.3.99";
@@ -44,6 +46,7 @@ pub(crate) struct Site {
     /// What the repository is told when it is started the next time.
     pub(crate) remove_registered: RemoveRegistered,
     pub(crate) on_demand: OnDemand,
+    pub(crate) vault: Vault,
     running: Option<(oneshot::Sender<()>, JoinHandle<bool>)>,
 }
 
@@ -85,6 +88,11 @@ impl Site {
         Some(Self::with(folder, Some(objects), registry, port, settled).await)
     }
 
+    /// Where documents are in it.
+    pub(crate) fn object_url(&self) -> String {
+        self.objects.as_ref().unwrap().url()
+    }
+
     /// The object store.
     pub(crate) fn objects(&mut self) -> &mut ObjectStore {
         self.objects.as_mut().unwrap()
@@ -107,6 +115,7 @@ impl Site {
             settled,
             remove_registered: RemoveRegistered::default(),
             on_demand: OnDemand::default(),
+            vault: vault(),
             running: None,
         };
         site.start().await;
@@ -145,6 +154,7 @@ impl Site {
             settled: self.settled,
             remove_registered: self.remove_registered,
             on_demand: self.on_demand,
+            vault: self.vault.clone(),
             ..RepositoryConfig::new(
                 REPOSITORY.into(),
                 format!("http://127.0.0.1:{}/registry", self.link.port),

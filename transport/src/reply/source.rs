@@ -1,7 +1,7 @@
 //! Where what is sent comes from: memory, files, or whoever makes it meanwhile.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 use base64::Engine;
@@ -44,8 +44,45 @@ pub enum PartSource {
         /// How long it is.
         length: u64,
     },
+    /// Behind something that can be read, as a file is.
+    Read(Reading),
     /// Somewhere else, from where it comes in chunks when its turn has come.
     Stream(Stream),
+}
+
+/// What a [`Reading`] gives.
+pub(crate) type Readable = Box<dyn Read + Send>;
+
+/// Content that is read as a file is, on threads that may block.
+pub struct Reading {
+    length: u64,
+    open: Box<dyn FnOnce() -> io::Result<Readable> + Send + Sync>,
+}
+
+impl Reading {
+    /// Content of this length. `open` is called when its turn has come. If reading fails, the
+    /// connection breaks off, because what was begun cannot be taken back.
+    pub fn new(
+        length: u64,
+        open: impl FnOnce() -> io::Result<Box<dyn Read + Send>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            length,
+            open: Box::new(open),
+        }
+    }
+
+    pub(crate) fn open(self) -> io::Result<Readable> {
+        (self.open)()
+    }
+}
+
+impl std::fmt::Debug for Reading {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Reading")
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Content that comes in chunks, each but the last a multiple of three bytes long, so that they can
@@ -186,6 +223,10 @@ impl PartSource {
                 length,
             } => (Source::At { path, offset }, length),
             Self::Open { file, length } => (Source::Open(file), length),
+            Self::Read(reading) => {
+                let length = reading.length;
+                (Source::Read(reading), length)
+            }
         };
         Piece::File {
             file,

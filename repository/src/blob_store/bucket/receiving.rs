@@ -5,13 +5,14 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use hilum_security::at_rest::{DataKey, FRAME, Sealing};
 use sha1::{Digest, Sha1};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
-use super::{Bucket, data, incoming, written};
+use super::{Bucket, data, incoming, sealed};
 use crate::blob_store::arrival::{Arrival, Place};
-use crate::blob_store::container::{Label, Said, hexadecimal};
+use crate::blob_store::container::{Hidden, Label, Said, hexadecimal};
 use crate::blob_store::s3::S3;
 
 /// Bytes of one part. S3 takes ten thousand of them and none but the last below 5 MiB: enough for
@@ -24,6 +25,8 @@ const SMALL: usize = 1024 * 1024;
 pub(crate) struct Receiving {
     bucket: Bucket,
     name: String,
+    /// If it is encrypted.
+    encrypting: Option<Encrypting>,
     gathered: BytesMut,
     hash: Sha1,
     size: u64,
@@ -37,6 +40,7 @@ impl Receiving {
         Self {
             bucket,
             name,
+            encrypting: None,
             gathered: BytesMut::new(),
             hash: Sha1::new(),
             size: 0,
@@ -49,7 +53,7 @@ impl Receiving {
     pub(crate) async fn write(&mut self, chunk: Bytes) -> io::Result<()> {
         self.hash.update(&chunk);
         self.size += chunk.len() as u64;
-        self.gathered.extend_from_slice(&chunk);
+        self.gather(&chunk)?;
         if self.place.is_none() && self.gathered.len() > SMALL {
             let large = Arc::clone(&self.bucket.large);
             self.place = Some(large.acquire_owned().await.map_err(io::Error::other)?);
@@ -73,10 +77,34 @@ impl Receiving {
         upload.send(part).await
     }
 
+    /// Gathers what is going to be stored.
+    fn gather(&mut self, chunk: &[u8]) -> io::Result<()> {
+        match self.encrypting()? {
+            None => self.gathered.extend_from_slice(chunk),
+            Some(mut encrypting) => {
+                let gathered = encrypting.take(chunk, &mut self.gathered);
+                self.encrypting = Some(encrypting);
+                gathered?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What encrypts it, if it is encrypted.
+    fn encrypting(&mut self) -> io::Result<Option<Encrypting>> {
+        match self.encrypting.take() {
+            None if self.bucket.vault.is_on() => Encrypting::begin().map(Some),
+            encrypting => Ok(encrypting),
+        }
+    }
+
     /// Ends the document and has it made durable, in a task of its own.
-    pub(crate) async fn seal(self, said: Said) -> io::Result<JoinHandle<io::Result<Arrival>>> {
+    pub(crate) async fn seal(mut self, said: Said) -> io::Result<JoinHandle<io::Result<Arrival>>> {
         let hash = hexadecimal(&self.hash.clone().finalize());
-        let label = said.label(self.name.clone(), hash, self.size);
+        let mut label = said.label(self.name.clone(), hash, self.size);
+        if let Some(encrypting) = self.encrypting()? {
+            label.data_key = Some(encrypting.finish(&mut self.gathered)?);
+        }
         Ok(tokio::spawn(async move {
             let bucket = self.bucket.clone();
             match self.finish(&label).await {
@@ -91,12 +119,13 @@ impl Receiving {
 
     /// The label first: bytes without a label would never be found again.
     async fn finish(self, label: &Label) -> io::Result<()> {
-        let s3 = &self.bucket.s3;
+        let bucket = &self.bucket;
+        let s3 = &bucket.s3;
         let rest = self.gathered.freeze();
         let marker = incoming(&label.arrival);
         match self.upload {
             None => {
-                s3.put(&marker, written(label)?).await?;
+                bucket.put_label(&marker, label).await?;
                 s3.put(&data(&label.arrival), rest).await
             }
             Some(mut upload) => {
@@ -104,10 +133,56 @@ impl Receiving {
                     upload.send(rest).await?;
                 }
                 upload.settle().await?;
-                s3.put(&marker, written(label)?).await?;
+                bucket.put_label(&marker, label).await?;
                 upload.complete().await
             }
         }
+    }
+}
+
+/// Frames of a document, as they are filled.
+struct Encrypting {
+    key: DataKey,
+    sealing: Sealing,
+    /// The frame that is not full, or of which it is not known whether it is the last.
+    frame: Vec<u8>,
+    sealed: Vec<u8>,
+}
+
+impl Encrypting {
+    fn begin() -> io::Result<Self> {
+        let key = DataKey::random()?;
+        Ok(Self {
+            sealing: Sealing::new(&key)?,
+            key,
+            frame: Vec::new(),
+            sealed: Vec::new(),
+        })
+    }
+
+    fn take(&mut self, mut chunk: &[u8], out: &mut BytesMut) -> io::Result<()> {
+        while !chunk.is_empty() {
+            if self.frame.len() == FRAME {
+                self.put(false, out)?;
+            }
+            let taken = chunk.len().min(FRAME - self.frame.len());
+            self.frame.extend_from_slice(&chunk[..taken]);
+            chunk = &chunk[taken..];
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, is_last: bool, out: &mut BytesMut) -> io::Result<()> {
+        self.sealed.clear();
+        self.sealing.seal(&self.frame, is_last, &mut self.sealed)?;
+        self.frame.clear();
+        out.extend_from_slice(&self.sealed);
+        Ok(())
+    }
+
+    fn finish(mut self, out: &mut BytesMut) -> io::Result<Hidden> {
+        self.put(true, out)?;
+        Ok(sealed::key_text(&self.key))
     }
 }
 

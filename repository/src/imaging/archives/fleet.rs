@@ -2,12 +2,12 @@
 //! a few lie here before their turn has come.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hilum_dicom::Uid;
+use hilum_security::at_rest;
 use hilum_transport::{PartSource, Stream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -155,7 +155,7 @@ impl Arriving {
 fn read_out(kept: Arc<Kept>, chunks: mpsc::Sender<io::Result<Bytes>>) {
     tokio::task::spawn_blocking(move || {
         let read = || -> io::Result<()> {
-            let mut file = File::open(kept.path())?;
+            let mut file = at_rest::open(kept.path())?;
             loop {
                 let mut chunk = Vec::with_capacity(CHUNK);
                 (&mut file).take(CHUNK as u64).read_to_end(&mut chunk)?;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hilum_dicom::Uid;
+use hilum_security::at_rest::{self, Output, Vault};
 use uuid::Uuid;
 
 /// A file that goes when nobody wants it any more.
@@ -45,6 +46,8 @@ pub(super) struct Keeping {
     folder: PathBuf,
     /// Bytes of files that nobody reads.
     most: u64,
+    /// How they are written.
+    vault: Vault,
     kept: Mutex<Shelf>,
 }
 
@@ -58,7 +61,7 @@ struct Shelf {
 
 /// A file that is being written.
 pub(super) struct Writing {
-    file: fs::File,
+    file: Output,
     kept: Kept,
 }
 
@@ -70,16 +73,18 @@ impl Writing {
     }
 
     /// The file, which is complete.
-    pub(super) fn finish(self) -> Kept {
-        self.kept
+    pub(super) fn finish(self) -> io::Result<Kept> {
+        self.file.finish(&[&self.kept.path])?;
+        Ok(self.kept)
     }
 }
 
 impl Keeping {
-    pub(super) fn new(folder: PathBuf, most: u64) -> Self {
+    pub(super) fn new(folder: PathBuf, most: u64, vault: Vault) -> Self {
         Self {
             folder,
             most,
+            vault,
             kept: Mutex::default(),
         }
     }
@@ -105,6 +110,7 @@ impl Keeping {
             .mode(0o600)
             .open(&path)?;
         let kept = Kept { path, length: 0 };
+        let file = self.vault.output(file)?;
         Ok(Writing { file, kept })
     }
 
@@ -112,8 +118,9 @@ impl Keeping {
     pub(super) fn adopt(&self, file: &Path) -> io::Result<Kept> {
         let path = self.folder.join(Uuid::new_v4().to_string());
         private(&self.folder)?;
+        at_rest::bind(self.vault.ring(), file, &path)?;
         fs::rename(file, &path)?;
-        let length = fs::metadata(&path)?.len();
+        let length = at_rest::open(&path)?.length()?;
         Ok(Kept { path, length })
     }
 
@@ -168,12 +175,12 @@ mod tests {
     #[test]
     fn what_was_wanted_last_stays_and_what_is_held_is_readable() {
         let folder = tempfile::tempdir().unwrap();
-        let keeping = Keeping::new(folder.path().join("fetched"), 25);
+        let keeping = Keeping::new(folder.path().join("fetched"), 25, Vault::default());
         let uid = |number: u32| Uid::parse(&format!("1.2.{number}")).unwrap();
         let put = |number: u32| {
             let mut writing = keeping.begin().unwrap();
             writing.write(&[7; 10]).unwrap();
-            keeping.keep(&uid(number), writing.finish())
+            keeping.keep(&uid(number), writing.finish().unwrap())
         };
         let first = put(1);
         drop(put(2));
@@ -199,11 +206,11 @@ mod tests {
     #[test]
     fn without_room_nothing_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let keeping = Keeping::new(folder.path().join("fetched"), 0);
+        let keeping = Keeping::new(folder.path().join("fetched"), 0, Vault::default());
         let mut writing = keeping.begin().unwrap();
         writing.write(b"x").unwrap();
         let uid = Uid::parse("1.2").unwrap();
-        let kept = keeping.keep(&uid, writing.finish());
+        let kept = keeping.keep(&uid, writing.finish().unwrap());
         assert!(keeping.find(&uid).is_none());
         assert_eq!(kept.length(), 1);
         drop(kept);

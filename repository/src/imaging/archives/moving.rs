@@ -365,8 +365,9 @@ mod tests {
         // Others wait on.
         assert!(another.try_recv().is_err());
         let folder = tempfile::tempdir().unwrap();
-        let keeping = super::super::keeping::Keeping::new(folder.path().to_owned(), 0);
-        let kept = keeping.keep(&one, keeping.begin().unwrap().finish());
+        let keeping =
+            super::super::keeping::Keeping::new(folder.path().to_owned(), 0, Default::default());
+        let kept = keeping.keep(&one, keeping.begin().unwrap().finish().unwrap());
         moving.settle(&one, &kept);
         assert!(another.try_recv().unwrap().is_ok());
         // What comes late is still known.

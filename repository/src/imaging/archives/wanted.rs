@@ -109,7 +109,8 @@ impl Fetched {
             let written = written.await.map_err(io::Error::other).and_then(|it| it);
             writing = written.map_err(unwritten)?;
         }
-        Ok(archive.keeping.keep(instance, writing.finish()))
+        let kept = writing.finish().map_err(unwritten)?;
+        Ok(archive.keeping.keep(instance, kept))
     }
 }
 

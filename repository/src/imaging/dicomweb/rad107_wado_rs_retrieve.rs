@@ -34,7 +34,7 @@ use crate::imaging::Room;
 use crate::imaging::access::Guard;
 use crate::imaging::cache::Loaded;
 use crate::imaging::document_entry::patient_id;
-use crate::imaging::place::{self, Here, ToGive, file_of};
+use crate::imaging::place::{self, Here, ToGive, readable_file_of};
 
 pub(super) use conversion::given_in;
 pub(super) use elsewhere::{Need, fetch};
@@ -266,7 +266,7 @@ impl Found {
                 syntaxes: [].into(),
             });
         }
-        match file_of(instance) {
+        match readable_file_of(instance, self.wanted) {
             Ok((path, length)) => self.instances.push(Instance {
                 stored: instance.clone(),
                 series: series.clone(),

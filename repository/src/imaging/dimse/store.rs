@@ -1,7 +1,6 @@
 //! C-STORE (PS3.4 annex B, PS3.7 section 9.1.1): an object is sent here. While it comes, it is
 //! written; when it is acknowledged, it is safe.
 
-use std::fs::File;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use super::super::archives::Archive;
 use super::super::index::work::Way;
-use super::super::intake::{Incoming, Intake, Object, SentAs, Taken};
+use super::super::intake::{Incoming, Intake, Object, SentAs, Taken, Written};
 use super::command::{AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, Command};
 use super::negotiation::uid;
 use super::provider::{SUCCESS, Serving};
@@ -211,7 +210,7 @@ fn is_named(object: &SentAs, (class, sop_instance): (&str, &str)) -> bool {
 /// go, on a thread that may wait for the disk.
 struct Writing {
     intake: Intake,
-    file: Option<(Incoming, File)>,
+    file: Option<(Incoming, Written)>,
     waiting: Vec<u8>,
 }
 
@@ -242,7 +241,7 @@ impl Writing {
             Some(file) => file,
             none => {
                 let incoming = self.intake.begin()?;
-                let file = File::options().append(true).open(incoming.path())?;
+                let file = incoming.output()?;
                 none.insert((incoming, file))
             }
         };
@@ -255,7 +254,10 @@ impl Writing {
     fn complete(mut self) -> anyhow::Result<Incoming> {
         self.write()?;
         match self.file {
-            Some((incoming, _)) => Ok(incoming),
+            Some((incoming, file)) => {
+                file.finish()?;
+                Ok(incoming)
+            }
             None => anyhow::bail!("there is no file"),
         }
     }

@@ -1,12 +1,12 @@
 //! A study that lies in several folders, which are imported one after the other.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::below;
+use crate::imaging::place;
 use hilum_dicom::Uid;
-use hilum_dicom::scan::{Place, Series, Stamp, StoredInstance, Study};
+use hilum_dicom::scan::{Place, Series, StoredInstance, Study};
 
 /// What was found, with those of the known instances that are elsewhere and still as they were. Of what
 /// was sent here and was found, too, the one stays that was sent: it is acknowledged. What the study says
@@ -89,6 +89,5 @@ fn is_as_it_was(place: &Place) -> bool {
     let Place::File { path, stamp } = place else {
         return true;
     };
-    let now = fs::metadata(path).and_then(|metadata| Stamp::of(&metadata));
-    now.is_ok_and(|now| now == *stamp)
+    place::is_as_it_was(path, stamp).unwrap_or(false)
 }

@@ -163,7 +163,7 @@ impl Index {
             (uid, (class, instance.place))
         });
         let notes = notes.into_iter().filter_map(|(uid, path)| {
-            let stamp = Stamp::of(&std::fs::metadata(&path).ok()?).ok()?;
+            let stamp = Stamp::of_file(&path).ok()?;
             let place = Place::File { path, stamp };
             Some((uid, (manifest::SOP_CLASS_UID.to_owned(), place)))
         });

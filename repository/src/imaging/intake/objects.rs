@@ -2,12 +2,13 @@
 //! over folders.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use hilum_security::at_rest::{self, Opened, Output, Vault};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -20,12 +21,16 @@ const YOUNG: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub(in crate::imaging) struct Objects {
     folder: PathBuf,
+    vault: Vault,
 }
 
 /// A file that is being written. It is removed when this is dropped, unless it is kept.
 #[derive(Debug)]
 pub(in crate::imaging) struct Incoming {
     path: PathBuf,
+    vault: Vault,
+    /// Where it can be moved to without being changed.
+    bound: Option<PathBuf>,
     /// Locked as long as somebody writes it; the system gives it back if the process is killed.
     _lock: File,
 }
@@ -33,7 +38,7 @@ pub(in crate::imaging) struct Incoming {
 impl Objects {
     /// Opens the folder, and removes what was being written when a process was killed: nobody was told
     /// that it is here. What is locked is in the hands of another process.
-    pub(super) fn open(folder: PathBuf) -> anyhow::Result<Self> {
+    pub(super) fn open(folder: PathBuf, vault: Vault) -> anyhow::Result<Self> {
         let incoming = folder.join("incoming");
         private(&incoming)?;
         for entry in fs::read_dir(&incoming)? {
@@ -46,7 +51,7 @@ impl Objects {
                 remove(&path)?;
             }
         }
-        Ok(Self { folder })
+        Ok(Self { folder, vault })
     }
 
     pub(super) fn begin(&self) -> anyhow::Result<Incoming> {
@@ -57,7 +62,12 @@ impl Objects {
         let file = File::create_new(&path).with_context(|| format!("{}", path.display()))?;
         let locked = file.try_lock();
         locked.with_context(|| format!("{} cannot be locked", path.display()))?;
-        Ok(Incoming { path, _lock: file })
+        Ok(Incoming {
+            path,
+            vault: self.vault.clone(),
+            bound: None,
+            _lock: file,
+        })
     }
 
     /// Where the objects of a study are. UIDs are digits and points, so they cannot lead elsewhere.
@@ -112,14 +122,60 @@ impl Incoming {
         &self.path
     }
 
+    /// Begins to write it, from its beginning. It is complete with [`Written::finish`].
+    pub(in crate::imaging) fn output(&self) -> io::Result<Written> {
+        let file = File::options()
+            .write(true)
+            .truncate(true)
+            .open(&self.path)?;
+        Ok(Written {
+            path: self.path.clone(),
+            output: self.vault.output(file)?,
+        })
+    }
+
+    /// It is about to be moved here.
+    pub(super) fn bind(&mut self, place: &Path) -> io::Result<()> {
+        at_rest::bind(self.vault.ring(), &self.path, place)?;
+        self.bound = Some(place.to_owned());
+        Ok(())
+    }
+
     /// Makes what was written durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_data()
     }
 
     /// Moves the file to its place. The folder is synced by who calls.
-    pub(super) fn keep_at(&self, place: &Path) -> anyhow::Result<()> {
+    pub(super) fn keep_at(&mut self, place: &Path) -> anyhow::Result<()> {
+        if self.bound.as_deref() != Some(place) {
+            self.bind(place)?;
+            self.sync()?;
+        }
         fs::rename(&self.path, place).with_context(|| format!("{}", place.display()))
+    }
+}
+
+/// A file that is being written.
+pub(in crate::imaging) struct Written {
+    path: PathBuf,
+    output: Output,
+}
+
+impl Written {
+    /// Writes the rest.
+    pub(in crate::imaging) fn finish(self) -> io::Result<()> {
+        self.output.finish(&[&self.path]).map(drop)
+    }
+}
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.output.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
     }
 }
 
@@ -152,9 +208,9 @@ fn private(folder: &Path) -> anyhow::Result<()> {
 
 /// Whether two files are the same from these bytes on.
 pub(super) fn same_bytes(one: (&Path, u64), other: (&Path, u64)) -> io::Result<bool> {
-    let open = |(path, offset): (&Path, u64)| -> io::Result<(File, u64)> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len().saturating_sub(offset);
+    let open = |(path, offset): (&Path, u64)| -> io::Result<(Opened, u64)> {
+        let mut file = at_rest::open(path)?;
+        let length = file.length()?.saturating_sub(offset);
         file.seek(SeekFrom::Start(offset))?;
         Ok((file, length))
     };

@@ -1,8 +1,8 @@
 //! What is handed in of a volume: its file as it is, a ZIP of both files of a pair, or what
 //! de-identification made of them.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::fs;
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -12,11 +12,13 @@ use hilum_dicom::deidentify::nifti as cleaned;
 use hilum_dicom::nifti::{
     self, DocumentWords, Layout, NiftiFacts, Role, Sidecar, StoredFile, document_words,
 };
+use hilum_security::at_rest;
 use hilum_transport::PartSource;
 use sha1::{Digest, Sha1};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
+use super::rehearsal::Rehearsal;
 use crate::imaging::document_entry::hex;
 use crate::imaging::gate::{Collection, Deidentification};
 use crate::imaging::intake::{Incoming, Intake};
@@ -87,11 +89,7 @@ impl PreparedDocument {
 
     /// What is sent. This must be there until it is.
     pub(in crate::imaging) fn source(&self) -> PartSource {
-        PartSource::File {
-            path: self.path.clone(),
-            offset: 0,
-            length: self.size,
-        }
+        crate::at_rest::source_of(self.path.clone(), self.size)
     }
 
     /// What is worth saying of it.
@@ -151,7 +149,7 @@ fn prepare(
         }
         Layout::Pair => {
             let archive = intake.begin()?;
-            archived(&members, archive.path())?;
+            archived(&members, &archive)?;
             let (size, sha1) = hashed(archive.path())?;
             let path = archive.path().to_owned();
             made.push(archive);
@@ -224,14 +222,17 @@ fn emptied(
     };
     let mut files = Vec::new();
     for file in &facts.files {
-        let input = File::open(&file.path)?;
+        let input = at_rest::open(&file.path)?;
         let made = intake.begin()?;
-        let mut output = BufWriter::with_capacity(BUFFER, File::create(made.path())?);
+        let mut output = BufWriter::with_capacity(BUFFER, made.output()?);
         let done = match file.role {
             Role::Whole | Role::Header => cleaned::header(input, &mut output).map(drop),
             Role::Voxels => cleaned::voxels(input, &mut output, (facts.data.offset, bytes)),
         };
-        output.flush()?;
+        output
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?
+            .finish()?;
         match done {
             Ok(()) => files.push(made),
             Err(Refused::Closed(why)) => return Ok(Err(format!("not de-identified: {why}"))),
@@ -264,11 +265,25 @@ fn put_in_place(facts: &mut NiftiFacts, made: &[Incoming]) -> anyhow::Result<()>
 }
 
 /// Writes a ZIP that keeps the files as they are. The same files always give the same bytes.
-fn archived(members: &[Member], to: &Path) -> anyhow::Result<()> {
-    let mut archive = ZipWriter::new(BufWriter::with_capacity(BUFFER, File::create(to)?));
+///
+/// A ZIP says at its members' beginning what is known at their end. What is encrypted cannot be
+/// changed afterwards, so it is made twice: once to know what will be there.
+fn archived(members: &[Member], to: &Incoming) -> anyhow::Result<()> {
+    let mut known = Rehearsal::default();
+    packed(members, &mut known)?;
+    let output = BufWriter::with_capacity(BUFFER, to.output()?);
+    let mut performance = known.performed_into(output);
+    packed(members, &mut performance)?;
+    let output = performance.finish()?.into_inner();
+    output.map_err(io::IntoInnerError::into_error)?.finish()?;
+    Ok(())
+}
+
+fn packed(members: &[Member], to: impl Write + Seek) -> anyhow::Result<()> {
+    let mut archive = ZipWriter::new(to);
     for member in members {
-        let mut file = File::open(&member.path)?;
-        let length = file.metadata()?.len();
+        let mut file = at_rest::open(&member.path)?;
+        let length = file.length()?;
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .last_modified_time(DateTime::default())
@@ -282,7 +297,7 @@ fn archived(members: &[Member], to: &Path) -> anyhow::Result<()> {
 }
 
 fn hashed(path: &Path) -> io::Result<(u64, String)> {
-    let mut file = BufReader::with_capacity(BUFFER, File::open(path)?);
+    let mut file = BufReader::with_capacity(BUFFER, at_rest::open(path)?);
     let (mut digest, mut size) = (Sha1::new(), 0);
     let mut buffer = vec![0; BUFFER];
     loop {

@@ -15,14 +15,19 @@ fn slip(unique_id: &str, time: &str) -> Slip {
 }
 
 fn open(folder: &Path, most: usize) -> Inbox {
-    Inbox::open(&format!("file:{}", folder.display()), most).unwrap()
+    Inbox::open(
+        &format!("file:{}", folder.display()),
+        most,
+        Vault::default(),
+    )
+    .unwrap()
 }
 
 async fn keep(inbox: &Inbox, slip: Slip) -> Keeping {
-    let arriving = inbox.arrive().await.unwrap();
+    let arriving = inbox.arrive("1.2.3").await.unwrap();
     let mut file = arriving.file("DOC00001.TXT");
     file.write("hello".into()).await.unwrap();
-    let measured = file.close().await.unwrap();
+    let measured = file.close(arriving.place_of("DOC00001.TXT")).await.unwrap();
     assert_eq!(measured.hash, sha1(b"hello"));
     assert_eq!(measured.size, 5);
     let kept = inbox.keep(arriving, slip, "<x/>".to_owned()).await;
@@ -36,8 +41,13 @@ async fn submissions_outlive_the_process_and_half_ones_do_not() {
     assert_eq!(keep(&inbox, slip("1.3", "2026")).await, Keeping::Kept);
     assert_eq!(keep(&inbox, slip("1.2", "2025")).await, Keeping::Kept);
     // A process that dies leaves what it was receiving.
-    let half = inbox.arrive().await.unwrap();
-    drop(half.file("DOC00001.TXT").close().await.unwrap());
+    let half = inbox.arrive("1.2.3").await.unwrap();
+    drop(
+        half.file("DOC00001.TXT")
+            .close(half.place_of("DOC00001.TXT"))
+            .await
+            .unwrap(),
+    );
     std::mem::forget(half);
     drop(inbox);
     let inbox = open(folder.path(), 10);
@@ -86,7 +96,9 @@ async fn two_processes_do_not_share_an_inbox() {
     let folder = tempfile::tempdir().unwrap();
     let inbox = open(folder.path(), 10);
     let url = format!("file:{}", folder.path().display());
-    let error = Inbox::open(&url, 10).unwrap_err().to_string();
+    let error = Inbox::open(&url, 10, Vault::default())
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains("the inbox") && error.contains("in use"),
         "{error}"

@@ -28,7 +28,7 @@ pub(super) async fn receive(
             Content::Inline(bytes) => {
                 let mut file = arriving.file(&files[at]);
                 file.write(bytes.into()).await?;
-                measured[at] = Some(file.close().await?);
+                measured[at] = Some(file.close(arriving.place_of(&files[at])).await?);
             }
             Content::Include(id) => {
                 if expected.insert(id, at).is_some() {
@@ -50,7 +50,7 @@ pub(super) async fn receive(
         while let Some(chunk) = attachment.chunk().await? {
             file.write(chunk).await?;
         }
-        measured[at] = Some(file.close().await?);
+        measured[at] = Some(file.close(arriving.place_of(&files[at])).await?);
     }
     let missing = expected.into_values().map(|at| {
         let context = format!(

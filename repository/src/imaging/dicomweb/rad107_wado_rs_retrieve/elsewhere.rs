@@ -96,8 +96,8 @@ pub(in crate::imaging::dicomweb) async fn fetch(
     let sources = place::open(room, passing.clone()).await?;
     for (instance, source) in passing.into_iter().zip(sources) {
         match source {
-            Ok(source) => {
-                let once = Arc::new(Mutex::new(Some(source)));
+            Ok(giving) => {
+                let once = Arc::new(Mutex::new(Some(giving.into_source())));
                 let instance = Instance::of(instance, Here::Nowhere, Some(once));
                 found.instances.push(instance);
             }

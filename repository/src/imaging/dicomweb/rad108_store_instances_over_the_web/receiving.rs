@@ -1,12 +1,11 @@
 //! From the connection into a file.
 
-use std::fs::OpenOptions;
 use std::io::Write;
 
 use hilum_transport::{IncomingPart, Trouble};
 use tokio::task::spawn_blocking;
 
-use crate::imaging::intake::Incoming;
+use crate::imaging::intake::{Incoming, Written};
 
 /// Bytes that are gathered before they are written: most slices are shorter, and go into their file
 /// at once.
@@ -15,6 +14,8 @@ const GATHERED: usize = 1024 * 1024;
 /// A part that has come whole.
 pub(super) struct Received {
     incoming: Incoming,
+    /// The file, if something is in it.
+    output: Option<Written>,
     /// What is not in the file yet.
     rest: Vec<u8>,
 }
@@ -27,6 +28,7 @@ impl Received {
     ) -> Result<anyhow::Result<Self>, Trouble> {
         let mut received = Self {
             incoming,
+            output: None,
             rest: Vec::new(),
         };
         while let Some(chunk) = part.chunk().await? {
@@ -35,11 +37,8 @@ impl Received {
                 continue;
             }
             let written = spawn_blocking(move || {
-                let incoming = received.finish()?;
-                anyhow::Ok(Self {
-                    incoming,
-                    rest: Vec::new(),
-                })
+                received.write()?;
+                anyhow::Ok(received)
             });
             received = match written.await {
                 Ok(Ok(written)) => written,
@@ -52,11 +51,21 @@ impl Received {
     }
 
     /// Writes what is not in the file yet. Blocks.
-    pub(super) fn finish(self) -> anyhow::Result<Incoming> {
-        if !self.rest.is_empty() {
-            let mut file = OpenOptions::new().append(true).open(self.incoming.path())?;
-            file.write_all(&self.rest)?;
+    pub(super) fn finish(mut self) -> anyhow::Result<Incoming> {
+        self.write()?;
+        if let Some(output) = self.output {
+            output.finish()?;
         }
         Ok(self.incoming)
+    }
+
+    fn write(&mut self) -> anyhow::Result<()> {
+        let output = match &mut self.output {
+            Some(output) => output,
+            none => none.insert(self.incoming.output()?),
+        };
+        output.write_all(&self.rest)?;
+        self.rest.clear();
+        Ok(())
     }
 }

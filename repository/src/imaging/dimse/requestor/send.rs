@@ -1,6 +1,5 @@
 //! C-STORE: files are sent as they are.
 
-use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use dicom_dictionary_std::tags;
 use hilum_dicom::walk;
+use hilum_security::at_rest;
 use tokio::task::spawn_blocking;
 
 use super::super::command::{self, AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, Command};
@@ -116,8 +116,8 @@ impl Requested {
     async fn send_file(&mut self, context: u8, file: &ToSend) -> anyhow::Result<()> {
         let (path, offset) = (file.path.clone(), file.data_offset);
         let opened = spawn_blocking(move || -> anyhow::Result<_> {
-            let mut file = File::open(&path).context("the file cannot be opened")?;
-            let length = file.metadata()?.len();
+            let mut file = at_rest::open(&path).context("the file cannot be opened")?;
+            let length = file.length()?;
             file.seek(SeekFrom::Start(offset))?;
             Ok((file, length.saturating_sub(offset)))
         });

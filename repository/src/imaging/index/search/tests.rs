@@ -86,7 +86,11 @@ fn study(at: usize) -> Study {
 /// An index of so many studies, of which the last is kept back.
 fn index(count: usize) -> (TempDir, Index) {
     let folder = tempfile::tempdir().unwrap();
-    let index = Index::open(&format!("file:{}", folder.path().display())).unwrap();
+    let index = Index::open(
+        &format!("file:{}", folder.path().display()),
+        &hilum_security::at_rest::Vault::default(),
+    )
+    .unwrap();
     for at in 0..=count {
         let indexed = Indexed {
             held: (at == count).then(Vec::new),

@@ -1,0 +1,9 @@
+//! Encryption at rest, over the wire and on the disk: real nodes, their clients, and an attacker who has
+//! the disk.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod keys;
+mod node;
+mod stored;
+mod tampered;
