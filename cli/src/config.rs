@@ -4,6 +4,7 @@ mod archives;
 mod collections;
 mod dicom;
 mod environment;
+mod gateway;
 mod keys;
 mod sections;
 mod subscriptions;
@@ -25,6 +26,7 @@ use xds_schemas::hl7v2::PatientDomain;
 use xds_schemas::metadata::hl7::is_oid;
 
 pub(crate) use dicom::DicomSection;
+pub(crate) use gateway::GatewaySection;
 #[cfg(test)]
 pub(crate) use keys::all as all_keys;
 pub(crate) use sections::{
@@ -67,6 +69,8 @@ pub(crate) struct Config {
     pub(crate) recipient: RecipientSection,
     #[serde(default)]
     pub(crate) media: MediaSection,
+    #[serde(default)]
+    pub(crate) gateway: GatewaySection,
     #[serde(default)]
     audit: AuditSection,
     /// To whom answers may be sent that are wanted elsewhere.
@@ -173,6 +177,7 @@ impl Config {
             collection.check_folders(&self.imaging.watch)?;
         }
         self.check_asynchronous()?;
+        self.check_gateway()?;
         self.dicom.check(self)?;
         self.check_listeners()
     }
@@ -246,6 +251,8 @@ impl Config {
             ("repository", self.repository.listen),
             ("imaging", self.imaging.listen),
             ("recipient", self.recipient.listen),
+            ("initiating", self.gateway.listen),
+            ("responding", self.gateway.listen),
         ];
         let listening = |(room, address): (_, Option<_>)| address.map(|address| (room, address));
         rooms.into_iter().filter_map(listening).collect()

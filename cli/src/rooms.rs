@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hilum_audit::Audit;
+use hilum_gateway::Gateway;
+use hilum_gateway::routes::Side;
 use hilum_registry::{FeedConfig, Registry, RegistryConfig};
 use hilum_repository::imaging::{
     self, Department, ImagingConfig, ImagingSource, Manifests, Publishing, dicomweb,
@@ -120,6 +122,25 @@ pub(crate) async fn open(
                 Box::pin(async move { recipient::routes::serve(&recipient, incoming).await })
             },
         ));
+    }
+    if let Some(address) = config.gateway.listen {
+        let gateway = Gateway::open(config.gateway(), audit.clone(), client.clone());
+        let gateway = gateway.context("[gateway]")?;
+        rooms.push(room(
+            "initiating",
+            address,
+            gateway.clone(),
+            |gateway, incoming| {
+                let side = Side::Initiating;
+                Box::pin(
+                    async move { hilum_gateway::routes::serve(&gateway, side, incoming).await },
+                )
+            },
+        ));
+        rooms.push(room("responding", address, gateway, |gateway, incoming| {
+            let side = Side::Responding;
+            Box::pin(async move { hilum_gateway::routes::serve(&gateway, side, incoming).await })
+        }));
     }
     Ok(Opened {
         rooms,

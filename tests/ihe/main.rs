@@ -8,6 +8,8 @@ mod imaging_queries;
 mod iti18_registry_stored_query;
 mod iti19_authenticate_node;
 mod iti20_record_audit_event;
+mod iti38_cross_gateway_query;
+mod iti39_cross_gateway_retrieve;
 mod iti41_provide_and_register_document_set;
 mod iti42_register_document_set;
 mod iti43_retrieve_document_set;
@@ -26,6 +28,7 @@ mod iti8_patient_identity_feed;
 mod malformed;
 mod malformed_mtom;
 mod rad69_retrieve_imaging_document_set;
+mod rad75_cross_gateway_retrieve_imaging_document_set;
 mod wsdl;
 mod xdr;
 

@@ -16,8 +16,10 @@ pub mod desk;
 pub mod feed;
 pub mod postgres;
 pub mod raw;
+pub mod region;
 pub mod town;
 pub mod words;
 
 pub use desk::Desk;
+pub use region::Region;
 pub use town::{Setup, Town};

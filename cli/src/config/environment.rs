@@ -59,7 +59,7 @@ pub(super) fn apply(
 }
 
 /// Keys outside of `[limits]` that are numbers.
-const NUMBERS: [&str; 12] = [
+const NUMBERS: [&str; 13] = [
     "segment_bytes",
     "max_results",
     "connections",
@@ -72,6 +72,7 @@ const NUMBERS: [&str; 12] = [
     "max_submissions",
     "settle_seconds",
     "associations",
+    "deadline_seconds",
 ];
 /// Keys that are lists, whose items stand behind commas.
 const LISTS: [&str; 8] = [

@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 pub(super) const TOP: [&str; 2] = ["home_community_id", "data"];
 
 /// Every section with its keys.
-pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 14] = [
     (
         "affinity_domain",
         &[
@@ -113,6 +113,16 @@ pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
     ),
     ("media", &["institution", "contact"]),
     (
+        "gateway",
+        &[
+            "listen",
+            "registry",
+            "deadline_seconds",
+            "repository",
+            "community",
+        ],
+    ),
+    (
         "audit",
         &[
             "spool",
@@ -160,7 +170,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
 ];
 
 /// Sections of which there may be several, within others.
-const REPEATED: [(&str, &[&str]); 3] = [
+const REPEATED: [(&str, &[&str]); 5] = [
     (
         "imaging.archive",
         &[
@@ -188,6 +198,20 @@ const REPEATED: [(&str, &[&str]); 3] = [
         &["name", "from", "card", "deidentify", "key_file"],
     ),
     ("dicom.node", &["ae_title", "host", "port", "tls"]),
+    ("gateway.repository", &["unique_id", "url", "imaging_url"]),
+    (
+        "gateway.community",
+        &[
+            "home_community_id",
+            "name",
+            "url",
+            "query_url",
+            "retrieve_url",
+            "imaging_url",
+            "deadline_seconds",
+            "calls",
+        ],
+    ),
 ];
 
 /// Refuses keys that mean nothing, by name and with the nearest one that does.
