@@ -149,6 +149,10 @@ fn certificates(folder: &Path) -> anyhow::Result<()> {
     save(&authority.issue("client", &[], NODE_DAYS)?, "client")
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "it is a table of what stands in the file"
+)]
 fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<String> {
     let id = |given: &Option<String>| given.clone().unwrap_or_else(new_oid);
     let port = |offset: u16| (arguments.port_base + offset).to_string();

@@ -124,23 +124,7 @@ pub(crate) async fn open(
         ));
     }
     if let Some(address) = config.gateway.listen {
-        let gateway = Gateway::open(config.gateway(), audit.clone(), client.clone());
-        let gateway = gateway.context("[gateway]")?;
-        rooms.push(room(
-            "initiating",
-            address,
-            gateway.clone(),
-            |gateway, incoming| {
-                let side = Side::Initiating;
-                Box::pin(
-                    async move { hilum_gateway::routes::serve(&gateway, side, incoming).await },
-                )
-            },
-        ));
-        rooms.push(room("responding", address, gateway, |gateway, incoming| {
-            let side = Side::Responding;
-            Box::pin(async move { hilum_gateway::routes::serve(&gateway, side, incoming).await })
-        }));
+        rooms.extend(gateways(config, address, audit, client)?);
     }
     Ok(Opened {
         rooms,
@@ -251,6 +235,31 @@ fn repository(config: &Config, audit: &Audit, client: &Client) -> anyhow::Result
     };
     wanted.store_access = config.store_access()?;
     Repository::open(wanted, audit.clone(), client.clone())
+}
+
+/// The gateways: one room for the own community, one for the others.
+fn gateways(
+    config: &Config,
+    address: SocketAddr,
+    audit: &Audit,
+    client: &Client,
+) -> anyhow::Result<[Room; 2]> {
+    let gateway = Gateway::open(config.gateway(), audit.clone(), client.clone());
+    let gateway = gateway.context("[gateway]")?;
+    let initiating = room(
+        "initiating",
+        address,
+        gateway.clone(),
+        |gateway, incoming| {
+            let side = Side::Initiating;
+            Box::pin(async move { hilum_gateway::routes::serve(&gateway, side, incoming).await })
+        },
+    );
+    let responding = room("responding", address, gateway, |gateway, incoming| {
+        let side = Side::Responding;
+        Box::pin(async move { hilum_gateway::routes::serve(&gateway, side, incoming).await })
+    });
+    Ok([initiating, responding])
 }
 
 fn recipient(config: &Config, audit: &Audit) -> anyhow::Result<Recipient> {
