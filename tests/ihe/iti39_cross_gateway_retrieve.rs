@@ -142,11 +142,8 @@ async fn without_mtom_the_content_of_others_stands_in_the_envelope() {
     let id = &*submission.documents[0].unique_id;
     let body = request(&[(Some(home(1)), repository(1), id)]);
     let envelope = words::envelope("urn:ihe:iti:2007:RetrieveDocumentSet", &body);
+    // Its length is not known when it begins, so it comes in chunks.
     let answer = hilum_tests::raw::soap(region.towns[0].port(3), "/initiating", &envelope);
     assert_eq!(answer.status, 200);
-    assert!(
-        answer.text().contains(">aW4gYmFzZTY0<"),
-        "{}",
-        answer.text()
-    );
+    assert!(answer.text().contains("aW4gYmFzZTY0"), "{}", answer.text());
 }
