@@ -59,7 +59,7 @@ impl Nodes {
         )?;
         edit(
             &nodes.centre,
-            &["registry", "feed", "recipient"],
+            &["registry", "feed", "recipient", "gateway"],
             &trusts("registry"),
         )?;
         centre::prepare(&nodes.centre)?;
