@@ -8,6 +8,7 @@ mod collections;
 mod dicom;
 mod environment;
 mod fingerprint;
+mod gateway;
 mod keys;
 mod metrics;
 mod sections;
@@ -35,6 +36,7 @@ pub(crate) use access::RulesFile;
 pub(crate) use at_rest::{AtRestSection, COMMAND_SECONDS};
 pub(crate) use dicom::DicomSection;
 pub(crate) use fingerprint::Fingerprint;
+pub(crate) use gateway::GatewaySection;
 #[cfg(test)]
 pub(crate) use keys::all as all_keys;
 pub(crate) use metrics::MetricsSection;
@@ -87,6 +89,8 @@ pub(crate) struct Config {
     pub(crate) xua: XuaSection,
     #[serde(default)]
     pub(crate) iua: IuaSection,
+    #[serde(default)]
+    pub(crate) gateway: GatewaySection,
     #[serde(default)]
     audit: AuditSection,
     #[serde(default)]
@@ -208,6 +212,7 @@ impl Config {
         }
         self.check_asynchronous()?;
         self.tls.as_ref().map_or(Ok(()), Tls::check)?;
+        self.check_gateway()?;
         self.dicom.check(self)?;
         self.audit.repository.check(self)?;
         self.check_sending()?;
@@ -291,6 +296,8 @@ impl Config {
             ("repository", self.repository.listen),
             ("imaging", self.imaging.listen),
             ("recipient", self.recipient.listen),
+            ("initiating", self.gateway.listen),
+            ("responding", self.gateway.listen),
             ("audit", self.audit.repository.listen),
         ];
         let listening = |(room, address): (_, Option<_>)| address.map(|address| (room, address));

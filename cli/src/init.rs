@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     /// Plain HTTP without TLS, for this machine only
     #[arg(long)]
     pub(crate) plain: bool,
-    /// The registry listens on N+1, repository and imaging source on N+2, the feed on N+5, metrics on N+7, DICOM on N+10
+    /// The registry listens on N+1, repository and imaging source on N+2, gateways on N+3, the feed on N+5, metrics on N+7, DICOM on N+10
     #[arg(long, value_name = "N", default_value_t = 18400, value_parser = clap::value_parser!(u16).range(1..65525))]
     pub(crate) port_base: u16,
     /// Take submissions for patients that no feed has announced
@@ -170,6 +170,10 @@ fn certificates(folder: &Path) -> anyhow::Result<()> {
     save(&authority.issue("client", &[], NODE_DAYS)?, "client")
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "it is a table of what stands in the file"
+)]
 fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<String> {
     let id = |given: &Option<String>| given.clone().unwrap_or_else(new_oid);
     let port = |offset: u16| (arguments.port_base + offset).to_string();
@@ -199,6 +203,12 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
         ),
         ("registry_port", port(1)),
         ("repository_port", port(2)),
+        ("gateway_port", port(3)),
+        (
+            "deadline_seconds",
+            hilum_gateway::communities::DEADLINE_SECONDS.to_string(),
+        ),
+        ("calls", hilum_gateway::communities::CALLS.to_string()),
         ("metrics_port", port(7)),
         ("repository_id", id(&arguments.repository_id)),
         (
@@ -402,7 +412,7 @@ mod tests {
         assert!(dir.join("certs/client.pem").is_file() && dir.join("data").is_dir());
         let mode = |name: &str| dir.join(name).metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("data"), mode("hilum.toml")), (0o700, 0o600));
-        assert_eq!(config.listeners().len(), 7);
+        assert_eq!(config.listeners().len(), 9);
         let again = Command::try_parse_from(["init", dir.to_str().unwrap()]).unwrap();
         assert!(
             write(&again.arguments)

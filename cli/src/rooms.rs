@@ -9,6 +9,8 @@ use std::time::Duration;
 use anyhow::Context;
 use hilum_audit::Audit;
 use hilum_audit::record_repository::{self, RecordRepository};
+use hilum_gateway::Gateway;
+use hilum_gateway::routes::Side;
 use hilum_registry::{FeedConfig, Registry, RegistryConfig};
 use hilum_repository::imaging::{
     self, Department, ImagingConfig, ImagingSource, Manifests, Publishing, dicomweb,
@@ -141,6 +143,9 @@ pub(crate) async fn open(
                 Box::pin(async move { recipient::routes::serve(&recipient, incoming).await })
             },
         ));
+    }
+    if let Some(address) = config.gateway.listen {
+        rooms.extend(gateways(config, address, audit, client)?);
     }
     let records = records(config, audit, &mut rooms)?;
     Ok(Opened {
@@ -282,6 +287,31 @@ fn repository(
     wanted.access = access.clone();
     wanted.vault = config.vault()?;
     Repository::open(wanted, audit.clone(), client.clone())
+}
+
+/// The gateways: one room for the own community, one for the others.
+fn gateways(
+    config: &Config,
+    address: SocketAddr,
+    audit: &Audit,
+    client: &Client,
+) -> anyhow::Result<[Room; 2]> {
+    let gateway = Gateway::open(config.gateway(), audit.clone(), client.clone());
+    let gateway = gateway.context("[gateway]")?;
+    let initiating = room(
+        "initiating",
+        address,
+        gateway.clone(),
+        |gateway, incoming| {
+            let side = Side::Initiating;
+            Box::pin(async move { hilum_gateway::routes::serve(&gateway, side, incoming).await })
+        },
+    );
+    let responding = room("responding", address, gateway, |gateway, incoming| {
+        let side = Side::Responding;
+        Box::pin(async move { hilum_gateway::routes::serve(&gateway, side, incoming).await })
+    });
+    Ok([initiating, responding])
 }
 
 fn recipient(config: &Config, audit: &Audit) -> anyhow::Result<Recipient> {

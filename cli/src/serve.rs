@@ -28,6 +28,7 @@ use crate::client;
 use crate::config::{Config, ConfigError};
 use crate::metrics::Metrics;
 use crate::rooms::{self, Opened, Room};
+use crate::terminal::say;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: hilum serve --config node/hilum.toml")]
@@ -41,9 +42,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
     let mut stop = signals()?;
     let running = Running::start(&config).await?;
-    for line in &running.lines {
-        println!("{line}");
-    }
+    // Whoever started the node may have closed the other end as soon as it had read what it waited for;
+    // that is no reason not to run.
+    let _ = say(&running.lines.join("\n"));
     // The sender lives as long as the process, so this ends with a signal.
     let _ = stop.wait_for(|stopping| *stopping).await;
     running.stop().await

@@ -11,6 +11,8 @@ mod iti19_authenticate_node;
 mod iti19_changes;
 mod iti19_scanners;
 mod iti20_record_audit_event;
+mod iti38_cross_gateway_query;
+mod iti39_cross_gateway_retrieve;
 mod iti40_provide_x_user_assertion;
 mod iti41_provide_and_register_document_set;
 mod iti42_register_document_set;
@@ -32,6 +34,7 @@ mod iti8_patient_identity_feed;
 mod malformed;
 mod malformed_mtom;
 mod rad69_retrieve_imaging_document_set;
+mod rad75_cross_gateway_retrieve_imaging_document_set;
 mod wsdl;
 mod xdr;
 

@@ -86,6 +86,15 @@ transactions! {
     /// ITI-86.
     Remove: "urn:ihe:iti:2017:RemoveDocuments"
         => "urn:ihe:iti:2017:RemoveDocumentsResponse", false, RegistryResponse;
+    /// ITI-38.
+    CrossQuery: "urn:ihe:iti:2007:CrossGatewayQuery"
+        => "urn:ihe:iti:2007:CrossGatewayQueryResponse", false, AdhocQueryResponse;
+    /// ITI-39.
+    CrossRetrieve: "urn:ihe:iti:2007:CrossGatewayRetrieve"
+        => "urn:ihe:iti:2007:CrossGatewayRetrieveResponse", true, RetrieveResponse;
+    /// RAD-75.
+    CrossRetrieveImages: "urn:ihe:rad:2011:CrossGatewayRetrieveImagingDocumentSet"
+        => "urn:ihe:rad:2011:CrossGatewayRetrieveImagingDocumentSetResponse", true, RetrieveResponse;
     /// RAD-69.
     RetrieveImages: "urn:ihe:rad:2009:RetrieveImagingDocumentSet"
         => "urn:ihe:iti:2007:RetrieveDocumentSetResponse", true, RetrieveResponse;
@@ -117,6 +126,7 @@ pub struct RetrieveResponse {
 
 #[derive(Debug, Default)]
 struct DocumentResponse {
+    home: Option<String>,
     repository: String,
     unique_id: String,
     new_repository: Option<String>,
@@ -158,6 +168,7 @@ fn read_document(reader: &mut Reader<'_>) -> Result<DocumentResponse, XmlError> 
     let mut document = DocumentResponse::default();
     while let Some(field) = reader.child()? {
         match field.name() {
+            "HomeCommunityId" => document.home = Some(reader.text()?.into_owned()),
             "RepositoryUniqueId" => document.repository = reader.text()?.into_owned(),
             "DocumentUniqueId" => document.unique_id = reader.text()?.into_owned(),
             "NewRepositoryUniqueId" => {
@@ -190,6 +201,8 @@ pub struct Retrieved {
 /// A document that was retrieved.
 #[derive(Debug)]
 pub struct RetrievedDocument {
+    /// `HomeCommunityId`.
+    pub home: Option<String>,
     /// `RepositoryUniqueId`.
     pub repository: String,
     /// `DocumentUniqueId`.
@@ -432,7 +445,7 @@ fn faulty<T>(answer: Result<T, ClientError>) -> Result<T, Fault> {
 }
 
 /// Takes all attachments; every one must be referred to and every reference must be answered.
-async fn received(answer: RetrieveResponse, mut attachments: Attachments) -> Retrieved {
+pub(crate) async fn received(answer: RetrieveResponse, mut attachments: Attachments) -> Retrieved {
     let mut contents = BTreeMap::new();
     while let Some((id, content)) = next(&mut attachments).await.expect("attachments arrive") {
         contents.insert(id, content);
@@ -442,6 +455,7 @@ async fn received(answer: RetrieveResponse, mut attachments: Attachments) -> Ret
         let content = contents.remove(&document.content_id);
         let (size, sha1, content) = content.expect("every reference is answered");
         documents.push(RetrievedDocument {
+            home: document.home,
             repository: document.repository,
             unique_id: document.unique_id,
             new_repository: document.new_repository,

@@ -17,10 +17,12 @@ pub mod feed;
 pub mod people;
 pub mod postgres;
 pub mod raw;
+pub mod region;
 pub mod scanner;
 pub mod syslog;
 pub mod town;
 pub mod words;
 
 pub use desk::Desk;
+pub use region::Region;
 pub use town::{Setup, Town};

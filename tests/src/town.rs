@@ -32,6 +32,10 @@ pub struct Setup {
     pub refuse_unknown_patients: bool,
     /// An Audit Record Repository is there too.
     pub audit_repository: bool,
+    /// `homeCommunityId`, if it is not that of every town.
+    pub home: Option<String>,
+    /// `repositoryUniqueId`, likewise.
+    pub repository: Option<String>,
     /// `--database`; if there is none, SQLite in the node's folder or, if the environment has
     /// `HILUM_TEST_DATABASE=postgres`, a PostgreSQL server of the town's own.
     pub database: Option<String>,
@@ -88,7 +92,9 @@ impl Town {
         command.arg("init").arg(&node);
         command.args(["--port-base", &base.to_string()]);
         command.args(["--patient-authority", PATIENT_AUTHORITY]);
-        command.args(["--home", HOME, "--repository-id", REPOSITORY]);
+        command.args(["--home", setup.home.as_deref().unwrap_or(HOME)]);
+        let repository = setup.repository.as_deref().unwrap_or(REPOSITORY);
+        command.args(["--repository-id", repository]);
         if setup.plain {
             command.arg("--plain");
         }
@@ -169,7 +175,8 @@ impl Town {
                 .and_then(|key| key.strip_suffix("__LISTEN"));
             sections.extend(name.map(str::to_ascii_lowercase));
         }
-        sections.len()
+        // The gateway is two rooms.
+        sections.len() + usize::from(sections.contains("gateway"))
     }
 
     /// What the node logged.
@@ -210,6 +217,22 @@ impl Town {
     /// The imaging source's URL.
     pub fn imaging(&self) -> String {
         self.url(2, "imaging")
+    }
+
+    /// The URL of the gateway that answers the town's own consumers.
+    pub fn initiating(&self) -> String {
+        self.url(3, "initiating")
+    }
+
+    /// The URL of the gateway that answers other communities.
+    pub fn responding(&self) -> String {
+        self.url(3, "responding")
+    }
+
+    /// A variable of the environment in which the node is started.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        let variable = (name.to_owned(), value.to_owned());
+        self.setup.environment.push(variable);
     }
 
     /// The URL of the feed of patients.

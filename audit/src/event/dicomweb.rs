@@ -24,6 +24,8 @@ pub enum ImagesRetrieved {
     WadoRs,
     /// RAD-16 Retrieve Images: C-MOVE.
     Move,
+    /// RAD-75 Cross Gateway Retrieve Imaging Document Set.
+    CrossGateway,
 }
 
 impl ImagesRetrieved {
@@ -32,6 +34,9 @@ impl ImagesRetrieved {
             Self::Wado => Coded::ihe("RAD-55", "WADO Retrieve"),
             Self::DocumentSet => Coded::ihe("RAD-69", "Retrieve Imaging Document Set"),
             Self::Move => Coded::ihe("RAD-16", "Retrieve Images"),
+            Self::CrossGateway => {
+                Coded::ihe("RAD-75", "Cross Gateway Retrieve Imaging Document Set")
+            }
             Self::WadoRs => Coded::ihe("RAD-107", "WADO-RS Retrieve"),
         }
     }

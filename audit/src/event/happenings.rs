@@ -209,6 +209,12 @@ impl Event {
         Self::asked(code, parties, query, outcome)
     }
 
+    /// ITI-38: another community was asked. Both sides record the same.
+    pub fn queried_across(parties: &Parties, query: Query<'_>, outcome: &Outcome) -> Self {
+        let code = Coded::ihe("ITI-38", "Cross Gateway Query");
+        Self::asked(code, parties, query, outcome)
+    }
+
     fn asked(code: Coded, parties: &Parties, query: Query<'_>, outcome: &Outcome) -> Self {
         let mut asked = object("24", query.id, code.clone());
         asked.query = Some(query.request.as_bytes().to_vec());
@@ -238,6 +244,28 @@ impl Event {
         documents: &[Document],
         outcome: &Outcome,
     ) -> Self {
+        let code = Coded::ihe("ITI-43", "Retrieve Document Set");
+        Self::fetched(code, parties, of_patient, documents, outcome)
+    }
+
+    /// ITI-39: the same between communities.
+    pub fn retrieved_across(
+        parties: &Parties,
+        of_patient: Option<&str>,
+        documents: &[Document],
+        outcome: &Outcome,
+    ) -> Self {
+        let code = Coded::ihe("ITI-39", "Cross Gateway Retrieve");
+        Self::fetched(code, parties, of_patient, documents, outcome)
+    }
+
+    fn fetched(
+        code: Coded,
+        parties: &Parties,
+        of_patient: Option<&str>,
+        documents: &[Document],
+        outcome: &Outcome,
+    ) -> Self {
         let (id, action) = if parties.asked {
             (IMPORT, "C")
         } else {
@@ -254,7 +282,6 @@ impl Event {
                 .extend(home.map(|home| (HOME_OF_DOCUMENT, home)));
             object
         }));
-        let code = Coded::ihe("ITI-43", "Retrieve Document Set");
         let participants = parties.participants(Direction::ToInitiator);
         happened(id, action, code, outcome, participants, objects)
     }

@@ -65,7 +65,7 @@ fn value(
 ) -> Result<(Value, Value), XmlError> {
     match element.of {
         "xhtml" => {
-            let text = reader.copy(tag)?;
+            let text = reader.copy_as_it_is(tag)?;
             Ok((Value::String(text), Value::Null))
         }
         RESOURCE => {

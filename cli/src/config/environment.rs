@@ -82,6 +82,7 @@ const NUMBERS: &[&str] = &[
     "longest_lifetime_seconds",
     "remembered",
     "introspection_seconds",
+    "deadline_seconds",
 ];
 /// Keys that are lists, whose items stand behind commas.
 const LISTS: &[&str] = &[

@@ -155,6 +155,16 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "gateway",
+        &[
+            "listen",
+            "registry",
+            "deadline_seconds",
+            "repository",
+            "community",
+        ],
+    ),
+    (
         "audit",
         &[
             "spool",
@@ -261,6 +271,20 @@ const REPEATED: &[(&str, &[&str])] = &[
         ],
     ),
     ("iua.scope", &["name", "permissions"]),
+    ("gateway.repository", &["unique_id", "url", "imaging_url"]),
+    (
+        "gateway.community",
+        &[
+            "home_community_id",
+            "name",
+            "url",
+            "query_url",
+            "retrieve_url",
+            "imaging_url",
+            "deadline_seconds",
+            "calls",
+        ],
+    ),
 ];
 
 /// Refuses keys that mean nothing, by name and with the nearest one that does.

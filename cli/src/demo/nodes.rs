@@ -61,7 +61,7 @@ impl Nodes {
         )?;
         edit(
             &nodes.centre,
-            &["registry", "feed", "recipient", "metrics"],
+            &["registry", "feed", "recipient", "metrics", "gateway"],
             &trusts("registry"),
         )?;
         centre::prepare(&nodes.centre)?;

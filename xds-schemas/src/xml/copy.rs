@@ -70,7 +70,7 @@ impl Reader<'_> {
 
     /// Takes the innermost open element, which was just entered, as the text it is, and leaves it.
     /// Prefixes that it does not declare itself are lost.
-    pub fn copy(&mut self, element: &Element<'_>) -> Result<String, XmlError> {
+    pub fn copy_as_it_is(&mut self, element: &Element<'_>) -> Result<String, XmlError> {
         let start = element.offset;
         self.skip()?;
         let end = usize::try_from(self.inner.buffer_position()).unwrap_or(usize::MAX);

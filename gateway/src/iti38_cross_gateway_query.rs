@@ -1,0 +1,246 @@
+//! ITI-38 Cross Gateway Query, and the ITI-18 that leads to it: find what is registered anywhere.
+//!
+//! A question about a patient goes to the own registry and to every community, or to those that it names.
+//! One that asks for objects by their names goes to the community that it must name.
+//! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-38.html>
+
+mod merging;
+mod targets;
+
+use std::sync::Arc;
+
+use hilum_audit::{Event, Outcome, Parties, Query, Recorded};
+use hilum_security::{Caller, User};
+use tokio::task::JoinSet;
+use xds_schemas::codes::error_code::ErrorCode;
+use xds_schemas::codes::status::ResponseStatus;
+use xds_schemas::ebrs::{AdhocQueryRequest, AdhocQueryResponse, RegistryError};
+use xds_schemas::iti18_registry_stored_query::{RegistryStoredQuery, StoredQuery};
+use xds_schemas::iti38_cross_gateway_query::{CrossGatewayQuery, TARGET_COMMUNITIES};
+use xds_schemas::soap::Fault;
+use xds_schemas::xml::{ToXml, Writer};
+
+use crate::Room;
+use crate::asking::Silence;
+use crate::communities::Known;
+use crate::outcome::outcome;
+
+use merging::{Answered, Whose};
+use targets::Chosen;
+
+/// Asks everybody who is concerned, and puts together what they say.
+pub(crate) async fn initiate(
+    room: &Arc<Room>,
+    caller: &Caller,
+    endpoint: &str,
+    request: AdhocQueryRequest,
+) -> Result<Recorded<AdhocQueryResponse>, Fault> {
+    let query = StoredQuery::read(&request);
+    let patients = patients(&query);
+    let mut events = Vec::new();
+    let chosen = query.and_then(|query| {
+        let chosen = targets::choose(&room.communities, &request, &query);
+        chosen.map_err(|error| vec![error])
+    });
+    let response = match chosen {
+        Err(errors) => refused(errors),
+        Ok(Chosen {
+            own,
+            others,
+            errors,
+        }) => {
+            let answers = ask(room, caller, &request, own, others).await;
+            events.extend(answers.iter().map(|answered| answered.event(&patients)));
+            merging::merge(&room.communities.own.home, answers, errors)
+        }
+    };
+    let ended = outcome(response.status, &response.errors);
+    let parties = Parties::answered(caller, endpoint);
+    let event = event(Event::queried, &parties, &request, &patients, &ended);
+    let event = events.into_iter().fold(event, Event::and);
+    Ok(room.audit.record(event, response).await?)
+}
+
+/// Asks the own registry for another community.
+pub(crate) async fn respond(
+    room: &Arc<Room>,
+    caller: &Caller,
+    endpoint: &str,
+    request: AdhocQueryRequest,
+) -> Result<Recorded<AdhocQueryResponse>, Fault> {
+    let query = StoredQuery::read(&request);
+    let patients = patients(&query);
+    let meant = query.and_then(|query| {
+        let meant = targets::is_meant_here(&room.communities, &request, &query);
+        meant.map_err(|error| vec![error])
+    });
+    let mut asked = None;
+    let home = &room.communities.own.home;
+    let response = match meant {
+        Err(errors) => refused(errors),
+        Ok(()) => {
+            let user = caller.user.clone();
+            let answered = ask_own(Arc::clone(room), user, request.clone()).await;
+            asked = Some(answered.event(&patients));
+            merging::of_one(home, answered)
+        }
+    };
+    let response = located(response, home.as_str());
+    let ended = outcome(response.status, &response.errors);
+    let parties = Parties::answered(caller, endpoint);
+    let event = event(Event::queried_across, &parties, &request, &patients, &ended);
+    let event = asked.into_iter().fold(event, Event::and);
+    Ok(room.audit.record(event, response).await?)
+}
+
+/// Asks all of them at the same time. The answers are in the order of the question, the own first.
+async fn ask(
+    room: &Arc<Room>,
+    caller: &Caller,
+    request: &AdhocQueryRequest,
+    own: bool,
+    others: Vec<(Arc<Known>, String)>,
+) -> Vec<Answered> {
+    let mut asking = JoinSet::new();
+    if own {
+        let (room, user, request) = (Arc::clone(room), caller.user.clone(), request.clone());
+        asking.spawn(async move { (0, ask_own(room, user, request).await) });
+    }
+    for (at, (known, url)) in others.into_iter().enumerate() {
+        let (room, user, request) = (Arc::clone(room), caller.user.clone(), request.clone());
+        asking.spawn(async move {
+            let answered = ask_other(room, user, request, known, url).await;
+            (at + 1, answered)
+        });
+    }
+    let mut answers = Vec::with_capacity(asking.len());
+    while let Some(joined) = asking.join_next().await {
+        match joined {
+            Ok(answered) => answers.push(answered),
+            Err(error) => tracing::error!(%error, "a question to a community was lost"),
+        }
+    }
+    answers.sort_by_key(|(at, _)| *at);
+    answers.into_iter().map(|(_, answered)| answered).collect()
+}
+
+async fn ask_own(room: Arc<Room>, user: Option<Arc<User>>, request: AdhocQueryRequest) -> Answered {
+    let communities = &room.communities;
+    let request = without_targets(request);
+    // Who has no registry is not asked here.
+    let url = communities.own.registry.clone().unwrap_or_default();
+    let asking = room
+        .client
+        .send::<RegistryStoredQuery>(&url, &request, Vec::new());
+    let answer = communities.own_line.ask(asking).await;
+    Answered {
+        whose: Whose::Own,
+        parties: Parties::asked(&url).on_behalf_of(user),
+        answer: answer.map(|answer| answer.response),
+        request,
+    }
+    .logged()
+}
+
+async fn ask_other(
+    room: Arc<Room>,
+    user: Option<Arc<User>>,
+    request: AdhocQueryRequest,
+    known: Arc<Known>,
+    url: String,
+) -> Answered {
+    let mut request = without_targets(request);
+    request.home = Some(known.community.home.0.clone());
+    let asking = room
+        .client
+        .send::<CrossGatewayQuery>(&url, &request, Vec::new());
+    let answer = known.line.ask(asking).await;
+    Answered {
+        whose: Whose::Other(known),
+        parties: Parties::asked(&url).on_behalf_of(user),
+        answer: answer.map(|answer| answer.response),
+        request,
+    }
+    .logged()
+}
+
+/// Who is asked is asked alone.
+fn without_targets(mut request: AdhocQueryRequest) -> AdhocQueryRequest {
+    request.slots.retain(|slot| slot.name != TARGET_COMMUNITIES);
+    request
+}
+
+impl Answered {
+    /// Says in the log why somebody did not answer.
+    fn logged(self) -> Self {
+        if let Err(silence) = &self.answer {
+            let whose = self.whose.name();
+            match silence {
+                Silence::Failed(error) => tracing::warn!(whose, %error, "no answer to a query"),
+                Silence::Late(_) | Silence::Resting => {
+                    tracing::warn!(whose, why = silence.told(), "no answer to a query");
+                }
+            }
+        }
+        self
+    }
+
+    /// What is recorded of the question.
+    fn event(&self, patients: &[String]) -> Event {
+        let ended = match &self.answer {
+            Ok(response) => outcome(response.status, &response.errors),
+            Err(silence) => Outcome::Failure(silence.told()),
+        };
+        let recorded = match self.whose {
+            Whose::Own => Event::queried,
+            Whose::Other(_) => Event::queried_across,
+        };
+        event(recorded, &self.parties, &self.request, patients, &ended)
+    }
+}
+
+fn patients(query: &Result<StoredQuery, Vec<RegistryError>>) -> Vec<String> {
+    let patients = query.as_ref().map_or(&[][..], |query| query.patients());
+    patients.iter().map(ToString::to_string).collect()
+}
+
+fn refused(errors: Vec<RegistryError>) -> AdhocQueryResponse {
+    AdhocQueryResponse {
+        status: ResponseStatus::Failure,
+        errors,
+        objects: Vec::new(),
+    }
+}
+
+/// Every error of a Responding Gateway says whose it is (ITI-38 section 3.38.4.1.3).
+fn located(mut response: AdhocQueryResponse, home: &str) -> AdhocQueryResponse {
+    for error in &mut response.errors {
+        error.location = Some(home.to_owned());
+    }
+    response
+}
+
+fn event(
+    recorded: fn(&Parties, Query<'_>, &Outcome) -> Event,
+    parties: &Parties,
+    request: &AdhocQueryRequest,
+    patients: &[String],
+    ended: &Outcome,
+) -> Event {
+    let mut writer = Writer::default();
+    request.to_xml(&mut writer);
+    let patients: Vec<&str> = patients.iter().map(String::as_str).collect();
+    let query = Query {
+        id: &request.id,
+        request: &writer.finish(),
+        patients: &patients,
+        home_community_id: request.home.as_deref(),
+    };
+    recorded(parties, query, ended)
+}
+
+/// That nobody of the name is known.
+fn unknown(home: &str) -> RegistryError {
+    let context = format!("{home} is no community that is known here");
+    RegistryError::error(ErrorCode::UnknownCommunity, context)
+}

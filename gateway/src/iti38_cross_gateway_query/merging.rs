@@ -1,0 +1,276 @@
+//! What several communities said, as one answer.
+
+use std::sync::Arc;
+
+use hilum_audit::Parties;
+use xds_schemas::codes::error_code::ErrorCode;
+use xds_schemas::codes::status::ResponseStatus;
+use xds_schemas::ebrim::{Body, RegistryObject};
+use xds_schemas::ebrs::{AdhocQueryRequest, AdhocQueryResponse, RegistryError};
+use xds_schemas::metadata::HomeCommunityId;
+
+use crate::asking::Silence;
+use crate::communities::Known;
+use crate::outcome::status;
+
+/// Objects that an error names.
+const NAMED: usize = 10;
+
+/// Who was asked.
+#[derive(Debug, Clone)]
+pub(super) enum Whose {
+    /// The own registry.
+    Own,
+    /// Another community.
+    Other(Arc<Known>),
+}
+
+impl Whose {
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Own => "the registry of this community",
+            Self::Other(known) => &known.community.name,
+        }
+    }
+}
+
+/// What somebody answered.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) whose: Whose,
+    pub(super) parties: Parties,
+    pub(super) request: AdhocQueryRequest,
+    pub(super) answer: Result<AdhocQueryResponse, Silence>,
+}
+
+/// One answer of several. `errors` are those of communities that were not asked.
+pub(super) fn merge(
+    own: &HomeCommunityId,
+    answers: Vec<Answered>,
+    errors: Vec<RegistryError>,
+) -> AdhocQueryResponse {
+    let mut merged = Merged {
+        errors,
+        ..Merged::default()
+    };
+    for answered in answers {
+        merged.take(own, answered);
+    }
+    // Not to know a patient is no failure as long as somebody may have known it.
+    if let (false, Some(unknown)) = (merged.any_success, merged.unknown_patient)
+        && merged.errors.is_empty()
+    {
+        merged.errors.push(unknown);
+    }
+    AdhocQueryResponse {
+        status: status(merged.any_success, &merged.errors),
+        errors: merged.errors,
+        objects: merged.objects,
+    }
+}
+
+/// The answer of the own registry to another community.
+pub(super) fn of_one(own: &HomeCommunityId, answered: Answered) -> AdhocQueryResponse {
+    merge(own, vec![answered], Vec::new())
+}
+
+#[derive(Default)]
+struct Merged {
+    objects: Vec<RegistryObject>,
+    errors: Vec<RegistryError>,
+    /// Whether somebody could answer.
+    any_success: bool,
+    /// That somebody does not know the patient.
+    unknown_patient: Option<RegistryError>,
+}
+
+impl Merged {
+    fn take(&mut self, own: &HomeCommunityId, answered: Answered) {
+        let whose = &answered.whose;
+        let response = match answered.answer {
+            Ok(response) => response,
+            Err(silence) => return self.errors.push(unavailable(whose, &silence)),
+        };
+        self.any_success |= response.status != ResponseStatus::Failure;
+        for error in response.errors {
+            match error.code {
+                ErrorCode::UnknownPatientId => self.unknown_patient = Some(error),
+                _ => self.errors.push(located(error, whose)),
+            }
+        }
+        match whose {
+            Whose::Own => {
+                let objects = response.objects.into_iter();
+                self.objects
+                    .extend(objects.map(|object| at_home(object, own)));
+            }
+            Whose::Other(known) => self.take_others(known, response.objects),
+        }
+    }
+
+    /// An object without its community could not be asked for again (ITI-38 section 3.38.4.1.3).
+    fn take_others(&mut self, known: &Known, objects: Vec<RegistryObject>) {
+        let is_homeless = |object: &RegistryObject| {
+            has_home(object) && object.home.as_deref().unwrap_or_default().is_empty()
+        };
+        let (homeless, good): (Vec<_>, Vec<_>) = objects.into_iter().partition(is_homeless);
+        self.objects.extend(good);
+        if homeless.is_empty() {
+            return;
+        }
+        let ids: Vec<&str> = homeless.iter().map(|it| it.id.as_str()).collect();
+        let context = format!(
+            "{} ({}) did not say of {} objects from which community they are: {}",
+            known.community.name,
+            known.community.home,
+            ids.len(),
+            ids[..ids.len().min(NAMED)].join(" ")
+        );
+        let error = RegistryError::error(ErrorCode::MissingHomeCommunityId, context);
+        self.errors.push(error.at(known.community.home.as_str()));
+    }
+}
+
+/// Whether objects of this kind name their community.
+fn has_home(object: &RegistryObject) -> bool {
+    !matches!(object.body, Body::Association { .. })
+}
+
+fn at_home(mut object: RegistryObject, own: &HomeCommunityId) -> RegistryObject {
+    if has_home(&object) && object.home.as_deref().unwrap_or_default().is_empty() {
+        object.home = Some(own.0.clone());
+    }
+    object
+}
+
+fn located(error: RegistryError, whose: &Whose) -> RegistryError {
+    match whose {
+        Whose::Other(known) if error.location.is_none() => error.at(known.community.home.as_str()),
+        _ => error,
+    }
+}
+
+fn unavailable(whose: &Whose, silence: &Silence) -> RegistryError {
+    let told = silence.told();
+    match whose {
+        Whose::Own => {
+            let context = format!("{}: {told}", whose.name());
+            RegistryError::error(ErrorCode::RegistryNotAvailable, context)
+        }
+        Whose::Other(known) => {
+            let home = &known.community.home;
+            let context = format!("{} ({home}): {told}", known.community.name);
+            let error = RegistryError::error(ErrorCode::UnavailableCommunity, context);
+            error.at(home.as_str())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::asking::Line;
+    use crate::communities::Community;
+
+    fn other(home: &str) -> Whose {
+        let deadline = Duration::from_secs(1);
+        Whose::Other(Arc::new(Known {
+            community: Community {
+                home: home.into(),
+                name: "elsewhere".to_owned(),
+                query: None,
+                retrieve: None,
+                imaging: None,
+                deadline,
+                calls: 1,
+            },
+            line: Line::new(deadline, 1),
+        }))
+    }
+
+    fn answered(whose: Whose, answer: Result<AdhocQueryResponse, Silence>) -> Answered {
+        Answered {
+            whose,
+            parties: Parties::asked("http://gateway.example/"),
+            request: AdhocQueryRequest::default(),
+            answer,
+        }
+    }
+
+    fn success(homes: &[Option<&str>]) -> Result<AdhocQueryResponse, Silence> {
+        let object = |home: &Option<&str>| RegistryObject {
+            home: home.map(str::to_owned),
+            ..RegistryObject::new("urn:uuid:1", Body::ObjectRef)
+        };
+        Ok(AdhocQueryResponse {
+            status: ResponseStatus::Success,
+            errors: Vec::new(),
+            objects: homes.iter().map(object).collect(),
+        })
+    }
+
+    fn failure(code: ErrorCode) -> Result<AdhocQueryResponse, Silence> {
+        Ok(AdhocQueryResponse {
+            status: ResponseStatus::Failure,
+            errors: vec![RegistryError::error(code, "no")],
+            objects: Vec::new(),
+        })
+    }
+
+    fn merged(answers: Vec<Answered>) -> AdhocQueryResponse {
+        merge(&"urn:oid:1".into(), answers, Vec::new())
+    }
+
+    #[test]
+    fn own_objects_get_their_home_and_others_must_have_one() {
+        let both = merged(vec![
+            answered(Whose::Own, success(&[None])),
+            answered(other("urn:oid:2"), success(&[Some("urn:oid:2"), None])),
+        ]);
+        let homes: Vec<_> = both.objects.iter().map(|it| it.home.as_deref()).collect();
+        assert_eq!(homes, [Some("urn:oid:1"), Some("urn:oid:2")]);
+        assert_eq!(both.status, ResponseStatus::PartialSuccess);
+        assert_eq!(both.errors[0].code, ErrorCode::MissingHomeCommunityId);
+        assert_eq!(both.errors[0].location.as_deref(), Some("urn:oid:2"));
+    }
+
+    #[test]
+    fn who_is_away_leaves_one_error_beside_the_others() {
+        let away = || Err(Silence::Late(Duration::from_millis(20)));
+        let both = merged(vec![
+            answered(Whose::Own, success(&[None])),
+            answered(other("urn:oid:2"), away()),
+        ]);
+        assert_eq!(both.status, ResponseStatus::PartialSuccess);
+        assert_eq!(both.errors.len(), 1);
+        assert_eq!(both.errors[0].code, ErrorCode::UnavailableCommunity);
+        let none = merged(vec![
+            answered(Whose::Own, away()),
+            answered(other("urn:oid:2"), away()),
+        ]);
+        assert_eq!(none.status, ResponseStatus::Failure);
+        assert_eq!(none.errors[0].code, ErrorCode::RegistryNotAvailable);
+    }
+
+    #[test]
+    fn a_patient_whom_nobody_knows_is_unknown_and_otherwise_nobody_says_so() {
+        let unknown = || failure(ErrorCode::UnknownPatientId);
+        let some = merged(vec![
+            answered(Whose::Own, unknown()),
+            answered(other("urn:oid:2"), success(&[])),
+        ]);
+        assert_eq!(
+            (some.status, some.errors.len()),
+            (ResponseStatus::Success, 0)
+        );
+        let none = merged(vec![
+            answered(Whose::Own, unknown()),
+            answered(other("urn:oid:2"), unknown()),
+        ]);
+        assert_eq!(none.status, ResponseStatus::Failure);
+        assert_eq!(none.errors.len(), 1);
+        assert_eq!(none.errors[0].code, ErrorCode::UnknownPatientId);
+    }
+}

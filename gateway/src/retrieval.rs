@@ -1,0 +1,151 @@
+//! ITI-39 Cross Gateway Retrieve and RAD-75 Cross Gateway Retrieve Imaging Document Set, and the ITI-43 and
+//! RAD-69 that lead to them: get documents and images from wherever they are.
+//!
+//! Each document names its community and its repository, so a request is divided among them; all are asked
+//! at the same time. Documents go from one connection to the other as they come: none is held here. When
+//! the one who asked goes, the connections from which it is served are given up.
+//! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-39.html>
+
+mod destination;
+mod gathering;
+mod records;
+mod wanted;
+
+use std::sync::Arc;
+
+use hilum_audit::{Event, Parties, Recorded};
+use hilum_security::{Caller, User};
+use hilum_transport::{Part, Reply};
+use tokio::task::JoinSet;
+use xds_schemas::ebrs::{RegistryError, RegistryResponse};
+use xds_schemas::iti43_retrieve_document_set::RetrieveDocumentSetResponse;
+use xds_schemas::mtom::Content;
+use xds_schemas::soap::Fault;
+use xds_schemas::transaction::Transaction;
+use xds_schemas::xml::{ToXml, Writer};
+
+use crate::Room;
+use crate::outcome::status;
+
+use destination::Destination;
+use gathering::{Answered, Gathered};
+use wanted::Item;
+
+pub(crate) use wanted::Wanted;
+
+/// Gets everything from where it is, for a consumer of the own community.
+pub(crate) async fn initiate<T: Transaction>(
+    room: &Arc<Room>,
+    caller: &Caller,
+    endpoint: &str,
+    wanted: Wanted,
+) -> Result<Recorded<Reply>, Fault> {
+    let place = |item: &Item| destination::of(&room.communities, item);
+    let gathered = gather(room, caller, wanted, place).await;
+    let across = false;
+    answer::<T>(room, caller, endpoint, gathered, across).await
+}
+
+/// Gets everything from the own community's systems, for another community.
+pub(crate) async fn respond<T: Transaction>(
+    room: &Arc<Room>,
+    caller: &Caller,
+    endpoint: &str,
+    wanted: Wanted,
+) -> Result<Recorded<Reply>, Fault> {
+    let place = |item: &Item| destination::of_own(&room.communities, item);
+    let mut gathered = gather(room, caller, wanted, place).await;
+    // A Responding Gateway says of each error whose it is (ITI-39 section 3.39.4.1.3).
+    let home = room.communities.own.home.as_str();
+    for error in &mut gathered.errors {
+        let location = match error.location.take() {
+            Some(location) if location.contains(home) => location,
+            Some(location) => format!("{location} {home}"),
+            None => home.to_owned(),
+        };
+        error.location = Some(location);
+    }
+    let across = true;
+    answer::<T>(room, caller, endpoint, gathered, across).await
+}
+
+/// Asks all destinations at the same time, until each has begun its answer or will not.
+async fn gather(
+    room: &Arc<Room>,
+    caller: &Caller,
+    wanted: Wanted,
+    place: impl Fn(&Item) -> Result<Destination, RegistryError>,
+) -> Gathered {
+    let mut gathered = Gathered::of(&wanted);
+    let (divided, nowhere) = wanted.divided(place);
+    for (item, error) in nowhere {
+        gathered.missing(item, error);
+    }
+    let mut asking = JoinSet::new();
+    for (destination, wanted) in divided {
+        let (room, user) = (Arc::clone(room), caller.user.clone());
+        asking.spawn(async move { ask(&room, user, destination, wanted).await });
+    }
+    while let Some(joined) = asking.join_next().await {
+        match joined {
+            Ok(answered) => gathered.take(&room.communities, answered),
+            Err(error) => tracing::error!(%error, "a request for documents was lost"),
+        }
+    }
+    gathered
+}
+
+async fn ask(
+    room: &Room,
+    user: Option<Arc<User>>,
+    destination: Destination,
+    wanted: Wanted,
+) -> Answered {
+    let across = matches!(destination, Destination::Other { .. });
+    let url = destination.url().to_owned();
+    let line = destination.line(&room.communities);
+    let answer = line.ask(wanted.send(&room.client, &url, across)).await;
+    Answered {
+        parties: Parties::asked(&url).on_behalf_of(user),
+        destination,
+        wanted,
+        answer,
+    }
+}
+
+/// Records what is given and what is not, and answers.
+async fn answer<T: Transaction>(
+    room: &Room,
+    caller: &Caller,
+    endpoint: &str,
+    gathered: Gathered,
+    across: bool,
+) -> Result<Recorded<Reply>, Fault> {
+    let parties = Parties::answered(caller, endpoint);
+    let event = gathered.event(&parties, across);
+    let Gathered { errors, events, .. } = &gathered;
+    let event = events.iter().cloned().fold(event, Event::and);
+    let registry_response = RegistryResponse {
+        status: status(gathered.any(), errors),
+        errors: errors.clone(),
+    };
+    let mut response = RetrieveDocumentSetResponse {
+        registry_response,
+        documents: Vec::new(),
+    };
+    let mut parts = Vec::new();
+    for (mut document, source) in gathered.interleaved() {
+        let content_id = format!("document-{}@hilum", parts.len() + 1);
+        document.content = Content::Include(content_id.clone());
+        parts.push(Part {
+            content_id,
+            content_type: document.mime_type.clone(),
+            source,
+        });
+        response.documents.push(document);
+    }
+    let mut writer = Writer::with_capacity(1024 + 512 * parts.len());
+    response.to_xml(&mut writer);
+    let reply = Reply::mtom::<T>(writer.finish(), parts);
+    Ok(room.audit.record(event, reply).await?)
+}
