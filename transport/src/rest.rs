@@ -24,15 +24,6 @@ use crate::wire::{Gathered, Trouble, Wire};
 pub use accept::{Accept, MediaRange};
 pub use range::{Range, Ranged};
 
-/// Names and values of a form (`application/x-www-form-urlencoded`), in their order, as
-/// [`Request::parameters`] gives those of a query.
-///
-/// # Errors
-/// As there.
-pub fn form(text: &str) -> Result<Vec<(String, String)>, Trouble> {
-    uri::parameters(text)
-}
-
 /// The paths that are not asked with SOAP: those that begin with one of these segments.
 #[derive(Debug, Clone, Default)]
 pub struct Rest(Vec<&'static str>);
