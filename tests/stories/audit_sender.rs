@@ -417,3 +417,25 @@ async fn what_sending_costs() {
         );
     }
 }
+
+/// What judges the receivers is judged too: by messages that are missing, strange or in another order.
+#[test]
+fn incomplete_trails_are_noticed() {
+    let message = |number: u32| number.to_string().into_bytes();
+    let spools = [vec![message(1), message(2), message(3)], vec![message(7)]];
+    let judge = |received: &[u32]| {
+        let received: Vec<_> = received.iter().map(|number| message(*number)).collect();
+        std::panic::catch_unwind(|| complete(&received, &spools)).ok()
+    };
+    assert_eq!(judge(&[1, 7, 2, 3]), Some(0));
+    assert_eq!(judge(&[1, 2, 1, 7, 2, 3]), Some(2));
+    for wrong in [
+        &[1, 2, 7][..],
+        &[1, 2, 3],
+        &[2, 1, 3, 7],
+        &[1, 3, 2, 3, 7],
+        &[1, 2, 3, 4, 7],
+    ] {
+        assert_eq!(judge(wrong), None, "{wrong:?}");
+    }
+}
