@@ -54,11 +54,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 pub(crate) struct Running {
     /// One line for each room: what listens where.
     pub(crate) lines: Vec<String>,
-    audit: Audit,
+    ledger: Ledger,
     rooms: Vec<&'static str>,
-    metrics: Arc<Metrics>,
-    /// Sends on what is recorded, if somebody wants it.
-    sender: Option<Sender>,
     /// In the order in which they are stopped. The registry's come after those of the other rooms, whose
     /// calls that are to finish may need it.
     listeners: [Listeners; 2],
@@ -84,18 +81,14 @@ impl Running {
         let tls = tls.map(|tls| tls.server());
         let users = config.users()?;
         let mut bound = bind(config).await?;
-        let Ledger {
-            audit,
-            client,
-            metrics,
-            sender,
-        } = Ledger::open(config).await?;
-        let opened = rooms::open(config, &audit, &client).await?;
+        let ledger = Ledger::open(config).await?;
+        let (audit, client) = (&ledger.audit, &ledger.client);
+        let opened = rooms::open(config, audit, client).await?;
         let Opened {
             rooms, registry, ..
         } = &opened;
-        let names = started(&audit, rooms).await?;
-        let watching = access::watch(config, &opened.access, &audit).context("[access]")?;
+        let names = started(audit, rooms).await?;
+        let watching = access::watch(config, &opened.access, audit).context("[access]")?;
         let line = |room: &Room| listening(room, tls.is_some());
         let mut lines: Vec<String> = rooms.iter().map(line).collect();
         let mut listeners = [Listeners::new(), Listeners::new()];
@@ -106,22 +99,17 @@ impl Running {
             lines.extend(line);
         }
         if let Some(imaging) = &opened.imaging {
-            let lines = &mut lines;
-            dicom::serve(
-                config,
-                (imaging, &audit),
-                &mut bound,
-                lines,
-                &mut listeners[0],
-            )?;
+            let (lines, listeners) = (&mut lines, &mut listeners[0]);
+            dicom::serve(config, (imaging, audit), &mut bound, lines, listeners)?;
         }
         lines.extend(audit::serve(config, &opened.records, &mut bound, &mut receiving).await?);
-        lines.extend(watched(config, &metrics, &mut bound, &mut listeners[1])?);
+        let metrics = &ledger.metrics;
+        lines.extend(watched(config, metrics, &mut bound, &mut listeners[1])?);
         for (address, listener) in bound {
             let has_registry = rooms
                 .iter()
                 .any(|room| room.name == "registry" && room.address == address);
-            let house = House::of(rooms, address, &audit, &metrics);
+            let house = House::of(rooms, address, &ledger);
             let doorway = Doorway {
                 rest: house.rest(),
                 users: users.clone(),
@@ -139,14 +127,12 @@ impl Running {
             ));
         }
         // When everything that has certificates is open.
-        certificates::watch(config, &audit);
+        certificates::watch(config, audit);
         metrics.set_ready(true);
         Ok(Self {
             lines,
-            audit,
+            ledger,
             rooms: names,
-            metrics,
-            sender,
             listeners,
             receiving,
             _watching: watching,
@@ -156,15 +142,15 @@ impl Running {
     /// Lets calls that have begun finish, and closes the rooms.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         let mut finished = true;
-        self.metrics.set_ready(false);
+        self.ledger.metrics.set_ready(false);
         for listeners in self.listeners {
             finished &= listeners.stop().await?;
         }
         for room in &self.rooms {
             let event = Event::application_stopped(&process_name(room));
-            self.audit.record(event, ()).await?.into_inner();
+            self.ledger.audit.record(event, ()).await?.into_inner();
         }
-        if let Some(sender) = self.sender {
+        if let Some(sender) = self.ledger.sender {
             sender.stop().await;
         }
         for listeners in self.receiving {
@@ -182,6 +168,7 @@ struct Ledger {
     audit: Audit,
     client: Client,
     metrics: Arc<Metrics>,
+    /// Sends on what is recorded, if somebody wants it.
     sender: Option<Sender>,
 }
 
@@ -309,12 +296,12 @@ struct House {
 }
 
 impl House {
-    fn of(rooms: &[Room], address: SocketAddr, audit: &Audit, metrics: &Arc<Metrics>) -> Arc<Self> {
+    fn of(rooms: &[Room], address: SocketAddr, ledger: &Ledger) -> Arc<Self> {
         let here = |room: &&Room| room.address == address;
         Arc::new(Self {
             rooms: rooms.iter().filter(here).cloned().collect(),
-            audit: audit.clone(),
-            metrics: Arc::clone(metrics),
+            audit: ledger.audit.clone(),
+            metrics: Arc::clone(&ledger.metrics),
         })
     }
 
