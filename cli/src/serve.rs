@@ -84,25 +84,15 @@ impl Running {
         let ledger = Ledger::open(config).await?;
         let (audit, client) = (&ledger.audit, &ledger.client);
         let opened = rooms::open(config, audit, client).await?;
-        let Opened {
-            rooms, registry, ..
-        } = &opened;
+        let rooms = &opened.rooms;
         let names = started(audit, rooms).await?;
         let watching = access::watch(config, &opened.access, audit).context("[access]")?;
         let line = |room: &Room| listening(room, tls.is_some());
         let mut lines: Vec<String> = rooms.iter().map(line).collect();
         let mut listeners = [Listeners::new(), Listeners::new()];
         let mut receiving = [Listeners::new(), Listeners::new()];
-        if let Some(registry) = registry {
-            // It needs nobody but the registry itself.
-            let line = feed::serve(config, registry, &mut bound, &mut listeners[1])?;
-            lines.extend(line);
-        }
-        if let Some(imaging) = &opened.imaging {
-            let (lines, listeners) = (&mut lines, &mut listeners[0]);
-            dicom::serve(config, (imaging, audit), &mut bound, lines, listeners)?;
-        }
-        lines.extend(audit::serve(config, &opened.records, &mut bound, &mut receiving).await?);
+        let listening = (&mut listeners, &mut receiving);
+        lines.extend(streams(config, &opened, audit, &mut bound, listening).await?);
         let metrics = &ledger.metrics;
         lines.extend(watched(config, metrics, &mut bound, &mut listeners[1])?);
         for (address, listener) in bound {
@@ -234,6 +224,27 @@ fn listening(room: &Room, with_tls: bool) -> String {
         "audit" => format!("listening audit {scheme}://{address}"),
         name => format!("listening {name} {scheme}://{address}/{name}"),
     }
+}
+
+/// Serves what does not speak HTTP.
+async fn streams(
+    config: &Config,
+    opened: &Opened,
+    audit: &Audit,
+    bound: &mut BTreeMap<SocketAddr, TcpListener>,
+    (listeners, receiving): (&mut [Listeners; 2], &mut [Listeners; 2]),
+) -> anyhow::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    if let Some(registry) = &opened.registry {
+        // It needs nobody but the registry itself.
+        lines.extend(feed::serve(config, registry, bound, &mut listeners[1])?);
+    }
+    if let Some(imaging) = &opened.imaging {
+        let (imaging, listeners) = ((imaging, audit), &mut listeners[0]);
+        dicom::serve(config, imaging, bound, &mut lines, listeners)?;
+    }
+    lines.extend(audit::serve(config, &opened.records, bound, receiving).await?);
+    Ok(lines)
 }
 
 /// Tells machines how the node is, if it is said where.
