@@ -13,7 +13,7 @@ use std::time::Duration;
 use hilum_transport::{PermittedRequest, Reply, rest};
 
 use super::RecordRepository;
-use super::index::Search;
+use super::index::{Found, Search};
 use super::understood::{self, EventId, Told};
 use super::web::{Format, Refused};
 use crate::event::AuditLogUse;
@@ -27,6 +27,8 @@ pub(super) use tokens::texts;
 pub(super) const PAGE: usize = 100;
 /// Events of one page, whoever asks for more.
 pub(super) const MOST: usize = 1000;
+/// Bytes of one page, and of one event more.
+const PAGE_BYTES: usize = 32 * 1024 * 1024;
 /// How long the index may take to reach what was there when the question came.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes of a form.
@@ -80,16 +82,43 @@ async fn answered(
     let behind = caught_up(repository, end).await;
     let here = repository.clone();
     let looked = tokio::task::spawn_blocking(move || {
-        let searched = question.search(here.index(), here.log(), end)?;
-        let told = searched.found.hits.iter().map(|hit| told(&here, hit.id));
-        let told = told.collect::<Result<Vec<_>, _>>()?;
+        let mut searched = question.search(here.index(), here.log(), end)?;
+        let told = page(&here, &mut searched.found)?;
         Ok::<_, Refused>((question, searched, told))
     });
     let (question, searched, told) = looked.await??;
-    let told: Vec<Told> = told.into_iter().flatten().collect();
     Ok(answer::bundle(
         &question, &searched, &told, behind, base, format,
     ))
+}
+
+/// The events of a page, from the log. A page that would be too long ends before its time.
+fn page(repository: &RecordRepository, found: &mut Found) -> Result<Vec<Told>, Refused> {
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    // A bundle is one record of many events, which often follow each other.
+    let mut last: Option<(u64, Vec<Told>)> = None;
+    for (at, hit) in found.hits.iter().enumerate() {
+        if bytes > PAGE_BYTES {
+            found.hits.truncate(at);
+            found.more = true;
+            break;
+        }
+        let number = hit.id.number;
+        let events = match last.take_if(|(it, _)| *it == number) {
+            Some((_, events)) => events,
+            None => {
+                let record = repository.log().read(number);
+                let record = record.map_err(anyhow::Error::new)?;
+                // Its time may be over since it was found.
+                record.map_or_else(Vec::new, |record| understood::events(number, &record))
+            }
+        };
+        let event = events.iter().find(|event| event.id == hit.id).cloned();
+        bytes += event.as_ref().map_or(0, |event| event.json().len());
+        page.extend(event);
+        last = Some((number, events));
+    }
+    Ok(page)
 }
 
 /// Waits until the index has reached `end`, and says how many records it lacks.
@@ -176,7 +205,7 @@ impl Asked {
 /// What a search found.
 #[derive(Debug)]
 pub(super) struct Searched {
-    pub(super) found: super::index::Found,
+    pub(super) found: Found,
     /// Records from this number on came later.
     pub(super) before: u64,
 }

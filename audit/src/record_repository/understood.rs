@@ -102,10 +102,14 @@ pub(crate) fn events(number: u64, received: &Received) -> Vec<Told> {
         Form::FhirJson | Form::FhirXml => match fed(received.form, &received.bytes) {
             Ok(fed) => {
                 let at = arrived(received);
-                let taken = fed
-                    .events
-                    .into_iter()
-                    .filter(|event| event.problems.is_empty());
+                let wrong = fed.events.iter().flat_map(|event| &event.problems).next();
+                // It was taken all the same: by an edition that asked for less.
+                if let (None, Some(wrong)) = (&fed.bundle, wrong) {
+                    let reason = format!("{}: {}", wrong.place, wrong.text);
+                    return vec![unreadable(number, received, &reason)];
+                }
+                let taken = fed.events.into_iter();
+                let taken = taken.filter(|event| event.problems.is_empty());
                 taken.map(|event| event.told(number, at)).collect()
             }
             Err(reason) => vec![unreadable(number, received, &reason)],
