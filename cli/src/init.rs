@@ -212,10 +212,7 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
             "max_submissions",
             hilum_repository::recipient::MAX_SUBMISSIONS.to_string(),
         ),
-        (
-            "reload_seconds",
-            crate::config::RELOAD_SECONDS.to_string(),
-        ),
+        ("reload_seconds", crate::config::RELOAD_SECONDS.to_string()),
         ("limits", limits()?),
     ];
     let values = values.into_iter().chain(subscriptions());
