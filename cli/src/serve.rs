@@ -39,6 +39,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
     let mut stop = signals()?;
     let running = Running::start(&config).await?;
+    // Everything that has certificates is open now.
+    certificates::watch(&config, &running.audit);
     for line in &running.lines {
         println!("{line}");
     }
@@ -72,8 +74,7 @@ impl Running {
             let problem = "no room has `listen`, so there is nothing to serve";
             return Err(ConfigError(problem.to_owned()).into());
         }
-        let tls = config.node_tls().context("[tls]")?;
-        let tls = tls.map(|tls| tls.server());
+        let tls = config.node_tls().context("[tls]")?.map(|tls| tls.server());
         let mut bound = bind(config).await?;
         let Ledger {
             audit,
@@ -100,14 +101,8 @@ impl Running {
             lines.extend(line);
         }
         if let Some(imaging) = &opened.imaging {
-            let lines = &mut lines;
-            dicom::serve(
-                config,
-                (imaging, &audit),
-                &mut bound,
-                lines,
-                &mut listeners[0],
-            )?;
+            let (lines, listeners) = (&mut lines, &mut listeners[0]);
+            dicom::serve(config, (imaging, &audit), &mut bound, lines, listeners)?;
         }
         lines.extend(watched(config, &metrics, &mut bound, &mut listeners[1])?);
         for (address, listener) in bound {
@@ -128,8 +123,6 @@ impl Running {
                 listener, tls, limits, replies, rest, routes, stop,
             ));
         }
-        // When everything that has certificates is open.
-        certificates::watch(config, &audit);
         metrics.set_ready(true);
         Ok(Self {
             lines,
