@@ -13,7 +13,7 @@ use hilum_transport::{Asynchronous, Limits};
 use uuid::Uuid;
 use xds_schemas::metadata::hl7::is_oid;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, RELOAD_SECONDS};
 
 /// The default affinity domain. Its codes are from LOINC, SNOMED CT, DICOM and IHE.
 const CODES: &str = include_str!("init/codes.xml");
@@ -212,11 +212,10 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
             "max_submissions",
             hilum_repository::recipient::MAX_SUBMISSIONS.to_string(),
         ),
-        ("reload_seconds", crate::config::RELOAD_SECONDS.to_string()),
         ("limits", limits()?),
     ];
     let values = values.into_iter().chain(subscriptions());
-    let values = values.chain(imaging()).chain(audit());
+    let values = values.chain(imaging()).chain(audit()).chain(tls());
     let values: Vec<(&str, String)> = values.collect();
     let fill =
         |text: String, (name, value): &(&str, String)| text.replace(&format!("{{{name}}}"), value);
@@ -255,6 +254,11 @@ fn imaging() -> [(&'static str, String); 5] {
         ("ae_title", dimse::AE_TITLE.to_owned()),
         ("associations", dimse::ASSOCIATIONS.to_string()),
     ]
+}
+
+/// The defaults of `[tls]`.
+fn tls() -> [(&'static str, String); 1] {
+    [("reload_seconds", RELOAD_SECONDS.to_string())]
 }
 
 /// The defaults of `[subscriptions]`.
