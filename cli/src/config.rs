@@ -304,16 +304,6 @@ impl Config {
         rooms.into_iter().filter_map(listening).collect()
     }
 
-    /// What is configured, and what the files are that are named, without saying it.
-    pub(crate) fn fingerprint(&self) -> Fingerprint {
-        let mut fingerprint = self.fingerprint.clone();
-        fingerprint.add("codes", [&*self.affinity_domain.codes]);
-        if let Some(tls) = &self.tls {
-            fingerprint.add("tls files", tls.paths());
-        }
-        fingerprint
-    }
-
     /// The ledger.
     pub(crate) fn audit(&self) -> AuditConfig {
         let host = self.audit.host.clone().unwrap_or_else(host_name);

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use xds_schemas::metadata::hl7::is_oid;
 
 use crate::audit;
-use crate::config::{COMMAND_SECONDS, Config, ConfigError, audit_repository};
+use crate::config::{COMMAND_SECONDS, Config, ConfigError, RELOAD_SECONDS, audit_repository};
 
 /// The default affinity domain. Its codes are from LOINC, SNOMED CT, DICOM and IHE.
 const CODES: &str = include_str!("init/codes.xml");
@@ -241,10 +241,6 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
             hilum_repository::recipient::MAX_SUBMISSIONS.to_string(),
         ),
         (
-            "reload_seconds",
-            crate::config::RELOAD_SECONDS.to_string(),
-        ),
-        (
             "encrypt",
             if arguments.encrypt { "" } else { "# " }.to_owned(),
         ),
@@ -252,7 +248,8 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
         ("limits", limits()?),
     ];
     let values = values.into_iter().chain(subscriptions());
-    let values = values.chain(imaging()).chain(audit()).chain(users());
+    let values = values.chain(imaging()).chain(audit());
+    let values = values.chain(tls()).chain(users());
     let values = values
         .chain(audit_repository::defaults())
         .chain(ports(arguments));
@@ -309,6 +306,11 @@ fn imaging() -> [(&'static str, String); 5] {
         ("ae_title", dimse::AE_TITLE.to_owned()),
         ("associations", dimse::ASSOCIATIONS.to_string()),
     ]
+}
+
+/// The defaults of `[tls]`.
+fn tls() -> [(&'static str, String); 1] {
+    [("reload_seconds", RELOAD_SECONDS.to_string())]
 }
 
 /// The defaults of `[xua]` and `[iua]`.

@@ -42,6 +42,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
     let mut stop = signals()?;
     let running = Running::start(&config).await?;
+    // Everything that has certificates is open now.
+    certificates::watch(&config, &running.ledger.audit);
     // Whoever started the node may have closed the other end as soon as it had read what it waited for;
     // that is no reason not to run.
     let _ = say(&running.lines.join("\n"));
@@ -116,8 +118,6 @@ impl Running {
                 listener, tls, limits, replies, doorway, routes, stop,
             ));
         }
-        // When everything that has certificates is open.
-        certificates::watch(config, audit);
         metrics.set_ready(true);
         Ok(Self {
             lines,

@@ -9,8 +9,8 @@ use openssl::x509::{X509, X509Ref, X509StoreContext};
 
 use crate::caller::NodeName;
 use crate::iti19_authenticate_node::{
-    Contents, PeerRules, TlsError, TlsFiles, Trust, alternatives, date, read_certificates, read_key, read_trust,
-    store,
+    Contents, PeerRules, TlsError, TlsFiles, Trust, alternatives, date, read_certificates,
+    read_key, read_trust, store,
 };
 
 /// A certificate, in words.

@@ -24,8 +24,8 @@ use openssl::ssl::SslRef;
 
 use crate::caller::NodeName;
 
-pub use files::{TlsError, TlsFiles};
 pub use client::{ClientTls, Told, Witness};
+pub use files::{TlsError, TlsFiles};
 pub use node::{NodeTls, Reloaded, ServerTls};
 pub use refusal::NotAuthenticated;
 pub use rules::{Expired, Missing, PeerRules, Pin, WrongPin};

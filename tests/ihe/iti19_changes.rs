@@ -38,7 +38,9 @@ fn certs(town: &Town, arguments: &[&str]) {
 }
 
 fn hang_up(town: &Town) {
-    let kill = Command::new("kill").args(["-HUP", &town.pid().to_string()]).status();
+    let kill = Command::new("kill")
+        .args(["-HUP", &town.pid().to_string()])
+        .status();
     assert!(kill.unwrap().success());
 }
 
@@ -94,7 +96,11 @@ fn a_renewed_certificate_is_shown_at_every_door() {
     assert_ne!(before, pem());
     assert_eq!(shown(&town, 1), before, "nobody asked yet");
     hang_up(&town);
-    let line = says(&town, 0, "[tls]: certificate, key: now CN=node, O=Hilum development, sha256:");
+    let line = says(
+        &town,
+        0,
+        "[tls]: certificate, key: now CN=node, O=Hilum development, sha256:",
+    );
     assert!(line.contains("INFO"), "{line}");
     for door in DOORS {
         assert_eq!(shown(&town, door), pem(), "door {door}");
@@ -114,7 +120,10 @@ fn a_renewed_certificate_is_shown_at_every_door() {
     }
     assert_eq!(count(&town, "110129"), 1, "one change was made");
     let messages = town.messages();
-    let change = messages.iter().find(|it| it.contains("\"110129\"")).unwrap();
+    let change = messages
+        .iter()
+        .find(|it| it.contains("\"110129\""))
+        .unwrap();
     assert!(change.contains("\"110113\""), "{change}");
 }
 
@@ -122,7 +131,9 @@ fn a_renewed_certificate_is_shown_at_every_door() {
 fn who_is_revoked_is_cut_off_at_every_door() {
     let town = town(&[("HILUM_TLS__RELOAD_SECONDS", "1")]);
     certs(&town, &["ward-7", "--reached-as", "ward-7.example"]);
-    let connected: Vec<_> = DOORS.map(|door| connect(&town, door, Some("client"))).into();
+    let connected: Vec<_> = DOORS
+        .map(|door| connect(&town, door, Some("client")))
+        .into();
     let mut connected: Vec<_> = connected.into_iter().map(Result::unwrap).collect();
     // One of them has asked something, and keeps its connection.
     let request = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -150,7 +161,11 @@ fn who_is_revoked_is_cut_off_at_every_door() {
     assert_eq!(count(&town, "110126"), refused + 8, "{}", town.log());
     let revoked = "CN=client, O=Hilum development: revoked by CN=Hilum development CA, O=Hilum";
     let log = town.log().split_off(from);
-    assert_eq!(log.matches("no longer accepted: CN=client").count(), 4, "{log}");
+    assert_eq!(
+        log.matches("no longer accepted: CN=client").count(),
+        4,
+        "{log}"
+    );
     assert_eq!(log.matches(revoked).count(), 8, "{log}");
     assert_eq!(log.matches("address=127.0.0.1:").count(), 8, "{log}");
     // Others are not concerned.
@@ -187,7 +202,12 @@ fn every_door_records_who_shows_no_certificate() {
     }
     assert_eq!(count(&town, "110126"), 4);
     let log = town.log();
-    assert_eq!(log.matches("a connection was refused: no client certificate").count(), 4, "{log}");
+    assert_eq!(
+        log.matches("a connection was refused: no client certificate")
+            .count(),
+        4,
+        "{log}"
+    );
 }
 
 /// `hilum check` says what is wrong with revocation lists.
@@ -204,7 +224,8 @@ fn check_tells_of_revocation_lists() {
     };
     assert!(!check(None).contains("revocation"));
     let said = check(Some(Path::new("certs/crl.pem")));
-    let line = "ok    revocation     list of CN=Hilum development CA, O=Hilum development: 0 revoked";
+    let line =
+        "ok    revocation     list of CN=Hilum development CA, O=Hilum development: 0 revoked";
     assert!(said.contains(line), "{said}");
     let empty = town.node().join("lists");
     std::fs::create_dir(&empty).unwrap();

@@ -17,7 +17,10 @@ const TLS13: [&str; 3] = [
     "TLS_AES_256_GCM_SHA384",
     "TLS_CHACHA20_POLY1305_SHA256",
 ];
-const ECDSA: [&str; 2] = ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"];
+const ECDSA: [&str; 2] = [
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+];
 /// Those that ITI-19 names.
 const RSA: [&str; 4] = [
     "ECDHE-RSA-AES128-GCM-SHA256",
@@ -62,7 +65,11 @@ fn rsa_certificate(town: &Town) {
     builder.sign(&key, MessageDigest::sha256()).unwrap();
     let certs = town.node().join("certs");
     std::fs::write(certs.join("rsa.pem"), builder.build().to_pem().unwrap()).unwrap();
-    std::fs::write(certs.join("rsa.key"), key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+    std::fs::write(
+        certs.join("rsa.key"),
+        key.private_key_to_pem_pkcs8().unwrap(),
+    )
+    .unwrap();
 }
 
 /// Every door offers these suites and nothing else, in these versions and groups and no others.
@@ -72,7 +79,9 @@ fn offers_only(town: &Town, sslscan_program: &std::path::Path, tls12: &[&str]) {
         let said = sslscan(sslscan_program, town.port(door), &town.node().join("certs"));
         let lines = |kind: &str| -> Vec<&String> {
             let begin = format!("<{kind} ");
-            said.iter().filter(|line| line.starts_with(&begin)).collect()
+            said.iter()
+                .filter(|line| line.starts_with(&begin))
+                .collect()
         };
         let protocols = lines("protocol");
         assert_eq!(protocols.len(), 6, "{said:#?}");
@@ -83,14 +92,20 @@ fn offers_only(town: &Town, sslscan_program: &std::path::Path, tls12: &[&str]) {
             assert_eq!(attribute(line, "enabled"), Some(enabled), "{line}");
         }
         let suites = lines("cipher");
-        let suites: BTreeSet<&str> = suites.iter().filter_map(|it| attribute(it, "cipher")).collect();
+        let suites: BTreeSet<&str> = suites
+            .iter()
+            .filter_map(|it| attribute(it, "cipher"))
+            .collect();
         assert_eq!(suites, expected, "door {door}");
         for line in lines("cipher") {
             let bits: u32 = attribute(line, "bits").unwrap().parse().unwrap();
             let exchange = attribute(line, "dhebits").or(attribute(line, "ecdhebits"));
             let exchange: u32 = exchange.unwrap().parse().unwrap();
             assert!(bits >= 128 && exchange >= 253, "{line}");
-            assert!(line.contains("dhebits=\"2048\"") || line.contains(" ecdhebits="), "{line}");
+            assert!(
+                line.contains("dhebits=\"2048\"") || line.contains(" ecdhebits="),
+                "{line}"
+            );
         }
         let groups = lines("group");
         assert!(groups.len() >= 4, "{groups:?}");
@@ -99,7 +114,11 @@ fn offers_only(town: &Town, sslscan_program: &std::path::Path, tls12: &[&str]) {
         }
         let renegotiation = lines("renegotiation");
         assert_eq!(renegotiation.len(), 1);
-        assert_eq!(attribute(renegotiation[0], "supported"), Some("0"), "{renegotiation:?}");
+        assert_eq!(
+            attribute(renegotiation[0], "supported"),
+            Some("0"),
+            "{renegotiation:?}"
+        );
         let heartbleed = lines("heartbleed");
         assert!(!heartbleed.is_empty());
         for line in heartbleed.into_iter().chain(lines("compression")) {
@@ -111,7 +130,9 @@ fn offers_only(town: &Town, sslscan_program: &std::path::Path, tls12: &[&str]) {
 
 #[test]
 fn sslscan_finds_nothing_below_bcp_195_at_any_door() {
-    let Some(sslscan) = program("sslscan") else { return };
+    let Some(sslscan) = program("sslscan") else {
+        return;
+    };
     let ecdsa = town(&[]);
     offers_only(&ecdsa, &sslscan, &ECDSA);
     drop(ecdsa);
@@ -125,31 +146,62 @@ fn sslscan_finds_nothing_below_bcp_195_at_any_door() {
     let refused = |it: &&serde_json::Value| it["transaction"] == "110126";
     assert!(records.iter().filter(refused).count() > 4, "{records:?}");
     let log = rsa.log();
-    assert!(log.contains("a connection was refused: protocol TLS 1.1 offered"), "{log}");
-    assert!(log.contains("a connection was refused: protocol TLS 1.0 offered"), "{log}");
+    assert!(
+        log.contains("a connection was refused: protocol TLS 1.1 offered"),
+        "{log}"
+    );
+    assert!(
+        log.contains("a connection was refused: protocol TLS 1.0 offered"),
+        "{log}"
+    );
 }
 
-/// It is slow, so one door is looked at for everything, and the others for protocols and suites.
+/// It is slow, so one door of HTTP is looked at for everything, and the others for protocols and suites.
 #[test]
 fn testssl_finds_no_weakness() {
-    let Some(testssl_program) = program("testssl") else { return };
+    let Some(testssl_program) = program("testssl") else {
+        return;
+    };
     let town = town(&[]);
     let folder = tempfile::tempdir().unwrap();
     // Without a certificate of a client, this cannot be looked at; sslscan does.
     let untested = ["engine_problem", "secure_client_renego", "BREACH"];
-    for (door, checks) in [
+    let doors = [
         (1, &["-p", "-s", "-f", "-U"][..]),
         (5, &["-p", "-s"]),
         (10, &["-p", "-s"]),
-    ] {
-        let findings = testssl(&testssl_program, town.port(door), checks, folder.path());
+    ];
+    // It waits more than it works.
+    let all = std::thread::scope(|scope| {
+        let scans = doors.map(|(door, checks)| {
+            let (port, folder) = (town.port(door), folder.path());
+            let program = &testssl_program;
+            scope.spawn(move || (door, testssl(program, port, checks, folder)))
+        });
+        scans.map(|scan| scan.join().unwrap())
+    });
+    for (door, findings) in all {
         let find = |id: &str| findings.iter().find(|it| it.0 == id);
         for (id, severity, finding) in &findings {
-            let harmless = ["OK", "INFO"].contains(&severity.as_str());
-            assert!(harmless || untested.contains(&id.as_str()), "{id} {severity}: {finding}");
+            let harmless = ["OK", "INFO", "DEBUG"].contains(&severity.as_str());
+            assert!(
+                harmless || untested.contains(&id.as_str()),
+                "{id} {severity}: {finding}"
+            );
         }
-        let absent = ["SSLv2", "SSLv3", "TLS1", "TLS1_1", "cipherlist_NULL", "cipherlist_aNULL"];
-        let weak = ["cipherlist_EXPORT", "cipherlist_LOW", "cipherlist_3DES_IDEA"];
+        let absent = [
+            "SSLv2",
+            "SSLv3",
+            "TLS1",
+            "TLS1_1",
+            "cipherlist_NULL",
+            "cipherlist_aNULL",
+        ];
+        let weak = [
+            "cipherlist_EXPORT",
+            "cipherlist_LOW",
+            "cipherlist_3DES_IDEA",
+        ];
         for id in absent.into_iter().chain(weak).chain(["cipherlist_AVERAGE"]) {
             let finding = &find(id).unwrap_or_else(|| panic!("{id}: {findings:?}")).2;
             assert_eq!(finding, "not offered", "{id}");
@@ -160,7 +212,15 @@ fn testssl_finds_no_weakness() {
         if door == 1 {
             let curves = &find("PFS_ECDHE_curves").unwrap().2;
             assert_eq!(curves.trim(), "prime256v1 secp384r1 secp521r1 X25519");
-            for id in ["heartbleed", "CCS", "ROBOT", "CRIME_TLS", "SWEET32", "FREAK", "LUCKY13"] {
+            for id in [
+                "heartbleed",
+                "CCS",
+                "ROBOT",
+                "CRIME_TLS",
+                "SWEET32",
+                "FREAK",
+                "LUCKY13",
+            ] {
                 assert_eq!(find(id).unwrap().1, "OK", "{id}");
             }
         }

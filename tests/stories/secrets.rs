@@ -25,10 +25,17 @@ struct Planted(Vec<(String, String)>);
 
 impl Planted {
     fn of(town: &Town) -> Self {
-        let mut planted: Vec<(String, String)> =
-            [DATABASE, OBJECT_STORE, ARCHIVE, TOKEN, ASSERTION, FAMILY, ASKED]
-                .map(|secret| (secret.to_owned(), secret.to_owned()))
-                .into();
+        let mut planted: Vec<(String, String)> = [
+            DATABASE,
+            OBJECT_STORE,
+            ARCHIVE,
+            TOKEN,
+            ASSERTION,
+            FAMILY,
+            ASKED,
+        ]
+        .map(|secret| (secret.to_owned(), secret.to_owned()))
+        .into();
         for name in ["node", "client", "ca"] {
             let pem = town.node().join(format!("certs/{name}.key"));
             let pem = std::fs::read_to_string(pem).unwrap();
@@ -207,16 +214,29 @@ async fn nothing_that_is_said_holds_a_secret() {
     for answer in &answers {
         planted.are_not_in("an answer", answer);
     }
-    assert!(answers.iter().filter(|it| it.starts_with("HTTP/1.1 ")).count() >= 12);
+    assert!(
+        answers
+            .iter()
+            .filter(|it| it.starts_with("HTTP/1.1 "))
+            .count()
+            >= 12
+    );
     let response = town.provide(&submission()).await.unwrap();
     assert_eq!(response.errors.len(), 0);
     // Who is not let in, too.
     let refused = Command::new("openssl")
-        .args(["s_client", "-connect", &format!("localhost:{}", town.port(1))])
+        .args([
+            "s_client",
+            "-connect",
+            &format!("localhost:{}", town.port(1)),
+        ])
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    planted.are_not_in("what openssl is told", &String::from_utf8_lossy(&refused.stdout));
+    planted.are_not_in(
+        "what openssl is told",
+        &String::from_utf8_lossy(&refused.stdout),
+    );
     let checked = town.run(&["check"]);
     planted.are_not_in("hilum check", &format!("{checked:?}"));
     let recorded = planted.but_what_was_asked();
@@ -256,7 +276,10 @@ fn what_cannot_be_reached_is_named_without_its_password() {
     let wrong = format!("mysql://hilum:{DATABASE}@host/registry");
     say("serve", &[("HILUM_REGISTRY__DATABASE", &wrong)]);
     say("check", &[("HILUM_REGISTRY__DATABASE", &wrong)]);
-    let store = ("HILUM_REPOSITORY__STORE", "s3://documents/a?endpoint=http://127.0.0.1:9");
+    let store = (
+        "HILUM_REPOSITORY__STORE",
+        "s3://documents/a?endpoint=http://127.0.0.1:9",
+    );
     say("check", &[store]);
 }
 
@@ -270,19 +293,35 @@ fn there_are_no_core_dumps() {
     // A shell that allows core dumps of any size.
     let program = command.get_program().to_owned();
     command = Command::new("sh");
-    command.arg("-c").arg("ulimit -c unlimited 2>/dev/null; exec \"$0\" \"$@\"");
+    command
+        .arg("-c")
+        .arg("ulimit -c unlimited 2>/dev/null; exec \"$0\" \"$@\"");
     command.arg(program).args(["serve", "--config"]).arg(config);
     command.current_dir(folder.path());
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = command.spawn().unwrap();
     let mut line = [0; 10];
-    process.stdout.as_mut().unwrap().read_exact(&mut line).unwrap();
+    process
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut line)
+        .unwrap();
     assert_eq!(&line, b"listening ");
     let limits = format!("/proc/{}/limits", process.id());
     let limits = std::fs::read_to_string(limits).unwrap();
-    let core = limits.lines().find(|it| it.starts_with("Max core file size")).unwrap();
-    assert_eq!(core.split_whitespace().filter(|it| *it == "0").count(), 2, "{core}");
-    let killed = Command::new("kill").args(["-ABRT", &process.id().to_string()]).status();
+    let core = limits
+        .lines()
+        .find(|it| it.starts_with("Max core file size"))
+        .unwrap();
+    assert_eq!(
+        core.split_whitespace().filter(|it| *it == "0").count(),
+        2,
+        "{core}"
+    );
+    let killed = Command::new("kill")
+        .args(["-ABRT", &process.id().to_string()])
+        .status();
     assert!(killed.unwrap().success());
     let status = process.wait().unwrap();
     assert_eq!(status.signal(), Some(6));

@@ -31,7 +31,8 @@ impl Lost {
 impl<S> Trusted<S> {
     pub(crate) fn new(stream: S, standing: Option<Standing>) -> (Self, Lost) {
         let why = Lost::default();
-        let lost = standing.map(|it| Box::pin(it.lost()) as Pin<Box<dyn Future<Output = _> + Send>>);
+        let lost =
+            standing.map(|it| Box::pin(it.lost()) as Pin<Box<dyn Future<Output = _> + Send>>);
         let trusted = Self {
             stream,
             lost,

@@ -19,6 +19,7 @@ impl Event {
             role: (!requestor).then_some(APPLICATION),
             address: None,
             own: !requestor,
+            person: None,
             medium: None,
         };
         // Role 13: security resource.

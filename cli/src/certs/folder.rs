@@ -45,7 +45,10 @@ impl Folder {
         let (certificate, key) = (self.file(name, "pem"), self.file(name, "key"));
         for file in [&certificate, &key] {
             if file.exists() {
-                bail!("{}: it is there already; nothing was written", file.display());
+                bail!(
+                    "{}: it is there already; nothing was written",
+                    file.display()
+                );
             }
         }
         identity

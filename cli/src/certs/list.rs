@@ -13,7 +13,8 @@ const MOST: usize = 10_000;
 pub(super) fn run(folder: &Folder, as_json: bool) -> anyhow::Result<()> {
     let list = folder.list()?;
     let entries = std::fs::read_dir(folder.path());
-    let entries = entries.with_context(|| format!("{}: cannot be read", folder.path().display()))?;
+    let entries =
+        entries.with_context(|| format!("{}: cannot be read", folder.path().display()))?;
     let mut files = Vec::new();
     for entry in entries.take(MOST) {
         let path = entry?.path();

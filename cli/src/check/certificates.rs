@@ -49,12 +49,19 @@ pub(super) fn check(config: &Config, report: &mut Report) {
     for list in &facts.lists {
         report.add("revocation", list_dates(list));
     }
-    for authority in facts.without_list.iter().filter(|_| !rules.revocation.is_empty()) {
+    for authority in facts
+        .without_list
+        .iter()
+        .filter(|_| !rules.revocation.is_empty())
+    {
         let missing = format!("{authority}: there is no revocation list of it");
-        report.add("revocation", match rules.revocation_missing {
-            hilum_security::iti19_authenticate_node::Missing::Accept => Ok(missing),
-            _ => Err(format!("{missing}, so nobody whom it signed passes")),
-        });
+        report.add(
+            "revocation",
+            match rules.revocation_missing {
+                hilum_security::iti19_authenticate_node::Missing::Accept => Ok(missing),
+                _ => Err(format!("{missing}, so nobody whom it signed passes")),
+            },
+        );
     }
     if !rules.names.is_empty() {
         let many = rules.names.len();
@@ -88,5 +95,7 @@ fn list_dates(list: &ListFacts) -> Finding {
         true => "",
         false => "; its issuer is not in `trust`",
     };
-    Ok(format!("list of {issuer}: {revoked} revoked, until {next}{whose}"))
+    Ok(format!(
+        "list of {issuer}: {revoked} revoked, until {next}{whose}"
+    ))
 }

@@ -1,6 +1,6 @@
 //! What a configuration is, without what it says.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
@@ -53,8 +53,7 @@ impl Config {
         let mut fingerprint = self.fingerprint.clone();
         fingerprint.add("codes", [&*self.affinity_domain.codes]);
         if let Some(tls) = &self.tls {
-            let trust = tls.trust.iter().map(PathBuf::as_path);
-            fingerprint.add("tls files", trust.chain([&*tls.certificate, &*tls.key]));
+            fingerprint.add("tls files", tls.paths());
         }
         fingerprint
     }

@@ -211,7 +211,11 @@ mod tests {
         let file = Pin::File("/node/a.pem".into());
         assert_eq!(tls.rules().pinned, [file, Pin::Fingerprint([15; 32])]);
         let error = section("pinned = [\"sha256:0f\"]").check().unwrap_err();
-        assert!(error.0.starts_with("tls.pinned: \"sha256:0f\": a fingerprint is"));
+        assert!(
+            error
+                .0
+                .starts_with("tls.pinned: \"sha256:0f\": a fingerprint is")
+        );
     }
 
     #[test]
@@ -219,7 +223,10 @@ mod tests {
         for (text, key) in [
             ("reload_seconds = 0", "tls.reload_seconds"),
             ("names = [\" \"]", "tls.names"),
-            ("names = [\"a\"]\nclient_certificates = \"off\"", "tls.names"),
+            (
+                "names = [\"a\"]\nclient_certificates = \"off\"",
+                "tls.names",
+            ),
         ] {
             let error = section(text).check().unwrap_err();
             assert!(error.0.starts_with(key), "{error}");

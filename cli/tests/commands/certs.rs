@@ -54,7 +54,17 @@ fn an_authority_issues_renews_and_revokes() {
     let path = folder.path().join("ca");
     let dir = path.to_str().unwrap();
     certs(&["authority", dir, "--name", "Example CA", "--days", "100"]);
-    certs(&["node", dir, "ward", "--san", "ward.example", "--san", "192.0.2.7", "--days", "50"]);
+    certs(&[
+        "node",
+        dir,
+        "ward",
+        "--san",
+        "ward.example",
+        "--san",
+        "192.0.2.7",
+        "--days",
+        "50",
+    ]);
     for key in ["ca.key", "ward.key"] {
         let mode = path.join(key).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{key}");
@@ -69,13 +79,25 @@ fn an_authority_issues_renews_and_revokes() {
 
     certs(&["renew", dir, "ward", "--days", "60", "--revoke-old"]);
     assert_ne!(std::fs::read(path.join("ward.key")).unwrap(), before);
-    let mode = path.join("ward.key").metadata().unwrap().permissions().mode();
+    let mode = path
+        .join("ward.key")
+        .metadata()
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
     verify(&path, "ward").unwrap();
-    assert!(verify(&path, "ward.old").unwrap_err().contains("certificate revoked"));
+    assert!(
+        verify(&path, "ward.old")
+            .unwrap_err()
+            .contains("certificate revoked")
+    );
     let list = listed(dir);
     let (new, old) = (of(&list, "ward"), of(&list, "ward.old"));
-    assert_eq!((&new["state"], &old["state"]), (&"valid".into(), &"revoked".into()));
+    assert_eq!(
+        (&new["state"], &old["state"]),
+        (&"valid".into(), &"revoked".into())
+    );
     assert_eq!(new["subject"], "CN=ward, O=Hilum development");
     assert_eq!(new["issuer"], "CN=Example CA, O=Hilum development");
     let names = ["localhost", "127.0.0.1", "::1", "ward.example", "192.0.2.7"];
@@ -86,13 +108,24 @@ fn an_authority_issues_renews_and_revokes() {
     assert!([59, 60].contains(&new["days_left"].as_i64().unwrap()));
 
     certs(&["revoke", dir, "ward"]);
-    assert!(verify(&path, "ward").unwrap_err().contains("certificate revoked"));
+    assert!(
+        verify(&path, "ward")
+            .unwrap_err()
+            .contains("certificate revoked")
+    );
     // A new list keeps what stood in the one before.
     certs(&["crl", dir]);
-    assert!(verify(&path, "ward").unwrap_err().contains("certificate revoked"));
+    assert!(
+        verify(&path, "ward")
+            .unwrap_err()
+            .contains("certificate revoked")
+    );
     assert!(verify(&path, "ward.old").is_err());
     let shown = certs(&["list", dir]);
-    assert!(shown.contains("ward: CN=ward, O=Hilum development, revoked on 20"), "{shown}");
+    assert!(
+        shown.contains("ward: CN=ward, O=Hilum development, revoked on 20"),
+        "{shown}"
+    );
     assert!(shown.contains("    sha256:"), "{shown}");
 }
 
@@ -126,7 +159,15 @@ fn a_name_alone_is_a_node() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_str().unwrap();
     certs(&["authority", dir]);
-    certs(&["ward-7", "--dir", dir, "--reached-as", "ward-7.example", "--days", "3"]);
+    certs(&[
+        "ward-7",
+        "--dir",
+        dir,
+        "--reached-as",
+        "ward-7.example",
+        "--days",
+        "3",
+    ]);
     let list = listed(dir);
     let names = of(&list, "ward-7")["names"].as_array().unwrap();
     assert_eq!(names.last().unwrap(), "ward-7.example");

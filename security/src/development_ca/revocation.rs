@@ -39,7 +39,11 @@ impl Identity {
         builder.set_last_update(&begin)?;
         let end = Asn1Time::from_unix(end)?;
         builder.set_next_update(&end)?;
-        for entry in before.and_then(|before| before.get_revoked()).into_iter().flatten() {
+        for entry in before
+            .and_then(|before| before.get_revoked())
+            .into_iter()
+            .flatten()
+        {
             builder.add_revoked(entry.to_owned()?)?;
         }
         let now = Asn1Time::from_unix(now)?;

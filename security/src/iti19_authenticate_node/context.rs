@@ -60,10 +60,7 @@ pub(super) fn acceptor(
 }
 
 /// The client's side.
-pub(super) fn connector(
-    contents: &Contents,
-    trust: &Arc<Trust>,
-) -> Result<SslConnector, TlsError> {
+pub(super) fn connector(contents: &Contents, trust: &Arc<Trust>) -> Result<SslConnector, TlsError> {
     let mut builder = SslConnector::builder(SslMethod::tls_client())?;
     configure(&mut builder, contents)?;
     builder.set_cert_store(trust.store_with_lists()?);
@@ -95,9 +92,7 @@ fn configure(builder: &mut SslContextBuilder, contents: &Contents) -> Result<(),
     let key = contents.key.private_key()?;
     if !own.public_key()?.public_eq(&key) {
         let path = contents.key.path.clone();
-        return Err(contents
-            .key
-            .is("is not the key of the certificate", path));
+        return Err(contents.key.is("is not the key of the certificate", path));
     }
     builder.set_certificate(&own)?;
     for intermediate in chain {

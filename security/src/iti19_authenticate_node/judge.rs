@@ -12,8 +12,8 @@ use openssl::hash::MessageDigest;
 use openssl::stack::Stack;
 use openssl::x509::store::X509Store;
 use openssl::x509::{
-    CrlStatus, X509, X509Crl, X509KeyUsage, X509Name, X509NameRef, X509Ref, X509StoreContext, X509StoreContextRef,
-    X509VerifyResult,
+    CrlStatus, X509, X509Crl, X509KeyUsage, X509Name, X509NameRef, X509Ref, X509StoreContext,
+    X509StoreContextRef, X509VerifyResult,
 };
 
 use super::context;
@@ -105,7 +105,10 @@ impl Trust {
             let mut lists = self.lists.iter();
             lists.any(|it| same_name(it.issuer_name(), authority.subject_name()))
         };
-        let signs = |it: &X509| it.key_usage().is_none_or(|usage| usage.contains(X509KeyUsage::KEY_CERT_SIGN));
+        let signs = |it: &X509| {
+            it.key_usage()
+                .is_none_or(|usage| usage.contains(X509KeyUsage::KEY_CERT_SIGN))
+        };
         let all = self.certificates.iter();
         all.filter(move |it| signs(it) && !has_list(it))
     }
@@ -151,7 +154,10 @@ impl Trust {
                 return None;
             };
             let by = distinguished_name(list.issuer_name());
-            Some(format!("revoked by {by} on {}", date(entry.revocation_date())))
+            Some(format!(
+                "revoked by {by} on {}",
+                date(entry.revocation_date())
+            ))
         })
     }
 
@@ -196,7 +202,12 @@ impl Trust {
         X509StoreContext::new()?.init(&store, certificate, &shown, |context| {
             if context.verify_cert()? {
                 let chain = context.chain();
-                return Ok(Ok(chain.iter().copied().flatten().map(X509Ref::to_owned).collect()));
+                return Ok(Ok(chain
+                    .iter()
+                    .copied()
+                    .flatten()
+                    .map(X509Ref::to_owned)
+                    .collect()));
             }
             Ok(Err(Objection::of(context).words(self)))
         })
@@ -272,7 +283,9 @@ impl Judge {
     /// Whether an objection of the library does not count here.
     fn forgives(&self, context: &X509StoreContextRef, leaf: &X509) -> bool {
         let rules = &self.trust.rules;
-        let last = context.chain().map_or(0, |chain| chain.len().saturating_sub(1));
+        let last = context
+            .chain()
+            .map_or(0, |chain| chain.len().saturating_sub(1));
         let depth = usize::try_from(context.error_depth()).unwrap_or_default();
         let objection = Objection::of(context);
         if self.trust.is_pinned(leaf) && (depth > 0 || objection.kind == Kind::NotTrusted) {

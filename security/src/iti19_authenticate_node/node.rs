@@ -96,7 +96,10 @@ impl NodeTls {
         let before = self.current();
         let unread = |error: TlsError| {
             // A file that is away is said once too.
-            self.refuse([("", openssl::sha::sha256(error.to_string().as_bytes())); 5], error)
+            self.refuse(
+                [("", openssl::sha::sha256(error.to_string().as_bytes())); 5],
+                error,
+            )
         };
         let contents = match Contents::read(&inner.files, &inner.rules) {
             Ok(contents) => contents,
@@ -164,7 +167,13 @@ impl NodeTls {
         let between = session.peer_cert_chain().into_iter().flatten();
         let between: Vec<X509> = between.map(|it| it.to_owned()).collect();
         let changed = self.inner.changed.subscribe();
-        Some(Standing::new(self.clone(), side, certificate, between, changed))
+        Some(Standing::new(
+            self.clone(),
+            side,
+            certificate,
+            between,
+            changed,
+        ))
     }
 }
 
@@ -244,7 +253,10 @@ impl ServerTls {
             subject: Some(node.subject.clone()),
             reason,
         };
-        if let Some(certificate) = session.peer_certificate().filter(|_| session.session_reused()) {
+        if let Some(certificate) = session
+            .peer_certificate()
+            .filter(|_| session.session_reused())
+        {
             if let Some(dates) = refusal::wrong_dates(&certificate) {
                 return Err(refused(dates));
             }

@@ -63,12 +63,17 @@ fn said(reason: Option<&str>, offered: Option<SslVersion>) -> Option<String> {
         "no suitable key share" | "no shared group" | "no suitable groups" => {
             "no curve of BCP 195 offered"
         }
-        "unsupported protocol" | "version too low" | "wrong version number" => {
-            let offered = offered.map_or("unknown", version);
-            return Some(format!("protocol {offered} offered"));
+        "unsupported protocol" | "version too low" => {
+            return Some(match offered.and_then(old) {
+                Some(old) => format!("protocol {old} offered"),
+                // What else it offers, it says in an extension.
+                None => "neither TLS 1.2 nor TLS 1.3 offered".to_owned(),
+            });
         }
         "http request" | "https proxy request" => "HTTP without TLS",
-        "packet length too long" | "bad record type" | "unexpected message" => "no TLS was spoken",
+        "wrong version number" | "packet length too long" | "bad record type" => {
+            "no TLS was spoken"
+        }
         "unexpected eof while reading" => "the connection ended within the handshake",
         _ => match reason.split_once("alert ") {
             Some((_, alert)) => {
@@ -84,14 +89,13 @@ fn said(reason: Option<&str>, offered: Option<SslVersion>) -> Option<String> {
     Some(words.to_owned())
 }
 
-const fn version(version: SslVersion) -> &'static str {
+/// The name of a version that is too old.
+const fn old(version: SslVersion) -> Option<&'static str> {
     match version {
-        SslVersion::SSL3 => "SSL 3",
-        SslVersion::TLS1 => "TLS 1.0",
-        SslVersion::TLS1_1 => "TLS 1.1",
-        SslVersion::TLS1_2 => "TLS 1.2",
-        SslVersion::TLS1_3 => "TLS 1.3",
-        _ => "unknown",
+        SslVersion::SSL3 => Some("SSL 3"),
+        SslVersion::TLS1 => Some("TLS 1.0"),
+        SslVersion::TLS1_1 => Some("TLS 1.1"),
+        _ => None,
     }
 }
 
@@ -195,7 +199,9 @@ impl Objection {
         };
         let issuer = || distinguished_name(certificate.issuer_name());
         let words = match self.kind {
-            Kind::NotTrusted if same_name(certificate.issuer_name(), certificate.subject_name()) => {
+            Kind::NotTrusted
+                if same_name(certificate.issuer_name(), certificate.subject_name()) =>
+            {
                 // The last of its chain is named here, which may be the only one.
                 format!("issuer not in trust: {}", issuer())
             }
@@ -209,10 +215,16 @@ impl Objection {
             Kind::ListExpired => {
                 let ended = newest_end(trust, certificate);
                 let ended = ended.map_or_else(String::new, |it| format!(" on {it}"));
-                format!("the revocation list of its issuer {} expired{ended}", issuer())
+                format!(
+                    "the revocation list of its issuer {} expired{ended}",
+                    issuer()
+                )
             }
             Kind::ListNotYet => {
-                format!("the revocation list of its issuer {} is not valid yet", issuer())
+                format!(
+                    "the revocation list of its issuer {} is not valid yet",
+                    issuer()
+                )
             }
             Kind::ShortKey => "its key is too short".to_owned(),
             Kind::WeakSignature => "it is signed with a weak hash".to_owned(),
@@ -330,7 +342,10 @@ mod tests {
         let none = said("peer did not return a certificate", None);
         assert_eq!(none, "no client certificate");
         let alert = said("tlsv1 alert unknown ca", None);
-        assert_eq!(alert, "it does not accept our certificate (alert: unknown ca)");
+        assert_eq!(
+            alert,
+            "it does not accept our certificate (alert: unknown ca)"
+        );
         let alert = said("sslv3 alert handshake failure", None);
         assert_eq!(alert, "it broke off (alert: handshake failure)");
         assert_eq!(super::said(Some("something new"), None), None);

@@ -126,7 +126,13 @@ impl Door {
             }
         };
         let (tls, never) = (Some(node.server()), std::future::pending());
-        tokio::spawn(hilum_transport::serve(listener, tls, Limits::default(), routes, never));
+        tokio::spawn(hilum_transport::serve(
+            listener,
+            tls,
+            Limits::default(),
+            routes,
+            never,
+        ));
         Self {
             node,
             address,
@@ -260,10 +266,13 @@ async fn an_authority_between_can_be_revoked() {
     let mut rules = folder.lists();
     rules.revocation_missing = Missing::Accept;
     for (revoked, passes) in [("other", true), ("between", false)] {
-        folder.put("between", Identity {
-            certificate: between.certificate.clone(),
-            key: between.key.clone(),
-        });
+        folder.put(
+            "between",
+            Identity {
+                certificate: between.certificate.clone(),
+                key: between.key.clone(),
+            },
+        );
         folder.revoke(&[revoked], 3600);
         let door = Door::open(folder.files("server"), &rules).await;
         match passes {
@@ -333,7 +342,10 @@ async fn streams_are_cut_off_too() {
     folder.revoke(&[], 3600);
     let node = NodeTls::open(folder.files("server"), folder.lists()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("mllps://localhost:{}", listener.local_addr().unwrap().port());
+    let url = format!(
+        "mllps://localhost:{}",
+        listener.local_addr().unwrap().port()
+    );
     let (noted, mut refused) = tokio::sync::mpsc::unbounded_channel();
     let routes = move |incoming| {
         let noted = noted.clone();
@@ -355,7 +367,9 @@ async fn streams_are_cut_off_too() {
     let limits = Limits::default();
     let source = NodeTls::open(folder.files("viewer"), PeerRules::default()).unwrap();
     let source = source.client();
-    let mut connection = mllp::Connection::open(&url, Some(&source), &limits).await.unwrap();
+    let mut connection = mllp::Connection::open(&url, Some(&source), &limits)
+        .await
+        .unwrap();
     assert_eq!(connection.exchange(b"MSH|one").await.unwrap(), "MSH|one");
     folder.revoke(&["viewer"], 3600);
     assert!(matches!(node.reload(), Reloaded::Changed(_)));
@@ -401,16 +415,26 @@ async fn certificates_are_renewed_while_the_door_is_open() {
     let Reloaded::Refused(error) = door.node.reload() else {
         panic!("the key is another's");
     };
-    assert!(error.to_string().ends_with("server.key: is not the key of the certificate"));
+    assert!(
+        error
+            .to_string()
+            .ends_with("server.key: is not the key of the certificate")
+    );
     // It is said once.
     assert!(matches!(door.node.reload(), Reloaded::Unchanged));
     assert_eq!(shown(door.address).await, before);
     // Nor is half a key one.
     std::fs::write(folder.path("server.key"), &new[..40]).unwrap();
     let reloaded = door.node.reload();
-    assert!(matches!(reloaded, Reloaded::Refused(TlsError::Content { .. })));
+    assert!(matches!(
+        reloaded,
+        Reloaded::Refused(TlsError::Content { .. })
+    ));
     std::fs::remove_file(folder.path("server.key")).unwrap();
-    assert!(matches!(door.node.reload(), Reloaded::Refused(TlsError::File { .. })));
+    assert!(matches!(
+        door.node.reload(),
+        Reloaded::Refused(TlsError::File { .. })
+    ));
     assert!(matches!(door.node.reload(), Reloaded::Unchanged));
     assert_eq!(shown(door.address).await, before);
     std::fs::write(folder.path("server.key"), new).unwrap();
@@ -424,7 +448,13 @@ async fn certificates_are_renewed_while_the_door_is_open() {
     door.sees(&kept).await.unwrap();
     let fresh = folder.client("other", &rules);
     door.sees(&fresh).await.unwrap();
-    assert!(door.refused.lock().unwrap().iter().all(|it| !it.contains("viewer")));
+    assert!(
+        door.refused
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|it| !it.contains("viewer"))
+    );
 }
 
 #[tokio::test]
@@ -432,7 +462,10 @@ async fn whom_nobody_trusts_any_more_is_cut_off() {
     let folder = Folder::new();
     let foreign = Identity::authority("Foreign CA", 2).unwrap();
     folder.put("guest", foreign.issue("guest", &[], 2).unwrap());
-    let both = [folder.authority.certificate.to_pem(), foreign.certificate.to_pem()];
+    let both = [
+        folder.authority.certificate.to_pem(),
+        foreign.certificate.to_pem(),
+    ];
     let both = both.map(Result::unwrap).concat();
     let mut files = folder.files("server");
     files.trust = vec![folder.path("trust.pem")];
@@ -443,7 +476,9 @@ async fn whom_nobody_trusts_any_more_is_cut_off() {
     std::fs::copy(folder.path("ca.pem"), folder.path("trust.pem")).unwrap();
     assert!(matches!(door.node.reload(), Reloaded::Changed(_)));
     let told = door.refusal().await;
-    assert!(told.contains("no longer accepted: CN=guest, O=Hilum development: issuer not in trust"));
+    assert!(
+        told.contains("no longer accepted: CN=guest, O=Hilum development: issuer not in trust")
+    );
 }
 
 /// A session that was made before is not a way around what was decided since.
@@ -473,8 +508,12 @@ async fn pinned_certificates_are_trusted_without_an_authority() {
     folder.put("alone", alone);
     let alone = folder.client("alone", &PeerRules::default());
     let door = Door::open(folder.files("server"), &PeerRules::default()).await;
-    door.refuses(&alone, "CN=alone: issuer not in trust: CN=alone").await;
-    let digest = folder.certificate("alone").digest(MessageDigest::sha256()).unwrap();
+    door.refuses(&alone, "CN=alone: issuer not in trust: CN=alone")
+        .await;
+    let digest = folder
+        .certificate("alone")
+        .digest(MessageDigest::sha256())
+        .unwrap();
     let by_file = Pin::File(folder.path("alone.pem"));
     let by_digest = Pin::Fingerprint(digest.to_vec().try_into().unwrap());
     for pin in [by_file, by_digest] {
@@ -489,7 +528,9 @@ async fn pinned_certificates_are_trusted_without_an_authority() {
             files.trust = trust;
             let door = Door::open(files.clone(), &rules).await;
             assert_eq!(door.sees(&alone).await.unwrap(), "CN=alone");
-            let viewer = door.sees(&folder.client("viewer", &PeerRules::default())).await;
+            let viewer = door
+                .sees(&folder.client("viewer", &PeerRules::default()))
+                .await;
             assert_eq!(viewer.is_ok(), has_authority, "{viewer:?}");
         }
         // Nobody signs lists of those who have no authority.
@@ -533,10 +574,16 @@ async fn a_pin_is_for_one_certificate() {
     let guest_name = "CN=guest, O=Hilum development";
     assert_eq!(door.sees(&client("guest")).await.unwrap(), guest_name);
     assert_eq!(door.sees(&client("signer")).await.unwrap(), "CN=signer");
-    door.refuses(&client("stranger"), "issuer not in trust: CN=Foreign CA").await;
-    door.refuses(&client("signed"), "issuer not in trust: CN=signer").await;
+    door.refuses(&client("stranger"), "issuer not in trust: CN=Foreign CA")
+        .await;
+    door.refuses(&client("signed"), "issuer not in trust: CN=signer")
+        .await;
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    door.refuses(&client("late"), "CN=late, O=Hilum development: expired on 20").await;
+    door.refuses(
+        &client("late"),
+        "CN=late, O=Hilum development: expired on 20",
+    )
+    .await;
     let mut chain = std::fs::read(folder.path("guest.pem")).unwrap();
     chain.extend(foreign.certificate.to_pem().unwrap());
     std::fs::write(folder.path("guest-chain.pem"), chain).unwrap();
@@ -559,13 +606,16 @@ async fn a_pin_is_for_one_certificate() {
         ..rules
     };
     let door = Door::open(folder.files("server"), &rules).await;
-    door.refuses(&client("guest"), "revoked by CN=Foreign CA").await;
+    door.refuses(&client("guest"), "revoked by CN=Foreign CA")
+        .await;
 }
 
 #[tokio::test]
 async fn only_those_who_are_named_may_call() {
     let folder = Folder::new();
-    let ward = folder.authority.issue("ward", &["ward.example".to_owned()], 2);
+    let ward = folder
+        .authority
+        .issue("ward", &["ward.example".to_owned()], 2);
     folder.put("ward", ward.unwrap());
     let rules = PeerRules {
         names: vec![VIEWER.to_owned(), "ward.example".to_owned()],
@@ -592,7 +642,10 @@ async fn a_common_name_is_no_host_name() {
         ..PeerRules::default()
     };
     let door = Door::open(folder.files("server"), &PeerRules::default()).await;
-    let error = door.sees(&folder.client("viewer", &rules)).await.unwrap_err();
+    let error = door
+        .sees(&folder.client("viewer", &rules))
+        .await
+        .unwrap_err();
     let told = "CN=localhost: name does not match: wanted localhost, has no name at all";
     assert!(error.contains(told), "{error}");
     let mut files = folder.files("viewer");
@@ -620,13 +673,23 @@ async fn short_keys_are_refused() {
     builder.set_security_level(0);
     builder.set_verify(SslVerifyMode::NONE);
     let pem = SslFiletype::PEM;
-    builder.set_certificate_file(folder.path("short.pem"), pem).unwrap();
-    builder.set_private_key_file(folder.path("short.key"), pem).unwrap();
-    builder.set_max_proto_version(Some(SslVersion::TLS1_2)).unwrap();
+    builder
+        .set_certificate_file(folder.path("short.pem"), pem)
+        .unwrap();
+    builder
+        .set_private_key_file(folder.path("short.key"), pem)
+        .unwrap();
+    builder
+        .set_max_proto_version(Some(SslVersion::TLS1_2))
+        .unwrap();
     let address = door.address;
     let refused = tokio::task::spawn_blocking(move || {
         let stream = std::net::TcpStream::connect(address).unwrap();
-        builder.build().connect("localhost", stream).map(drop).map_err(drop)
+        builder
+            .build()
+            .connect("localhost", stream)
+            .map(drop)
+            .map_err(drop)
     });
     refused.await.unwrap().unwrap_err();
     let told = door.refusal().await;
@@ -642,7 +705,10 @@ async fn names_of_strangers_cannot_write_lines() {
     let odd = folder.client("odd", &PeerRules::default());
     door.sees(&odd).await.unwrap_err();
     let told = door.refusal().await;
-    assert!(told.contains("CN=a\u{fffd}\u{fffd}b\u{fffd}[31m: issuer"), "{told}");
+    assert!(
+        told.contains("CN=a\u{fffd}\u{fffd}b\u{fffd}[31m: issuer"),
+        "{told}"
+    );
     assert!(!told.chars().any(char::is_control), "{told:?}");
 }
 
@@ -653,14 +719,20 @@ fn between(authority: &Identity) -> (Identity, Identity) {
         (unsigned(name, &key, 2, signs), key)
     });
     let (mut builder, key) = middle;
-    builder.set_issuer_name(authority.certificate.subject_name()).unwrap();
-    builder.sign(&authority.key, MessageDigest::sha256()).unwrap();
+    builder
+        .set_issuer_name(authority.certificate.subject_name())
+        .unwrap();
+    builder
+        .sign(&authority.key, MessageDigest::sha256())
+        .unwrap();
     let middle = Identity {
         certificate: builder.build(),
         key,
     };
     let (mut builder, key) = leaf;
-    builder.set_issuer_name(middle.certificate.subject_name()).unwrap();
+    builder
+        .set_issuer_name(middle.certificate.subject_name())
+        .unwrap();
     builder.sign(&middle.key, MessageDigest::sha256()).unwrap();
     let leaf = Identity {
         certificate: builder.build(),
@@ -679,27 +751,32 @@ fn self_signed(name: &str, bits: u32, days: u32, signs: bool) -> Identity {
     }
 }
 
-fn unsigned(
-    name: &str,
-    key: &PKey<Private>,
-    days: u32,
-    signs: bool,
-) -> openssl::x509::X509Builder {
+fn unsigned(name: &str, key: &PKey<Private>, days: u32, signs: bool) -> openssl::x509::X509Builder {
     let mut subject = X509Name::builder().unwrap();
     subject.append_entry_by_text("CN", name).unwrap();
     let subject = subject.build();
     let mut builder = X509::builder().unwrap();
     builder.set_version(2).unwrap();
     let mut serial = openssl::bn::BigNum::new().unwrap();
-    serial.rand(100, openssl::bn::MsbOption::MAYBE_ZERO, false).unwrap();
-    builder.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
+    serial
+        .rand(100, openssl::bn::MsbOption::MAYBE_ZERO, false)
+        .unwrap();
+    builder
+        .set_serial_number(&serial.to_asn1_integer().unwrap())
+        .unwrap();
     builder.set_subject_name(&subject).unwrap();
     builder.set_issuer_name(&subject).unwrap();
     builder.set_pubkey(key).unwrap();
-    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::days_from_now(days).unwrap()).unwrap();
+    builder
+        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
+        .unwrap();
+    builder
+        .set_not_after(&Asn1Time::days_from_now(days).unwrap())
+        .unwrap();
     if signs {
-        let authority = openssl::x509::extension::BasicConstraints::new().ca().build();
+        let authority = openssl::x509::extension::BasicConstraints::new()
+            .ca()
+            .build();
         builder.append_extension(authority.unwrap()).unwrap();
         let identifier = openssl::x509::extension::SubjectKeyIdentifier::new();
         let identifier = identifier.build(&builder.x509v3_context(None, None));
@@ -733,4 +810,29 @@ async fn resume(folder: &Folder, address: SocketAddr, how: &str) -> Option<bool>
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let resumed = said.contains("Reused, TLSv1.2");
     output.status.success().then_some(resumed)
+}
+
+/// What is no TLS is said to be so.
+#[tokio::test]
+async fn what_is_no_tls_is_told() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let folder = Folder::new();
+    let door = Door::open(folder.files("server"), &PeerRules::default()).await;
+    for (sent, why) in [
+        (
+            &b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"[..],
+            "HTTP without TLS",
+        ),
+        (
+            b"\x0bMSH|^~\\&|A|B|C|D|20260101||ADT^A01|1|P|2.3.1\r\x1c\r",
+            "no TLS was spoken",
+        ),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(door.address).await.unwrap();
+        stream.write_all(sent).await.unwrap();
+        // An alert, or nothing.
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+        let told = door.refusal().await;
+        assert!(told.ends_with(why), "{told}");
+    }
 }

@@ -130,7 +130,10 @@ async fn old_versions_and_suites_are_refused() {
     });
     weak.await.unwrap_err();
     let (_, reason) = site.refusal().await;
-    assert!(reason.contains("no cipher suite of BCP 195 offered"), "{reason}");
+    assert!(
+        reason.contains("no cipher suite of BCP 195 offered"),
+        "{reason}"
+    );
 }
 
 #[tokio::test]
