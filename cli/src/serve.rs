@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use hilum_audit::{Audit, Event};
 use hilum_security::iti19_authenticate_node as iti19;
-use hilum_transport::{Doorway, Incoming, Replies, Reply, Rest, mllp};
+use hilum_transport::{Doorway, Incoming, Replies, Reply, Rest, Users, mllp};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -106,10 +106,7 @@ impl Running {
                 .iter()
                 .any(|room| room.name == "registry" && room.address == address);
             let house = House::of(rooms, address, &audit);
-            let doorway = Doorway {
-                rest: house.rest(),
-                users: users.clone(),
-            };
+            let doorway = house.doorway(&users);
             let routes = move |incoming| {
                 let house = Arc::clone(&house);
                 async move { house.answer(incoming).await }
@@ -218,8 +215,11 @@ impl House {
         })
     }
 
-    fn rest(&self) -> Rest {
-        Rest::under(self.rooms.iter().flat_map(|room| room.rest).copied())
+    fn doorway(&self, users: &Users) -> Doorway {
+        Doorway {
+            rest: Rest::under(self.rooms.iter().flat_map(|room| room.rest).copied()),
+            users: users.clone(),
+        }
     }
 
     async fn answer(&self, incoming: Incoming) -> Reply {

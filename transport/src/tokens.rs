@@ -103,8 +103,11 @@ pub struct Tokens {
     client: Client,
     /// How long explanations are remembered, if they do not expire sooner.
     remember: Duration,
-    explained: Mutex<HashMap<[u8; 32], (Arc<User>, SystemTime)>>,
+    explained: Mutex<Explained>,
 }
+
+/// Users of tokens that were explained, by the tokens' hashes, and until when that holds.
+type Explained = HashMap<[u8; 32], (Arc<User>, SystemTime)>;
 
 /// Keys that were fetched.
 #[derive(Debug, Default)]

@@ -132,7 +132,7 @@ pub(super) fn person(user: &Arc<User>, address: Option<String>) -> Participant {
 pub(crate) fn caller_and_person(caller: &Caller) -> Vec<Participant> {
     let parties = Parties::answered(caller, "");
     let person = parties.user.as_ref().map(|user| parties.person(user));
-    let mut participants = vec![parties.initiator.clone()];
+    let mut participants = vec![parties.initiator];
     participants.extend(person);
     participants
 }
