@@ -25,7 +25,7 @@ use std::sync::Arc;
 use hilum_security::User;
 use xds_schemas::codes::status::ResponseStatus;
 
-pub use decisions::Decided;
+pub use decisions::{Decided, Subject};
 pub use dicomweb::ImagesRetrieved;
 pub use exchange::{InboxUse, Medium};
 pub use happenings::{Document, Query, Study, SubmissionSet, Transaction};

@@ -3,7 +3,7 @@
 //! A room says what happened with an [`Event`] and hands it to [`Audit::record`] together with its
 //! outcome. The outcome comes back as a [`Recorded`] when the record is on disk, and a room sends
 //! nothing else. Records are DICOM audit messages in RFC 5424 syslog frames ([`syslog`]), kept in
-//! the [`spool`], from which `hilum audit list` and a sender read them.
+//! the [`spool`], from which `hilum audit list` and the [`sender`] read them.
 //!
 //! If a record cannot be written, the call is answered with a SOAP Receiver fault
 //! ([`NotRecorded`]): a peer is never told that something was done which nobody can trace later.
@@ -12,29 +12,32 @@
 pub mod event;
 pub mod moment;
 mod recorded;
+pub mod sender;
 pub mod spool;
 pub mod summary;
 pub mod syslog;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use hilum_security::User;
 use hilum_transport::Reply;
 use serde::Deserialize;
 use thiserror::Error;
+use tokio::sync::watch;
 use xds_schemas::soap::Fault;
 
 pub use event::{
     Decided, Document, Event, ImagesRetrieved, InboxUse, Medium, Notified, NotifiedKind, Outcome,
-    Parties, PatientFeed, Query, Source, Study, SubmissionSet, Subscribing, Transaction,
+    Parties, PatientFeed, Query, Source, Study, Subject, SubmissionSet, Subscribing, Transaction,
 };
 pub use recorded::Recorded;
 pub use spool::SpoolError;
 
 use crate::moment::Moment;
-use crate::spool::{SEGMENT_BYTES, Spool};
+use crate::spool::{Position, SEGMENT_BYTES, Spool};
 
 /// Where and as whom to record.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -78,6 +81,7 @@ pub struct Audit {
     spool: Spool,
     /// For whom everything is done that is recorded, if it is always the same person.
     person: Option<Arc<User>>,
+    recorded: Arc<AtomicU64>,
 }
 
 impl Audit {
@@ -93,6 +97,7 @@ impl Audit {
             source: Arc::new(source),
             person: None,
             spool: Spool::open(&config.spool, config.segment_bytes)?,
+            recorded: Arc::default(),
         })
     }
 
@@ -126,7 +131,11 @@ impl Audit {
         };
         let frames = syslog::frames(&event, &self.source, moment);
         match self.spool.append(frames).await {
-            Ok(()) => Ok(Recorded::new(outcome)),
+            Ok(()) => {
+                let messages = event.messages.len() as u64;
+                self.recorded.fetch_add(messages, Ordering::Relaxed);
+                Ok(Recorded::new(outcome))
+            }
             // The reason is logged once, where the write failed.
             Err(_) => Err(NotRecorded),
         }
@@ -139,6 +148,16 @@ impl Audit {
             Ok(reply) => reply.into_inner(),
             Err(error) => Reply::fault(&error.into()),
         }
+    }
+
+    /// How many records were made since it was opened.
+    pub fn count(&self) -> u64 {
+        self.recorded.load(Ordering::Relaxed)
+    }
+
+    /// Up to where its records are on disk, for the [`sender`].
+    pub fn durable(&self) -> watch::Receiver<Position> {
+        self.spool.durable()
     }
 
     /// As whom this ledger records.

@@ -1,7 +1,7 @@
 //! A point in time as audit messages and syslog write it.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -21,6 +21,40 @@ impl Moment {
             seconds: since.as_secs(),
             milliseconds: since.subsec_millis(),
         }
+    }
+
+    /// Reads what [`Display`](fmt::Display) writes, in UTC.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.strip_suffix('Z')?;
+        let (date, time) = text.split_once('T')?;
+        let mut date = date.splitn(3, '-').map(str::parse::<u64>);
+        let mut next = || date.next()?.ok();
+        let (year, month, day) = (next()?, next()?, next()?);
+        let (time, fraction) = time.split_once('.').unwrap_or((time, ""));
+        let mut time = time.splitn(3, ':').map(str::parse::<u64>);
+        let mut next = || time.next()?.ok();
+        let (hour, minute, second) = (next()?, next()?, next()?);
+        let sane = (1970..10_000).contains(&year)
+            && (1..=12).contains(&month)
+            && (1..=31).contains(&day)
+            && hour < 24
+            && minute < 60
+            && second <= 60
+            && fraction.bytes().all(|byte| byte.is_ascii_digit());
+        if !sane {
+            return None;
+        }
+        let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(3);
+        Some(Self {
+            seconds: days(year, month, day) * DAY + hour * 3600 + minute * 60 + second,
+            milliseconds: digits.fold(0, |all, digit| 10 * all + u32::from(digit - b'0')),
+        })
+    }
+
+    /// The same as the system has it.
+    pub fn time(self) -> SystemTime {
+        let since = Duration::new(self.seconds, self.milliseconds * 1_000_000);
+        UNIX_EPOCH + since
     }
 }
 
@@ -58,11 +92,52 @@ const fn date(days: u64) -> (u64, u64, u64) {
     (era * 400 + year_of_era + january_or_february, month, day)
 }
 
+/// The opposite of [`date`]: days since 1970-01-01.
+const fn days(year: u64, month: u64, day: u64) -> u64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let shifted = (month + 9) % 12;
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_year = (153 * shifted + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    (era * 146_097 + day_of_era).saturating_sub(719_468)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for seconds in (0..4_200_000_000).step_by(12_345_678) {
+            let moment = Moment::of(UNIX_EPOCH + Duration::from_millis(seconds * 1000 + 42));
+            let text = moment.to_string();
+            assert_eq!(Moment::parse(&text), Some(moment), "{text}");
+            assert_eq!(Moment::of(moment.time()), moment);
+        }
+        for wrong in [
+            "",
+            "-",
+            "2026-01-01",
+            "2026-01-01T00:00:00",
+            "2026-13-01T00:00:00Z",
+            "1969-01-01T00:00:00Z",
+            "2026-01-01T00:00Z",
+            "2026-01-01T00:00:00.é0Z",
+            "99999999999999999999-01-01T00:00:00Z",
+        ] {
+            assert_eq!(Moment::parse(wrong), None, "{wrong}");
+        }
+        let short = Moment::parse("2026-01-01T00:00:00Z").unwrap();
+        assert_eq!(short.to_string(), "2026-01-01T00:00:00.000Z");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn anything_can_be_read(text in "(?s).{0,40}", fraction in "(?s).{0,5}") {
+            let _ = Moment::parse(&text);
+            let _ = Moment::parse(&format!("2026-01-01T00:00:00.{fraction}Z"));
+        }
+    }
 
     #[test]
     fn dates() {

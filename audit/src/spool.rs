@@ -6,7 +6,7 @@
 //! ([`segment`]). [`records()`] reads everything, also while somebody writes.
 
 mod records;
-mod segment;
+pub(crate) mod segment;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::NotRecorded;
 
@@ -49,7 +49,7 @@ pub enum SpoolError {
 }
 
 impl SpoolError {
-    fn at(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         |source| Self::File { path, source }
     }
@@ -72,6 +72,8 @@ struct Writer {
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
+    /// Up to where everything is on disk.
+    durable: watch::Sender<Position>,
 }
 
 /// What waits to be written.
@@ -108,6 +110,7 @@ impl Spool {
     pub fn open(folder: &Path, segment_bytes: u64) -> Result<Self, SpoolError> {
         let segments = Segments::open(folder, segment_bytes)?;
         let shared = Arc::new(Shared::default());
+        shared.durable.send_replace(segments.end());
         let of_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("audit spool".to_owned())
@@ -117,6 +120,11 @@ impl Spool {
         Ok(Self {
             writer: Arc::new(Writer { shared, thread }),
         })
+    }
+
+    /// Up to where everything is on disk; who waits for it to change waits for records.
+    pub fn durable(&self) -> watch::Receiver<Position> {
+        self.writer.shared.durable.subscribe()
     }
 
     /// Appends frames and returns when they are on disk.
@@ -170,6 +178,7 @@ impl Shared {
             if let Err(error) = &result {
                 tracing::error!(%error, records = last, "audit records were not written");
             }
+            self.durable.send_replace(segments.end());
             for waiting in group.waiting.drain(..) {
                 // Who no longer waits has gone away; the record stays.
                 let _ = waiting.send(result.is_ok());

@@ -67,7 +67,7 @@ pub(crate) enum Frame<'a> {
 }
 
 /// The longest message: an envelope of the largest size as base64, and more.
-const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
+pub(crate) const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Looks at the first frame in `bytes`.
 ///

@@ -1,5 +1,7 @@
 //! `hilum audit`: looks at what was recorded, also while the node runs.
 
+mod sending;
+
 use std::collections::VecDeque;
 use std::io::Write;
 use std::iter::Peekable;
@@ -23,6 +25,12 @@ enum Command {
     /// List the records of the node and of its commands, oldest first
     #[command(after_help = "Example: hilum audit list --last 10")]
     List(List),
+    /// Tell what receivers do not have yet, also while the node runs
+    #[command(after_help = "Example: hilum audit status --json")]
+    Status(sending::Status),
+    /// Send to receivers what they do not have yet, while the node does not run
+    #[command(after_help = sending::NOTES)]
+    Send(sending::Send),
 }
 
 #[derive(Debug, Args)]
@@ -41,8 +49,15 @@ struct List {
     xml: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let Command::List(list) = &arguments.command;
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    match &arguments.command {
+        Command::List(arguments) => list(arguments),
+        Command::Status(arguments) => sending::status(arguments),
+        Command::Send(arguments) => sending::send(arguments).await,
+    }
+}
+
+fn list(list: &List) -> anyhow::Result<()> {
     let config = Config::load(&list.config)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut found = ByTime::of(&config)?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
+use hilum_audit::sender::{self, Backlog, Road};
 use hilum_audit::spool::{Spool, SpoolError};
 use hilum_repository::imaging;
 use hilum_security::inspection::{CertificateFacts, inspect};
@@ -76,6 +77,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     archives(&config, &mut report).await;
     users(&config, &mut report);
+    receivers(&config, &mut report).await;
     match Node::of(config) {
         Ok(node) => peers(&node, &mut report).await,
         Err(error) => report.add("client", Err(format!("{error:#}"))),
@@ -233,6 +235,7 @@ async fn peers(node: &Node, report: &mut Report) {
             "repository" => node.config.repository_url(),
             "feed" => node.config.feed_url(),
             "recipient" => node.config.recipient_url(),
+            "metrics" => node.config.metrics_url(),
             _ => node.config.imaging_url(),
         };
         let url = url.unwrap_or_default();
@@ -273,6 +276,28 @@ async fn archives(config: &Config, report: &mut Report) {
         let where_it_is = archive.road.to_string();
         let answers = imaging::archives::check(archive, tls.clone(), &config.limits).await;
         report.add(&subject, answers.map(|()| format!("{where_it_is} answers")));
+    }
+}
+
+/// Those who get audit records must be there, and known.
+async fn receivers(config: &Config, report: &mut Report) {
+    let sender = match config.sender(None) {
+        Ok(None) => return,
+        Ok(Some(sender)) => sender,
+        Err(error) => return report.add("audit.send", Err(format!("{error:#}"))),
+    };
+    for receiver in &sender.receivers {
+        let target = &receiver.target;
+        let lacks = Backlog::of(&sender.spool, &sender.clients, target);
+        let lacks = lacks.map(|lacks| lacks.records).unwrap_or_default();
+        let finding = match sender::check(receiver, &sender.limits).await {
+            Ok(()) if target.road == Road::Udp => Ok(format!(
+                "{target}, of which nobody knows what arrives; {lacks} records wait"
+            )),
+            Ok(()) => Ok(format!("{target} answers, {lacks} records wait")),
+            Err(reason) => Err(format!("{target}: {reason}; {lacks} records wait")),
+        };
+        report.add("audit receiver", finding);
     }
 }
 

@@ -1,11 +1,11 @@
 //! What the commands need that are clients of a node.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use hilum_audit::{Audit, AuditConfig, Outcome, SpoolError};
+use hilum_audit::{Audit, AuditConfig, Event, Outcome, SpoolError};
 use hilum_security::{
     User, iti19_authenticate_node as iti19, iti40_provide_x_user_assertion as iti40,
 };
@@ -24,6 +24,8 @@ pub(crate) struct Node {
     pub(crate) client: Client,
     /// For whom it is asked, if not for the node itself.
     user: Option<Arc<User>>,
+    /// Where failures of TLS are recorded, once something is.
+    first_ledger: Arc<OnceLock<Audit>>,
 }
 
 /// For whom a command asks.
@@ -42,11 +44,16 @@ impl Node {
 
     /// The node of this configuration.
     pub(crate) fn of(config: Config) -> anyhow::Result<Self> {
-        let client = client(&config)?;
+        let first_ledger: Arc<OnceLock<Audit>> = Arc::default();
+        let of_witness = Arc::clone(&first_ledger);
+        let tls = tls(&config)?;
+        let tls = tls.map(|tls| tls.witnessed(witness(move || of_witness.get().cloned())));
+        let client = Client::new(tls, config.limits.clone());
         Ok(Self {
             config,
             client,
             user: None,
+            first_ledger,
         })
     }
 
@@ -73,6 +80,9 @@ impl Node {
     /// Where this command records what it asks: one process at a time writes into a spool, so it
     /// takes the first below `clients` that nobody writes into.
     pub(crate) fn ledger(&self) -> anyhow::Result<Audit> {
+        if let Some(ledger) = self.first_ledger.get() {
+            return Ok(ledger.clone());
+        }
         let config = self.config.audit();
         for number in 1..=LEDGERS {
             let spool = self.config.client_spools().join(number.to_string());
@@ -81,7 +91,10 @@ impl Node {
                 ..config.clone()
             };
             match Audit::open(config) {
-                Ok(ledger) => return Ok(ledger.on_behalf_of(self.user.clone())),
+                Ok(ledger) => {
+                    let ledger = self.first_ledger.get_or_init(|| ledger).clone();
+                    return Ok(ledger.on_behalf_of(self.user.clone()));
+                }
                 Err(SpoolError::InUse { .. }) => {}
                 Err(error) => return Err(error).context("what is asked must be recorded"),
             }
@@ -119,6 +132,41 @@ impl Node {
 /// A client that shows the node's certificate.
 pub(crate) fn client(config: &Config) -> anyhow::Result<Client> {
     Ok(Client::new(tls(config)?, config.limits.clone()))
+}
+
+/// The same for a node that runs: whom it does not authenticate, or is not authenticated by, is
+/// recorded.
+pub(crate) fn recorded(config: &Config, audit: &Audit) -> anyhow::Result<Client> {
+    Ok(Client::new(
+        recorded_tls(config, audit)?,
+        config.limits.clone(),
+    ))
+}
+
+/// The client's side of TLS of a node that runs.
+pub(crate) fn recorded_tls(
+    config: &Config,
+    audit: &Audit,
+) -> anyhow::Result<Option<iti19::ClientTls>> {
+    let audit = audit.clone();
+    let tls = tls(config)?;
+    Ok(tls.map(|tls| tls.witnessed(witness(move || Some(audit.clone())))))
+}
+
+/// Records that there was no TLS with a host, if there is a ledger.
+pub(crate) fn witness(
+    ledger: impl Fn() -> Option<Audit> + Send + Sync + 'static,
+) -> iti19::Witness {
+    Arc::new(move |host, why| {
+        let event = Event::server_not_authenticated(&format!("tls://{host}"), why);
+        let ledger = ledger();
+        Box::pin(async move {
+            if let Some(ledger) = ledger {
+                // That it was not written was said where it was not written.
+                drop(ledger.record(event, ()).await);
+            }
+        })
+    })
 }
 
 /// The client's side of TLS with the node's certificate, if the node has one.

@@ -4,8 +4,11 @@ mod archives;
 mod collections;
 mod dicom;
 mod environment;
+mod fingerprint;
 mod keys;
+mod metrics;
 mod sections;
+mod sending;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
@@ -26,8 +29,10 @@ use xds_schemas::hl7v2::PatientDomain;
 use xds_schemas::metadata::hl7::is_oid;
 
 pub(crate) use dicom::DicomSection;
+pub(crate) use fingerprint::Fingerprint;
 #[cfg(test)]
 pub(crate) use keys::all as all_keys;
+pub(crate) use metrics::MetricsSection;
 pub(crate) use sections::{
     AffinityDomain, ClientCertificates, ExtraMetadata, FeedSection, ImagingSection, MediaSection,
     OnDemand, RecipientSection, RegistrySection, RemoveRegistered, RepositorySection, Tls,
@@ -75,11 +80,15 @@ pub(crate) struct Config {
     pub(crate) iua: IuaSection,
     #[serde(default)]
     audit: AuditSection,
+    #[serde(default)]
+    pub(crate) metrics: MetricsSection,
     /// To whom answers may be sent that are wanted elsewhere.
     #[serde(default)]
     pub(crate) asynchronous: Asynchronous,
     #[serde(default)]
     pub(crate) limits: Limits,
+    #[serde(skip)]
+    fingerprint: Fingerprint,
 }
 
 impl Config {
@@ -101,7 +110,9 @@ impl Config {
         let mut table: toml::Table = text.parse().map_err(one_line)?;
         keys::check(&table)?;
         environment::apply(&mut table, environment)?;
+        let fingerprint = Fingerprint::of(&table);
         let mut config: Self = table.try_into().map_err(one_line)?;
+        config.fingerprint = fingerprint;
         config.resolve(folder);
         config.check()?;
         Ok(config)
@@ -120,6 +131,9 @@ impl Config {
         let spool = self.audit.spool.take();
         self.audit.spool =
             Some(spool.map_or_else(|| self.data.join("audit"), |path| folder.join(path)));
+        for receiver in &mut self.audit.send {
+            receiver.resolve(folder);
+        }
         in_folder(&mut self.registry.database, "sqlite:", folder);
         in_folder(&mut self.repository.store, "file:", folder);
         for path in self.repository.store_trust.iter_mut().flatten() {
@@ -184,6 +198,7 @@ impl Config {
         self.dicom.check(self)?;
         self.xua.check(self)?;
         self.iua.check(self)?;
+        self.check_sending()?;
         self.check_listeners()
     }
 
@@ -227,6 +242,9 @@ impl Config {
                 return Err(ConfigError(problem));
             }
         }
+        let mut others = self.listeners();
+        others.retain(|(room, _)| *room != "metrics");
+        self.metrics.check(&others)?;
         for (room, address) in self.listeners() {
             // Who writes `listen_plain` means it.
             let is_meant = Some(address) == self.dicom.listen_plain;
@@ -246,6 +264,7 @@ impl Config {
         let mut listeners = self.rooms();
         listeners.extend(self.feed.listen.map(|address| ("feed", address)));
         listeners.extend(self.dicom.addresses().map(|address| ("dicom", address)));
+        listeners.extend(self.metrics.listen.map(|address| ("metrics", address)));
         listeners
     }
 

@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     /// Plain HTTP without TLS, for this machine only
     #[arg(long)]
     pub(crate) plain: bool,
-    /// The registry listens on N+1, repository and imaging source on N+2, the feed on N+5, DICOM on N+10
+    /// The registry listens on N+1, repository and imaging source on N+2, the feed on N+5, metrics on N+7, DICOM on N+10
     #[arg(long, value_name = "N", default_value_t = 18400, value_parser = clap::value_parser!(u16).range(1..65525))]
     pub(crate) port_base: u16,
     /// Take submissions for patients that no feed has announced
@@ -179,6 +179,7 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
         ("registry_port", port(1)),
         ("repository_port", port(2)),
         ("feed_port", port(5)),
+        ("metrics_port", port(7)),
         ("dicom_port", port(10)),
         ("dicom_plain_port", port(11)),
         ("repository_id", id(&arguments.repository_id)),
@@ -213,8 +214,8 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
         ),
         ("limits", limits()?),
     ];
-    let values = values.into_iter().chain(subscriptions()).chain(imaging());
-    let values = values.chain(users());
+    let values = values.into_iter().chain(subscriptions());
+    let values = values.chain(imaging()).chain(audit()).chain(users());
     let values: Vec<(&str, String)> = values.collect();
     let fill =
         |text: String, (name, value): &(&str, String)| text.replace(&format!("{{{name}}}"), value);
@@ -230,6 +231,16 @@ fn absolute(url: &str, scheme: &str) -> anyhow::Result<String> {
         }
         _ => Ok(url.to_owned()),
     }
+}
+
+/// The defaults of `[audit]`.
+fn audit() -> [(&'static str, String); 3] {
+    use hilum_audit::sender::{DATAGRAMS_PER_SECOND, KEEP_DAYS, RECORDS_PER_SECOND};
+    [
+        ("records_per_second", RECORDS_PER_SECOND.to_string()),
+        ("datagrams_per_second", DATAGRAMS_PER_SECOND.to_string()),
+        ("keep_days", KEEP_DAYS.to_string()),
+    ]
 }
 
 /// The defaults of `[imaging]` and `[dicom]`.
@@ -346,7 +357,7 @@ mod tests {
         assert!(dir.join("certs/client.pem").is_file() && dir.join("data").is_dir());
         let mode = |name: &str| dir.join(name).metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("data"), mode("hilum.toml")), (0o700, 0o600));
-        assert_eq!(config.listeners().len(), 6);
+        assert_eq!(config.listeners().len(), 7);
         let again = Command::try_parse_from(["init", dir.to_str().unwrap()]).unwrap();
         assert!(
             write(&again.arguments)

@@ -19,6 +19,7 @@ mod init;
 mod issuing;
 mod log;
 mod media;
+mod metrics;
 mod quarantine;
 mod query;
 mod refusal;
@@ -96,7 +97,7 @@ enum Command {
     Subscriptions(subscriptions::Arguments),
     /// Check configuration, certificates, stores and peers
     Check(check::Arguments),
-    /// Look at what was recorded
+    /// Look at what was recorded, and at what receivers have of it
     Audit(audit::Arguments),
     /// Issue further certificates of the development authority
     Certs(certs::Arguments),
@@ -133,7 +134,7 @@ async fn main() -> ExitCode {
         Command::Unsubscribe(arguments) => unsubscribe::run(&arguments).await,
         Command::Subscriptions(arguments) => subscriptions::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
-        Command::Audit(arguments) => audit::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments).await,
         Command::Certs(arguments) => certs::run(&arguments),
         Command::Assertion(arguments) => assertion::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use hilum_audit::{Decided, Event, Outcome, Study, Subject};
 use hilum_repository::imaging::Quarantined;
 use hilum_repository::imaging::quarantine::{HeldStudy, Quarantine};
 use serde_json::json;
@@ -10,6 +11,9 @@ use serde_json::json;
 use crate::client::Node;
 use crate::rooms;
 use crate::terminal::{Table, printable, say, say_json};
+
+/// How it is called in records.
+const PROGRAM: &str = "hilum quarantine";
 
 const NOTES: &str = "\
 Objects are released and discarded by their numbers, studies that are kept back as a whole by their
@@ -73,18 +77,19 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.command {
         Command::List(arguments) => list(arguments),
         Command::Release(arguments) => release(arguments).await,
-        Command::Discard(arguments) => discard(arguments),
+        Command::Discard(arguments) => discard(arguments).await,
     }
 }
 
-fn open(common: &Common) -> anyhow::Result<Quarantine> {
+fn open(common: &Common) -> anyhow::Result<(Node, Quarantine)> {
     let node = Node::open(&common.config)?;
     let codes = rooms::affinity_codes(&node.config)?;
-    Quarantine::open(&rooms::imaging_config(&node.config, &codes)?)
+    let quarantine = Quarantine::open(&rooms::imaging_config(&node.config, &codes)?)?;
+    Ok((node, quarantine))
 }
 
 fn list(arguments: &List) -> anyhow::Result<()> {
-    let quarantine = open(&arguments.common)?;
+    let (_, quarantine) = open(&arguments.common)?;
     let objects = quarantine.objects(arguments.study.as_deref())?;
     let mut studies = quarantine.studies()?;
     if let Some(study) = &arguments.study {
@@ -148,30 +153,63 @@ fn object(object: &Quarantined) -> serde_json::Value {
 }
 
 async fn release(arguments: &Chosen) -> anyhow::Result<()> {
-    let quarantine = open(&arguments.common)?;
+    let (node, quarantine) = open(&arguments.common)?;
+    let ledger = node.ledger()?;
     for which in &arguments.which {
-        match which.parse() {
+        let event = match which.parse() {
             Ok(number) => {
-                quarantine.release_object(number).await?;
+                let released = quarantine.release_object(number).await?;
+                decided(&node, Decided::Released, &released)
             }
-            Err(_) => quarantine.release_study(which)?,
-        }
+            Err(_) => {
+                quarantine.release_study(which)?;
+                let (study, done) = (study(&node, which), &Outcome::Success);
+                let subject = Subject::Study(&study, &[]);
+                Event::images_decided(Decided::Released, PROGRAM, None, subject, done)
+            }
+        };
+        ledger.record(event, ()).await?.into_inner();
         told(&arguments.common, which, "released")?;
     }
     Ok(())
 }
 
-fn discard(arguments: &Chosen) -> anyhow::Result<()> {
-    let quarantine = open(&arguments.common)?;
+async fn discard(arguments: &Chosen) -> anyhow::Result<()> {
+    let (node, quarantine) = open(&arguments.common)?;
+    let ledger = node.ledger()?;
     for which in &arguments.which {
         let number = which.parse().map_err(|_| {
             let problem = format!("{which} is no number of an object");
             crate::status::Usage(problem)
         })?;
-        quarantine.discard_object(number)?;
+        let discarded = quarantine.discard_object(number)?;
+        let event = decided(&node, Decided::Discarded, &discarded);
+        ledger.record(event, ()).await?.into_inner();
         told(&arguments.common, which, "discarded")?;
     }
     Ok(())
+}
+
+/// What is recorded of a decision about an object. Its patient is as the object names it, which need
+/// not be known in the affinity domain.
+fn decided(node: &Node, what: Decided<'_>, object: &Quarantined) -> Event {
+    let patient = Some(object.patient_id.as_str()).filter(|id| !id.is_empty());
+    let study = study(node, &object.study_instance_uid);
+    let instance = [object.sop_instance_uid.as_str()];
+    let subject = match object.volume {
+        true => Subject::Document(&object.sop_instance_uid),
+        false => Subject::Study(&study, &instance),
+    };
+    Event::images_decided(what, PROGRAM, patient, subject, &Outcome::Success)
+}
+
+fn study(node: &Node, uid: &str) -> Study {
+    Study {
+        instance_uid: uid.to_owned(),
+        sop_classes: Vec::new(),
+        repository_unique_id: node.config.imaging_unique_id(),
+        home_community_id: None,
+    }
 }
 
 fn told(common: &Common, which: &str, what: &str) -> anyhow::Result<()> {

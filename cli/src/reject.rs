@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::Args;
+use hilum_audit::{Decided, Event, Outcome, Study, Subject};
 use hilum_dicom::rejection::Title;
 use hilum_repository::imaging::reject::{Wanted, reject};
 use serde_json::json;
@@ -65,7 +66,28 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         title: arguments.reason,
         comment: arguments.comment.as_deref(),
     };
-    let rejected = reject(&config, wanted, SystemTime::now()).await?;
+    let ledger = node.ledger()?;
+    let rejected = reject(&config, wanted, SystemTime::now()).await;
+    let outcome = match &rejected {
+        Ok(_) => Outcome::Success,
+        Err(error) => Outcome::Failure(format!("{error:#}")),
+    };
+    let done = rejected.as_ref().ok();
+    let study = Study {
+        instance_uid: arguments.study.clone(),
+        sop_classes: done.map(|it| it.sop_classes.clone()).unwrap_or_default(),
+        repository_unique_id: node.config.imaging_unique_id(),
+        home_community_id: None,
+    };
+    let named: Vec<&str> = arguments.instance.iter().map(String::as_str).collect();
+    let event = Event::images_decided(
+        Decided::Rejected(arguments.reason.word()),
+        "hilum reject",
+        done.and_then(|it| it.patient_id.as_deref()),
+        Subject::Study(&study, &named),
+        &outcome,
+    );
+    let rejected = ledger.record(event, rejected).await?.into_inner()?;
     if arguments.json {
         return say_json(&json!({
             "studyInstanceUID": arguments.study,

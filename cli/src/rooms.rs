@@ -102,7 +102,7 @@ pub(crate) async fn open(
         imaging.watch();
         let archives = config.archives(&environment)?;
         if !archives.is_empty() {
-            let tls = client::tls(config)?;
+            let tls = client::recorded_tls(config, audit)?;
             imaging.stand_beside(archives, tls.as_ref(), &config.limits);
         }
         filled = Some(imaging.clone());

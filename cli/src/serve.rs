@@ -1,6 +1,8 @@
 //! `hilum serve`: runs the rooms of a node until it is asked to stop.
 
+mod configured;
 mod dicom;
+mod feed;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -10,9 +12,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use hilum_audit::sender::Sender;
 use hilum_audit::{Audit, Event};
 use hilum_security::iti19_authenticate_node as iti19;
-use hilum_transport::{Doorway, Incoming, Replies, Reply, Rest, Users, mllp};
+use hilum_transport::{Client, Doorway, Incoming, Replies, Reply, Rest, Users};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -21,6 +24,7 @@ use xds_schemas::soap::Fault;
 
 use crate::client;
 use crate::config::{Config, ConfigError};
+use crate::metrics::Metrics;
 use crate::rooms::{self, Opened, Room};
 
 #[derive(Debug, Args)]
@@ -49,6 +53,9 @@ pub(crate) struct Running {
     pub(crate) lines: Vec<String>,
     audit: Audit,
     rooms: Vec<&'static str>,
+    metrics: Arc<Metrics>,
+    /// Sends on what is recorded, if somebody wants it.
+    sender: Option<Sender>,
     /// In the order in which they are stopped. The registry's is the last, because calls that the
     /// other rooms are to finish may need it.
     listeners: [Listeners; 2],
@@ -57,17 +64,25 @@ pub(crate) struct Running {
 impl Running {
     /// Opens the rooms of a node, and accepts connections when this returns.
     pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
-        if config.listeners().is_empty() {
+        if config
+            .listeners()
+            .iter()
+            .all(|(name, _)| *name == "metrics")
+        {
             let problem = "no room has `listen`, so there is nothing to serve";
             return Err(ConfigError(problem.to_owned()).into());
         }
         let tls = config.tls_files();
         let tls = tls.map(|files| iti19::server_config(&files)).transpose();
         let tls = tls.context("[tls]")?;
-        let client = client::client(config)?;
         let users = config.users()?;
         let mut bound = bind(config).await?;
-        let audit = Audit::open(config.audit()).context("[audit]")?;
+        let Ledger {
+            audit,
+            client,
+            metrics,
+            sender,
+        } = Ledger::open(config).await?;
         let opened = rooms::open(config, &audit, &client).await?;
         let Opened {
             rooms, registry, ..
@@ -81,31 +96,27 @@ impl Running {
             |room: &Room| format!("listening {0} {scheme}://{1}/{0}", room.name, room.address);
         let mut lines: Vec<String> = rooms.iter().map(line).collect();
         let mut listeners = [Listeners::new(), Listeners::new()];
-        if let (Some(address), Some(registry)) = (config.feed.listen, registry)
-            && let Some(listener) = bound.remove(&address)
-        {
-            lines.push(format!("listening feed mllp{}://{address}", &scheme[4..]));
-            let registry = registry.clone();
-            let routes = move |incoming| {
-                let registry = registry.clone();
-                async move { hilum_registry::feed::receive(&registry, incoming).await }
-            };
+        if let Some(registry) = registry {
             // It needs nobody but the registry itself.
-            let listeners = &mut listeners[1];
-            let stop = listeners.stopped();
-            let limits = config.limits.clone();
-            let serving = mllp::serve(listener, tls.clone(), limits, routes, stop);
-            listeners.running.spawn(serving);
+            let line = feed::serve(config, registry, &mut bound, &mut listeners[1])?;
+            lines.extend(line);
         }
         if let Some(imaging) = &opened.imaging {
             let lines = &mut lines;
-            dicom::serve(config, imaging, &mut bound, lines, &mut listeners[0])?;
+            dicom::serve(
+                config,
+                (imaging, &audit),
+                &mut bound,
+                lines,
+                &mut listeners[0],
+            )?;
         }
+        lines.extend(watched(config, &metrics, &mut bound, &mut listeners[1])?);
         for (address, listener) in bound {
             let has_registry = rooms
                 .iter()
                 .any(|room| room.name == "registry" && room.address == address);
-            let house = House::of(rooms, address, &audit);
+            let house = House::of(rooms, address, &audit, &metrics);
             let doorway = house.doorway(&users);
             let routes = move |incoming| {
                 let house = Arc::clone(&house);
@@ -119,10 +130,13 @@ impl Running {
                 listener, tls, limits, replies, doorway, routes, stop,
             ));
         }
+        metrics.set_ready(true);
         Ok(Self {
             lines,
             audit,
             rooms: names,
+            metrics,
+            sender,
             listeners,
         })
     }
@@ -130,6 +144,7 @@ impl Running {
     /// Lets calls that have begun finish, and closes the rooms.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         let mut finished = true;
+        self.metrics.set_ready(false);
         for listeners in self.listeners {
             finished &= listeners.stop().await?;
         }
@@ -137,10 +152,40 @@ impl Running {
             let event = Event::application_stopped(&process_name(room));
             self.audit.record(event, ()).await?.into_inner();
         }
+        if let Some(sender) = self.sender {
+            sender.stop().await;
+        }
         match finished {
             true => Ok(()),
             false => bail!("some calls took too long and were cut off"),
         }
+    }
+}
+
+/// What records, and what is recorded of it.
+struct Ledger {
+    audit: Audit,
+    client: Client,
+    metrics: Arc<Metrics>,
+    sender: Option<Sender>,
+}
+
+impl Ledger {
+    /// Begins to record, and to send what is recorded.
+    async fn open(config: &Config) -> anyhow::Result<Self> {
+        let audit = Audit::open(config.audit()).context("[audit]")?;
+        let client = client::recorded(config, &audit)?;
+        configured::compare(config, &audit).await?;
+        let sender = config.sender(Some(&audit)).context("[[audit.send]]")?;
+        let sender = sender.map(|wanted| Sender::start(wanted, audit.durable()));
+        let rooms = config.rooms().into_iter().map(|(room, _)| room);
+        let watcher = sender.as_ref().map(Sender::watcher);
+        Ok(Self {
+            metrics: Metrics::new(&audit, rooms, watcher),
+            audit,
+            client,
+            sender,
+        })
     }
 }
 
@@ -178,6 +223,32 @@ impl Listeners {
     }
 }
 
+/// Tells machines how the node is, if it is said where.
+fn watched(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    bound: &mut BTreeMap<SocketAddr, TcpListener>,
+    listeners: &mut Listeners,
+) -> anyhow::Result<Option<String>> {
+    let address = config.metrics.listen;
+    let Some(listener) = address.and_then(|address| bound.remove(&address)) else {
+        return Ok(None);
+    };
+    let metrics = Arc::clone(metrics);
+    let routes = move |incoming| {
+        let metrics = Arc::clone(&metrics);
+        async move { metrics.answer(incoming).await }
+    };
+    let files = config.tls_files().filter(|_| !config.metrics.is_plain());
+    let tls = files.map(|files| iti19::server_config(&files)).transpose();
+    let tls = tls.context("[tls]")?;
+    let (limits, stop) = (config.limits.clone(), listeners.stopped());
+    let serving = hilum_transport::serve(listener, tls, limits, routes, stop);
+    listeners.running.spawn(serving);
+    let url = config.metrics_url();
+    Ok(url.map(|url| format!("listening metrics {url}")))
+}
+
 /// Takes every address that is listened on, before anything else is begun.
 async fn bind(config: &Config) -> anyhow::Result<BTreeMap<SocketAddr, TcpListener>> {
     let mut bound = BTreeMap::new();
@@ -204,14 +275,16 @@ fn process_name(room: &str) -> String {
 struct House {
     rooms: Vec<Room>,
     audit: Audit,
+    metrics: Arc<Metrics>,
 }
 
 impl House {
-    fn of(rooms: &[Room], address: SocketAddr, audit: &Audit) -> Arc<Self> {
+    fn of(rooms: &[Room], address: SocketAddr, audit: &Audit, metrics: &Arc<Metrics>) -> Arc<Self> {
         let here = |room: &&Room| room.address == address;
         Arc::new(Self {
             rooms: rooms.iter().filter(here).cloned().collect(),
             audit: audit.clone(),
+            metrics: Arc::clone(metrics),
         })
     }
 
@@ -235,7 +308,8 @@ impl House {
         };
         let first = path.split('/').nth(1).unwrap_or_default();
         let room = self.rooms.iter().find(|room| room.serves(first));
-        match (room, incoming) {
+        let name = room.map(|room| room.name);
+        let reply = match (room, incoming) {
             (Some(room), incoming) => (room.answer)(incoming).await,
             (None, Incoming::Call(call)) => {
                 let fault = Fault::sender("nothing is served at this path");
@@ -243,11 +317,12 @@ impl House {
                 self.audit.refuse(event, Reply::fault(&fault)).await
             }
             (None, _) => plain(404, "nothing is served at this path\n"),
-        }
+        };
+        self.metrics.counted(name, reply)
     }
 }
 
-fn plain(status: u16, text: &'static str) -> Reply {
+pub(crate) fn plain(status: u16, text: &'static str) -> Reply {
     Reply::plain(status, "text/plain; charset=utf-8", text)
 }
 

@@ -7,6 +7,8 @@
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-19.html>
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
 
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
@@ -106,11 +108,17 @@ pub fn server_config(files: &TlsFiles) -> Result<SslAcceptor, TlsError> {
     Ok(builder.build())
 }
 
+/// Told of a host with which there was no TLS, and why; what it does with that is waited for.
+pub type Witness = Arc<dyn Fn(&str, &str) -> Told + Send + Sync>;
+/// What a [`Witness`] does.
+pub type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// The client's side.
 #[derive(Clone)]
 pub struct ClientTls {
     connector: SslConnector,
     check_server_name: bool,
+    witness: Option<Witness>,
 }
 
 impl ClientTls {
@@ -119,6 +127,20 @@ impl ClientTls {
         let mut configuration = self.connector.configure()?;
         configuration.set_verify_hostname(self.check_server_name);
         configuration.into_ssl(host)
+    }
+
+    /// The same, but failures are told.
+    #[must_use]
+    pub fn witnessed(mut self, witness: Witness) -> Self {
+        self.witness = Some(witness);
+        self
+    }
+
+    /// The handshake with a host has failed: whoever is to know is told.
+    pub async fn failed(&self, host: &str, why: &str) {
+        if let Some(witness) = &self.witness {
+            witness(host, why).await;
+        }
     }
 }
 
@@ -139,6 +161,7 @@ pub fn client_config(files: &TlsFiles) -> Result<ClientTls, TlsError> {
     Ok(ClientTls {
         connector: builder.build(),
         check_server_name: files.check_server_name,
+        witness: None,
     })
 }
 

@@ -17,6 +17,7 @@ pub mod feed;
 pub mod people;
 pub mod postgres;
 pub mod raw;
+pub mod syslog;
 pub mod town;
 pub mod words;
 

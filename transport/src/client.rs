@@ -419,16 +419,18 @@ pub(crate) async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
     let tls = tls.ok_or("no certificates are configured for TLS")?;
     let session = tls.session(host).map_err(|error| error.to_string())?;
     let mut stream = SslStream::new(session, stream).map_err(|error| error.to_string())?;
-    match std::pin::Pin::new(&mut stream).connect().await {
-        Ok(()) => Ok(stream),
-        Err(error) => Err(match stream.ssl().verify_result() {
-            openssl::x509::X509VerifyResult::OK => format!("TLS: {error}"),
-            untrusted => format!(
-                "its certificate is not trusted: {}",
-                untrusted.error_string()
-            ),
-        }),
-    }
+    let Err(error) = std::pin::Pin::new(&mut stream).connect().await else {
+        return Ok(stream);
+    };
+    let why = match stream.ssl().verify_result() {
+        openssl::x509::X509VerifyResult::OK => format!("TLS: {error}"),
+        untrusted => format!(
+            "its certificate is not trusted: {}",
+            untrusted.error_string()
+        ),
+    };
+    tls.failed(host, &why).await;
+    Err(why)
 }
 
 /// Waits for an answer, as long as `limit` from when the last of the request was taken: a long

@@ -15,6 +15,7 @@ pub mod correlation;
 pub mod limits;
 pub mod mllp;
 pub mod mtom_stream;
+pub mod outlet;
 pub mod parts;
 mod patient;
 mod pool;

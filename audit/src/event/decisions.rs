@@ -3,7 +3,7 @@
 //! and A.5.3.5). There is no transaction of IHE for that.
 
 use crate::event::alerts::program;
-use crate::event::happenings::{REPOSITORY, Study, happened, object, patient};
+use crate::event::happenings::{REPORT_NUMBER, REPOSITORY, Study, happened, object, patient};
 use crate::event::message::{Coded, Object};
 use crate::event::{Event, Outcome};
 
@@ -36,6 +36,15 @@ impl Decided<'_> {
     }
 }
 
+/// About what it was decided.
+#[derive(Debug, Clone, Copy)]
+pub enum Subject<'a> {
+    /// A study, or of it these instances, by their SOP Instance UIDs.
+    Study(&'a Study, &'a [&'a str]),
+    /// A document that is no DICOM object, by its uniqueId.
+    Document(&'a str),
+}
+
 const fn decision(code: &'static str) -> Coded {
     Coded {
         code,
@@ -45,33 +54,42 @@ const fn decision(code: &'static str) -> Coded {
 }
 
 impl Event {
-    /// Somebody who runs this node decided about a study, or about some instances of it, with the
-    /// program of this name.
+    /// Somebody who runs this node decided about images, with the program of this name.
     pub fn images_decided(
         decided: Decided<'_>,
         name: &str,
         of_patient: Option<&str>,
-        study: &Study,
-        instances: &[&str],
+        subject: Subject<'_>,
         outcome: &Outcome,
     ) -> Self {
+        let mut subject = subject.object();
+        if let Decided::Rejected(reason) = decided {
+            subject.details.push(("Reason", reason.to_owned()));
+        }
+        if matches!(decided, Decided::Removed | Decided::Discarded) {
+            // Permanent erasure.
+            subject.life_cycle = Some("15");
+        }
+        let mut objects: Vec<Object> = of_patient.map(patient).into_iter().collect();
+        objects.push(subject);
+        let (id, action, code) = decided.event();
+        let participants = vec![program(name)];
+        happened(id, action, code, outcome, participants, objects)
+    }
+}
+
+impl Subject<'_> {
+    fn object(self) -> Object {
+        let (study, instances) = match self {
+            Self::Document(unique_id) => return object("3", unique_id, REPORT_NUMBER),
+            Self::Study(study, instances) => (study, instances),
+        };
         let mut object = object("3", &study.instance_uid, STUDY_INSTANCE_UID);
         let repository = study.repository_unique_id.clone();
         object.details.extend(repository.map(|id| (REPOSITORY, id)));
         let instance = |uid: &&str| (SOP_INSTANCE_UID, (*uid).to_owned());
         object.details.extend(instances.iter().map(instance));
-        if let Decided::Rejected(reason) = decided {
-            object.details.push(("Reason", reason.to_owned()));
-        }
-        if decided == Decided::Removed {
-            // Permanent erasure.
-            object.life_cycle = Some("15");
-        }
         object.sop_classes.clone_from(&study.sop_classes);
-        let mut objects: Vec<Object> = of_patient.map(patient).into_iter().collect();
-        objects.push(object);
-        let (id, action, code) = decided.event();
-        let participants = vec![program(name)];
-        happened(id, action, code, outcome, participants, objects)
+        object
     }
 }

@@ -6,7 +6,7 @@ use crate::spool::{SpoolError, segment};
 use crate::syslog::{Frame, first_frame};
 
 /// Where a record is: what a sender remembers of how far it got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// The number of the segment.
     pub segment: u64,

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use crate::spool::SpoolError;
+use crate::spool::{Position, SpoolError};
 use crate::syslog::{Frame, first_frame};
 
 /// The end of the name of a segment; what comes before is its number.
@@ -13,7 +13,7 @@ const EXTENSION: &str = "syslog";
 
 /// The segments of a spool that is open for writing: the last one is written.
 #[derive(Debug)]
-pub(super) struct Segments {
+pub(crate) struct Segments {
     folder: PathBuf,
     /// Held as long as this exists; the system gives the lock back if the process is killed.
     _lock: File,
@@ -49,6 +49,14 @@ impl Segments {
             limit,
             damaged: false,
         })
+    }
+
+    /// Up to where everything is on disk.
+    pub(super) const fn end(&self) -> Position {
+        Position {
+            segment: self.number,
+            offset: self.length,
+        }
     }
 
     /// Appends whole frames and waits until they are on disk.
@@ -125,12 +133,12 @@ fn mend(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, whole as u64))
 }
 
-pub(super) fn path(folder: &Path, number: u64) -> PathBuf {
+pub(crate) fn path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:010}.{EXTENSION}"))
 }
 
 /// The numbers of all segments, in order.
-pub(super) fn numbers(folder: &Path) -> Result<Vec<u64>, SpoolError> {
+pub(crate) fn numbers(folder: &Path) -> Result<Vec<u64>, SpoolError> {
     let mut numbers = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(SpoolError::at(folder))? {
         let path = entry.map_err(SpoolError::at(folder))?.path();

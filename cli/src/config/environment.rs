@@ -59,8 +59,9 @@ pub(super) fn apply(
 }
 
 /// Keys outside of `[limits]` that are numbers.
-const NUMBERS: [&str; 16] = [
+const NUMBERS: [&str; 17] = [
     "segment_bytes",
+    "keep_days",
     "max_results",
     "connections",
     "decision_seconds",
@@ -78,8 +79,9 @@ const NUMBERS: [&str; 16] = [
     "introspection_seconds",
 ];
 /// Keys that are lists, whose items stand behind commas.
-const LISTS: [&str; 12] = [
+const LISTS: [&str; 13] = [
     "trust",
+    "send",
     "reply_to",
     "recipients",
     "store_trust",

@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 pub(super) const TOP: [&str; 2] = ["home_community_id", "data"];
 
 /// Every section with its keys.
-pub(super) const SECTIONS: [(&str, &[&str]); 15] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 16] = [
     (
         "affinity_domain",
         &[
@@ -150,8 +150,11 @@ pub(super) const SECTIONS: [(&str, &[&str]); 15] = [
             "enterprise_site",
             "host",
             "segment_bytes",
+            "keep_days",
+            "send",
         ],
     ),
+    ("metrics", &["listen"]),
     (
         "asynchronous",
         &[
@@ -190,7 +193,8 @@ pub(super) const SECTIONS: [(&str, &[&str]); 15] = [
 ];
 
 /// Sections of which there may be several, within others.
-const REPEATED: [(&str, &[&str]); 6] = [
+const REPEATED: [(&str, &[&str]); 7] = [
+    ("audit.send", &["to", "records_per_second", "trust"]),
     (
         "imaging.archive",
         &[

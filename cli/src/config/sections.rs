@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::archives::ArchiveSection;
 use super::collections::CollectionSection;
+use super::sending::SendSection;
 
 /// What the members of an affinity domain agreed upon.
 #[derive(Debug, Clone, Deserialize)]
@@ -226,4 +227,8 @@ pub(super) struct AuditSection {
     pub(super) enterprise_site: Option<String>,
     pub(super) host: Option<String>,
     pub(super) segment_bytes: Option<u64>,
+    /// Who gets every record.
+    #[serde(default)]
+    pub(super) send: Vec<SendSection>,
+    pub(super) keep_days: Option<u32>,
 }

@@ -5,7 +5,7 @@
 //! folders that were imported are their owner's, and stay.
 
 use anyhow::bail;
-use hilum_audit::Audit;
+use hilum_audit::{Audit, Decided, Event, Outcome, Study, Subject};
 use hilum_repository::imaging::removal::{Forgotten, KnownStudy, Removal};
 use serde_json::json;
 use xds_schemas::codes::error_code::ErrorCode;
@@ -55,13 +55,37 @@ pub(super) async fn remove(
         forgotten: None,
         errors: Vec::new(),
     };
+    let patient = known.patient_id.clone();
     let done = manifests_go(node, ledger, &imaging, known, &mut removal).await;
     if done.is_err() || !removal.errors.is_empty() {
         imaging.leave(study)?;
         return done.map(|()| removal);
     }
-    removal.forgotten = Some(imaging.forget(study)?);
+    let forgotten = imaging.forget(study);
+    let event = recorded(node, study, patient.as_deref(), forgotten.as_ref().err());
+    removal.forgotten = Some(ledger.record(event, forgotten).await?.into_inner()?);
     Ok(removal)
+}
+
+/// What is recorded of the removal: of the manifests, registry and repository record it.
+fn recorded(
+    node: &Node,
+    study: &str,
+    patient: Option<&str>,
+    error: Option<&anyhow::Error>,
+) -> Event {
+    let study = Study {
+        instance_uid: study.to_owned(),
+        sop_classes: Vec::new(),
+        repository_unique_id: node.config.imaging_unique_id(),
+        home_community_id: None,
+    };
+    let outcome = match error {
+        None => Outcome::Success,
+        Some(error) => Outcome::Failure(format!("{error:#}")),
+    };
+    let subject = Subject::Study(&study, &[]);
+    Event::images_decided(Decided::Removed, "hilum remove", patient, subject, &outcome)
 }
 
 /// A manifest that must go, and the repository where it is.

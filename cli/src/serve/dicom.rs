@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use anyhow::Context;
+use hilum_audit::Audit;
 use hilum_repository::imaging::ImagingSource;
 use hilum_repository::imaging::dimse::Requestor;
 use hilum_security::iti19_authenticate_node as iti19;
@@ -17,7 +18,7 @@ use crate::config::Config;
 /// Serves DICOM where the configuration says, and adds a line for each listener.
 pub(super) fn serve(
     config: &Config,
-    imaging: &ImagingSource,
+    (imaging, audit): (&ImagingSource, &Audit),
     bound: &mut BTreeMap<SocketAddr, TcpListener>,
     lines: &mut Vec<String>,
     listeners: &mut Listeners,
@@ -33,7 +34,7 @@ pub(super) fn serve(
     }
     let title = section.ae_title();
     let limits = &config.limits;
-    let requestor = Requestor::new(title, client::tls(config)?, limits.clone());
+    let requestor = Requestor::new(title, client::recorded_tls(config, audit)?, limits.clone());
     let provider = imaging.dimse(section.config(limits.attachment_bytes), requestor);
     for (listener, with_tls) in places {
         let files = config.tls_files().filter(|_| with_tls);

@@ -14,6 +14,9 @@ use tempfile::TempDir;
 /// How long a node may take to listen, or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a new node listens for, and says so in a line each.
+const LISTENERS: usize = 7;
+
 /// Runs `hilum` anywhere.
 pub(crate) fn hilum(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hilum"));
@@ -68,7 +71,7 @@ impl Site {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = first_lines(&mut process, 6);
+        let lines = first_lines(&mut process, LISTENERS);
         Self {
             folder,
             base,
@@ -201,6 +204,20 @@ impl Site {
             assert!(began.elapsed() < PATIENCE, "the node does not stop");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+impl Site {
+    /// Stops the node and starts it again.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.process = Command::new(env!("CARGO_BIN_EXE_hilum"))
+            .args(["serve"])
+            .current_dir(self.dir())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        self.lines = first_lines(&mut self.process, LISTENERS);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Taking instances back: a rejection note is written and comes in like one that a modality sends.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::SystemTime;
 
@@ -41,6 +41,10 @@ pub struct TakenBack {
     pub instances: usize,
     /// So many are left in the study.
     pub left: usize,
+    /// SOP classes of what was taken back, and how many instances of each.
+    pub sop_classes: Vec<(String, u64)>,
+    /// The study's patient in the affinity domain, as CX, if it was ever published.
+    pub patient_id: Option<String>,
 }
 
 /// Takes instances back. It may be done while the node runs, which publishes then what is left.
@@ -54,10 +58,10 @@ pub async fn reject(
 ) -> anyhow::Result<TakenBack> {
     let index = Index::open(&config.store)?;
     let indexed = index.read(&Uid::parse(wanted.study)?)?;
-    let study = indexed.map(|indexed| indexed.study);
-    let study = study.filter(|study| !study.series.is_empty());
-    let study =
-        study.with_context(|| format!("study {} is not in the imaging source", wanted.study))?;
+    let indexed = indexed.filter(|indexed| !indexed.study.series.is_empty());
+    let indexed =
+        indexed.with_context(|| format!("study {} is not in the imaging source", wanted.study))?;
+    let (study, patient_id) = (indexed.study, indexed.patient_id);
     let instances = chosen(&study, wanted)?;
     let location = Uid::parse(config.repository_unique_id.as_str())?;
     let (note, series) = (
@@ -98,7 +102,21 @@ pub async fn reject(
         note: note.to_string(),
         instances: instances.len(),
         left: study.instances().count() - instances.len(),
+        sop_classes: sop_classes(&study, &instances),
+        patient_id,
     })
+}
+
+/// SOP classes of instances, and how many of each.
+fn sop_classes(study: &Study, instances: &BTreeSet<Uid>) -> Vec<(String, u64)> {
+    let mut counts = BTreeMap::new();
+    let taken = study.instances();
+    for instance in taken.filter(|it| instances.contains(&it.sop_instance_uid)) {
+        *counts
+            .entry(instance.sop_class_uid.to_string())
+            .or_default() += 1;
+    }
+    counts.into_iter().collect()
 }
 
 /// The instances that are meant. Whatever is named must be there.

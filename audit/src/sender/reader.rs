@@ -1,0 +1,405 @@
+//! Reading on in spools that grow: the node's own and those of the programs beside it.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use tokio::sync::watch;
+
+use crate::sender::cursor::Places;
+use crate::spool::{Position, SpoolError, segment};
+use crate::syslog::{Frame, first_frame};
+
+/// The node's own spool, as cursors call it.
+const OWN: &str = ".";
+/// Bytes that are read at once. Longer records take as many as they need.
+const CHUNK: usize = 256 * 1024;
+/// A frame's length prefix and more: nothing longer is a frame.
+const LONGEST: usize = crate::syslog::MESSAGE_BYTES + 16;
+
+/// Some records, in the order in which they were recorded.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// The frames as they stand in the spool, which is as RFC 5425 sends them.
+    pub(super) bytes: Vec<u8>,
+    /// Where each message is among the bytes, without the count of its octets.
+    pub(super) messages: Vec<std::ops::Range<usize>>,
+    /// How far was read when these had been read.
+    pub(super) places: Places,
+}
+
+/// Reads on in several spools.
+#[derive(Debug)]
+pub(super) struct Reader {
+    /// The folder of the node's spool.
+    own: PathBuf,
+    /// The folder of the spools of programs beside it.
+    clients: PathBuf,
+    /// How far the node's own records are durable, if they are written in this process.
+    durable: Option<watch::Receiver<Position>>,
+    tails: Vec<Tail>,
+    places: Places,
+}
+
+impl Reader {
+    pub(super) fn new(
+        own: &Path,
+        clients: &Path,
+        durable: Option<watch::Receiver<Position>>,
+    ) -> Self {
+        Self {
+            own: own.to_owned(),
+            clients: clients.to_owned(),
+            durable,
+            tails: Vec::new(),
+            places: Places::new(),
+        }
+    }
+
+    /// Reads from these places on.
+    pub(super) fn seek(&mut self, places: Places) {
+        self.tails.clear();
+        self.places = places;
+    }
+
+    /// The next records, at most so many: those of the node first, then those of each program. There
+    /// are none if everything was read.
+    pub(super) fn batch(&mut self, most: usize) -> Result<Batch, SpoolError> {
+        for (name, folder) in spools(&self.own, &self.clients)? {
+            if self.tails.iter().all(|tail| tail.name != name) {
+                let place = self.places.get(&name).copied().unwrap_or_default();
+                self.tails.push(Tail::at(name, folder, place)?);
+            }
+        }
+        let mut batch = Batch::default();
+        let durable = self.durable.as_ref().map(|durable| *durable.borrow());
+        for tail in &mut self.tails {
+            let durable = durable.filter(|_| tail.name == OWN);
+            tail.read(&mut batch, most, durable)?;
+            self.places.insert(tail.name.clone(), tail.place);
+            if batch.messages.len() >= most {
+                break;
+            }
+        }
+        batch.places.clone_from(&self.places);
+        Ok(batch)
+    }
+}
+
+/// All spools of a node that exist, by the names that cursors have for them.
+pub(super) fn spools(own: &Path, clients: &Path) -> Result<Vec<(String, PathBuf)>, SpoolError> {
+    let mut spools = Vec::new();
+    if own.is_dir() {
+        spools.push((OWN.to_owned(), own.to_owned()));
+    }
+    let entries = match fs::read_dir(clients) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(spools),
+        Err(error) => return Err(SpoolError::at(clients)(error)),
+    };
+    let mut of_programs = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(SpoolError::at(clients))?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        if let Some(name) = name
+            && path.is_dir()
+        {
+            of_programs.push((format!("clients/{name}"), path));
+        }
+    }
+    of_programs.sort();
+    spools.extend(of_programs);
+    Ok(spools)
+}
+
+/// One spool that is read on.
+#[derive(Debug)]
+struct Tail {
+    name: String,
+    folder: PathBuf,
+    place: Position,
+}
+
+impl Tail {
+    /// Reads on from `place`. If no record begins there, because the spool is another one than it was
+    /// or lost its end with the power, the whole segment is read again.
+    fn at(name: String, folder: PathBuf, place: Position) -> Result<Self, SpoolError> {
+        let path = segment::path(&folder, place.segment);
+        let mut tail = Self {
+            name,
+            folder,
+            place,
+        };
+        if place.offset > 0 && path.exists() {
+            let boundary = begins(&path, place.offset).map_err(SpoolError::at(&path))?;
+            if !boundary {
+                let segment = path.display();
+                tracing::warn!(%segment, "it is not what was sent of it: all of it is sent again");
+                tail.place.offset = 0;
+            }
+        }
+        Ok(tail)
+    }
+
+    /// Adds records to a batch until it has `most`, or enough bytes.
+    fn read(
+        &mut self,
+        batch: &mut Batch,
+        most: usize,
+        durable: Option<Position>,
+    ) -> Result<(), SpoolError> {
+        while batch.messages.len() < most && batch.bytes.len() < CHUNK {
+            // Whether there is a next segment is asked before this one is read for the last time: only
+            // then nothing is written into it any more.
+            let numbers = segment::numbers(&self.folder)?;
+            let here = numbers.contains(&self.place.segment);
+            let next = numbers.iter().copied().find(|it| *it > self.place.segment);
+            let mut rest = false;
+            if here {
+                let (added, partial) = self.read_segment(batch, most, durable)?;
+                if added {
+                    continue;
+                }
+                rest = partial;
+            }
+            // A spool that was thrown away begins again.
+            let restart = numbers.first().copied().filter(|_| !here);
+            let Some(segment) = next.or(restart) else {
+                return Ok(());
+            };
+            if durable.is_some_and(|durable| segment > durable.segment) {
+                return Ok(());
+            }
+            if rest {
+                let damaged = segment::path(&self.folder, self.place.segment);
+                let (damaged, offset) = (damaged.display(), self.place.offset);
+                tracing::warn!(%damaged, offset, "from here on it holds no records");
+            }
+            self.place = Position { segment, offset: 0 };
+        }
+        Ok(())
+    }
+
+    /// Adds records of the current segment, and says whether there were any and whether something
+    /// stands there that is no record, or not yet.
+    fn read_segment(
+        &mut self,
+        batch: &mut Batch,
+        most: usize,
+        durable: Option<Position>,
+    ) -> Result<(bool, bool), SpoolError> {
+        let path = segment::path(&self.folder, self.place.segment);
+        let end = match durable {
+            Some(durable) if durable.segment == self.place.segment => durable.offset,
+            Some(durable) if durable.segment < self.place.segment => return Ok((false, false)),
+            _ => u64::MAX,
+        };
+        let limit = usize::try_from(end.saturating_sub(self.place.offset)).unwrap_or(usize::MAX);
+        let mut wanted = CHUNK.min(limit);
+        loop {
+            let bytes = read_at(&path, self.place.offset, wanted, durable.is_none());
+            let bytes = bytes.map_err(SpoolError::at(&path))?;
+            let mut used = 0;
+            while batch.messages.len() < most
+                && let Frame::Whole(message, length) = first_frame(&bytes[used..])
+            {
+                let start = batch.bytes.len() + length - message.len();
+                batch.bytes.extend_from_slice(&bytes[used..used + length]);
+                batch.messages.push(start..batch.bytes.len());
+                used += length;
+            }
+            self.place.offset += used as u64;
+            let longer = used == 0
+                && bytes.len() == wanted
+                && wanted < LONGEST.min(limit)
+                && first_frame(&bytes) == Frame::Partial;
+            if !longer {
+                return Ok((used > 0, used < bytes.len()));
+            }
+            wanted = wanted.saturating_mul(4).min(LONGEST.min(limit));
+        }
+    }
+}
+
+/// Some bytes of a file; made durable before they are given if nobody else has seen to that, so that
+/// nothing is sent which is not here.
+fn read_at(path: &Path, offset: u64, wanted: usize, sync: bool) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let there = file.metadata()?.len().saturating_sub(offset);
+    let length = usize::try_from(there).unwrap_or(usize::MAX).min(wanted);
+    let mut bytes = vec![0; length];
+    let mut read = 0;
+    while read < length {
+        match file.read_at(&mut bytes[read..], offset + read as u64)? {
+            0 => break,
+            count => read += count,
+        }
+    }
+    bytes.truncate(read);
+    if sync && read > 0 {
+        file.sync_data()?;
+    }
+    Ok(bytes)
+}
+
+/// Whether a record begins, or the segment ends, at `offset`.
+fn begins(path: &Path, offset: u64) -> io::Result<bool> {
+    let bytes = fs::read(path)?;
+    let mut at = 0;
+    while (at as u64) < offset
+        && let Frame::Whole(_, length) = first_frame(bytes.get(at..).unwrap_or_default())
+    {
+        at += length;
+    }
+    Ok(at as u64 == offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn frame(number: usize, length: usize) -> Vec<u8> {
+        let xml = format!(
+            "<AuditMessage>{number} {}</AuditMessage>",
+            "x".repeat(length)
+        );
+        let message = format!("<85>1 2026-01-01T00:00:00Z host hilum 1 IHE+RFC-3881 - {xml}");
+        format!("{} {message}", message.len()).into_bytes()
+    }
+
+    fn write(folder: &Path, number: u64, bytes: &[u8]) {
+        fs::create_dir_all(folder).unwrap();
+        let path = segment::path(folder, number);
+        let mut file = File::options();
+        let mut file = file.create(true).append(true).open(path).unwrap();
+        file.write_all(bytes).unwrap();
+    }
+
+    fn numbers(batch: &Batch) -> Vec<usize> {
+        let number = |range: &std::ops::Range<usize>| {
+            let text = std::str::from_utf8(&batch.bytes[range.clone()]).unwrap();
+            assert!(text.starts_with("<85>1 ") && text.ends_with("</AuditMessage>"));
+            let (_, xml) = text.split_once("<AuditMessage>").unwrap();
+            xml.split(' ').next().unwrap().parse().unwrap()
+        };
+        batch.messages.iter().map(number).collect()
+    }
+
+    fn all(reader: &mut Reader) -> Vec<usize> {
+        let mut found = Vec::new();
+        loop {
+            let batch = reader.batch(7).unwrap();
+            if batch.messages.is_empty() {
+                return found;
+            }
+            found.extend(numbers(&batch));
+        }
+    }
+
+    #[test]
+    fn records_are_read_as_they_come_and_again_from_a_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("audit");
+        let clients = own.join("clients");
+        let mut reader = Reader::new(&own, &clients, None);
+        assert!(all(&mut reader).is_empty());
+        for number in 0..20 {
+            write(&own, 1, &frame(number, 100));
+        }
+        assert_eq!(all(&mut reader), (0..20).collect::<Vec<_>>());
+        let place = reader.batch(1).unwrap().places;
+        // A long one, half of one, and what follows in a new segment.
+        write(&own, 1, &frame(20, 3 * CHUNK));
+        let half = frame(21, 1000);
+        write(&own, 1, &half[..500]);
+        assert_eq!(all(&mut reader), [20]);
+        write(&own, 1, &half[500..]);
+        write(&own, 2, &frame(22, 10));
+        write(&clients.join("1"), 1, &frame(23, 10));
+        assert_eq!(all(&mut reader), [21, 22, 23]);
+        reader.seek(place);
+        assert_eq!(all(&mut reader), [20, 21, 22, 23]);
+        reader.seek(Places::new());
+        assert_eq!(all(&mut reader), (0..24).collect::<Vec<_>>());
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        /// Whatever stands in a spool, and wherever one begins to read, it ends, and what follows in the
+        /// next segment is read; so it is with counting.
+        #[test]
+        fn any_spool_is_read(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+            offset in 0_u64..400,
+            whole in 0_usize..3,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let own = folder.path();
+            let clients = own.join("clients");
+            for number in 0..whole {
+                write(own, 1, &frame(number, 20));
+            }
+            write(own, 1, &bytes);
+            write(own, 2, &frame(7, 20));
+            let mut reader = Reader::new(own, &clients, None);
+            let places = Places::from([(OWN.to_owned(), Position { segment: 1, offset })]);
+            reader.seek(places.clone());
+            let read = all(&mut reader);
+            assert_eq!(read.last(), Some(&7));
+            let counts = &mut crate::sender::backlog::Counts::new();
+            let left = crate::sender::Backlog::from_places(own, &clients, &places, counts);
+            assert!(left.unwrap().records >= 1);
+        }
+    }
+
+    #[test]
+    fn only_what_is_durable_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (sender, durable) = watch::channel(Position::default());
+        let clients = folder.path().join("clients");
+        let mut reader = Reader::new(folder.path(), &clients, Some(durable));
+        let first = frame(1, 50);
+        write(folder.path(), 1, &first);
+        write(folder.path(), 1, &frame(2, 50));
+        assert!(all(&mut reader).is_empty());
+        let offset = first.len() as u64;
+        sender.send_replace(Position { segment: 1, offset });
+        assert_eq!(all(&mut reader), [1]);
+        write(folder.path(), 2, &frame(3, 50));
+        sender.send_replace(Position { segment: 2, offset });
+        assert_eq!(all(&mut reader), [2, 3]);
+    }
+
+    #[test]
+    fn damage_and_another_spool_are_survived() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path();
+        let clients = own.join("clients");
+        let mut reader = Reader::new(own, &clients, None);
+        for number in 0..3 {
+            write(own, 4, &frame(number, 50));
+        }
+        write(own, 4, &[0; 100]);
+        write(own, 5, &frame(3, 50));
+        assert_eq!(all(&mut reader), [0, 1, 2, 3]);
+        // In the middle of a record, and after the end.
+        for offset in [7, 1_000_000] {
+            let place = Position { segment: 4, offset };
+            reader.seek(Places::from([(OWN.to_owned(), place)]));
+            assert_eq!(all(&mut reader), [0, 1, 2, 3], "{offset}");
+        }
+        // A segment that is gone: those that are left.
+        for (segment, expected) in [(1, vec![0, 1, 2, 3]), (9, vec![0, 1, 2, 3])] {
+            let place = Position {
+                segment,
+                offset: 77,
+            };
+            reader.seek(Places::from([(OWN.to_owned(), place)]));
+            assert_eq!(all(&mut reader), expected, "{segment}");
+        }
+    }
+}
