@@ -22,10 +22,10 @@ const LEDGERS: usize = 64;
 pub(crate) struct Node {
     pub(crate) config: Config,
     pub(crate) client: Client,
-    /// Where failures of TLS are recorded, once something is.
-    first_ledger: Arc<OnceLock<Audit>>,
     /// For whom it is asked, if not for the node itself.
     user: Option<Arc<User>>,
+    /// Where failures of TLS are recorded, once something is.
+    first_ledger: Arc<OnceLock<Audit>>,
 }
 
 /// For whom a command asks.
@@ -52,8 +52,8 @@ impl Node {
         Ok(Self {
             config,
             client,
-            first_ledger,
             user: None,
+            first_ledger,
         })
     }
 

@@ -17,7 +17,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use hilum_audit::sender::Sender;
 use hilum_audit::{Audit, Event};
-use hilum_transport::{Client, Doorway, Incoming, Replies, Reply, Rest};
+use hilum_transport::{Client, Doorway, Incoming, Replies, Reply, Rest, Users};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -102,10 +102,7 @@ impl Running {
                 .iter()
                 .any(|room| room.name == "registry" && room.address == address);
             let house = House::of(rooms, address, &ledger);
-            let doorway = Doorway {
-                rest: house.rest(),
-                users: users.clone(),
-            };
+            let doorway = house.doorway(&users);
             let routes = move |incoming| {
                 let house = Arc::clone(&house);
                 async move { house.answer(incoming).await }
@@ -316,9 +313,11 @@ impl House {
         })
     }
 
-    fn rest(&self) -> Rest {
-        let beginnings = self.rooms.iter().flat_map(|room| room.rest);
-        Rest::under(beginnings.filter_map(|beginning| beginning.split('/').next()))
+    fn doorway(&self, users: &Users) -> Doorway {
+        Doorway {
+            rest: Rest::under(self.rooms.iter().flat_map(|room| room.rest).copied()),
+            users: users.clone(),
+        }
     }
 
     async fn answer(&self, incoming: Incoming) -> Reply {

@@ -257,7 +257,7 @@ impl Assertions {
             of_issuer.map(|(at, trusted)| (at, &trusted.key)).collect()
         };
         let verified = signature::verify(text, keys)?;
-        let assertion = Assertion::read(&verified.canonical).map_err(|error| {
+        let mut assertion = Assertion::read(&verified.canonical).map_err(|error| {
             UserRefused::invalid(format!("the assertion cannot be read: {}", error.reason))
         })?;
         if assertion.issuer != self.trusted[verified.key].issuer {
@@ -267,6 +267,8 @@ impl Assertions {
         }
         let until = conditions::check_content(&assertion, &self.settings)?;
         let user = Arc::new(claims::user(&assertion)?);
+        // The user has what is needed of them, and the rest may be long.
+        assertion.attributes = Vec::new();
         Ok(Known {
             assertion,
             user,

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Header, Validation};
 use serde::Deserialize;
 use xds_schemas::wsse::SecurityFault;
@@ -26,7 +26,7 @@ use crate::caller::{Caller, User};
 use crate::iti40_provide_x_user_assertion::Need;
 use crate::permission::Permission;
 use crate::seen::{Replay, Seen, Shown};
-use crate::user_refused::UserRefused;
+use crate::user_refused::{UserRefused, quoted};
 
 use claims::{Claims, OneOrMany};
 
@@ -124,11 +124,8 @@ impl Keys {
 
     /// Whether there is a key of this name.
     pub fn has(&self, name: &str) -> bool {
-        JwkSet {
-            keys: self.0.clone(),
-        }
-        .find(name)
-        .is_some()
+        let mut names = self.0.iter().map(|key| key.common.key_id.as_deref());
+        names.any(|key| key == Some(name))
     }
 
     /// Those that may have signed a token.
@@ -241,7 +238,10 @@ impl TokenJudge {
         };
         let known = ASYMMETRIC.iter().chain(&SYMMETRIC);
         if !known.clone().any(|it| format!("{it:?}") == head.alg) {
-            let why = format!("the token's algorithm is not accepted: {:.20?}", head.alg);
+            let why = format!(
+                "the token's algorithm is not accepted: {}",
+                quoted(&head.alg)
+            );
             return Err(UserRefused::algorithm(why));
         }
         let body: Body = serde_json::from_slice(claims)
@@ -252,10 +252,11 @@ impl TokenJudge {
         let mut authorities = self.settings.authorities.iter();
         let authority = authorities.position(|authority| authority.name == issuer);
         let authority = authority.ok_or_else(|| {
-            let issuer: String = issuer.chars().filter(|it| !it.is_control()).collect();
-            UserRefused::failed(format!(
-                "the token's issuer is not trusted here: {issuer:.200}"
-            ))
+            let why = format!(
+                "the token's issuer is not trusted here: {}",
+                quoted(&issuer)
+            );
+            UserRefused::failed(why)
         })?;
         let key = head.kid;
         Ok(TokenKind::Jwt { authority, key })

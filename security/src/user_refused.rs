@@ -50,6 +50,13 @@ impl fmt::Display for UserRefused {
 
 impl std::error::Error for UserRefused {}
 
+/// What somebody says who is not believed, as far as it can stand in a log: short, and of one line.
+pub(crate) fn quoted(text: &str) -> String {
+    let harmless = text.chars().filter(|character| !character.is_control());
+    let short: String = harmless.take(200).collect();
+    format!("{short:?}")
+}
+
 /// The longest text that is taken from a token.
 const MAX_CHARACTERS: usize = 1024;
 

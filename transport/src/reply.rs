@@ -150,7 +150,7 @@ impl Reply {
 
     /// The same for who brought a token: what it does not allow is 401 (IUA 3.72.4.3), so that a
     /// program asks for a better one (RFC 6750, section 3.1).
-    pub(crate) fn to_bearer(mut self) -> Self {
+    pub(crate) fn for_bearer(mut self) -> Self {
         if self.status != StatusCode::FORBIDDEN {
             return self;
         }

@@ -284,7 +284,7 @@ where
     let user = caller.user.as_ref().filter(|_| plain);
     let has_token = user.is_some_and(|user| user.vouched == Vouched::Token);
     match in_task(&door, incoming).await {
-        Some(reply) if has_token => reply.to_bearer(),
+        Some(reply) if has_token => reply.for_bearer(),
         Some(reply) => reply,
         None => {
             let lost = Refusal::lost(caller, plain);

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use openssl::sha::sha256;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use hilum_security::iti40_provide_x_user_assertion::{Assertions, Need};
 use hilum_security::iti72_incorporate_access_token::{Keys, TokenJudge, TokenKind};
@@ -24,6 +24,8 @@ use crate::client::{Client, HttpRequest};
 const FRESH: Duration = Duration::from_secs(60 * 60);
 /// How soon they are fetched again, whatever tokens say of them.
 const PAUSE: Duration = Duration::from_secs(10);
+/// How long an authority may take to answer: callers wait for it.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of a set of keys, or of an explanation.
 const ANSWER_BYTES: usize = 256 * 1024;
 /// Explanations that are remembered.
@@ -103,8 +105,11 @@ pub struct Tokens {
     client: Client,
     /// How long explanations are remembered, if they do not expire sooner.
     remember: Duration,
-    explained: Mutex<HashMap<[u8; 32], (Arc<User>, SystemTime)>>,
+    explained: Mutex<Explained>,
 }
+
+/// Users of tokens that were explained, by the tokens' hashes, and until when that holds.
+type Explained = HashMap<[u8; 32], (Arc<User>, SystemTime)>;
 
 /// Keys that were fetched.
 #[derive(Debug, Default)]
@@ -190,7 +195,8 @@ impl Tokens {
         if is_enough || tried.is_some_and(|tried| tried.elapsed() < PAUSE) {
             return keys;
         }
-        let answer = self.fetch(source).await;
+        let answer = timeout(PATIENCE, self.fetch(source)).await;
+        let answer = answer.unwrap_or_else(|_| Err("it takes too long".to_owned()));
         *tried = Some(Instant::now());
         match answer.and_then(|bytes| Keys::read(&bytes)) {
             Ok(new) => {
@@ -263,11 +269,13 @@ impl Tokens {
             headers: &headers,
             body: format!("token={}", form_encoded(token)).into(),
         };
-        let answer = self.client.exchange_http(request, ANSWER_BYTES).await;
-        let answer = answer.map_err(|error| {
+        let not_asked = |error: &dyn fmt::Display| {
             tracing::warn!(%error, "a token cannot be explained");
             failed("its issuer could not be asked about the token")
-        })?;
+        };
+        let answer = timeout(PATIENCE, self.client.exchange_http(request, ANSWER_BYTES));
+        let answer = answer.await.map_err(|error| not_asked(&error))?;
+        let answer = answer.map_err(|error| not_asked(&error))?;
         if answer.status != 200 {
             let status = answer.status;
             tracing::warn!(status, url = introspection.url, "a token was not explained");

@@ -55,6 +55,8 @@ impl Config {
         if let Some(tls) = &self.tls {
             fingerprint.add("tls files", tls.paths());
         }
+        let files = self.xua.files().chain(self.iua.files());
+        fingerprint.add("files of issuers", files);
         fingerprint
     }
 }

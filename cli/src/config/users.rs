@@ -115,6 +115,13 @@ impl XuaSection {
         files.for_each(|file| *file = folder.join(&*file));
     }
 
+    /// The files that it names.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        let files = self.issuer.iter();
+        let files = files.flat_map(|issuer| &issuer.certificates);
+        files.map(PathBuf::as_path)
+    }
+
     pub(super) fn check(&self, config: &Config) -> Result<(), ConfigError> {
         let wrong = |problem: &str| Err(ConfigError(format!("xua.{problem}")));
         if self.assertions == Wanted::Off {
@@ -195,6 +202,12 @@ impl IuaSection {
                 *keys = folder.join(&*keys).display().to_string();
             }
         }
+    }
+
+    /// The files that it names.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        let trust = self.trust.iter().flatten().map(PathBuf::as_path);
+        trust.chain(self.issuer.iter().flat_map(IuaIssuer::files))
     }
 
     pub(super) fn check(&self, config: &Config) -> Result<(), ConfigError> {
@@ -311,6 +324,18 @@ impl IuaSection {
 }
 
 impl IuaIssuer {
+    fn files(&self) -> impl Iterator<Item = &Path> {
+        let keys = self.keys.as_deref();
+        let keys = keys.filter(|keys| !keys.contains("://")).map(Path::new);
+        let files = [
+            &self.secret_file,
+            &self.client_secret_file,
+            &self.token_file,
+        ];
+        let files = files.into_iter().flatten().map(PathBuf::as_path);
+        files.chain(keys)
+    }
+
     fn source(&self) -> anyhow::Result<TokenSource> {
         let keys = match &self.keys {
             None => KeySource::Nowhere,

@@ -18,7 +18,7 @@ use xds_schemas::xml::{MAX_DEPTH, Reader, XmlError, ns};
 
 use super::algorithms::EXCLUSIVE;
 use super::signed_info::{SignedInfo, decoded};
-use crate::user_refused::UserRefused;
+use crate::user_refused::{UserRefused, quoted};
 
 /// Nodes of the tree of an assertion.
 const MAX_NODES: usize = 20_000;
@@ -62,10 +62,7 @@ pub(super) fn verify<'k>(
     let value = value.ok_or_else(|| UserRefused::invalid("the signature is not base64"))?;
     let issued_by = keys(issuer.trim());
     if issued_by.is_empty() {
-        let why = format!(
-            "its issuer is not trusted here: {:.200}",
-            clean(issuer.trim())
-        );
+        let why = format!("its issuer is not trusted here: {}", quoted(issuer.trim()));
         return Err(UserRefused::failed(why));
     }
     let signed_by = |(_, key): &&(usize, &PKey<Public>)| {
@@ -101,11 +98,6 @@ fn walk(text: &str) -> Result<(), XmlError> {
 
 fn unreadable(why: &str) -> UserRefused {
     UserRefused::invalid(format!("the assertion cannot be read: {why}"))
-}
-
-/// Without what could be taken for something else in a log.
-fn clean(text: &str) -> String {
-    text.chars().filter(|it| !it.is_control()).collect()
 }
 
 /// The assertion's ID, if nothing in it could be mistaken for something else: no comments and

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use xds_schemas::xml::{Element, Reader, XmlError, ns};
 
 use super::algorithms::{Digest, ENVELOPED, EXCLUSIVE, SignatureAlgorithm};
-use crate::user_refused::UserRefused;
+use crate::user_refused::{UserRefused, quoted};
 
 /// Prefixes that may be listed as to be declared in any case.
 const MAX_PREFIXES: usize = 16;
@@ -122,7 +122,8 @@ fn signature_method(reader: &mut Reader<'_>) -> Result<SignatureAlgorithm, Wrong
     let uri = reader.required(&method, "Algorithm")?;
     let algorithm = SignatureAlgorithm::of_uri(&uri).ok_or_else(|| {
         UserRefused::algorithm(format!(
-            "the signature's algorithm is not accepted: {uri:.100}"
+            "the signature's algorithm is not accepted: {}",
+            quoted(&uri)
         ))
     })?;
     if reader.child()?.is_some() {
@@ -156,7 +157,8 @@ fn digest(reader: &mut Reader<'_>) -> Result<(Digest, Vec<u8>), Wrong> {
     let digest = Digest::ALL.into_iter().find(|digest| digest.uri() == uri);
     let digest = digest.ok_or_else(|| {
         UserRefused::algorithm(format!(
-            "the digest's algorithm is not accepted: {uri:.100}"
+            "the digest's algorithm is not accepted: {}",
+            quoted(&uri)
         ))
     })?;
     reader.skip()?;
