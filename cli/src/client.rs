@@ -6,7 +6,9 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::Args;
 use hilum_audit::{Audit, AuditConfig, Outcome, SpoolError};
-use hilum_security::{User, iti19_authenticate_node as iti19, iti40_provide_x_user_assertion as iti40};
+use hilum_security::{
+    User, iti19_authenticate_node as iti19, iti40_provide_x_user_assertion as iti40,
+};
 use hilum_transport::{Answer, Client, ClientError};
 use xds_schemas::codes::status::{ResponseStatus, Severity};
 use xds_schemas::ebrs::RegistryError;

@@ -260,7 +260,9 @@ impl Assertions {
             UserRefused::invalid(format!("the assertion cannot be read: {}", error.reason))
         })?;
         if assertion.issuer != self.trusted[verified.key].issuer {
-            return Err(UserRefused::failed("another issuer has signed the assertion"));
+            return Err(UserRefused::failed(
+                "another issuer has signed the assertion",
+            ));
         }
         let until = conditions::check_content(&assertion, &self.settings)?;
         let user = Arc::new(claims::user(&assertion)?);

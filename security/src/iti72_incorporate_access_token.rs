@@ -253,7 +253,9 @@ impl TokenJudge {
         let authority = authorities.position(|authority| authority.name == issuer);
         let authority = authority.ok_or_else(|| {
             let issuer: String = issuer.chars().filter(|it| !it.is_control()).collect();
-            UserRefused::failed(format!("the token's issuer is not trusted here: {issuer:.200}"))
+            UserRefused::failed(format!(
+                "the token's issuer is not trusted here: {issuer:.200}"
+            ))
         })?;
         let key = head.kid;
         Ok(TokenKind::Jwt { authority, key })
@@ -313,12 +315,18 @@ impl TokenJudge {
         let unreadable = || UserRefused::failed("the answer about the token cannot be read");
         let answer: Answer = serde_json::from_slice(answer).map_err(|_| unreadable())?;
         if !answer.active {
-            return Err(UserRefused::failed("its issuer says that the token is not active"));
+            return Err(UserRefused::failed(
+                "its issuer says that the token is not active",
+            ));
         }
         let claims = serde_json::Value::Object(answer.claims);
         let claims: Claims = serde_json::from_value(claims).map_err(|_| unreadable())?;
         let authority = &self.settings.authorities[authority];
-        if claims.iss.as_ref().is_some_and(|iss| *iss != authority.name) {
+        if claims
+            .iss
+            .as_ref()
+            .is_some_and(|iss| *iss != authority.name)
+        {
             return Err(UserRefused::failed("the token is of another issuer"));
         }
         let user = self.judge(&claims, authority, caller, now)?;
@@ -374,7 +382,9 @@ impl TokenJudge {
         let (Some(id), Some(exp)) = (&claims.jti, claims.exp) else {
             return match self.settings.replay {
                 Replay::Allow | Replay::OneTimeUse => Ok(()),
-                _ => Err(UserRefused::invalid("without jti and exp, a token cannot be known again")),
+                _ => Err(UserRefused::invalid(
+                    "without jti and exp, a token cannot be known again",
+                )),
             };
         };
         let address = caller.address.ip().to_canonical().to_string();
@@ -433,7 +443,9 @@ fn verified(token: &str, authority: &Authority, keys: &Keys) -> Result<Claims, U
         }
     };
     if keys.is_empty() {
-        return Err(UserRefused::failed("the token names a key that its issuer does not have"));
+        return Err(UserRefused::failed(
+            "the token names a key that its issuer does not have",
+        ));
     }
     // Times and names are judged by us, with a clock that is given to us.
     let mut validation = Validation::new(header.alg);

@@ -66,7 +66,10 @@ impl Caller {
     ///
     /// A user's token may be for less than that (ITI-72): then its scopes say so.
     pub fn may(&self, permission: Permission) -> Result<(), NotPermitted> {
-        let granted = self.user.as_ref().and_then(|user| user.permissions.as_ref());
+        let granted = self
+            .user
+            .as_ref()
+            .and_then(|user| user.permissions.as_ref());
         if granted.is_some_and(|granted| !granted.contains(&permission)) {
             return Err(NotPermitted {
                 permission,

@@ -80,7 +80,8 @@ impl Seen {
             return Ok(());
         }
         let by = by.map_or(0, |by| digest(&[by]));
-        let key = sha256(format!("{} {} {}", shown.issuer.len(), shown.issuer, shown.id).as_bytes());
+        let key =
+            sha256(format!("{} {} {}", shown.issuer.len(), shown.issuer, shown.id).as_bytes());
         let now = seconds(now);
         let mut all = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         match all.get(&key) {

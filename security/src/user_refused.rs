@@ -67,10 +67,7 @@ pub(crate) fn shown(what: &str, text: &str) -> Result<String, UserRefused> {
 }
 
 /// The same of something that may be missing.
-pub(crate) fn shown_if_any(
-    what: &str,
-    text: Option<&str>,
-) -> Result<Option<String>, UserRefused> {
+pub(crate) fn shown_if_any(what: &str, text: Option<&str>) -> Result<Option<String>, UserRefused> {
     let text = text.filter(|text| !text.trim().is_empty());
     text.map(|text| shown(what, text)).transpose()
 }

@@ -14,9 +14,8 @@ fn believing(lines: &str) -> (Town, AssertionIssuer) {
         ..Setup::default()
     });
     let issuer = idp(&town);
-    let lines = format!(
-        "{lines}\nissuer = [{{ name = \"{IDP}\", certificates = [\"certs/idp.pem\"] }}]"
-    );
+    let lines =
+        format!("{lines}\nissuer = [{{ name = \"{IDP}\", certificates = [\"certs/idp.pem\"] }}]");
     configure(&town, &[("xua", &lines)]);
     let mut town = town;
     town.start();
@@ -57,7 +56,10 @@ async fn who_calls_for_somebody_is_recorded_so() {
     assert!(refused.is("InvalidSecurity"), "{refused}");
     let alerts = refusals(&town);
     assert_eq!(alerts.len(), 1);
-    assert!(alerts[0].contains("no assertion says for whom"), "{alerts:?}");
+    assert!(
+        alerts[0].contains("no assertion says for whom"),
+        "{alerts:?}"
+    );
     assert!(town.log().contains("no assertion says for whom"));
 
     // The repository registers for nobody in particular, as itself.
@@ -106,16 +108,23 @@ async fn what_is_wrong_is_refused_and_told_to_the_operator_only() {
         key: stranger.key,
         certificate: stranger.certificate,
     };
-    let signature = good.find("<ds:Signature ").unwrap()..good.find("</ds:Signature>").unwrap() + 15;
+    let signature =
+        good.find("<ds:Signature ").unwrap()..good.find("</ds:Signature>").unwrap() + 15;
     let bare = good.replace(&good[signature.clone()], "");
-    let evil = bare.replacen(" ID=\"_", " ID=\"_evil", 1).replace("marcus.welby", "admin");
+    let evil = bare
+        .replacen(" ID=\"_", " ID=\"_evil", 1)
+        .replace("marcus.welby", "admin");
     let wrapped = evil.replacen(
         "</saml:Issuer>",
         &format!("</saml:Issuer>{}", &good[signature]),
         1,
     );
     for (text, fault, why) in [
-        (good.replace("marcus", "mallory"), "FailedCheck", "not what was signed"),
+        (
+            good.replace("marcus", "mallory"),
+            "FailedCheck",
+            "not what was signed",
+        ),
         (bare.clone(), "InvalidSecurityToken", "not signed"),
         (at(-7200, -3600), "FailedAuthentication", "has expired"),
         (at(3600, 7200), "FailedAuthentication", "not valid yet"),
@@ -129,7 +138,11 @@ async fn what_is_wrong_is_refused_and_told_to_the_operator_only() {
             "FailedCheck",
             "not of a certificate",
         ),
-        (format!("{good}{good}"), "InvalidSecurity", "several assertions"),
+        (
+            format!("{good}{good}"),
+            "InvalidSecurity",
+            "several assertions",
+        ),
         (wrapped, "InvalidSecurityToken", "over something else"),
         (
             good.replace("marcus.welby", "marcus<!---->.welby"),
@@ -156,7 +169,10 @@ async fn what_is_wrong_is_refused_and_told_to_the_operator_only() {
         assert!(alerts[before].contains(why), "{why}: {}", alerts[before]);
         assert!(town.log().contains(why), "{why}");
     }
-    assert_eq!(ask_with(&mut town, &good).await, Ok(ResponseStatus::Success));
+    assert_eq!(
+        ask_with(&mut town, &good).await,
+        Ok(ResponseStatus::Success)
+    );
     assert_eq!(ask(&town).await, Ok(ResponseStatus::Success));
     // What was shown gets into neither log nor records.
     let value = good.split("SignatureValue>").nth(1).unwrap();
@@ -169,8 +185,14 @@ async fn what_is_wrong_is_refused_and_told_to_the_operator_only() {
 async fn an_assertion_is_of_who_showed_it_first() {
     let (mut town, issuer) = believing("assertions = \"accepted\"");
     let text = assertion(&issuer);
-    assert_eq!(ask_with(&mut town, &text).await, Ok(ResponseStatus::Success));
-    assert_eq!(ask_with(&mut town, &text).await, Ok(ResponseStatus::Success));
+    assert_eq!(
+        ask_with(&mut town, &text).await,
+        Ok(ResponseStatus::Success)
+    );
+    assert_eq!(
+        ask_with(&mut town, &text).await,
+        Ok(ResponseStatus::Success)
+    );
     people::identity(&town, "thief");
     let thief = town.client_named("thief");
     let own = std::mem::replace(&mut town.client, thief);
@@ -186,7 +208,10 @@ async fn an_assertion_is_of_who_showed_it_first() {
         },
     );
     let once = once.unwrap();
-    assert_eq!(ask_with(&mut town, &once).await, Ok(ResponseStatus::Success));
+    assert_eq!(
+        ask_with(&mut town, &once).await,
+        Ok(ResponseStatus::Success)
+    );
     let refused = ask_with(&mut town, &once).await.unwrap_err();
     assert!(refused.is("FailedAuthentication"), "{refused}");
 }
@@ -221,8 +246,15 @@ async fn rooms_may_be_left_open() {
 async fn the_command_issues_and_shows_assertions() {
     let (town, _) = believing("assertions = \"required\"");
     let issued = town.run(&[
-        "assertion", "--issuer", IDP, "--issuer-key", "certs/idp.key", "--user", "house",
-        "--purpose", "RESEARCH^Research^2.16.840.1.113883.3.18.7.1",
+        "assertion",
+        "--issuer",
+        IDP,
+        "--issuer-key",
+        "certs/idp.key",
+        "--user",
+        "house",
+        "--purpose",
+        "RESEARCH^Research^2.16.840.1.113883.3.18.7.1",
     ]);
     assert!(issued.status.success(), "{issued:?}");
     std::fs::write(town.node().join("house.xml"), &issued.stdout).unwrap();
@@ -233,7 +265,11 @@ async fn the_command_issues_and_shows_assertions() {
     let recorded: Vec<&String> = messages.iter().filter(|xml| of_house(xml)).collect();
     // By the registry and, if its records are listed too, by the command.
     assert!(!recorded.is_empty(), "{messages:?}");
-    assert!(recorded.iter().all(|xml| xml.contains("csd-code=\"RESEARCH\"")));
+    assert!(
+        recorded
+            .iter()
+            .all(|xml| xml.contains("csd-code=\"RESEARCH\""))
+    );
     let garbled = town.run(&["query", "--patient", "P-1", "--assertion", "hilum.toml"]);
     assert_eq!(garbled.status.code(), Some(2), "{garbled:?}");
 }

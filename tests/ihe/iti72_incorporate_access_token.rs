@@ -25,7 +25,8 @@ fn set_up(lines: &str) -> (Town, TokenIssuer) {
 }
 
 fn believing(tokens: &str) -> (Town, TokenIssuer) {
-    let lines = format!("tokens = \"{tokens}\"\nissuer = [{{ name = \"{AS}\", keys = \"as.jwks\" }}]");
+    let lines =
+        format!("tokens = \"{tokens}\"\nissuer = [{{ name = \"{AS}\", keys = \"as.jwks\" }}]");
     let (mut town, server) = set_up(&lines);
     town.start();
     (town, server)
@@ -33,7 +34,10 @@ fn believing(tokens: &str) -> (Town, TokenIssuer) {
 
 /// Asks for studies with these headers.
 async fn ask(town: &Town, query: &str, headers: &[(&str, String)]) -> HttpAnswer {
-    let url = format!("https://localhost:{}/dicom-web/studies{query}", town.port(2));
+    let url = format!(
+        "https://localhost:{}/dicom-web/studies{query}",
+        town.port(2)
+    );
     let request = HttpRequest {
         method: "GET",
         url: &url,
@@ -60,7 +64,10 @@ fn challenge(answer: &HttpAnswer) -> &str {
 async fn who_asks_for_somebody_is_recorded_so() {
     let (town, server) = believing("required");
     let nobody = ask(&town, "", &[]).await;
-    assert_eq!((nobody.status, challenge(&nobody)), (401, "Bearer realm=\"hilum\""));
+    assert_eq!(
+        (nobody.status, challenge(&nobody)),
+        (401, "Bearer realm=\"hilum\"")
+    );
     let basic = ask(&town, "", &[("authorization", "Basic eDp5".to_owned())]).await;
     assert_eq!(basic.status, 401);
 
@@ -88,7 +95,10 @@ async fn who_asks_for_somebody_is_recorded_so() {
     let narrow = server.issue(&narrow, &issue_token()).unwrap();
     let refused = ask_with(&town, &narrow).await;
     assert_eq!(refused.status, 401);
-    assert!(challenge(&refused).contains("insufficient_scope"), "{refused:?}");
+    assert!(
+        challenge(&refused).contains("insufficient_scope"),
+        "{refused:?}"
+    );
     // Browsers ask first, without saying for whom.
     let url = format!("https://localhost:{}/dicom-web/studies", town.port(2));
     let request = HttpRequest {
@@ -126,7 +136,12 @@ async fn what_is_wrong_is_refused_and_told_to_the_operator_only() {
     };
     let none = format!("{}.{}.", encoded(b"{\"alg\":\"none\"}"), parts[1]);
     let header = encoded(br#"{"alg":"HS256"}"#);
-    let tampered = encoded(String::from_utf8(decoded(parts[1])).unwrap().replace("marcus", "admin").as_bytes());
+    let tampered = encoded(
+        String::from_utf8(decoded(parts[1]))
+            .unwrap()
+            .replace("marcus", "admin")
+            .as_bytes(),
+    );
     let unknown = {
         let header = String::from_utf8(decoded(parts[0])).unwrap();
         let header = header.replace("\"kid\":\"", "\"kid\":\"x");
@@ -134,19 +149,37 @@ async fn what_is_wrong_is_refused_and_told_to_the_operator_only() {
     };
     for (token, why) in [
         (signed(&|claims| claims["exp"] = json!(1_000)), "expired"),
-        (signed(&|claims| claims["aud"] = json!("urn:other")), "meant for others"),
-        (signed(&|claims| claims["iss"] = json!("https://evil.example")), "issuer is not trusted"),
+        (
+            signed(&|claims| claims["aud"] = json!("urn:other")),
+            "meant for others",
+        ),
+        (
+            signed(&|claims| claims["iss"] = json!("https://evil.example")),
+            "issuer is not trusted",
+        ),
         (unknown, "names a key that"),
         (none, "algorithm is not accepted"),
-        (format!("{header}.{}.{}", parts[1], parts[2]), "in another way"),
-        (format!("{}.{tampered}.{}", parts[0], parts[2]), "not signed with a key"),
+        (
+            format!("{header}.{}.{}", parts[1], parts[2]),
+            "in another way",
+        ),
+        (
+            format!("{}.{tampered}.{}", parts[0], parts[2]),
+            "not signed with a key",
+        ),
         ("x".repeat(17_000), "too long"),
-        ("opaque".to_owned(), "nobody is known here who could explain"),
+        (
+            "opaque".to_owned(),
+            "nobody is known here who could explain",
+        ),
     ] {
         let before = refusals(&town).len();
         let answer = ask_with(&town, &token).await;
         assert_eq!(answer.status, 401, "{why}");
-        assert!(challenge(&answer).ends_with("error=\"invalid_token\""), "{why}");
+        assert!(
+            challenge(&answer).ends_with("error=\"invalid_token\""),
+            "{why}"
+        );
         let told = String::from_utf8_lossy(&answer.body).into_owned();
         assert!(!told.contains(why), "{told}");
         let alerts = refusals(&town);
@@ -243,7 +276,8 @@ impl Server {
         let rest = Rest::under(["jwks", "introspect"]);
         let forever = std::future::pending();
         tokio::spawn(async move {
-            hilum_transport::serve_with(listener, None, limits, replies, rest, routes, forever).await
+            hilum_transport::serve_with(listener, None, limits, replies, rest, routes, forever)
+                .await
         });
         server
     }
@@ -289,7 +323,11 @@ async fn an_issuer_explains_tokens_that_only_it_can_read() {
         assert!(refusals(&town).iter().any(|xml| xml.contains(why)), "{why}");
     }
     let messages = town.messages();
-    assert!(messages.iter().any(|xml| xml.contains("marcus.welby@https://as.example")));
+    assert!(
+        messages
+            .iter()
+            .any(|xml| xml.contains("marcus.welby@https://as.example"))
+    );
     assert!(!town.log().contains("s:/cret"));
 }
 
@@ -340,7 +378,9 @@ async fn an_assertion_is_a_token_too() {
     town.start();
     let assertion = issuer.issue(&welby(), &issue()).unwrap();
     let encoded = |text: &str| {
-        let text = encode_block(text.as_bytes()).replace('+', "-").replace('/', "_");
+        let text = encode_block(text.as_bytes())
+            .replace('+', "-")
+            .replace('/', "_");
         text.replace(['=', '\n'], "")
     };
     let found = ask_with(&town, &encoded(&assertion)).await;

@@ -54,7 +54,8 @@ pub fn configure(town: &Town, sections: &[(&str, &str)]) {
 
 /// Key and certificate `certs/NAME` of a town's authority.
 pub fn identity(town: &Town, name: &str) -> Identity {
-    let file = |extension: &str| -> PathBuf { town.node().join(format!("certs/{name}.{extension}")) };
+    let file =
+        |extension: &str| -> PathBuf { town.node().join(format!("certs/{name}.{extension}")) };
     if !file("pem").exists() {
         let output = town.run(&["certs", name]);
         assert!(output.status.success(), "{output:?}");

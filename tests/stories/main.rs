@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod access_users;
 mod commands;
 mod imaging;
 mod imaging_door;

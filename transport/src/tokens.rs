@@ -239,7 +239,11 @@ impl Tokens {
         now: SystemTime,
     ) -> Result<Arc<User>, UserRefused> {
         let digest = sha256(token.as_bytes());
-        let lock = || self.explained.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || {
+            self.explained
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
         if let Some((user, until)) = lock().get(&digest)
             && *until > now
         {

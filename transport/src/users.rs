@@ -155,7 +155,9 @@ fn bearer(head: &Parts) -> Result<Option<&str>, &'static str> {
     if values.next().is_some() {
         return Err("there are several Authorization headers");
     }
-    let value = value.to_str().map_err(|_| "the Authorization header is not text")?;
+    let value = value
+        .to_str()
+        .map_err(|_| "the Authorization header is not text")?;
     match value.trim().split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
         _ => Ok(None),

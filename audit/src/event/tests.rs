@@ -753,9 +753,16 @@ fn people_are_recorded_as_assertions_name_them() {
         assert!(xml.contains(expected), "{expected}: {xml}");
     }
     // A program that a person runs records the same of every message, and nobody twice.
-    let asked = Event::queried(&Parties::asked(ENDPOINT), query(&[PATIENT]), &Outcome::Success);
+    let asked = Event::queried(
+        &Parties::asked(ENDPOINT),
+        query(&[PATIENT]),
+        &Outcome::Success,
+    );
     let own = &written(&asked.on_behalf_of(&user))[0];
-    assert!(own.contains(r#"UserName="JD&lt;John.Doe@example.com&gt;""#), "{own}");
+    assert!(
+        own.contains(r#"UserName="JD&lt;John.Doe@example.com&gt;""#),
+        "{own}"
+    );
     assert!(own.contains("PurposeOfUse"));
     let again = &written(&event.on_behalf_of(&user))[0];
     assert_eq!(again, xml);

@@ -248,7 +248,8 @@ impl IuaSection {
     fn scopes(&self) -> Result<Vec<(String, Vec<Permission>)>, ConfigError> {
         let read = |scope: &IuaScope| {
             let permissions = scope.permissions.iter();
-            let permissions: Option<Vec<Permission>> = permissions.map(|it| permission(it)).collect();
+            let permissions: Option<Vec<Permission>> =
+                permissions.map(|it| permission(it)).collect();
             let name = &scope.name;
             let problem = || {
                 ConfigError(format!(
@@ -290,7 +291,9 @@ impl IuaSection {
         let judge = judge.map_err(|problem| ConfigError(format!("[iua]: {problem}")))?;
         let remember = seconds(self.introspection_seconds, INTROSPECTION_SECONDS);
         let client = self.client(config)?;
-        Ok(Some(Arc::new(Tokens::new(judge, sources, client, remember))))
+        Ok(Some(Arc::new(Tokens::new(
+            judge, sources, client, remember,
+        ))))
     }
 
     /// Asks authorities, who need not be trusted by whom other nodes are.
@@ -300,7 +303,10 @@ impl IuaSection {
             ..files
         });
         let tls = files.map(|files| iti19::client_config(&files)).transpose();
-        Ok(Client::new(tls.context("iua.trust")?, config.limits.clone()))
+        Ok(Client::new(
+            tls.context("iua.trust")?,
+            config.limits.clone(),
+        ))
     }
 }
 
@@ -316,7 +322,10 @@ impl IuaIssuer {
             let read = std::fs::read(file);
             let read = read.with_context(|| format!("iua.issuer: {}", file.display()))?;
             hilum_security::iti72_incorporate_access_token::Keys::read(&read).map_err(|error| {
-                ConfigError(format!("iua.issuer: {}: no JWK Set: {error}", file.display()))
+                ConfigError(format!(
+                    "iua.issuer: {}: no JWK Set: {error}",
+                    file.display()
+                ))
             })?;
         }
         let introspection = match &self.introspection {
@@ -333,14 +342,16 @@ impl IuaIssuer {
     }
 
     fn credentials(&self) -> anyhow::Result<Credentials> {
-        Ok(match (&self.client_id, &self.client_secret_file, &self.token_file) {
-            (Some(id), Some(file), _) => Credentials::Secret {
-                id: id.clone(),
-                secret: secret(file)?,
+        Ok(
+            match (&self.client_id, &self.client_secret_file, &self.token_file) {
+                (Some(id), Some(file), _) => Credentials::Secret {
+                    id: id.clone(),
+                    secret: secret(file)?,
+                },
+                (_, _, Some(file)) => Credentials::Token(secret(file)?),
+                _ => Credentials::Certificate,
             },
-            (_, _, Some(file)) => Credentials::Token(secret(file)?),
-            _ => Credentials::Certificate,
-        })
+        )
     }
 }
 

@@ -127,11 +127,7 @@ pub(super) fn check_use(
     Err(why)
 }
 
-fn confirm(
-    confirmation: &Confirmation,
-    caller: &Caller,
-    now: Now,
-) -> Result<(), UserRefused> {
+fn confirm(confirmation: &Confirmation, caller: &Caller, now: Now) -> Result<(), UserRefused> {
     let (from, until) = (confirmation.not_before, confirmation.not_on_or_after);
     let what = "the confirmation of the assertion's subject";
     match confirmation.method.as_str() {

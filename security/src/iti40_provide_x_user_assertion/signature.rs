@@ -62,7 +62,10 @@ pub(super) fn verify<'k>(
     let value = value.ok_or_else(|| UserRefused::invalid("the signature is not base64"))?;
     let issued_by = keys(issuer.trim());
     if issued_by.is_empty() {
-        let why = format!("its issuer is not trusted here: {:.200}", clean(issuer.trim()));
+        let why = format!(
+            "its issuer is not trusted here: {:.200}",
+            clean(issuer.trim())
+        );
         return Err(UserRefused::failed(why));
     }
     let signed_by = |(_, key): &&(usize, &PKey<Public>)| {
@@ -112,7 +115,9 @@ fn plain_identity(document: &Document<'_>, root: NodeId) -> Result<String, UserR
         let mut attributes = element.attributes.iter();
         attributes.find(|it| it.name.namespace_uri.is_none() && it.name.local_name == "ID")
     });
-    let id = id.map(|id| id.value.to_string()).filter(|id| !id.is_empty());
+    let id = id
+        .map(|id| id.value.to_string())
+        .filter(|id| !id.is_empty());
     let id = id.ok_or_else(|| UserRefused::invalid("the assertion has no ID"))?;
     let mut ids = HashSet::new();
     let nodes = document.descendants(document.root());
@@ -127,9 +132,14 @@ fn plain_identity(document: &Document<'_>, root: NodeId) -> Result<String, UserR
             }
             Some(NodeKind::Element(element)) => {
                 let is_nested = node != root
-                    && matches!(&*element.name.local_name, "Assertion" | "EncryptedAssertion");
+                    && matches!(
+                        &*element.name.local_name,
+                        "Assertion" | "EncryptedAssertion"
+                    );
                 if is_nested {
-                    return Err(UserRefused::invalid("there is an assertion in the assertion"));
+                    return Err(UserRefused::invalid(
+                        "there is an assertion in the assertion",
+                    ));
                 }
                 for attribute in &element.attributes {
                     let is_id = attribute.name.local_name.eq_ignore_ascii_case("id");

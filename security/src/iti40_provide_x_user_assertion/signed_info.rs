@@ -48,7 +48,10 @@ impl SignedInfo {
     pub(super) fn read(canonical: &[u8]) -> Result<Self, UserRefused> {
         read(canonical).map_err(|wrong| match wrong {
             Wrong::Xml(error) => {
-                let why = format!("the signature's SignedInfo cannot be read: {}", error.reason);
+                let why = format!(
+                    "the signature's SignedInfo cannot be read: {}",
+                    error.reason
+                );
                 UserRefused::invalid(why)
             }
             Wrong::Refused(refused) => refused,
@@ -118,7 +121,9 @@ fn signature_method(reader: &mut Reader<'_>) -> Result<SignatureAlgorithm, Wrong
     let method = expect(reader, "SignatureMethod")?;
     let uri = reader.required(&method, "Algorithm")?;
     let algorithm = SignatureAlgorithm::of_uri(&uri).ok_or_else(|| {
-        UserRefused::algorithm(format!("the signature's algorithm is not accepted: {uri:.100}"))
+        UserRefused::algorithm(format!(
+            "the signature's algorithm is not accepted: {uri:.100}"
+        ))
     })?;
     if reader.child()?.is_some() {
         let why = "the signature's algorithm has parameters";
@@ -150,7 +155,9 @@ fn digest(reader: &mut Reader<'_>) -> Result<(Digest, Vec<u8>), Wrong> {
     let uri = reader.required(&method, "Algorithm")?;
     let digest = Digest::ALL.into_iter().find(|digest| digest.uri() == uri);
     let digest = digest.ok_or_else(|| {
-        UserRefused::algorithm(format!("the digest's algorithm is not accepted: {uri:.100}"))
+        UserRefused::algorithm(format!(
+            "the digest's algorithm is not accepted: {uri:.100}"
+        ))
     })?;
     reader.skip()?;
     expect(reader, "DigestValue")?;

@@ -40,10 +40,15 @@ fn identity(kind: Kind) -> Identity {
         let old = &identity.certificate;
         builder.set_subject_name(old.subject_name()).unwrap();
         builder.set_issuer_name(old.subject_name()).unwrap();
-        let (from, until) = (Asn1Time::from_unix(0).unwrap(), Asn1Time::days_from_now(900));
+        let (from, until) = (
+            Asn1Time::from_unix(0).unwrap(),
+            Asn1Time::days_from_now(900),
+        );
         builder.set_not_before(&from).unwrap();
         builder.set_not_after(&until.unwrap()).unwrap();
-        builder.sign(&key, openssl::hash::MessageDigest::sha256()).unwrap();
+        builder
+            .sign(&key, openssl::hash::MessageDigest::sha256())
+            .unwrap();
         identity = Identity {
             certificate: builder.build(),
             key,
@@ -225,7 +230,10 @@ fn who_must_say_for_whom_they_call() {
     let ours = scene.judge(&nobody, &node('9'));
     assert_eq!(ours, Ok(None));
     let optional = Security::default();
-    assert_eq!(scene.node.judge(&optional, true, &caller(), clock()), Ok(None));
+    assert_eq!(
+        scene.node.judge(&optional, true, &caller(), clock()),
+        Ok(None)
+    );
     let lax = Scene::with(Kind::Ecdsa, |settings| settings.need = Need::Accepted);
     assert_eq!(lax.judge(&nobody, &caller()), Ok(None));
     // But who says it must be right.
@@ -286,14 +294,20 @@ fn the_message_itself_may_expire() {
         SecurityFault::MessageExpired,
         "the message has expired",
     );
-    scene.refused(&stamped("soon"), SecurityFault::InvalidSecurity, "timestamp");
+    scene.refused(
+        &stamped("soon"),
+        SecurityFault::InvalidSecurity,
+        "timestamp",
+    );
 }
 
 #[test]
 fn audiences_are_all_of_lists_of_one_of() {
     let scene = Scene::new();
     let show = |audiences: &[&[&str]]| {
-        let lists = audiences.iter().map(|list| list.iter().map(|it| (*it).to_owned()));
+        let lists = audiences
+            .iter()
+            .map(|list| list.iter().map(|it| (*it).to_owned()));
         let lists = lists.map(Iterator::collect).collect();
         let text = scene.signed(|assertion| {
             assertion.conditions.as_mut().unwrap().audiences = lists;
@@ -451,7 +465,11 @@ fn issuers_are_who_they_say() {
 fn weak_keys_are_not_trusted() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("weak.pem");
-    std::fs::write(&file, identity(Kind::Rsa(1024)).certificate.to_pem().unwrap()).unwrap();
+    std::fs::write(
+        &file,
+        identity(Kind::Rsa(1024)).certificate.to_pem().unwrap(),
+    )
+    .unwrap();
     let mut settings = Scene::new().settings;
     settings.issuers[0].certificates = vec![file];
     let refused = Assertions::open(settings).unwrap_err();

@@ -98,10 +98,7 @@ struct Checks {
     key: CheckWith,
 }
 
-fn verifier(
-    algorithm: &Algorithm,
-    key: &DecodingKey,
-) -> Result<Box<dyn JwtVerifier>, Error> {
+fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
     let algorithm = *algorithm;
     let (Some(digest), Some(family)) = (digest(algorithm), family(algorithm)) else {
         return Err(ErrorKind::UnsupportedAlgorithm.into());

@@ -113,9 +113,7 @@ impl TokenIssuer {
 
 fn claims(issuer: &str, id: &str, user: &User, issue: &IssueToken) -> Value {
     let codes = |codes: &[UserCode]| {
-        let coding = |code: &UserCode| {
-            json!({ "system": code.system, "code": code.code, "display": code.display })
-        };
+        let coding = |code: &UserCode| json!({ "system": code.system, "code": code.code, "display": code.display });
         codes.iter().map(coding).collect::<Vec<_>>()
     };
     let mut claims = json!({

@@ -70,7 +70,8 @@ impl Scene {
     fn show_at(&self, token: &str, now: SystemTime) -> Result<User, UserRefused> {
         match self.judge.look(token)? {
             TokenKind::Jwt { authority, .. } => {
-                self.judge.believe(token, authority, &self.keys, &caller(), now)
+                self.judge
+                    .believe(token, authority, &self.keys, &caller(), now)
             }
             other => Err(UserRefused::invalid(format!("{other:?}"))),
         }
@@ -114,7 +115,10 @@ fn user() -> User {
             "http://terminology.hl7.org/CodeSystem/practitioner-role",
             some("Pharmacist"),
         )],
-        purposes: vec![code("TREAT", "urn:act-reason", None), code("BTG", "urn:act-reason", None)],
+        purposes: vec![
+            code("TREAT", "urn:act-reason", None),
+            code("BTG", "urn:act-reason", None),
+        ],
         patient_id: some("543797436^^^&1.2.840.113619.6.197&ISO"),
         consent_document: some("urn:oid:1.2.3.6"),
         privacy_policy: some("urn:oid:1.2.3.7"),
@@ -195,12 +199,25 @@ fn the_example_of_iua_is_understood() {
 #[test]
 fn claims_must_be_there_and_right() {
     let scene = Scene::new(false);
-    for name in ["iss", "sub", "client_id", "aud", "jti", "iat", "exp", "scope"] {
+    for name in [
+        "iss",
+        "sub",
+        "client_id",
+        "aud",
+        "jti",
+        "iat",
+        "exp",
+        "scope",
+    ] {
         let token = scene.issuer.sign(&changed(name, Value::Null)).unwrap();
         scene.refused(&token, &format!("no {name}"));
     }
     for (name, value, why) in [
-        ("iss", json!("https://evil.example"), "issuer is not trusted"),
+        (
+            "iss",
+            json!("https://evil.example"),
+            "issuer is not trusted",
+        ),
         ("aud", json!("urn:other"), "meant for others"),
         ("aud", json!([]), "meant for others"),
         ("aud", json!(["urn:oid:1.2.3.4"]), "meant for others"),
@@ -219,8 +236,15 @@ fn claims_must_be_there_and_right() {
         scene.refused(&token, why);
     }
     // Within the leave that clocks have, and times that are not whole.
-    for (name, value) in [("exp", json!(now() - 30)), ("nbf", json!((now() + 30) as f64 + 0.5))] {
-        assert!(scene.show(&scene.issuer.sign(&changed(name, value)).unwrap()).is_ok());
+    for (name, value) in [
+        ("exp", json!(now() - 30)),
+        ("nbf", json!((now() + 30) as f64 + 0.5)),
+    ] {
+        assert!(
+            scene
+                .show(&scene.issuer.sign(&changed(name, value)).unwrap())
+                .is_ok()
+        );
     }
 }
 
@@ -375,7 +399,9 @@ fn what_is_no_token_is_refused() {
         { "kty": "new" }, 7] });
     let keys = Keys::read(weak.to_string().as_bytes()).unwrap();
     let token = scene.issuer.sign(&claims()).unwrap();
-    let refused = scene.judge.believe(&token, 0, &keys, &caller(), SystemTime::now());
+    let refused = scene
+        .judge
+        .believe(&token, 0, &keys, &caller(), SystemTime::now());
     assert!(refused.is_err());
     assert!(Keys::read(b"[]").is_err() && Keys::read(b"{\"keys\":1}").is_err());
 }
@@ -386,7 +412,9 @@ fn answers_of_introspection_are_judged_like_tokens() {
     let ask = |answer: &Value| {
         let answer = answer.to_string();
         let now = SystemTime::now();
-        scene.judge.introspected(answer.as_bytes(), 0, &caller(), now)
+        scene
+            .judge
+            .introspected(answer.as_bytes(), 0, &caller(), now)
     };
     let mut active = claims();
     active["active"] = json!(true);

@@ -1,6 +1,8 @@
 //! Reading assertions.
 
-use super::{Assertion, Attribute, Authentication, Conditions, Confirmation, Seconds, Subject, Value};
+use super::{
+    Assertion, Attribute, Authentication, Conditions, Confirmation, Seconds, Subject, Value,
+};
 use crate::wsn::time;
 use crate::xml::{Element, FromXml, Reader, TextOrChild, XmlError, ns};
 
@@ -79,7 +81,9 @@ impl FromXml for Assertion {
 
 fn moment(reader: &Reader<'_>, text: &str) -> Result<Seconds, XmlError> {
     // Durations are for subscriptions only.
-    let is_date = text.trim().starts_with(|first: char| first.is_ascii_digit());
+    let is_date = text
+        .trim()
+        .starts_with(|first: char| first.is_ascii_digit());
     let moment = is_date.then(|| time::read(text, 0).ok()).flatten();
     moment.ok_or_else(|| reader.error("this is no xs:dateTime"))
 }

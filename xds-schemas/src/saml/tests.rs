@@ -77,7 +77,13 @@ fn what_has_two_meanings_is_refused() {
         "<a:AttributeStatement><a:Attribute Name='n'>{values}</a:Attribute></a:AttributeStatement>"
     );
     assert!(read(&many).unwrap_err().contains("too many"));
-    assert!(read("<a:Conditions><a:Condition/></a:Conditions>").unwrap().conditions.unwrap().others);
+    assert!(
+        read("<a:Conditions><a:Condition/></a:Conditions>")
+            .unwrap()
+            .conditions
+            .unwrap()
+            .others
+    );
 }
 
 fn value() -> impl Strategy<Value = Value> {

@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn an_element_is_taken_as_it_is() {
-        let xml = "<a xmlns='urn:a' xmlns:m='urn:m'> <x q='1' xmlns:m='urn:n'>\r\n&lt;<m:y/></x></a>";
+        let xml =
+            "<a xmlns='urn:a' xmlns:m='urn:m'> <x q='1' xmlns:m='urn:n'>\r\n&lt;<m:y/></x></a>";
         let mut reader = Reader::new(xml.as_bytes()).unwrap();
         reader.root().unwrap();
         let child = reader.child().unwrap().unwrap();

@@ -30,7 +30,10 @@ fn nobody_is_asked_by_default() {
 #[test]
 fn what_cannot_work_is_said() {
     for (text, said) in [
-        ("[xua]\nassertions = 'accepted'".to_owned(), "xua.issuer: nobody"),
+        (
+            "[xua]\nassertions = 'accepted'".to_owned(),
+            "xua.issuer: nobody",
+        ),
         (
             format!("[xua]\nassertions = 'required'\n{IDP}"),
             "needs [tls] with client_certificates",
@@ -51,7 +54,10 @@ fn what_cannot_work_is_said() {
             "[xua]\nissuer = [{ name = 'i', certificate = ['c'] }]".to_owned(),
             "did you mean xua.issuer.certificates?",
         ),
-        ("[iua]\ntokens = 'required'".to_owned(), "iua.issuer: nobody"),
+        (
+            "[iua]\ntokens = 'required'".to_owned(),
+            "iua.issuer: nobody",
+        ),
         (
             "[iua]\ntokens = 'accepted'\nissuer = [{ name = 'as' }]".to_owned(),
             "keys, secret_file or introspection",
@@ -95,6 +101,9 @@ fn the_environment_overrides() {
     let xua = &config.xua;
     assert_eq!(xua.assertions, Wanted::Accepted);
     assert_eq!(xua.audience.as_deref().unwrap(), ["urn:a", "urn:b"]);
-    assert_eq!((xua.skew_seconds, xua.replay), (Some(5), Some(Replay::OneTimeUse)));
+    assert_eq!(
+        (xua.skew_seconds, xua.replay),
+        (Some(5), Some(Replay::OneTimeUse))
+    );
     assert_eq!(xua.issuer[0].certificates, [Path::new("/node/idp.pem")]);
 }

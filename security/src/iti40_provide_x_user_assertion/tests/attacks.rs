@@ -7,8 +7,8 @@ use openssl::sign::Signer;
 
 use super::*;
 use SecurityFault::{
-    FailedAuthentication, FailedCheck, InvalidSecurity, InvalidSecurityToken,
-    UnsupportedAlgorithm, UnsupportedSecurityToken,
+    FailedAuthentication, FailedCheck, InvalidSecurity, InvalidSecurityToken, UnsupportedAlgorithm,
+    UnsupportedSecurityToken,
 };
 
 /// What stands between two texts, with them.
@@ -64,7 +64,10 @@ fn wrapping_1_the_signature_in_the_evil_assertion_holds_the_true_one() {
     let object = format!("<ds:Object>{}</ds:Object></ds:Signature>", bare(&text));
     let with_object = signature.replace("</ds:Signature>", &object);
     let refused = never_admin(&scene, "XSW1", &behind_issuer(&evil, &with_object));
-    assert!(refused.why.contains("assertion in the assertion"), "{refused}");
+    assert!(
+        refused.why.contains("assertion in the assertion"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -88,7 +91,10 @@ fn wrapping_2_the_signature_stands_beside_the_evil_assertion() {
 fn wrapping_3_the_evil_assertion_stands_before_the_true_one() {
     let scene = Scene::new();
     let text = scene.issued();
-    for security in [format!("{}{text}", evil(&text)), format!("{text}{}", evil(&text))] {
+    for security in [
+        format!("{}{text}", evil(&text)),
+        format!("{text}{}", evil(&text)),
+    ] {
         scene.refused(&security, InvalidSecurity, "several assertions");
     }
 }
@@ -98,7 +104,10 @@ fn wrapping_4_the_true_assertion_is_a_child_of_the_evil_one() {
     let scene = Scene::new();
     let text = scene.issued();
     let refused = never_admin(&scene, "XSW4", &at_end(&evil(&text), &text));
-    assert!(refused.why.contains("assertion in the assertion"), "{refused}");
+    assert!(
+        refused.why.contains("assertion in the assertion"),
+        "{refused}"
+    );
     // Even in an element that SAML has for it.
     let advice = format!("<saml:Advice>{text}</saml:Advice>");
     never_admin(&scene, "XSW4", &at_end(&evil(&text), &advice));
@@ -134,7 +143,10 @@ fn wrapping_7_the_evil_assertion_stands_in_extensions() {
     let user = scene.show(&format!("{extensions}{text}")).unwrap().unwrap();
     assert_eq!(user.name, "John.Doe");
     let refused = never_admin(&scene, "XSW7", &at_end(&text, &extensions));
-    assert!(refused.why.contains("assertion in the assertion"), "{refused}");
+    assert!(
+        refused.why.contains("assertion in the assertion"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -164,7 +176,11 @@ fn a_signature_elsewhere_in_the_assertion_is_none() {
         "</saml:Subject>",
         &format!("{}</saml:Subject>", signature(&text)),
     );
-    scene.refused(&moved, InvalidSecurityToken, "does not stand in the assertion");
+    scene.refused(
+        &moved,
+        InvalidSecurityToken,
+        "does not stand in the assertion",
+    );
 }
 
 #[test]
@@ -267,8 +283,12 @@ fn resigned(scene: &Scene, text: &str, change: impl FnOnce(&str) -> String) -> S
     let algorithm = algorithms::SignatureAlgorithm::with(&scene.issuer.key).unwrap();
     let value = algorithm.sign(&scene.issuer.key, &canonical).unwrap();
     let old_value = between(text, "<ds:SignatureValue>", "</ds:SignatureValue>").to_owned();
-    let value = format!("<ds:SignatureValue>{}</ds:SignatureValue>", encode_block(&value));
-    text.replace(&old, &new).replace(&old_value, &value.replace('\n', ""))
+    let value = format!(
+        "<ds:SignatureValue>{}</ds:SignatureValue>",
+        encode_block(&value)
+    );
+    text.replace(&old, &new)
+        .replace(&old_value, &value.replace('\n', ""))
 }
 
 #[test]
@@ -324,8 +344,15 @@ fn a_public_key_is_no_secret() {
         let mut signer = Signer::new(MessageDigest::sha256(), &key).unwrap();
         let value = signer.sign_oneshot_to_vec(&canonical).unwrap();
         let old = between(&text, "<ds:SignatureValue>", "</ds:SignatureValue>");
-        let new = format!("<ds:SignatureValue>{}</ds:SignatureValue>", encode_block(&value));
-        scene.refused(&text.replace(old, &new), UnsupportedAlgorithm, "not accepted");
+        let new = format!(
+            "<ds:SignatureValue>{}</ds:SignatureValue>",
+            encode_block(&value)
+        );
+        scene.refused(
+            &text.replace(old, &new),
+            UnsupportedAlgorithm,
+            "not accepted",
+        );
     }
 }
 
@@ -348,7 +375,10 @@ fn numbers_of_signatures_are_as_long_as_they_must_be() {
     let value = decode_block(value).unwrap();
     let longer = [&[0], &value[..32], &[0], &value[32..]].concat();
     for value in [&value[..63], &[0; 64], &[], &longer, &[0xff; 64]] {
-        let new = format!("<ds:SignatureValue>{}</ds:SignatureValue>", encode_block(value));
+        let new = format!(
+            "<ds:SignatureValue>{}</ds:SignatureValue>",
+            encode_block(value)
+        );
         let text = text.replace(old, &new.replace('\n', ""));
         scene.refused(&text, FailedCheck, "not of a certificate");
     }
@@ -426,7 +456,10 @@ fn other_transforms_are_refused() {
             info.replace(&[enveloped, exclusive].concat(), &transforms)
         });
         let refused = scene.show(&text).unwrap_err();
-        assert_eq!(refused.fault, UnsupportedAlgorithm, "{transforms}: {refused}");
+        assert_eq!(
+            refused.fault, UnsupportedAlgorithm,
+            "{transforms}: {refused}"
+        );
     }
     let text = resigned(&scene, &scene.issued(), |info| info.replace(exclusive, ""));
     scene.refused(&text, InvalidSecurityToken, "lacks Transform");
@@ -473,7 +506,11 @@ fn an_id_is_there_once() {
     let scene = Scene::new();
     let text = scene.issued();
     let id = between(&text, " ID=\"", "\" ").trim().to_owned();
-    for attribute in [id.clone(), id.replace("ID=", "Id="), id.replace("ID=", "id=")] {
+    for attribute in [
+        id.clone(),
+        id.replace("ID=", "Id="),
+        id.replace("ID=", "id="),
+    ] {
         let twice = text.replace("<saml:Subject>", &format!("<saml:Subject {attribute}>"));
         scene.refused(&twice, InvalidSecurityToken, "there twice");
     }

@@ -11,7 +11,10 @@ fn is_here() -> bool {
     let here = Command::new("xmlsec1").arg("--version").output().is_ok();
     if !here {
         eprintln!("SKIPPED: xmlsec1 is not installed (Debian: xmlsec1)");
-        assert!(std::env::var_os("HILUM_TEST_ALL").is_none(), "xmlsec1 is needed");
+        assert!(
+            std::env::var_os("HILUM_TEST_ALL").is_none(),
+            "xmlsec1 is needed"
+        );
     }
     here
 }
@@ -35,7 +38,14 @@ fn it_accepts_what_we_sign() {
         let folder = scene.folder.path();
         let text = scene.issued();
         std::fs::write(folder.join("a.xml"), &text).unwrap();
-        let verify = ["--verify", ID, ELEMENT, "--pubkey-cert-pem", "idp.pem", "a.xml"];
+        let verify = [
+            "--verify",
+            ID,
+            ELEMENT,
+            "--pubkey-cert-pem",
+            "idp.pem",
+            "a.xml",
+        ];
         let output = xmlsec1(&verify, folder);
         assert!(output.status.success(), "{output:?}");
         std::fs::write(folder.join("a.xml"), text.replace("John.Doe", "Jane.Doe")).unwrap();
@@ -157,11 +167,23 @@ fn it_and_we_refuse_sha_1() {
     let folder = scene.folder.path();
     let key = scene.issuer.key.private_key_to_pem_pkcs8().unwrap();
     std::fs::write(folder.join("idp.key"), key).unwrap();
-    let text = template("rsa-sha1", "http://www.w3.org/2000/09/xmldsig#sha1", "", "_1");
+    let text = template(
+        "rsa-sha1",
+        "http://www.w3.org/2000/09/xmldsig#sha1",
+        "",
+        "_1",
+    );
     let text = text.replace("xmldsig-more#rsa-sha1", "rsa-sha1");
     let text = text.replace("2001/04/rsa-sha1", "2000/09/xmldsig#rsa-sha1");
     std::fs::write(folder.join("t.xml"), text).unwrap();
-    let sign = ["--sign", ID, ELEMENT, "--privkey-pem", "idp.key,idp.pem", "t.xml"];
+    let sign = [
+        "--sign",
+        ID,
+        ELEMENT,
+        "--privkey-pem",
+        "idp.key,idp.pem",
+        "t.xml",
+    ];
     let output = xmlsec1(&sign, folder);
     // A newer one may have no SHA-1 any more.
     if output.status.success() {
