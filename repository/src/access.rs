@@ -168,9 +168,9 @@ impl<'a> Guard<'a> {
     /// Whether the caller may have a document of which the registry says this. If it says several
     /// things, all of them must allow it.
     async fn may_have(&mut self, entries: impl Iterator<Item = &DocumentEntry>) -> bool {
-        let mut may = false;
-        let entries: Vec<Described> = entries.map(Described::of).collect();
-        for document in &entries {
+        let documents: Vec<Described> = entries.map(Described::of).collect();
+        let mut broken = Vec::new();
+        for document in &documents {
             let Some(decision) = self.decide(Permission::Retrieve, document).await else {
                 return false;
             };
@@ -179,11 +179,13 @@ impl<'a> Guard<'a> {
                 return false;
             }
             if decision.glass_broken {
-                self.alert(document, &decision.rule);
+                broken.push((document, decision.rule));
             }
-            may = true;
         }
-        may
+        for (document, rule) in broken {
+            self.alert(document, &rule);
+        }
+        !documents.is_empty()
     }
 
     /// Those of a patient's documents of which the caller may know.

@@ -4,6 +4,7 @@
 
 mod access;
 mod audit_sender;
+mod access_users;
 mod commands;
 mod imaging;
 mod imaging_door;

@@ -36,7 +36,8 @@ impl Consent {
         read::consent(resource::parse(json)?)
     }
 
-    /// Writes a resource.
+    /// Writes a resource. A consent that has several provisions and is silent on the rest cannot be
+    /// said so in R4; it is written as one that denies the rest.
     pub fn to_fhir(&self) -> String {
         write::consent(self).to_string()
     }

@@ -1,0 +1,464 @@
+//! Users by assertion and by token, their patients' consents, and every door: what is given is what a
+//! reference says that was written without the rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use hilum_dicom::phantoms::{self, Detail};
+use hilum_security::iti40_provide_x_user_assertion::AssertionIssuer;
+use hilum_security::iti72_incorporate_access_token::TokenIssuer;
+use hilum_security::{User, UserCode};
+use hilum_tests::people::{AS, IDP, authorization_server, configure, idp, issue, issue_token};
+use hilum_tests::words::{self, Document, Submission};
+use hilum_tests::{Setup, Town};
+use hilum_transport::HttpRequest;
+use serde_json::Value;
+use xds_schemas::codes::status::ResponseStatus;
+use xds_schemas::metadata::DocumentEntry;
+
+const RULES: &str = r#"
+[[rule]]
+name = "own documents"
+who.role = "patient^^1.9"
+what.patient = "own"
+level = "full"
+
+[[rule]]
+name = "emergency"
+who.role = "physician^^1.9"
+what.confidentiality = ["N", "R"]
+permission = "retrieve"
+break_glass = true
+level = "full"
+
+[[rule]]
+name = "refused"
+consent = "refused"
+level = "nothing"
+
+[[rule]]
+name = "very restricted"
+what.any_confidentiality = "V"
+level = "nothing"
+
+[[rule]]
+name = "treatment"
+who.role = ["physician^^1.9", "nurse^^1.9"]
+who.purpose = "TREAT"
+what.confidentiality = "N^^2.16.840.1.113883.5.25"
+level = "full"
+
+[[rule]]
+name = "within the organisation"
+who.purpose = "TREAT"
+who.organisation = "urn:oid:1.1"
+level = "metadata"
+
+[[rule]]
+name = "research"
+who.purpose = "HRESCH"
+who.issuer = ["https://idp.example", "https://as.example"]
+consent = "opt-in"
+level = "full"
+"#;
+
+/// How many callers ask, and how many documents there are beside four studies.
+const CALLERS: usize = 40;
+const DOCUMENTS: usize = 48;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Given {
+    Nothing,
+    Metadata,
+    Full,
+}
+
+/// A caller, as the reference sees them.
+#[derive(Debug, Clone, Copy)]
+struct Who {
+    user: bool,
+    role: &'static str,
+    purpose: &'static str,
+    organisation: usize,
+    reason: bool,
+    own: usize,
+}
+
+/// The policy in ten lines. `wish` is whether the patient permits it, if that was said.
+fn reference(who: &Who, of: usize, code: &str, wish: Option<bool>, retrieves: bool) -> Given {
+    let emergency = ["BTG", "ETREAT"].contains(&who.purpose) && who.reason && retrieves;
+    match () {
+        () if !who.user => Given::Nothing,
+        () if who.role == "patient" && who.own == of => Given::Full,
+        () if who.role == "physician" && emergency && code != "V" => Given::Full,
+        () if wish == Some(false) || code == "V" => Given::Nothing,
+        () if ["physician", "nurse"].contains(&who.role)
+            && who.purpose == "TREAT"
+            && code == "N" =>
+        {
+            Given::Full
+        }
+        () if who.purpose == "TREAT" && who.organisation == 1 => Given::Metadata,
+        () if who.purpose == "HRESCH" && wish == Some(true) => Given::Full,
+        () => Given::Nothing,
+    }
+}
+
+/// What the patients wish: the first nothing, the second that there be research, the third that
+/// nobody gets anything, the fourth that the second organisation does not.
+fn wish(patient: usize, who: &Who) -> Option<bool> {
+    match patient % 4 {
+        1 if who.user && who.purpose == "HRESCH" => Some(true),
+        2 => Some(false),
+        3 if who.user && who.organisation == 2 => Some(false),
+        _ => None,
+    }
+}
+
+fn record_wishes(town: &Town, patients: &[&str]) {
+    for (number, patient) in patients.iter().enumerate() {
+        let said: &[&str] = match number % 4 {
+            1 => &["--permit", "--purpose", "HRESCH"],
+            2 => &["--deny"],
+            3 => &["--deny", "--organisation", "urn:oid:1.2"],
+            _ => continue,
+        };
+        told(
+            town,
+            &[&["consent", "record", "--patient", patient][..], said].concat(),
+        );
+    }
+}
+
+/// Numbers that look random and are the same each time (xorshift64*).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        usize::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33).unwrap() % sides
+    }
+
+    fn one<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())]
+    }
+
+    fn caller(&mut self) -> Who {
+        Who {
+            user: self.below(10) > 0,
+            role: self.one(&["physician", "nurse", "researcher", "patient"]),
+            purpose: self.one(&["TREAT", "HRESCH", "BTG", "ETREAT", "HPAYMT"]),
+            organisation: 1 + self.below(2),
+            reason: self.below(3) > 0,
+            own: self.below(4),
+        }
+    }
+}
+
+/// A town that believes assertions and tokens.
+struct Place {
+    town: Town,
+    assertions: AssertionIssuer,
+    tokens: TokenIssuer,
+}
+
+impl Place {
+    fn open() -> Self {
+        let mut town = Town::set_up(Setup {
+            uncounted: true,
+            environment: vec![("HILUM_IMAGING__SETTLE_SECONDS".to_owned(), "1".to_owned())],
+            ..Setup::default()
+        });
+        let (assertions, tokens) = (idp(&town), authorization_server(&town));
+        std::fs::write(town.node().join("as.jwks"), tokens.keys().unwrap()).unwrap();
+        std::fs::write(town.node().join("access.toml"), RULES).unwrap();
+        let believed =
+            format!("issuer = [{{ name = \"{IDP}\", certificates = [\"certs/idp.pem\"] }}]");
+        let tokens_of = format!("issuer = [{{ name = \"{AS}\", keys = \"as.jwks\" }}]");
+        configure(
+            &town,
+            &[
+                ("xua", &format!("assertions = \"accepted\"\n{believed}")),
+                ("iua", &format!("tokens = \"accepted\"\n{tokens_of}")),
+                ("access", "rules = \"access.toml\""),
+            ],
+        );
+        town.start();
+        Self {
+            town,
+            assertions,
+            tokens,
+        }
+    }
+
+    /// Asks as this caller from now on; gives what the web needs for it.
+    fn become_caller(&mut self, who: &Who, patients: &[&str]) -> Vec<(&'static str, String)> {
+        self.town.client = self.town.client_named("client");
+        if !who.user {
+            return Vec::new();
+        }
+        let code = |code: &str, system: &str| UserCode {
+            code: code.to_owned(),
+            system: system.to_owned(),
+            display: Some(code.to_owned()),
+        };
+        let user = User {
+            name: "somebody".to_owned(),
+            full_name: Some("Some Body".to_owned()),
+            organization: Some("An Organisation".to_owned()),
+            organization_id: Some(format!("urn:oid:1.{}", who.organisation)),
+            roles: vec![code(who.role, "1.9")],
+            purposes: vec![code(who.purpose, "2.16.840.1.113883.5.8")],
+            patient_id: Some(words::patient(patients[who.own])),
+            reason: who.reason.then(|| "found unconscious".to_owned()),
+            scopes: ["RAD-55", "RAD-107", "RAD-129"].map(str::to_owned).into(),
+            ..User::default()
+        };
+        let assertion = self.assertions.issue(&user, &issue()).unwrap();
+        self.town.client = self.town.client.for_user(&assertion);
+        let token = self.tokens.issue(&user, &issue_token()).unwrap();
+        vec![("authorization", format!("Bearer {token}"))]
+    }
+
+    async fn get(&self, path: &str, headers: &[(&str, String)]) -> (u16, Bytes) {
+        let url = format!("https://localhost:{}{path}", self.town.port(2));
+        let request = HttpRequest {
+            method: "GET",
+            url: &url,
+            headers,
+            body: Bytes::new(),
+        };
+        let client = self.town.client_named("client");
+        let answer = client.exchange_http(request, 1 << 24).await.unwrap();
+        (answer.status, answer.body)
+    }
+}
+
+/// Runs a command that succeeds, and gives what it says.
+fn told(town: &Town, arguments: &[&str]) -> String {
+    let output = town.run(arguments);
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The documents that ITI-43 gives of these.
+async fn retrieved(town: &Town, ids: &[&str]) -> BTreeSet<String> {
+    let got = town.retrieve(ids).await.unwrap();
+    got.documents.into_iter().map(|it| it.unique_id).collect()
+}
+
+/// The documents that ITI-18 finds of a patient.
+async fn found(town: &Town, patient: &str) -> BTreeSet<String> {
+    let query = words::find_documents(patient, "LeafClass");
+    let answer = town.query(query).await.unwrap();
+    assert_eq!(
+        answer.status,
+        ResponseStatus::Success,
+        "{:?}",
+        answer.errors
+    );
+    let entries = answer.objects.iter();
+    let entries = entries.map(|it| DocumentEntry::from_ebrim(it).unwrap());
+    entries.map(|it| it.unique_id.0).collect()
+}
+
+const PATIENTS: [&str; 4] = ["P-0", "P-1", "P-2", "P-3"];
+const CODES: [&str; 3] = ["N", "R", "V"];
+
+/// By uniqueId: patient and confidentiality code.
+async fn documents(place: &Place) -> BTreeMap<String, (usize, &'static str)> {
+    let mut documents = BTreeMap::new();
+    for (number, patient) in PATIENTS.into_iter().enumerate() {
+        let of_patient = (0..DOCUMENTS / 4).map(|at| {
+            let mut document = Document::text(&format!("{patient} {at}"));
+            document.confidentiality = CODES[at % 3];
+            document
+        });
+        let submission = Submission::new(patient, of_patient.collect());
+        let response = place.town.provide(&submission).await.unwrap();
+        assert_eq!(response.status, ResponseStatus::Success, "{response:?}");
+        for document in submission.documents {
+            documents.insert(document.unique_id, (number, document.confidentiality));
+        }
+    }
+    documents
+}
+
+#[tokio::test]
+async fn documents_are_given_as_the_reference_says() {
+    let mut place = Place::open();
+    let documents = documents(&place).await;
+    record_wishes(&place.town, &PATIENTS);
+    let ids: Vec<&str> = documents.keys().map(String::as_str).collect();
+    let mut dice = Dice(0x5EED_0001);
+    let (mut pairs, mut given, mut emergencies) = (0, 0, 0);
+    for _ in 0..CALLERS {
+        let who = dice.caller();
+        place.become_caller(&who, &PATIENTS);
+        let level =
+            |of: usize, code: &str, retrieves| reference(&who, of, code, wish(of, &who), retrieves);
+        let all = documents.iter();
+        let expected = all
+            .clone()
+            .filter(|(_, (of, code))| level(*of, code, true) == Given::Full);
+        let expected: BTreeSet<String> = expected.map(|(id, _)| id.clone()).collect();
+        assert_eq!(retrieved(&place.town, &ids).await, expected, "{who:?}");
+        for (number, patient) in PATIENTS.into_iter().enumerate() {
+            let known = all.clone().filter(|(_, (of, code))| {
+                *of == number && level(*of, code, false) >= Given::Metadata
+            });
+            let known: BTreeSet<String> = known.map(|(id, _)| id.clone()).collect();
+            assert_eq!(
+                found(&place.town, patient).await,
+                known,
+                "{who:?} {patient}"
+            );
+        }
+        pairs += 2 * documents.len();
+        given += expected.len();
+        let emergency = who.user && who.role == "physician" && who.reason;
+        let emergency = emergency && ["BTG", "ETREAT"].contains(&who.purpose);
+        emergencies += if emergency { expected.len() } else { 0 };
+    }
+    println!("{pairs} pairs of callers and documents at ITI-43 and ITI-18, {given} retrieved");
+    assert!(
+        given > DOCUMENTS && emergencies > 0,
+        "{given} {emergencies}"
+    );
+
+    // Each document that an emergency opened has an alert, and the log names no patient.
+    let messages = place.town.messages();
+    let alerts = messages
+        .iter()
+        .filter(|it| it.contains("csd-code=\"110127\""));
+    assert_eq!(alerts.clone().count(), emergencies);
+    assert!(
+        alerts
+            .clone()
+            .all(|it| it.contains("somebody") && it.contains("P-"))
+    );
+    let log = place.town.log();
+    assert!(log.contains("the glass is broken"), "{log}");
+    assert!(
+        PATIENTS.iter().all(|patient| !log.contains(patient)),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn a_withdrawal_counts_at_the_next_call() {
+    let mut place = Place::open();
+    let documents = documents(&place).await;
+    record_wishes(&place.town, &PATIENTS);
+    let of_patient = documents
+        .iter()
+        .filter(|(_, (of, code))| *of == 1 && *code != "V");
+    let ids: Vec<&str> = of_patient.map(|(id, _)| id.as_str()).collect();
+    let who = Who {
+        user: true,
+        role: "researcher",
+        purpose: "HRESCH",
+        organisation: 1,
+        reason: false,
+        own: 0,
+    };
+    place.become_caller(&who, &PATIENTS);
+    assert_eq!(retrieved(&place.town, &ids).await.len(), ids.len());
+    told(&place.town, &["consent", "withdraw", "--patient", "P-1"]);
+    assert_eq!(retrieved(&place.town, &ids).await.len(), 0);
+    told(
+        &place.town,
+        &["consent", "record", "--patient", "P-1", "--permit"],
+    );
+    assert_eq!(retrieved(&place.town, &ids).await.len(), ids.len());
+    // Of one document only.
+    let denied = [
+        "consent",
+        "record",
+        "--patient",
+        "P-1",
+        "--deny",
+        "--document",
+        ids[0],
+    ];
+    told(&place.town, &denied);
+    assert_eq!(retrieved(&place.town, &ids).await.len(), ids.len() - 1);
+}
+
+#[tokio::test]
+async fn studies_are_given_as_the_reference_says() {
+    let mut place = Place::open();
+    let folder = place.town.folder().join("dicom");
+    let made = phantoms::write(&folder, "users", SystemTime::now(), Detail::Small).unwrap();
+    told(&place.town, &["import", folder.to_str().unwrap()]);
+    let mut patients: Vec<&str> = Vec::new();
+    for phantom in &made {
+        if !patients.contains(&phantom.patient_id) {
+            patients.push(phantom.patient_id);
+        }
+    }
+    record_wishes(&place.town, &patients);
+    let all = patients.clone();
+    patients.resize(4, "P-9");
+    let mut dice = Dice(0x5EED_0002);
+    let (mut pairs, mut given) = (0, 0);
+    for _ in 0..CALLERS {
+        let who = dice.caller();
+        let headers = place.become_caller(&who, &patients);
+        let mut known = BTreeSet::new();
+        for phantom in &made {
+            let of = all.iter().position(|it| *it == phantom.patient_id).unwrap();
+            let wish = wish(of, &who);
+            let full = reference(&who, of, "N", wish, true) == Given::Full;
+            if reference(&who, of, "N", wish, false) >= Given::Metadata {
+                known.insert(phantom.study_instance_uid.to_string());
+            }
+            let uid = &phantom.study_instance_uid;
+            let path = format!("/dicom-web/studies/{uid}/metadata");
+            let (status, body) = place.get(&path, &headers).await;
+            assert_eq!(status == 200, full, "{who:?} {}: {status}", phantom.title);
+            let absent = place
+                .get("/dicom-web/studies/2.999.404/metadata", &headers)
+                .await;
+            assert!(full || (status, body) == absent, "{who:?}");
+            let instance = first_of(&phantom.folder);
+            let request = words::retrieve_images(words::REPOSITORY, &[instance], &[EXPLICIT]);
+            let got = place.town.retrieve_images(request).await.unwrap();
+            assert_eq!(!got.documents.is_empty(), full, "{who:?} {}", phantom.title);
+            pairs += 2;
+            given += usize::from(full);
+        }
+        let (status, body) = place.get("/dicom-web/studies", &headers).await;
+        assert_eq!(status, 200);
+        let listed: Vec<Value> = serde_json::from_slice(&body).unwrap();
+        let uid = |it: &Value| it["0020000D"]["Value"][0].as_str().unwrap().to_owned();
+        assert_eq!(
+            listed.iter().map(uid).collect::<BTreeSet<_>>(),
+            known,
+            "{who:?}"
+        );
+        pairs += made.len();
+    }
+    assert!(given > 10, "{given}");
+    println!("{pairs} pairs of callers and studies at WADO-RS, RAD-69 and QIDO-RS");
+    let messages = place.town.messages();
+    assert!(messages.iter().any(|it| it.contains("csd-code=\"110127\"")));
+}
+
+const EXPLICIT: &str = "1.2.840.10008.1.2.1";
+
+fn first_of(folder: &std::path::Path) -> words::Instance {
+    let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap();
+    let bytes = std::fs::read(file.path()).unwrap();
+    let one = hilum_dicom::instance::read_bytes(&bytes).unwrap();
+    let uids = [
+        one.study_instance_uid,
+        one.series_instance_uid,
+        one.sop_instance_uid,
+    ];
+    let [study, series, instance] = uids.map(|it| it.to_string());
+    (study, series, instance)
+}
