@@ -34,15 +34,15 @@ pub(crate) struct Arguments {
     /// Plain HTTP without TLS, for this machine only
     #[arg(long)]
     pub(crate) plain: bool,
-    /// The registry listens on N+1, repository and imaging source on N+2, gateways on N+3, the feed on N+5, metrics on N+7, DICOM on N+10
+    /// The registry listens on N+1, repository and imaging source on N+2, gateways on N+3, the Audit Record Repository on N+4 (syslog on N+8 and N+9), the feed on N+5, metrics on N+7, DICOM on N+10
     #[arg(long, value_name = "N", default_value_t = 18400, value_parser = clap::value_parser!(u16).range(1..65525))]
     pub(crate) port_base: u16,
     /// Take submissions for patients that no feed has announced
     #[arg(long)]
     pub(crate) accept_unknown_patients: bool,
-    /// Run the Audit Record Repository too: HTTP on N+4, syslog over TLS on N+8, over UDP on N+9
+    /// Leave out the Audit Record Repository: records stay in the node's own spool until they are sent elsewhere
     #[arg(long)]
-    pub(crate) audit_repository: bool,
+    pub(crate) no_audit_repository: bool,
     /// The home community ID [default: a new one]
     #[arg(long, value_name = "OID", value_parser = oid)]
     pub(crate) home: Option<String>,
@@ -112,7 +112,7 @@ pub(crate) fn write(arguments: &Arguments) -> anyhow::Result<()> {
     };
     save(&dir.join("codes.xml"), &codes)?;
     certificates(&dir.join("certs"))?;
-    if arguments.audit_repository {
+    if !arguments.no_audit_repository {
         audit::new_key(&dir.join("certs/audit.key"))?;
     }
     let file = dir.join("hilum.toml");
@@ -281,12 +281,22 @@ fn audit() -> [(&'static str, String); 3] {
 }
 
 /// Where is listened for what is not SOAP, and whether there is an Audit Record Repository.
-fn ports(arguments: &Arguments) -> [(&'static str, String); 7] {
+fn ports(arguments: &Arguments) -> [(&'static str, String); 8] {
     let port = |offset: u16| (arguments.port_base + offset).to_string();
-    let comment = if arguments.audit_repository { "" } else { "# " };
+    let comment = if arguments.no_audit_repository {
+        "# "
+    } else {
+        ""
+    };
+    let syslog = if arguments.plain {
+        "syslog+tcp"
+    } else {
+        "syslog+tls"
+    };
     [
         ("audit", comment.to_owned()),
         ("audit_port", port(4)),
+        ("syslog_scheme", syslog.to_owned()),
         ("feed_port", port(5)),
         ("syslog_port", port(8)),
         ("syslog_udp_port", port(9)),
@@ -414,7 +424,7 @@ mod tests {
         assert!(dir.join("certs/client.pem").is_file() && dir.join("data").is_dir());
         let mode = |name: &str| dir.join(name).metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("data"), mode("hilum.toml")), (0o700, 0o600));
-        assert_eq!(config.listeners().len(), 9);
+        assert_eq!(config.listeners().len(), 11);
         let again = Command::try_parse_from(["init", dir.to_str().unwrap()]).unwrap();
         assert!(
             write(&again.arguments)

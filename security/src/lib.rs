@@ -17,8 +17,8 @@ pub mod iti40_provide_x_user_assertion;
 pub mod iti72_incorporate_access_token;
 pub mod permission;
 mod seen;
-mod user_refused;
 pub mod signing;
+mod user_refused;
 
 pub use caller::{Caller, NodeName, User, UserCode, Vouched};
 pub use permission::{NotPermitted, Permission};

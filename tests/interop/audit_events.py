@@ -3,6 +3,7 @@
 By itself: `audit_events.py HILUM STUDIES` starts nodes for it, as `./run` does for all judges.
 """
 
+import os
 import socket
 import sys
 import tempfile
@@ -25,8 +26,12 @@ class Repository(Node):
     """A node with an Audit Record Repository."""
 
     def __enter__(self):
-        self.extra = ["--audit-repository"]
-        return super().__enter__()
+        # What it records itself is not wanted here.
+        os.environ["HILUM_AUDIT__SEND"] = ""
+        try:
+            return super().__enter__()
+        finally:
+            del os.environ["HILUM_AUDIT__SEND"]
 
     def fhir(self, path, **headers):
         answer = self.session().get(f"https://localhost:{self._base + 4}/fhir/{path}", headers=headers)

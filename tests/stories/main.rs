@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod access;
-mod audit_sender;
 mod access_users;
+mod audit_sender;
 mod commands;
 mod imaging;
 mod imaging_door;

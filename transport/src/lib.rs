@@ -26,8 +26,8 @@ pub mod serve;
 pub mod streams;
 mod target;
 pub mod tokens;
-mod users;
 mod trusted;
+mod users;
 mod wire;
 
 pub use asynchronous::{Asynchronous, Replies};

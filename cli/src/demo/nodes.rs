@@ -30,7 +30,7 @@ impl Nodes {
         };
         init::empty(dir)?;
         let node = |name: &str| init::Arguments {
-            audit_repository: false,
+            no_audit_repository: name != "registry",
             dir: dir.join(name),
             plain: false,
             port_base,

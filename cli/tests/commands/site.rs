@@ -15,7 +15,7 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a new node listens for, and says so in a line each.
-pub(crate) const LISTENERS: usize = 7;
+pub(crate) const LISTENERS: usize = 12;
 
 /// Runs `hilum` anywhere.
 pub(crate) fn hilum(arguments: &[&str]) -> Output {
@@ -57,11 +57,15 @@ impl Site {
 
     /// A node that `hilum init` made with these options.
     pub(crate) fn with(options: &[&str]) -> Self {
-        Self::with_lines(options, LISTENERS)
+        Self::served(options, &[])
     }
 
-    /// The same, where so many things listen.
-    pub(crate) fn with_lines(options: &[&str], lines: usize) -> Self {
+    /// The same, but what the node records itself does not go to its Audit Record Repository.
+    pub(crate) fn with_empty_audit_log(options: &[&str]) -> Self {
+        Self::served(options, &[("HILUM_AUDIT__SEND", "")])
+    }
+
+    fn served(options: &[&str], environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let base = port_base();
         let dir = folder.path().join("node");
@@ -72,11 +76,12 @@ impl Site {
         assert!(made.status.success(), "{}", text(&made.stderr));
         let mut process = Command::new(env!("CARGO_BIN_EXE_hilum"))
             .args(["serve"])
+            .envs(environment.iter().copied())
             .current_dir(&dir)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = first_lines(&mut process, lines);
+        let lines = first_lines(&mut process, LISTENERS);
         Self {
             folder,
             base,
