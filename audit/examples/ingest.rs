@@ -13,9 +13,10 @@ use hilum_audit::record_repository::verify::verify;
 use hilum_audit::record_repository::{RecordRepository, RecordRepositoryConfig, Via};
 use hilum_audit::{Audit, AuditConfig, Event, Outcome, Parties, syslog};
 use hilum_security::development_ca::Identity;
-use hilum_security::iti19_authenticate_node::{TlsFiles, client_config, server_config};
+use hilum_security::iti19_authenticate_node::{ClientTls, TlsFiles, client_config, server_config};
 use hilum_security::signing::SigningKey;
 use hilum_transport::{Limits, streams};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -28,20 +29,65 @@ async fn main() -> Result<(), Failure> {
     let messages = arguments.next().transpose()?.unwrap_or(200_000);
     let connections = arguments.next().transpose()?.unwrap_or(4);
     let folder = tempfile::tempdir_in(".")?;
+    let files = certificates(&folder)?;
+    let key = SigningKey::generate()?;
+    let repository = repository(&folder, &key)?;
+    let port = listen(&repository, &files).await?;
+    let frame = frame();
+    let bytes = frame.len() as u64 * messages;
+    println!(
+        "{messages} messages of {} bytes over {connections} connections",
+        frame.len()
+    );
+    let took = written(&folder, &frame, messages)?;
+    told(
+        "written to a file and synced, as a limit",
+        messages,
+        bytes,
+        took,
+    );
+    let began = Instant::now();
+    let mut senders = JoinSet::new();
+    for sender in 0..connections {
+        let share = messages / connections + u64::from(sender < messages % connections);
+        let (frame, tls) = (frame.clone(), client_config(&files)?);
+        senders.spawn(send(frame, share, tls, port));
+    }
+    let mut end = repository.log().changes();
+    end.wait_for(|end| *end >= messages).await?;
+    let took = began.elapsed();
+    told("received over mutual TLS, durable", messages, bytes, took);
+    while let Some(sender) = senders.join_next().await {
+        sender??;
+    }
+    repository.sign().await;
+    let began = Instant::now();
+    let found = verify(&folder.path().join("log"), &key.public()?, &[])?;
+    told("verified", messages, bytes, began.elapsed());
+    assert!(
+        found.findings.is_empty() && found.covered == messages,
+        "{found:?}"
+    );
+    Ok(())
+}
+
+fn certificates(folder: &TempDir) -> Result<TlsFiles, Failure> {
     let path = |name: &str| folder.path().join(name);
     let authority = Identity::authority("CA", 1)?;
     authority.write(&path("ca.pem"), &path("ca.key"))?;
-    authority
-        .issue("node", &[], 1)?
-        .write(&path("node.pem"), &path("node.key"))?;
-    let files = TlsFiles {
+    let node = authority.issue("node", &[], 1)?;
+    node.write(&path("node.pem"), &path("node.key"))?;
+    Ok(TlsFiles {
         certificate: path("node.pem"),
         key: path("node.key"),
         trust: vec![path("ca.pem")],
         client_certificate_required: true,
         check_server_name: true,
-    };
-    let key = SigningKey::generate()?;
+    })
+}
+
+fn repository(folder: &TempDir, key: &SigningKey) -> Result<RecordRepository, Failure> {
+    let path = |name: &str| folder.path().join(name);
     key.write(&path("audit.key"))?;
     let audit = Audit::open(AuditConfig {
         spool: path("spool"),
@@ -51,81 +97,43 @@ async fn main() -> Result<(), Failure> {
         segment_bytes: 1 << 26,
     })?;
     let config = RecordRepositoryConfig::new(path("log"), path("audit.key"));
-    let repository = RecordRepository::open(config, audit)?;
+    Ok(RecordRepository::open(config, audit)?)
+}
+
+/// Receives at a port of this machine.
+async fn listen(repository: &RecordRepository, files: &TlsFiles) -> Result<u16, Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
-    let receiving = repository.clone();
+    let repository = repository.clone();
     let handle = move |incoming| {
-        let repository = receiving.clone();
+        let repository = repository.clone();
         async move { repository.receive(Via::Tls, incoming).await }
     };
-    let (tls, never) = (server_config(&files)?, std::future::pending());
-    tokio::spawn(streams::serve(
-        listener,
-        Some(tls),
-        Limits::default(),
-        1024,
-        handle,
-        never,
-    ));
+    let (tls, limits) = (Some(server_config(files)?), Limits::default());
+    let never = std::future::pending();
+    tokio::spawn(streams::serve(listener, tls, limits, 1024, handle, never));
+    Ok(port)
+}
 
-    let frame = frame();
-    let bytes = frame.len() as u64 * messages;
-    println!(
-        "{messages} messages of {} bytes over {connections} connections",
-        frame.len()
-    );
-    told(
-        "written to a file and synced, for comparison",
-        messages,
-        bytes,
-        written(&folder, &frame, messages)?,
-    );
-    let began = Instant::now();
-    let mut senders = JoinSet::new();
-    for sender in 0..connections {
-        let share = messages / connections + u64::from(sender < messages % connections);
-        let (frame, tls) = (frame.clone(), client_config(&files)?);
-        senders.spawn(async move {
-            let limits = Limits::default();
-            let mut stream = streams::connect("localhost", port, Some(&tls), &limits).await?;
-            // As a sender does that reads its records from a disk: some at a time.
-            let mut left = share;
-            while left > 0 {
-                let some = left.min(16);
-                let bytes = frame.repeat(usize::try_from(some)?);
-                stream.write_all(&bytes).await?;
-                left -= some;
-            }
-            stream.shutdown().await?;
-            stream.read_to_end(&mut Vec::new()).await?;
-            Ok::<_, Failure>(())
-        });
+/// Sends as one does who reads records from a disk: some at a time.
+async fn send(frame: Vec<u8>, share: u64, tls: ClientTls, port: u16) -> Result<(), Failure> {
+    let limits = Limits::default();
+    let mut stream = streams::connect("localhost", port, Some(&tls), &limits).await?;
+    let mut left = share;
+    while left > 0 {
+        let some = left.min(16);
+        stream
+            .write_all(&frame.repeat(usize::try_from(some)?))
+            .await?;
+        left -= some;
     }
-    let mut end = repository.log().changes();
-    end.wait_for(|end| *end >= messages).await?;
-    told(
-        "received over mutual TLS, durable",
-        messages,
-        bytes,
-        began.elapsed(),
-    );
-    while let Some(sender) = senders.join_next().await {
-        sender??;
-    }
-    repository.sign().await;
-    let began = Instant::now();
-    let found = verify(&path("log"), &key.public()?, &[])?;
-    told("verified", messages, bytes, began.elapsed());
-    assert!(
-        found.findings.is_empty() && found.covered == messages,
-        "{found:?}"
-    );
+    stream.shutdown().await?;
+    stream.read_to_end(&mut Vec::new()).await?;
     Ok(())
 }
 
 /// The limit: the same bytes, appended a mebibyte at a time, each durable before the next.
-fn written(folder: &tempfile::TempDir, frame: &[u8], messages: u64) -> Result<Duration, Failure> {
+fn written(folder: &TempDir, frame: &[u8], messages: u64) -> Result<Duration, Failure> {
     let mut file = std::fs::File::create(folder.path().join("limit"))?;
     let group = (1 << 20) / frame.len();
     let bytes = frame.repeat(group);

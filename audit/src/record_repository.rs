@@ -147,9 +147,7 @@ impl RecordRepository {
         let public_key = public.to_pem().map_err(std::io::Error::from)?;
         let store = &config.log.store;
         let heads = Heads::of(store);
-        let signed = |head: &Head| head.is_signed_by(&public);
-        let last = heads.read()?.into_iter().filter_map(Result::ok);
-        let last = last.filter(signed).max_by_key(|head| head.size);
+        let last = heads.last(|head| head.is_signed_by(&public))?;
         let size = last.as_ref().map_or(0, |head| head.size);
         let log = Log::open_signed(&config.log, size)?;
         heads.mend()?;

@@ -288,17 +288,6 @@ impl Config {
         })
     }
 
-    /// What is configured, and what the files are that are named, without saying it.
-    pub(crate) fn fingerprint(&self) -> Fingerprint {
-        let mut fingerprint = self.fingerprint.clone();
-        fingerprint.add("codes", [&*self.affinity_domain.codes]);
-        if let Some(tls) = &self.tls {
-            let trust = tls.trust.iter().map(PathBuf::as_path);
-            fingerprint.add("tls files", trust.chain([&*tls.certificate, &*tls.key]));
-        }
-        fingerprint
-    }
-
     /// The ledger.
     pub(crate) fn audit(&self) -> AuditConfig {
         let host = self.audit.host.clone().unwrap_or_else(host_name);

@@ -3,6 +3,7 @@
 mod audit;
 mod configured;
 mod dicom;
+mod feed;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -14,9 +15,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 use hilum_audit::sender::Sender;
 use hilum_audit::{Audit, Event};
-use hilum_registry::Registry;
 use hilum_security::iti19_authenticate_node as iti19;
-use hilum_transport::{Client, Incoming, Replies, Reply, Rest, mllp};
+use hilum_transport::{Client, Incoming, Replies, Reply, Rest};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -87,27 +87,14 @@ impl Running {
             sender,
         } = Ledger::open(config).await?;
         let opened = rooms::open(config, &audit, &client).await?;
-        let Opened {
-            rooms, registry, ..
-        } = &opened;
+        let rooms = &opened.rooms;
         let names = started(&audit, rooms).await?;
         let line = |room: &Room| listening(room, tls.is_some());
         let mut lines: Vec<String> = rooms.iter().map(line).collect();
         let mut listeners = [Listeners::new(), Listeners::new()];
         let mut receiving = [Listeners::new(), Listeners::new()];
-        // It needs nobody but the registry itself.
-        lines.extend(feed(config, registry, &mut bound, &mut listeners[1])?);
-        if let Some(imaging) = &opened.imaging {
-            let lines = &mut lines;
-            dicom::serve(
-                config,
-                (imaging, &audit),
-                &mut bound,
-                lines,
-                &mut listeners[0],
-            )?;
-        }
-        lines.extend(audit::serve(config, &opened.records, &mut bound, &mut receiving).await?);
+        let listening = (&mut listeners, &mut receiving);
+        lines.extend(streams(config, &opened, &audit, &mut bound, listening).await?);
         lines.extend(watched(config, &metrics, &mut bound, &mut listeners[1])?);
         for (address, listener) in bound {
             let has_registry = rooms
@@ -235,32 +222,25 @@ fn listening(room: &Room, with_tls: bool) -> String {
     }
 }
 
-/// Receives what is said of patients, if it is said where.
-fn feed(
+/// Serves what does not speak HTTP.
+async fn streams(
     config: &Config,
-    registry: &Option<Registry>,
+    opened: &Opened,
+    audit: &Audit,
     bound: &mut BTreeMap<SocketAddr, TcpListener>,
-    listeners: &mut Listeners,
-) -> anyhow::Result<Option<String>> {
-    let (Some(registry), Some(address)) = (registry, config.feed.listen) else {
-        return Ok(None);
-    };
-    let Some(listener) = bound.remove(&address) else {
-        return Ok(None);
-    };
-    let tls = config.tls_files();
-    let tls = tls.map(|files| iti19::server_config(&files)).transpose();
-    let tls = tls.context("[tls]")?;
-    let scheme = if tls.is_some() { "mllps" } else { "mllp" };
-    let registry = registry.clone();
-    let routes = move |incoming| {
-        let registry = registry.clone();
-        async move { hilum_registry::feed::receive(&registry, incoming).await }
-    };
-    let (limits, stop) = (config.limits.clone(), listeners.stopped());
-    let serving = mllp::serve(listener, tls, limits, routes, stop);
-    listeners.running.spawn(serving);
-    Ok(Some(format!("listening feed {scheme}://{address}")))
+    (listeners, receiving): (&mut [Listeners; 2], &mut [Listeners; 2]),
+) -> anyhow::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    if let Some(registry) = &opened.registry {
+        // It needs nobody but the registry itself.
+        lines.extend(feed::serve(config, registry, bound, &mut listeners[1])?);
+    }
+    if let Some(imaging) = &opened.imaging {
+        let (imaging, listeners) = ((imaging, audit), &mut listeners[0]);
+        dicom::serve(config, imaging, bound, &mut lines, listeners)?;
+    }
+    lines.extend(audit::serve(config, &opened.records, bound, receiving).await?);
+    Ok(lines)
 }
 
 /// Tells machines how the node is, if it is said where.

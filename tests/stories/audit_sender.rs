@@ -8,6 +8,7 @@
 //! What arrives is compared byte for byte with what the spools hold. `HILUM_KILLS` says how often sender
 //! and receiver are killed; 3 times if it does not.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -325,4 +326,116 @@ async fn commands_are_sent_by_a_command() {
         !gone.status.success() && said.contains("has not got everything"),
         "{said}"
     );
+}
+
+/// Records like one that the node has made, numbered, in the spool of a command.
+fn backlog_of(town: &Town, records: usize) {
+    let like = spool(&town.node().join("data/audit")).remove(0);
+    let like = String::from_utf8(like).unwrap();
+    let folder = town.node().join("data/audit/clients/9");
+    std::fs::create_dir_all(&folder).unwrap();
+    for segment in 0..2 {
+        let mut bytes = Vec::new();
+        for number in 0..records / 2 {
+            let id = format!("UserID=\"{segment}.{number} {}\"", "x".repeat(900));
+            let message = like.replacen("UserID=\"", &format!("{id} Was=\""), 1);
+            bytes.extend_from_slice(format!("{} {message}", message.len()).as_bytes());
+        }
+        std::fs::write(folder.join(format!("{:010}.syslog", segment + 1)), bytes).unwrap();
+    }
+}
+
+/// A backlog drains at the rate that is configured, and quickly if that is high.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_drains() {
+    for (rate, records) in [(2_000, 8_000), (1_000_000, 40_000)] {
+        let (mut town, certs) = town();
+        let Some(receiver) = Receiver::rsyslog(By::Tls, &certs) else {
+            return;
+        };
+        town.start();
+        town.stop();
+        backlog_of(&town, records);
+        let address = receiver.address();
+        let limit = format!("{address}\"\nrecords_per_second = {rate}\n# \"");
+        send_to(&town, &[limit]);
+        let total: usize = spools(&town).iter().map(Vec::len).sum();
+        assert_eq!(backlog(&town, &address), total as u64);
+        let began = Instant::now();
+        town.start();
+        receiver.wait_for(total, PATIENCE);
+        let took = began.elapsed();
+        let per_second = total as f64 / took.as_secs_f64();
+        eprintln!("{total} records of 2 KB, at most {rate}/s: {took:.2?}, {per_second:.0}/s");
+        let fastest = Duration::from_secs(total as u64) / rate;
+        assert!(
+            took >= fastest,
+            "it took {took:?}, but {fastest:?} is the limit"
+        );
+        town.stop();
+        assert_eq!(backlog(&town, &address), 0);
+        let received = receiver.received();
+        let own = spool(&town.node().join("data/audit/clients/9"));
+        let known: HashSet<&Vec<u8>> = own.iter().collect();
+        let sent = received.iter().filter(|message| known.contains(message));
+        let sent: Vec<&Vec<u8>> = sent.collect();
+        assert_eq!(sent.len(), own.len());
+        assert!(sent.into_iter().eq(&own), "out of order");
+    }
+}
+
+/// Processor time of a process, in seconds.
+fn processor_time(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let ticks = |at: usize| fields[at].parse::<f64>().unwrap();
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+/// What a node spends on calls while nobody, and while somebody, is sent its records. There is no limit
+/// to it: the figures are for people.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sending_costs() {
+    const CALLS: usize = 600;
+    for sent in [false, true, false, true] {
+        let (mut town, certs) = town();
+        let Some(receiver) = Receiver::rsyslog(By::Tls, &certs) else {
+            return;
+        };
+        if sent {
+            send_to(&town, &[receiver.address()]);
+        }
+        town.start();
+        submit(&mut town, 20).await;
+        let before = processor_time(town.pid());
+        submit(&mut town, CALLS).await;
+        let spent = (processor_time(town.pid()) - before) / CALLS as f64;
+        eprintln!(
+            "sent: {sent}, {:.2} ms of the processor for a submission",
+            spent * 1e3
+        );
+    }
+}
+
+/// What judges the receivers is judged too: by messages that are missing, strange or in another order.
+#[test]
+fn incomplete_trails_are_noticed() {
+    let message = |number: u32| number.to_string().into_bytes();
+    let spools = [vec![message(1), message(2), message(3)], vec![message(7)]];
+    let judge = |received: &[u32]| {
+        let received: Vec<_> = received.iter().map(|number| message(*number)).collect();
+        std::panic::catch_unwind(|| complete(&received, &spools)).ok()
+    };
+    assert_eq!(judge(&[1, 7, 2, 3]), Some(0));
+    assert_eq!(judge(&[1, 2, 1, 7, 2, 3]), Some(2));
+    for wrong in [
+        &[1, 2, 7][..],
+        &[1, 2, 3],
+        &[2, 1, 3, 7],
+        &[1, 3, 2, 3, 7],
+        &[1, 2, 3, 4, 7],
+    ] {
+        assert_eq!(judge(wrong), None, "{wrong:?}");
+    }
 }

@@ -136,6 +136,12 @@ async fn status(town: &Town, path: &str) -> u16 {
     }
 }
 
+/// What was recorded of decisions of those who run the node.
+fn recorded(town: &Town, decision: &str) -> Vec<Value> {
+    let records = town.records().into_iter();
+    records.filter(|it| it["transaction"] == decision).collect()
+}
+
 /// How many of these instances RAD-69 gives.
 async fn given(town: &Town, instances: &[Instance]) -> usize {
     let names: Vec<_> = instances
@@ -214,6 +220,10 @@ async fn a_study_with_a_history_is_removed() {
     assert_eq!(json[0]["manifests"], 3, "{json}");
     assert_eq!(json[0]["instances"], all.len());
     assert_eq!(json[0]["files"], 2);
+    let records = recorded(&town, "study removal");
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0]["event"], "DICOM Study Deleted");
+    assert_eq!(records[0]["objects"][0], *uid);
     is_gone(&town, &uid, &["HIL-NEW", study.patient_id], &all).await;
     assert_eq!(documents(&town), before - 3);
     for id in [&last.0] {
@@ -343,6 +353,17 @@ async fn images_are_rejected() {
         204
     );
     wait("withdrawn", || approved(&town, patient) == 0);
+    let records = recorded(&town, "rejection");
+    assert_eq!(records.len(), 2);
+    for record in &records {
+        assert_eq!(record["event"], "DICOM Instances Accessed");
+        assert_eq!(
+            (&record["action"], &record["outcome"]),
+            (&"U".into(), &"0".into())
+        );
+        assert_eq!(record["objects"][0], *uid);
+        assert!(record["patient"].as_str().unwrap().starts_with(patient));
+    }
     // Two notes, and what was rejected for quality, which stays for whoever wants to know.
     assert!(files(&town.node().join("data/images/objects")).len() <= 3);
 }
@@ -426,6 +447,9 @@ async fn a_person_decides_about_what_is_kept_back() {
     assert_eq!(approved(&town, patient), 0);
     assert_eq!(given(&town, &all).await, 0);
     told(&town, &["quarantine", "release", &number]);
+    let records = recorded(&town, "quarantine release");
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0]["objects"][0], *uid);
     wait("published", || approved(&town, patient) == 1);
     assert_eq!(given(&town, &all).await, 3);
     let said = refused(&town, &["quarantine", "release", &number]);

@@ -1,5 +1,6 @@
 //! What is written for each happening, checked as text and against the schema.
 
+mod audit_log;
 mod node;
 
 use std::sync::Arc;
@@ -192,6 +193,7 @@ fn all() -> Vec<Event> {
     all.extend(on_media());
     all.extend(of_subscriptions());
     all.extend(node::all());
+    all.extend(audit_log::all());
     all.push(Event::application_started("hilum registry"));
     all.push(Event::application_stopped("hilum registry"));
     all.push(Event::node_not_authenticated(

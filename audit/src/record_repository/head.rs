@@ -4,7 +4,7 @@
 //! kept elsewhere; the log keeps its own in a file, one JSON object a line.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,8 @@ use crate::moment::Moment;
 
 /// The file of heads in the folder of a log.
 const FILE: &str = "heads.jsonl";
+/// Bytes of it in which the last head is looked for.
+const TAIL_BYTES: u64 = 64 * 1024;
 /// The file with the public key, as a help: who trusts it must have it from elsewhere.
 pub(super) const KEY_FILE: &str = "heads.pem";
 
@@ -139,6 +141,34 @@ impl Heads {
         Ok(lines.map(read).collect())
     }
 
+    /// The last head of which this is true.
+    pub(super) fn last(&self, is_it: impl Fn(&Head) -> bool) -> Result<Option<Head>, LogError> {
+        let tail = self.tail().map_err(LogError::at(&self.path))?;
+        let lines = tail.split(|byte| *byte == b'\n').rev();
+        let mut heads = lines.filter_map(|line| serde_json::from_slice::<Head>(line).ok());
+        if let Some(head) = heads.find(|head| is_it(head)) {
+            return Ok(Some(head));
+        }
+        // There may be years of them, but they are rarely all wrong.
+        let heads = self.read()?.into_iter().rev().filter_map(Result::ok);
+        let mut heads = heads.filter(|head| is_it(head));
+        Ok(heads.next())
+    }
+
+    /// The last lines.
+    fn tail(&self) -> io::Result<Vec<u8>> {
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+        let mut tail = Vec::new();
+        file.read_to_end(&mut tail)?;
+        Ok(tail)
+    }
+
     /// Adds a head, and waits until it is on disk.
     pub(super) fn add(&self, head: &Head) -> io::Result<()> {
         let mut line = serde_json::to_vec(head)?;
@@ -152,12 +182,12 @@ impl Heads {
     pub(super) fn mend(&self) -> Result<(), LogError> {
         let at = LogError::at(&self.path);
         let mended = self.file().and_then(|file| {
-            let text = std::fs::read(&self.path)?;
-            let end = text.iter().rposition(|byte| *byte == b'\n');
-            let whole = end.map_or(0, |end| end + 1);
-            if whole < text.len() {
+            let tail = self.tail()?;
+            let unfinished = tail.iter().rev().take_while(|byte| **byte != b'\n').count();
+            if unfinished > 0 {
                 tracing::warn!("the last head of the audit log was not finished, and was cut off");
-                file.set_len(whole as u64)?;
+                let length = file.metadata()?.len();
+                file.set_len(length.saturating_sub(unfinished as u64))?;
             }
             file.sync_all()
         });

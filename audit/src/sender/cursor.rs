@@ -129,6 +129,14 @@ fn parse(text: &str, target: &str) -> Option<Places> {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn anything_can_be_read(text in "(?s).{0,99}") {
+            let _ = parse(&text, "x");
+            let _ = parse(&format!("{HEADER}\nto x\n{text}"), "x");
+        }
+    }
+
     #[test]
     fn what_is_written_is_read_again() {
         let spool = tempfile::tempdir().unwrap();

@@ -326,6 +326,36 @@ mod tests {
         assert_eq!(all(&mut reader), (0..24).collect::<Vec<_>>());
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        /// Whatever stands in a spool, and wherever one begins to read, it ends, and what follows in the
+        /// next segment is read; so it is with counting.
+        #[test]
+        fn any_spool_is_read(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+            offset in 0_u64..400,
+            whole in 0_usize..3,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let own = folder.path();
+            let clients = own.join("clients");
+            for number in 0..whole {
+                write(own, 1, &frame(number, 20));
+            }
+            write(own, 1, &bytes);
+            write(own, 2, &frame(7, 20));
+            let mut reader = Reader::new(own, &clients, None);
+            let places = Places::from([(OWN.to_owned(), Position { segment: 1, offset })]);
+            reader.seek(places.clone());
+            let read = all(&mut reader);
+            assert_eq!(read.last(), Some(&7));
+            let counts = &mut crate::sender::backlog::Counts::new();
+            let left = crate::sender::Backlog::from_places(own, &clients, &places, counts);
+            assert!(left.unwrap().records >= 1);
+        }
+    }
+
     #[test]
     fn only_what_is_durable_is_read() {
         let folder = tempfile::tempdir().unwrap();

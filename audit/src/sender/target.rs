@@ -140,6 +140,16 @@ impl TryFrom<String> for Target {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn anything_can_be_read(text in "(syslog\\+(tls|tcp|udp)://)?\\PC{0,30}") {
+            if let Ok(target) = text.parse::<Target>() {
+                let again = target.to_string().parse();
+                assert_eq!(again, Ok(target));
+            }
+        }
+    }
+
     #[test]
     fn addresses() {
         for (given, shown, loopback) in [

@@ -138,7 +138,8 @@ impl Worker {
             Road::Tls => Some(self.receiver.tls.as_ref().ok_or("there is no [tls]")?),
             _ => None,
         };
-        let mut outlet = Outlet::open(&target.host, target.port, tls, &self.limits).await?;
+        let opened = Outlet::open(&target.host, target.port, tls, &self.limits);
+        let mut outlet = unless_over(stop, opened).await?;
         let end = Instant::now() + CONFIRM;
         let places = loop {
             outlet.write(&batch.bytes).await?;
@@ -337,6 +338,26 @@ fn pause(failures: u32, random: u64) -> Duration {
 /// Whether a sender that is stopped has had its time.
 fn is_over(stop: &Stop) -> bool {
     stop.borrow().is_some_and(|end| Instant::now() >= end)
+}
+
+/// Waits for something, unless a sender that is stopped has had its time.
+async fn unless_over<T>(
+    stop: &Stop,
+    wanted: impl Future<Output = Result<T, String>>,
+) -> Result<T, String> {
+    let mut stop = stop.clone();
+    let over = async {
+        let end = stop.wait_for(Option::is_some).await.map(|end| *end);
+        match end {
+            Ok(Some(end)) => sleep_until(end).await,
+            // Nobody can stop it any more.
+            _ => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        result = wanted => result,
+        () = over => Err("there was no time left to reach it".to_owned()),
+    }
 }
 
 /// Waits until there may be new records.

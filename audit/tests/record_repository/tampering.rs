@@ -243,8 +243,17 @@ async fn who_changes_hashes_too_is_found_by_the_heads() {
         among.contains(&first) && among.end - among.start == 10,
         "{among:?}"
     );
-    // The process that receives sees it as well, and goes on.
+    // The process that receives sees it as well, tells it in the audit, and goes on.
     let repository = store.open();
+    assert!(repository.run(std::future::ready(())).await);
+    let told = hilum_audit::spool::records(&store.audit_spool()).unwrap();
+    let told: Vec<String> = told
+        .map(|record| String::from_utf8(record.unwrap().message).unwrap())
+        .collect();
+    assert!(
+        matches!(&told[..], [it] if it.contains("are not those of") && it.contains("\"110113\"")),
+        "{told:?}"
+    );
     repository.log().append(vec![record(205)]).await.unwrap();
 }
 

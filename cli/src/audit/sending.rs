@@ -9,6 +9,7 @@ use hilum_audit::moment::Moment;
 use hilum_audit::sender::{Backlog, Target, send_once};
 use serde_json::json;
 
+use crate::client::Node;
 use crate::config::{Config, ConfigError};
 use crate::terminal::{Table, say, say_json};
 
@@ -80,8 +81,9 @@ fn ago(age: Duration) -> String {
 }
 
 pub(super) async fn send(arguments: &Send) -> anyhow::Result<()> {
-    let config = Config::load(&arguments.config)?;
-    let Some(sender) = config.sender(None)? else {
+    let node = Node::open(&arguments.config)?;
+    let ledger = node.ledger()?;
+    let Some(sender) = node.config.sender(Some(&ledger))? else {
         let problem = "audit.send: nobody is named who gets records";
         return Err(ConfigError(problem.to_owned()).into());
     };

@@ -1,8 +1,10 @@
 //! What a configuration is, without what it says.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+
+use super::Config;
 
 /// A hash of each section, and of the files that sections name.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +21,7 @@ impl Fingerprint {
     }
 
     /// And of the contents of these files. One that cannot be read is another one than one that can.
-    pub(super) fn add<'a>(&mut self, name: &str, files: impl IntoIterator<Item = &'a Path>) {
+    fn add<'a>(&mut self, name: &str, files: impl IntoIterator<Item = &'a Path>) {
         let mut hash = Sha256::new();
         for file in files {
             let content = std::fs::read(file).unwrap_or_default();
@@ -42,5 +44,18 @@ impl Fingerprint {
             (name.clone(), text)
         };
         self.0.iter().map(salted).collect()
+    }
+}
+
+impl Config {
+    /// What is configured, and what the files are that are named, without saying it.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let mut fingerprint = self.fingerprint.clone();
+        fingerprint.add("codes", [&*self.affinity_domain.codes]);
+        if let Some(tls) = &self.tls {
+            let trust = tls.trust.iter().map(PathBuf::as_path);
+            fingerprint.add("tls files", trust.chain([&*tls.certificate, &*tls.key]));
+        }
+        fingerprint
     }
 }

@@ -60,7 +60,7 @@ impl Nodes {
         )?;
         edit(
             &nodes.centre,
-            &["registry", "feed", "recipient"],
+            &["registry", "feed", "recipient", "metrics"],
             &trusts("registry"),
         )?;
         centre::prepare(&nodes.centre)?;
@@ -96,6 +96,6 @@ fn free_port_base() -> anyhow::Result<u16> {
     let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     (FIRST_PORT_BASE..=LAST_PORT_BASE)
         .step_by(STEP)
-        .find(|base| [1, 2, 5, 10].iter().all(|offset| free(base + offset)))
+        .find(|base| [1, 2, 5, 7, 10].iter().all(|offset| free(base + offset)))
         .context("no free ports were found; name some with --port-base")
 }

@@ -76,11 +76,7 @@ fn changes_of_the_configuration_are_recorded() {
         let xml = site.ok(&["audit", "list", "--xml"]);
         let detail = |code: &str| {
             let code = format!("<EventTypeCode csd-code=\"{code}\"");
-            let line = xml
-                .lines()
-                .filter(|line| line.contains(&code))
-                .next_back()
-                .unwrap();
+            let line = xml.lines().rfind(|line| line.contains(&code)).unwrap();
             line.to_owned()
         };
         changes

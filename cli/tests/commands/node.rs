@@ -36,7 +36,8 @@ fn a_node_is_made_run_and_stopped() {
     let feed = format!("listening feed mllp://127.0.0.1:{}", base + 5);
     assert_eq!(site.lines[..4], expected);
     let dicom = format!("listening dicom dicom://127.0.0.1:{} (HILUM)", base + 10);
-    assert_eq!(site.lines[4..], [feed, dicom]);
+    let metrics = format!("listening metrics http://127.0.0.1:{}/metrics", base + 7);
+    assert_eq!(site.lines[4..], [feed, dicom, metrics]);
     let checked = site.ok(&["check"]);
     for room in [" feed ", " dicom "] {
         let line = checked.lines().find(|line| line.contains(room));

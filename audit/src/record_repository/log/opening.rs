@@ -13,7 +13,7 @@ use std::sync::{Arc, RwLock};
 
 use tokio::sync::watch;
 
-use super::segment::{self, Segment};
+use super::segment::{self, OpenFiles, Segment};
 use super::writing::Writer;
 use super::{LogConfig, LogError, Shared};
 use crate::record_repository::tree::{Hash, Tree};
@@ -30,8 +30,10 @@ pub(super) fn open(config: &LogConfig, signed: u64) -> Result<(Writer, Arc<Share
     let lock = lock(store)?;
     let tree = Tree::open(&store.join("tree")).map_err(LogError::at(&store.join("tree")))?;
     let mut segments = Vec::new();
+    let files = Arc::new(OpenFiles::default());
     for first in segment::numbers(&folder)? {
-        segments.push(Segment::open(&folder, first)?);
+        let segment = Segment::open(&folder, first, &files);
+        segments.push(segment.map_err(LogError::at(&segment::path(&folder, first)))?);
     }
     complete_offsets(&segments)?;
     let there = tree.length().map_err(LogError::at(store))?;
@@ -64,6 +66,7 @@ pub(super) fn open(config: &LogConfig, signed: u64) -> Result<(Writer, Arc<Share
         folder,
         segment,
         begun: begun.map(|record| record.at),
+        open: files,
         segment_bytes: config.segment_bytes,
         segment_time: config.segment_time,
     };
@@ -125,9 +128,10 @@ fn mend(
     let end = last.first() + offsets.len() as u64;
     let floor = there.max(signed);
     let untouched = end >= floor;
+    let mut whole = bytes.len();
     if untouched && length < bytes.len() {
         set_aside(store, end, &bytes[length..])?;
-        last.file().set_len(length as u64).map_err(at)?;
+        whole = length;
     }
     if !untouched {
         tracing::error!(
@@ -138,7 +142,7 @@ fn mend(
     }
     last.keep_offsets(&offsets, length as u64).map_err(at)?;
     // Whole records may be there that never reached the disk; from now on they count.
-    last.file().sync_all().map_err(at)?;
+    last.cut(whole as u64).map_err(at)?;
     complete_tree(tree, last.first(), &hashes, (there, signed)).map_err(at)?;
     Ok((end.max(floor), untouched))
 }

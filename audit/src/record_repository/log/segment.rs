@@ -3,11 +3,13 @@
 //! A record is written as a mark, its number, the length of its leaf, the leaf and the hash of the
 //! leaf. So a torn end is seen, and so is a leaf that was changed.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::LogError;
 use crate::record_repository::received::Received;
@@ -26,13 +28,51 @@ pub(super) const LEAF_BYTES: usize = 1 << 30;
 #[derive(Debug)]
 pub(in crate::record_repository) struct Segment {
     first: u64,
-    records: File,
-    offsets: File,
     path: PathBuf,
+    open: Arc<OpenFiles>,
     /// The number after its last record.
     end: AtomicU64,
     /// Where that would begin.
     length: AtomicU64,
+}
+
+/// The files of segments that were used of late. There may be more segments than a process may have
+/// files.
+#[derive(Debug, Default)]
+pub(super) struct OpenFiles(Mutex<HashMap<u64, Arc<Files>>>);
+
+/// Segments of which files are open.
+const OPEN: usize = 32;
+
+/// Records, and where each of them begins.
+#[derive(Debug)]
+struct Files {
+    records: File,
+    offsets: File,
+}
+
+impl OpenFiles {
+    fn of(&self, segment: &Segment) -> io::Result<Arc<Files>> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(files) = open.get(&segment.first) {
+            return Ok(Arc::clone(files));
+        }
+        let file = |path: &Path| OpenOptions::new().read(true).write(true).open(path);
+        let files = Arc::new(Files {
+            records: file(&segment.path)?,
+            offsets: file(&segment.offsets_path())?,
+        });
+        if open.len() >= OPEN {
+            open.clear();
+        }
+        open.insert(segment.first, Arc::clone(&files));
+        Ok(files)
+    }
+
+    fn forget(&self, first: u64) {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        open.remove(&first);
+    }
 }
 
 /// Appends a record without its number, which [`number`] puts in. Gives its hash.
@@ -107,23 +147,38 @@ pub(in crate::record_repository) fn numbers(folder: &Path) -> Result<Vec<u64>, L
 }
 
 impl Segment {
-    /// Opens the segment that begins with record `first`. Where its records begin is put in by
-    /// [`keep_offsets`](Self::keep_offsets) or was before.
-    pub(super) fn open(folder: &Path, first: u64) -> Result<Self, LogError> {
+    /// The segment that begins with record `first`, which is there. Where its records begin is put in
+    /// by [`keep_offsets`](Self::keep_offsets) or was before.
+    pub(super) fn open(folder: &Path, first: u64, open: &Arc<OpenFiles>) -> io::Result<Self> {
         let path = path(folder, first);
-        let offsets = path.with_extension("offsets");
-        let records = open(&path).map_err(LogError::at(&path))?;
-        let length = records.metadata().map_err(LogError::at(&path))?.len();
-        let offsets = open(&offsets).map_err(LogError::at(&offsets))?;
-        let known = offsets.metadata().map_err(LogError::at(&path))?.len() / 8;
+        let length = std::fs::metadata(&path)?.len();
+        let offsets = made(&path.with_extension("offsets"))?;
+        let known = offsets.metadata()?.len() / 8;
         Ok(Self {
             first,
-            records,
-            offsets,
             path,
+            open: Arc::clone(open),
             end: AtomicU64::new(first + known),
             length: AtomicU64::new(length),
         })
+    }
+
+    /// A new one. A file that a failed attempt left behind begins anew.
+    pub(super) fn create(folder: &Path, first: u64, open: &Arc<OpenFiles>) -> io::Result<Self> {
+        open.forget(first);
+        made(&path(folder, first))?.set_len(0)?;
+        let segment = Self::open(folder, first, open)?;
+        segment.keep_offsets(&[], 0)?;
+        File::open(folder)?.sync_all()?;
+        Ok(segment)
+    }
+
+    fn files(&self) -> io::Result<Arc<Files>> {
+        self.open.of(self)
+    }
+
+    fn offsets_path(&self) -> PathBuf {
+        self.path.with_extension("offsets")
     }
 
     /// The number of its first record.
@@ -144,8 +199,11 @@ impl Segment {
         &self.path
     }
 
-    pub(super) fn file(&self) -> &File {
-        &self.records
+    /// Makes it end here, durably.
+    pub(super) fn cut(&self, length: u64) -> io::Result<()> {
+        let files = self.files()?;
+        files.records.set_len(length)?;
+        files.records.sync_all()
     }
 
     /// Everything in it.
@@ -171,34 +229,31 @@ impl Segment {
 
     /// Says where all its records begin, and where they end.
     pub(super) fn keep_offsets(&self, offsets: &[u64], length: u64) -> io::Result<()> {
-        self.offsets.set_len(0)?;
-        self.put_offsets(0, offsets)?;
+        let files = self.files()?;
+        files.offsets.set_len(0)?;
+        files.put_offsets(0, offsets)?;
         let end = self.first + offsets.len() as u64;
         self.length.store(length, Ordering::Release);
         self.end.store(end, Ordering::Release);
         Ok(())
     }
 
-    fn put_offsets(&self, place: u64, offsets: &[u64]) -> io::Result<()> {
-        let bytes: Vec<u8> = offsets.iter().flat_map(|it| it.to_be_bytes()).collect();
-        self.offsets.write_all_at(&bytes, place * 8)
-    }
-
     /// Appends numbered records, which begin at `begins` in `bytes`, and waits until they are on
     /// disk. Readers have them when they are [published](Self::publish).
     pub(super) fn append(&self, bytes: &[u8], begins: &[u64]) -> io::Result<()> {
-        let length = self.length();
-        self.records.write_all_at(bytes, length)?;
-        self.records.sync_data()?;
+        let (files, length) = (self.files()?, self.length());
+        files.records.write_all_at(bytes, length)?;
+        files.records.sync_data()?;
         let offsets: Vec<u64> = begins.iter().map(|begin| length + begin).collect();
-        self.put_offsets(self.end() - self.first, &offsets)
+        files.put_offsets(self.end() - self.first, &offsets)
     }
 
     /// Cuts off what was appended and is not published, as nobody was told that it is there.
     pub(super) fn undo(&self) -> io::Result<()> {
-        self.records.set_len(self.length())?;
-        self.offsets.set_len((self.end() - self.first) * 8)?;
-        self.records.sync_data()
+        let files = self.files()?;
+        files.records.set_len(self.length())?;
+        files.offsets.set_len((self.end() - self.first) * 8)?;
+        files.records.sync_data()
     }
 
     /// Lets readers have what was appended.
@@ -216,7 +271,7 @@ impl Segment {
     }
 
     fn stored(&self, index: u64, end: u64) -> io::Result<Vec<u8>> {
-        let length = self.length();
+        let (files, length) = (self.files()?, self.length());
         let mut places = [0; 16];
         let is_last = index + 1 == end;
         let known = if is_last {
@@ -224,7 +279,8 @@ impl Segment {
         } else {
             &mut places[..]
         };
-        self.offsets
+        files
+            .offsets
             .read_exact_at(known, (index - self.first) * 8)?;
         let (begin, next) = places.split_at(8);
         let number = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_be_bytes);
@@ -236,7 +292,7 @@ impl Segment {
         let most = (HEAD_BYTES + LEAF_BYTES + HASH_BYTES) as u64;
         let bytes = next.saturating_sub(begin).min(most).min(length);
         let mut stored = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
-        self.records.read_exact_at(&mut stored, begin)?;
+        files.records.read_exact_at(&mut stored, begin)?;
         Ok(stored)
     }
 
@@ -253,6 +309,7 @@ impl Segment {
     }
 
     pub(super) fn remove(&self) -> io::Result<()> {
+        self.open.forget(self.first);
         std::fs::remove_file(&self.path)?;
         // Without its records, this says nothing any more.
         let _ = std::fs::remove_file(self.path.with_extension("offsets"));
@@ -260,7 +317,15 @@ impl Segment {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
+impl Files {
+    fn put_offsets(&self, place: u64, offsets: &[u64]) -> io::Result<()> {
+        let bytes: Vec<u8> = offsets.iter().flat_map(|it| it.to_be_bytes()).collect();
+        self.offsets.write_all_at(&bytes, place * 8)
+    }
+}
+
+/// Opens a file, which is made if need be.
+fn made(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .create(true)
         .truncate(false)

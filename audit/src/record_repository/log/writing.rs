@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 
-use super::segment::{self, Segment};
+use super::segment::{self, OpenFiles, Segment};
 use super::{NotKept, Shared};
 use crate::record_repository::received::Received;
 use crate::record_repository::tree::Hash;
@@ -75,6 +75,7 @@ pub(super) struct Writer {
     pub(super) segment: Option<Arc<Segment>>,
     /// When the first record of the segment came.
     pub(super) begun: Option<SystemTime>,
+    pub(super) open: Arc<OpenFiles>,
     pub(super) segment_bytes: u64,
     pub(super) segment_time: Duration,
 }
@@ -173,12 +174,7 @@ impl Writer {
             // Of what is not the last segment, nothing is made again.
             self.shared.tree.sync()?;
         }
-        let segment = Segment::open(&self.folder, first).map_err(io::Error::other)?;
-        // A file that a failed attempt left behind begins anew.
-        segment.file().set_len(0)?;
-        segment.keep_offsets(&[], 0)?;
-        File::open(&self.folder)?.sync_all()?;
-        let segment = Arc::new(segment);
+        let segment = Arc::new(Segment::create(&self.folder, first, &self.open)?);
         let mut segments = self.shared.segments.write();
         let segments = segments
             .as_mut()
