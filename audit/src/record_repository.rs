@@ -4,6 +4,7 @@
 //! In reading order: [`received`] is what comes in, [`listening`] how, [`log`](mod@log) where it is kept, as
 //! leaves of a [`tree`] whose [`head`]s are signed; [`proofs`] are given of it over HTTP, and
 //! [`verify`] looks at all of it without a repository that runs.
+//! What records say is [`understood`], found by an [`index`] and told in answers ([`web`]).
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-20.html>
 
 mod datagrams;
