@@ -158,7 +158,7 @@ impl<'a> Guard<'a> {
         }
         for document in &documents {
             let decision = self.decide(Permission::Remove, document).await;
-            if !decision.is_some_and(|it| it.level == Level::Full) {
+            if decision.is_none_or(|it| it.level != Level::Full) {
                 return false;
             }
         }
