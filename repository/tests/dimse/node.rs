@@ -181,7 +181,11 @@ pub(crate) fn content(file: &Path) -> String {
     let bytes = if deflated {
         Vec::new()
     } else {
-        fs::read(file).unwrap()
+        // It may be kept encrypted.
+        let mut bytes = Vec::new();
+        let mut opened = hilum_dicom::opened::open(file).unwrap();
+        std::io::Read::read_to_end(&mut opened, &mut bytes).unwrap();
+        bytes
     };
     let mut said = String::new();
     say(&read.data, &bytes, &mut said);

@@ -196,7 +196,8 @@ async fn another_object_of_the_same_name_is_kept_back() {
     assert_eq!(requested.store(&other).await.unwrap(), None);
     requested.release().await.unwrap();
     let store = format!("file:{}", node.folder.join("images").display());
-    let config = ImagingConfig::new("1.2.3.99".into(), "1.2.3.7", store);
+    let mut config = ImagingConfig::new("1.2.3.99".into(), "1.2.3.7", store);
+    config.vault = crate::vault::vault();
     let quarantine = hilum_repository::imaging::quarantine::Quarantine::open(&config).unwrap();
     let kept_back = quarantine.objects(None).unwrap();
     assert_eq!(kept_back.len(), 1);
