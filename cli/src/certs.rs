@@ -165,6 +165,11 @@ fn issue(folder: &Folder, name: &str, names: &[String], days: u32) -> anyhow::Re
     folder.write(name, &folder.authority()?.issue(name, names, days)?)
 }
 
+/// Issues a certificate of the development authority in `dir`.
+pub(crate) fn issue_into(dir: &std::path::Path, name: &str) -> anyhow::Result<()> {
+    issue(&Folder::of(dir), name, &[], NODE_DAYS)
+}
+
 fn renew(folder: &Folder, name: &str, days: u32, revoke_old: bool) -> anyhow::Result<()> {
     let before = folder.certificate(name)?;
     let renewed = folder.authority()?.renew(&before, days)?;

@@ -7,6 +7,7 @@
 
 mod centre;
 mod errands;
+mod guard;
 mod nodes;
 mod road;
 mod travelled;
@@ -154,7 +155,8 @@ async fn look_around(nodes: &Nodes) -> anyhow::Result<()> {
         road::SHOWN_PATIENT
     );
     println!("  hilum audit list --config {centre} --last 20");
-    println!("  hilum audit list --config {registry} --last 20");
+    println!("  hilum audit search --config {registry} --user curie");
+    println!("  hilum audit verify --config {registry}");
     let certificates = nodes.centre.with_file_name("certs");
     println!(
         "  curl --cacert {0}/ca.pem --cert {0}/client.pem --key {0}/client.key {1}?wsdl",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::centre;
+use super::{centre, guard};
 use crate::init;
 
 /// Where free ports are looked for, and in what steps.
@@ -65,6 +65,10 @@ impl Nodes {
             &trusts("registry"),
         )?;
         centre::prepare(&nodes.centre)?;
+        // Records of both nodes come together at the registry's.
+        let receiver = format!("[\"syslog+tls://localhost:{}\"]", port_base + 8);
+        set(&nodes.centre, &[("audit", "send", &receiver)])?;
+        guard::prepare(&nodes.registry)?;
         Ok(nodes)
     }
 }
@@ -92,11 +96,39 @@ fn edit(file: &Path, closed: &[&str], trust: &str) -> anyhow::Result<()> {
     std::fs::write(file, edited).with_context(said)
 }
 
+/// Gives keys of sections other values than `init` did, whether they were commented out or not.
+pub(super) fn set(file: &Path, values: &[(&str, &str, &str)]) -> anyhow::Result<()> {
+    let said = || file.display().to_string();
+    let text = std::fs::read_to_string(file).with_context(said)?;
+    let mut section = "";
+    let mut lines: Vec<String> = Vec::new();
+    let mut left: Vec<_> = values.iter().collect();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+        }
+        let key = line.trim_start_matches("# ").split(" = ").next();
+        let at = left
+            .iter()
+            .position(|(of, wanted, _)| *of == section && key == Some(*wanted));
+        match at.map(|at| left.remove(at)) {
+            Some((_, key, value)) => lines.push(format!("{key} = {value}")),
+            None => lines.push(line.to_owned()),
+        }
+    }
+    anyhow::ensure!(left.is_empty(), "{}: there is no {left:?}", file.display());
+    std::fs::write(file, lines.join("\n") + "\n").with_context(said)
+}
+
 /// The first ports that nobody listens on.
 fn free_port_base() -> anyhow::Result<u16> {
     let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     (FIRST_PORT_BASE..=LAST_PORT_BASE)
         .step_by(STEP)
-        .find(|base| [1, 2, 5, 7, 10].iter().all(|offset| free(base + offset)))
+        .find(|base| {
+            [1, 2, 3, 4, 5, 7, 8, 9, 10]
+                .iter()
+                .all(|offset| free(base + offset))
+        })
         .context("no free ports were found; name some with --port-base")
 }

@@ -21,7 +21,7 @@ pub(super) const SHOWN_PATIENT: &str = "HIL-1001";
 
 /// Where the road leads.
 pub(super) struct Road {
-    registry: PathBuf,
+    pub(super) registry: PathBuf,
     pub(super) centre: PathBuf,
     images: PathBuf,
     pub(super) retrieved: PathBuf,
@@ -55,6 +55,7 @@ impl Road {
             summarised: (0, 0),
             errands: Errands::default(),
             day: None,
+            guard: None,
         };
         for study in imported["studies"].as_array().context("no studies")? {
             let journey = self.journey(study, &originals).await?;
@@ -78,7 +79,11 @@ impl Road {
             travelled.day = Some(self.day().await?);
         }
         if let Some(manifest) = travelled.manifest() {
-            travelled.errands = self.errands(&manifest, &travelled.patients()).await?;
+            let patients = travelled.patients();
+            travelled.errands = self.errands(&manifest, &patients).await?;
+            if let Some(patient) = patients.first() {
+                travelled.guard = Some(self.guarded(patient).await?);
+            }
         }
         travelled.records = self.records().await?;
         travelled.took = began.elapsed();
@@ -181,6 +186,24 @@ impl Road {
         match serde_json::from_slice(&output.stdout) {
             Ok(json) => Ok(json),
             Err(_) => bail!("hilum {name} failed: {}", said.trim()),
+        }
+    }
+
+    /// What a command prints, as the registry.
+    pub(super) async fn told(&self, name: &str, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = Command::new(std::env::current_exe()?)
+            .arg(name)
+            .args(arguments)
+            .arg("--config")
+            .arg(&self.registry)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        match output.status.success() {
+            true => Ok(String::from_utf8(output.stdout)?),
+            false => bail!("hilum {name} failed: {}", said.trim()),
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::centre::Day;
 use super::errands::Errands;
+use super::guard::Guard;
 use crate::terminal::Table;
 
 /// What became of the studies.
@@ -21,6 +22,8 @@ pub(super) struct Travelled {
     pub(super) errands: Errands,
     /// What else happened at the imaging centre, unless the images are the user's own.
     pub(super) day: Option<Day>,
+    /// What was guarded, if anything was registered.
+    pub(super) guard: Option<Guard>,
 }
 
 /// What became of one study.
@@ -120,6 +123,9 @@ impl Travelled {
         if let Some(day) = &self.day {
             text.push_str(&day.summary());
         }
+        if let Some(guard) = &self.guard {
+            text.push_str(&guard.summary());
+        }
         if self.left_out > 0 {
             text.push_str(&format!(" {} files were left out.", self.left_out));
         }
@@ -147,6 +153,7 @@ impl Travelled {
         }
         failures.extend(self.errands.failures());
         failures.extend(self.day.iter().flat_map(Day::failures));
+        failures.extend(self.guard.iter().flat_map(Guard::failures));
         if self.records == 0 {
             failures.push("nothing was audited".to_owned());
         }
