@@ -52,11 +52,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 pub(crate) struct Running {
     /// One line for each room: what listens where.
     pub(crate) lines: Vec<String>,
-    audit: Audit,
+    ledger: Ledger,
     rooms: Vec<&'static str>,
-    metrics: Arc<Metrics>,
-    /// Sends on what is recorded, if somebody wants it.
-    sender: Option<Sender>,
     /// In the order in which they are stopped. The registry's come after those of the other rooms, whose
     /// calls that are to finish may need it.
     listeners: [Listeners; 2],
@@ -80,27 +77,24 @@ impl Running {
         let tls = tls.map(|files| iti19::server_config(&files)).transpose();
         let tls = tls.context("[tls]")?;
         let mut bound = bind(config).await?;
-        let Ledger {
-            audit,
-            client,
-            metrics,
-            sender,
-        } = Ledger::open(config).await?;
-        let opened = rooms::open(config, &audit, &client).await?;
+        let ledger = Ledger::open(config).await?;
+        let (audit, client) = (&ledger.audit, &ledger.client);
+        let opened = rooms::open(config, audit, client).await?;
         let rooms = &opened.rooms;
-        let names = started(&audit, rooms).await?;
+        let names = started(audit, rooms).await?;
         let line = |room: &Room| listening(room, tls.is_some());
         let mut lines: Vec<String> = rooms.iter().map(line).collect();
         let mut listeners = [Listeners::new(), Listeners::new()];
         let mut receiving = [Listeners::new(), Listeners::new()];
         let listening = (&mut listeners, &mut receiving);
-        lines.extend(streams(config, &opened, &audit, &mut bound, listening).await?);
-        lines.extend(watched(config, &metrics, &mut bound, &mut listeners[1])?);
+        lines.extend(streams(config, &opened, audit, &mut bound, listening).await?);
+        let metrics = &ledger.metrics;
+        lines.extend(watched(config, metrics, &mut bound, &mut listeners[1])?);
         for (address, listener) in bound {
             let has_registry = rooms
                 .iter()
                 .any(|room| room.name == "registry" && room.address == address);
-            let house = House::of(rooms, address, &audit, &metrics);
+            let house = House::of(rooms, address, &ledger);
             let rest = house.rest();
             let routes = move |incoming| {
                 let house = Arc::clone(&house);
@@ -117,10 +111,8 @@ impl Running {
         metrics.set_ready(true);
         Ok(Self {
             lines,
-            audit,
+            ledger,
             rooms: names,
-            metrics,
-            sender,
             listeners,
             receiving,
         })
@@ -129,15 +121,15 @@ impl Running {
     /// Lets calls that have begun finish, and closes the rooms.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         let mut finished = true;
-        self.metrics.set_ready(false);
+        self.ledger.metrics.set_ready(false);
         for listeners in self.listeners {
             finished &= listeners.stop().await?;
         }
         for room in &self.rooms {
             let event = Event::application_stopped(&process_name(room));
-            self.audit.record(event, ()).await?.into_inner();
+            self.ledger.audit.record(event, ()).await?.into_inner();
         }
-        if let Some(sender) = self.sender {
+        if let Some(sender) = self.ledger.sender {
             sender.stop().await;
         }
         for listeners in self.receiving {
@@ -155,6 +147,7 @@ struct Ledger {
     audit: Audit,
     client: Client,
     metrics: Arc<Metrics>,
+    /// Sends on what is recorded, if somebody wants it.
     sender: Option<Sender>,
 }
 
@@ -303,12 +296,12 @@ struct House {
 }
 
 impl House {
-    fn of(rooms: &[Room], address: SocketAddr, audit: &Audit, metrics: &Arc<Metrics>) -> Arc<Self> {
+    fn of(rooms: &[Room], address: SocketAddr, ledger: &Ledger) -> Arc<Self> {
         let here = |room: &&Room| room.address == address;
         Arc::new(Self {
             rooms: rooms.iter().filter(here).cloned().collect(),
-            audit: audit.clone(),
-            metrics: Arc::clone(metrics),
+            audit: ledger.audit.clone(),
+            metrics: Arc::clone(&ledger.metrics),
         })
     }
 

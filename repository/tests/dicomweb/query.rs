@@ -233,6 +233,11 @@ async fn results_come_in_pages() {
         paged.extend(page);
     }
     assert_eq!(paged, all);
+    // Who wants nothing gets nothing, and hears that there is more.
+    let none = site.get("/dicom-web/studies?limit=0", JSON).await;
+    assert_eq!(none.status, 200);
+    assert_eq!(none.json().as_array().unwrap().len(), 0);
+    assert!(none.warnings.contains("additional results"));
     // The same if the names have to be looked at one by one.
     let all = uids(&site, "/studies?PatientName=*", STUDY).await;
     let mut paged = Vec::new();
@@ -279,6 +284,11 @@ async fn a_wrong_question_is_refused_by_name_and_an_unsupported_key_is_told() {
         ),
         ("limit=many", "limit: it is no number"),
         ("offset=-1", "offset: it is no number"),
+        ("limit=1&limit=2", "limit: it is there more than once"),
+        (
+            "PatientID=A&PatientID=B",
+            "PatientID: it is there more than once",
+        ),
         (
             "fuzzymatching=perhaps",
             "fuzzymatching: it is true or false",

@@ -59,7 +59,12 @@ impl Question {
             Some("true") => true,
             Some(_) => return Err(wrong("fuzzymatching", "it is true or false")),
         };
+        let mut seen = BTreeSet::new();
         for (name, value) in &asked.parameters {
+            // Two values of one key could mean either of them, or both; nobody is to guess.
+            if name != "includefield" && !seen.insert(name) {
+                return Err(wrong(name, "it is there more than once"));
+            }
             question.parameter(name, value, fuzzy)?;
         }
         Ok(question)
@@ -68,7 +73,7 @@ impl Question {
     fn parameter(&mut self, name: &str, value: &str, fuzzy: bool) -> Result<(), Refused> {
         match name {
             "fuzzymatching" => {}
-            "limit" => self.search.limit = number(name, value)?.clamp(1, MOST),
+            "limit" => self.search.limit = number(name, value)?.min(MOST),
             "offset" => self.search.offset = number(name, value)?,
             "includefield" => {
                 for field in value.split(',').map(str::trim).filter(|it| !it.is_empty()) {
