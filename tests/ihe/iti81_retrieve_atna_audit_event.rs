@@ -240,6 +240,7 @@ async fn an_event_says_what_the_message_said() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "tables of what is refused")]
 async fn what_is_wrong_is_refused_and_recorded() {
     let town = town();
     for (query, status) in [
