@@ -119,11 +119,19 @@ fn plain_objects_that_somebody_has_put_there_are_refused() {
     // An image, with the size and the time that the index knows.
     let original = instances(&folder);
     let stored = files(&node.data("images/objects"));
-    let victim = stored.iter().find(|it| it.extension().is_some_and(|it| it == "dcm"));
+    let victim = stored
+        .iter()
+        .find(|it| it.extension().is_some_and(|it| it == "dcm"));
     let victim = victim.unwrap();
     let sop = victim.file_stem().unwrap().to_str().unwrap().to_owned();
     let series = crate::stored::series_of(&folder, &sop);
-    let study = victim.parent().unwrap().file_name().unwrap().to_str().unwrap();
+    let study = victim
+        .parent()
+        .unwrap()
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap();
     let modified = fs::metadata(victim).unwrap().modified().unwrap();
     fs::write(victim, &original[&sop]).unwrap();
     let file = OpenOptions::new().write(true).open(victim).unwrap();

@@ -162,7 +162,10 @@ async fn large(site: &Site) {
         let (began, cpu_before) = (Instant::now(), cpu());
         let response = site.send(&draft.request(), vec![part]).await.unwrap();
         assert_eq!(response.status, ResponseStatus::Success);
-        let (rate, used) = (megabytes / began.elapsed().as_secs_f64(), cpu() - cpu_before);
+        let (rate, used) = (
+            megabytes / began.elapsed().as_secs_f64(),
+            cpu() - cpu_before,
+        );
         eprintln!("ITI-41 of {megabytes:.0} MB: {rate:.0} MB/s, {used:.2?} of CPU");
         ids.push(draft.id(0));
     }
