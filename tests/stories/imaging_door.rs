@@ -142,6 +142,21 @@ fn recorded(town: &Town, decision: &str) -> Vec<Value> {
     records.filter(|it| it["transaction"] == decision).collect()
 }
 
+/// That images of a study were rejected is recorded, twice here, with the patient.
+fn rejections_are_recorded(town: &Town, uid: &str, patient: &str) {
+    let records = recorded(town, "rejection");
+    assert_eq!(records.len(), 2);
+    for record in &records {
+        assert_eq!(record["event"], "DICOM Instances Accessed");
+        assert_eq!(
+            (&record["action"], &record["outcome"]),
+            (&"U".into(), &"0".into())
+        );
+        assert_eq!(record["objects"][0], uid);
+        assert!(record["patient"].as_str().unwrap().starts_with(patient));
+    }
+}
+
 /// How many of these instances RAD-69 gives.
 async fn given(town: &Town, instances: &[Instance]) -> usize {
     let names: Vec<_> = instances
@@ -353,17 +368,7 @@ async fn images_are_rejected() {
         204
     );
     wait("withdrawn", || approved(&town, patient) == 0);
-    let records = recorded(&town, "rejection");
-    assert_eq!(records.len(), 2);
-    for record in &records {
-        assert_eq!(record["event"], "DICOM Instances Accessed");
-        assert_eq!(
-            (&record["action"], &record["outcome"]),
-            (&"U".into(), &"0".into())
-        );
-        assert_eq!(record["objects"][0], *uid);
-        assert!(record["patient"].as_str().unwrap().starts_with(patient));
-    }
+    rejections_are_recorded(&town, &uid, patient);
     // Two notes, and what was rejected for quality, which stays for whoever wants to know.
     assert!(files(&town.node().join("data/images/objects")).len() <= 3);
 }
