@@ -51,11 +51,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 pub(crate) struct Running {
     /// One line for each room: what listens where.
     pub(crate) lines: Vec<String>,
-    audit: Audit,
+    ledger: Ledger,
     rooms: Vec<&'static str>,
-    metrics: Arc<Metrics>,
-    /// Sends on what is recorded, if somebody wants it.
-    sender: Option<Sender>,
     /// In the order in which they are stopped. The registry's is the last, because calls that the
     /// other rooms are to finish may need it.
     listeners: [Listeners; 2],
@@ -77,18 +74,14 @@ impl Running {
         let tls = tls.context("[tls]")?;
         let users = config.users()?;
         let mut bound = bind(config).await?;
-        let Ledger {
-            audit,
-            client,
-            metrics,
-            sender,
-        } = Ledger::open(config).await?;
-        let opened = rooms::open(config, &audit, &client).await?;
+        let ledger = Ledger::open(config).await?;
+        let (audit, client) = (&ledger.audit, &ledger.client);
+        let opened = rooms::open(config, audit, client).await?;
         let Opened {
             rooms, registry, ..
         } = &opened;
         for room in rooms {
-            started(&audit, room.name).await?;
+            started(audit, room.name).await?;
         }
         let names = rooms.iter().map(|room| room.name).collect();
         let scheme = if tls.is_some() { "https" } else { "http" };
@@ -102,21 +95,16 @@ impl Running {
             lines.extend(line);
         }
         if let Some(imaging) = &opened.imaging {
-            let lines = &mut lines;
-            dicom::serve(
-                config,
-                (imaging, &audit),
-                &mut bound,
-                lines,
-                &mut listeners[0],
-            )?;
+            let (lines, listeners) = (&mut lines, &mut listeners[0]);
+            dicom::serve(config, (imaging, audit), &mut bound, lines, listeners)?;
         }
-        lines.extend(watched(config, &metrics, &mut bound, &mut listeners[1])?);
+        let metrics = &ledger.metrics;
+        lines.extend(watched(config, metrics, &mut bound, &mut listeners[1])?);
         for (address, listener) in bound {
             let has_registry = rooms
                 .iter()
                 .any(|room| room.name == "registry" && room.address == address);
-            let house = House::of(rooms, address, &audit, &metrics);
+            let house = House::of(rooms, address, &ledger);
             let doorway = house.doorway(&users);
             let routes = move |incoming| {
                 let house = Arc::clone(&house);
@@ -133,10 +121,8 @@ impl Running {
         metrics.set_ready(true);
         Ok(Self {
             lines,
-            audit,
+            ledger,
             rooms: names,
-            metrics,
-            sender,
             listeners,
         })
     }
@@ -144,15 +130,15 @@ impl Running {
     /// Lets calls that have begun finish, and closes the rooms.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         let mut finished = true;
-        self.metrics.set_ready(false);
+        self.ledger.metrics.set_ready(false);
         for listeners in self.listeners {
             finished &= listeners.stop().await?;
         }
         for room in &self.rooms {
             let event = Event::application_stopped(&process_name(room));
-            self.audit.record(event, ()).await?.into_inner();
+            self.ledger.audit.record(event, ()).await?.into_inner();
         }
-        if let Some(sender) = self.sender {
+        if let Some(sender) = self.ledger.sender {
             sender.stop().await;
         }
         match finished {
@@ -167,6 +153,7 @@ struct Ledger {
     audit: Audit,
     client: Client,
     metrics: Arc<Metrics>,
+    /// Sends on what is recorded, if somebody wants it.
     sender: Option<Sender>,
 }
 
@@ -279,12 +266,12 @@ struct House {
 }
 
 impl House {
-    fn of(rooms: &[Room], address: SocketAddr, audit: &Audit, metrics: &Arc<Metrics>) -> Arc<Self> {
+    fn of(rooms: &[Room], address: SocketAddr, ledger: &Ledger) -> Arc<Self> {
         let here = |room: &&Room| room.address == address;
         Arc::new(Self {
             rooms: rooms.iter().filter(here).cloned().collect(),
-            audit: audit.clone(),
-            metrics: Arc::clone(metrics),
+            audit: ledger.audit.clone(),
+            metrics: Arc::clone(&ledger.metrics),
         })
     }
 

@@ -222,6 +222,14 @@ impl Receiver {
         }
     }
 
+    /// Lets it hang: it does nothing any more, and its connections stay.
+    pub fn freeze(&self) {
+        let process = self.process.as_ref().expect("it runs");
+        let id = process.id().to_string();
+        let asked = Command::new("kill").args(["-STOP", &id]).status();
+        assert!(asked.expect("it can be stopped").success());
+    }
+
     /// Ends it as an operator does.
     pub fn stop(&mut self) {
         let Some(mut process) = self.process.take() else {
