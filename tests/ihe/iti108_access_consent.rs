@@ -92,8 +92,8 @@ fn submission(of: &PatientId, documents: &[(EntryUuid, &str)]) -> Submission {
                 .into_iter()
                 .collect(),
             format_code: code("urn:ihe:rad:TEXT", "1.3.6.1.4.1.19376.1.2.3"),
-            healthcare_facility_type_code: code("HOSP", "2.16.840.1.113883.5.11"),
-            practice_setting_code: code("RAD", "1.3.6.1.4.1.19376.1.2.6.2"),
+            healthcare_facility_type_code: code("22232009", "2.16.840.1.113883.6.96"),
+            practice_setting_code: code("394914008", "2.16.840.1.113883.6.96"),
             type_code: code("18748-4", "2.16.840.1.113883.6.1"),
             creation_time: Timestamp::parse("20261127").ok(),
             hash: Some("da39a3ee5e6b4b0d3255bfef95601890afd80709".to_owned()),
@@ -113,7 +113,8 @@ async fn register(town: &Town, client: &Client, submission: &Submission) -> Vec<
         slots: Vec::new(),
         objects: submission.to_ebrim(),
     };
-    let sent = client.send::<RegisterDocumentSet>(&town.registry(), &request, Vec::new());
+    let url = town.registry();
+    let sent = client.send::<RegisterDocumentSet>(&url, &request, Vec::new());
     let response = sent.await.unwrap().response;
     let errors = response.errors.iter();
     errors
@@ -132,7 +133,8 @@ async fn find(town: &Town, client: &Client, of: &PatientId, wanted: ReturnType) 
         },
     });
     let request = query.to_request(wanted);
-    let sent = client.send::<RegistryStoredQuery>(&town.registry(), &request, Vec::new());
+    let url = town.registry();
+    let sent = client.send::<RegistryStoredQuery>(&url, &request, Vec::new());
     let response = sent.await.unwrap().response;
     assert_eq!(response.status, ResponseStatus::Success, "{response:?}");
     response.objects.into_iter().map(|it| it.id).collect()

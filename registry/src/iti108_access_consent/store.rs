@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use hilum_security::access::{Asking, Consent, Described, Level, Policy};
+use hilum_security::access::{Asking, Consent, Described, Level, Period, Policy, Provision};
 use hilum_security::{Caller, Permission};
 use serde_json::Value;
 use uuid::Uuid;
@@ -26,6 +26,8 @@ const MOST_OF_PATIENT: i64 = 1000;
 const MOST_VERSIONS: i64 = 1000;
 /// What the ids of consents begin with that are documents.
 const OF_DOCUMENT: &str = "bppc-";
+/// So many characters follow, and if a document is several consents, a number.
+const UUID_CHARACTERS: usize = 36;
 
 /// Why something is not done.
 #[derive(Debug, Clone)]
@@ -237,9 +239,10 @@ impl Store {
         id: &str,
         version: Option<i32>,
     ) -> Result<Done<Shown>, Failure> {
-        if let Some(uuid) = id.strip_prefix(OF_DOCUMENT) {
-            let found = self.of_document(conn, uuid)?;
-            let found = found.filter(|it| version.is_none_or(|version| it.version == version));
+        if let Some(name) = id.strip_prefix(OF_DOCUMENT) {
+            let uuid = name.get(..UUID_CHARACTERS).unwrap_or_default();
+            let mut found = self.of_document(conn, uuid)?.into_iter();
+            let found = found.find(|it| it.id == id && version.is_none_or(|at| it.version == at));
             return Ok(found.ok_or(Denied::Absent));
         }
         let kept = match version {
@@ -313,20 +316,23 @@ impl Store {
         }
         if let Some(policy) = &self.policy {
             for (row, meant) in acknowledgements(conn, policy, &everybody, patient_id)? {
-                found.push(of_document(&row.entry_uuid, row.version, meant));
+                found.extend(of_document(&row.entry_uuid, row.version, &meant));
             }
         }
         Ok(found)
     }
 
-    /// The consent that is the document with this entryUUID.
-    fn of_document(&self, conn: &mut Connection, uuid: &str) -> Result<Option<Shown>, Failure> {
+    /// The consents that the document with this entryUUID is.
+    fn of_document(&self, conn: &mut Connection, uuid: &str) -> Result<Vec<Shown>, Failure> {
         let (Some(policy), Ok(uuid)) = (&self.policy, Uuid::parse_str(uuid)) else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
-        let found = wishes::acknowledgement(conn, policy, uuid)?;
-        let found = found.filter(|(_, meant)| self.may(&meant.patient_id, Level::Metadata));
-        Ok(found.map(|(row, meant)| of_document(&row.entry_uuid, row.version, meant)))
+        Ok(match wishes::acknowledgement(conn, policy, uuid)? {
+            Some((row, meant)) if self.may(&meant.patient_id, Level::Metadata) => {
+                of_document(&row.entry_uuid, row.version, &meant)
+            }
+            _ => Vec::new(),
+        })
     }
 
     /// The number of a patient who is known and was not merged into another.
@@ -398,25 +404,57 @@ fn shown(conn: &mut Connection, kept: Kept) -> Result<Shown, Failure> {
     })
 }
 
-/// The consent that is a document, as it is shown.
-fn of_document(entry_uuid: &str, version: i32, meant: Consent) -> Shown {
+/// The consents that a document is, as they are shown. FHIR has no word for exceptions to nothing, so
+/// what says nothing of everything else is shown as one consent for each thing that it says.
+fn of_document(entry_uuid: &str, version: i32, meant: &Consent) -> Vec<Shown> {
+    let parts: Vec<Consent> = match meant.base {
+        Some(_) => vec![meant.clone()],
+        None => meant.provisions.iter().map(|it| part(meant, it)).collect(),
+    };
     let uuid = entry_uuid.trim_start_matches("urn:uuid:");
-    let id = format!("{OF_DOCUMENT}{uuid}");
+    let shown = (1..).zip(parts).map(|(number, part)| {
+        let id = match number {
+            1 => format!("{OF_DOCUMENT}{uuid}"),
+            number => format!("{OF_DOCUMENT}{uuid}-{number}"),
+        };
+        shown_of_document(id, version, &meant.id, part)
+    });
+    shown.collect()
+}
+
+/// A consent that says only this, as long as the whole does.
+fn part(whole: &Consent, provision: &Provision) -> Consent {
+    let (outer, inner) = (whole.period, provision.period);
+    let period = Period {
+        from: outer.from.max(inner.from),
+        until: [outer.until, inner.until].into_iter().flatten().min(),
+    };
+    Consent {
+        period: Period::default(),
+        provisions: vec![Provision {
+            period,
+            ..provision.clone()
+        }],
+        ..whole.clone()
+    }
+}
+
+fn shown_of_document(id: String, version: i32, unique_id: &str, meant: Consent) -> Shown {
+    let meant = Consent {
+        id: id.clone(),
+        ..meant
+    };
     let given = meant
         .given
         .and_then(|it| it.duration_since(UNIX_EPOCH).ok());
     let updated = i64::try_from(given.unwrap_or_default().as_millis()).unwrap_or_default();
-    let named = Consent {
-        id: id.clone(),
-        ..meant.clone()
-    };
-    let mut resource: Value = serde_json::from_str(&named.to_fhir()).unwrap_or_default();
+    let mut resource: Value = serde_json::from_str(&meant.to_fhir()).unwrap_or_default();
     with_meta(&mut resource, &id, version, updated);
     resource["sourceReference"] = serde_json::json!({
         "type": "DocumentReference",
         "identifier": {
             "system": "urn:ietf:rfc:3986",
-            "value": format!("urn:oid:{}", meant.id),
+            "value": format!("urn:oid:{unique_id}"),
         },
     });
     Shown {

@@ -137,7 +137,7 @@ pub(crate) async fn what_is_hidden_holds_what_is_seen(site: Site) {
     let said = format!("{refused:?}");
     assert!(said.contains("something refers to it"), "{said}");
     assert!(!said.contains(secret.entry_uuid.as_str()), "{said}");
-    let refused = site.remove(&[secret.entry_uuid.clone()]).await;
+    let refused = site.remove(std::slice::from_ref(&secret.entry_uuid)).await;
     assert!(format!("{refused:?}").contains("no such object"));
     assert_eq!(site.find(&everything(&p1)).await.len(), 3);
     assert!(names.contains(&seen.entry_uuid));

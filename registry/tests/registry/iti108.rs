@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use hilum_registry::UnknownPatients;
+use hilum_security::access::Consent;
 use hilum_transport::{HttpAnswer, HttpRequest};
 use serde_json::{Value, json};
 use xds_schemas::ebrs::ReturnType;
@@ -34,6 +35,16 @@ level = "full"
 name = "Nobody"
 wish = "deny"
 otherwise = "deny"
+
+[policies."1.2.3.100"]
+name = "Research"
+wish = "permit"
+purpose = "HRESCH"
+
+[policies."1.2.3.101"]
+name = "No reports"
+wish = "deny"
+class = "report"
 "#;
 
 /// Nobody gets anything but what a patient has permitted.
@@ -338,7 +349,12 @@ pub(crate) async fn consents_are_found(site: Site) {
         let found: Vec<&String> = found.iter().map(|(id, _)| id).collect();
         assert_eq!(found, expected, "{query}");
     }
-    let found = search(&site, &format!("_id={other},{active}")).await;
+    by_ids_and_by_form(&site, &other, &active).await;
+}
+
+/// By their ids; by POST, as whoever does not want it in logs asks; and never everybody's.
+async fn by_ids_and_by_form(site: &Site, other: &str, active: &str) {
+    let found = search(site, &format!("_id={other},{active}")).await;
     assert_eq!(found.len(), 2);
     // By POST, as whoever does not want it in logs asks.
     let headers = [("content-type", "application/x-www-form-urlencoded")];
@@ -500,9 +516,30 @@ pub(crate) async fn acknowledged_policies_are_consents(site: Site) {
     site.accept(&replacement(&p1, &uuid)).await;
     assert_eq!(site.count(&p1).await, 2);
     assert_eq!(search(&site, of_p1).await, [(id, "inactive".to_owned())]);
+    // What says nothing of everything else is shown as it is meant, for others to decide alike.
+    let (mut both, uuid) = acknowledgement(&p1);
+    let policies = ["1.2.3.100", "1.2.3.101"];
+    both.document_entries[0].event_codes = policies.map(code).to_vec();
+    site.accept(&both).await;
+    assert_eq!(site.count(&p1).await, 3);
+    let uuid = uuid.as_str().trim_start_matches("urn:uuid:").to_owned();
+    for (id, kind) in [
+        (format!("bppc-{uuid}"), "permit"),
+        (format!("bppc-{uuid}-2"), "deny"),
+    ] {
+        let shown = site.get(&format!("/fhir/Consent/{id}")).await;
+        let meant = Consent::from_fhir(&shown.body).unwrap();
+        assert_eq!(body(&shown)["provision"]["type"], kind);
+        assert_eq!(
+            body(&shown)["provision"]["period"]["start"],
+            "2020-01-01T00:00:00Z"
+        );
+        assert_eq!((meant.base, meant.provisions.len()), (None, 1), "{meant:?}");
+    }
+    assert_eq!(search(&site, of_p1).await.len(), 3);
     // One of another policy that nobody knows means nothing.
     let (mut unknown, _) = acknowledgement(&p1);
     unknown.document_entries[0].event_codes = vec![code("1.2.3.97")];
     site.accept(&unknown).await;
-    assert_eq!(site.count(&p1).await, 3);
+    assert_eq!(site.count(&p1).await, 4);
 }
