@@ -66,7 +66,7 @@ fn rules_are_looked_over() {
         alone.contains("Codes and collections were not checked"),
         "{alone}"
     );
-    let json = site.json(&["access", "check", "access.toml", "--json"]);
+    let json = site.json(&["access", "check", "access.toml"]);
     assert_eq!(json["rules"].as_array().unwrap().len(), 4);
     let checked = site.run(&["check"]);
     let checked = String::from_utf8(checked.stdout).unwrap();
@@ -84,20 +84,21 @@ fn rules_are_looked_over() {
         "{error}"
     );
     std::fs::copy(&file, site.dir().join("access.toml")).unwrap();
-    for command in [&["serve"][..], &["access", "explain"]] {
-        let (exit, _, error) = site.refused(command);
-        assert!(
-            exit == 2 && error.contains("access.toml: line 18"),
-            "{exit} {error}"
-        );
-    }
+    let (exit, _, error) = site.refused(&["access", "explain"]);
+    assert!(
+        exit == 2 && error.contains("access.toml: line 18"),
+        "{exit} {error}"
+    );
+    let (_, checked, _) = site.refused(&["check"]);
+    assert!(checked.contains("MEND  access"), "{checked}");
+    assert!(checked.contains("line 18"), "{checked}");
 }
 
 #[test]
 fn decisions_are_explained() {
     let site = site();
     let explain = |arguments: &[&str]| -> Value {
-        let mut all = vec!["access", "explain", "--json"];
+        let mut all = vec!["access", "explain"];
         all.extend(arguments);
         site.json(&all)
     };
