@@ -40,7 +40,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut stop = signals()?;
     let running = Running::start(&config).await?;
     // Everything that has certificates is open now.
-    certificates::watch(&config, &running.audit);
+    certificates::watch(&config, &running.ledger.audit);
     for line in &running.lines {
         println!("{line}");
     }
@@ -53,11 +53,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 pub(crate) struct Running {
     /// One line for each room: what listens where.
     pub(crate) lines: Vec<String>,
-    audit: Audit,
+    ledger: Ledger,
     rooms: Vec<&'static str>,
-    metrics: Arc<Metrics>,
-    /// Sends on what is recorded, if somebody wants it.
-    sender: Option<Sender>,
     /// In the order in which they are stopped. The registry's is the last, because calls that the
     /// other rooms are to finish may need it.
     listeners: [Listeners; 2],
@@ -76,18 +73,14 @@ impl Running {
         }
         let tls = config.node_tls().context("[tls]")?.map(|tls| tls.server());
         let mut bound = bind(config).await?;
-        let Ledger {
-            audit,
-            client,
-            metrics,
-            sender,
-        } = Ledger::open(config).await?;
-        let opened = rooms::open(config, &audit, &client).await?;
+        let ledger = Ledger::open(config).await?;
+        let (audit, client) = (&ledger.audit, &ledger.client);
+        let opened = rooms::open(config, audit, client).await?;
         let Opened {
             rooms, registry, ..
         } = &opened;
         for room in rooms {
-            started(&audit, room.name).await?;
+            started(audit, room.name).await?;
         }
         let names = rooms.iter().map(|room| room.name).collect();
         let scheme = if tls.is_some() { "https" } else { "http" };
@@ -102,14 +95,15 @@ impl Running {
         }
         if let Some(imaging) = &opened.imaging {
             let (lines, listeners) = (&mut lines, &mut listeners[0]);
-            dicom::serve(config, (imaging, &audit), &mut bound, lines, listeners)?;
+            dicom::serve(config, (imaging, audit), &mut bound, lines, listeners)?;
         }
-        lines.extend(watched(config, &metrics, &mut bound, &mut listeners[1])?);
+        let metrics = &ledger.metrics;
+        lines.extend(watched(config, metrics, &mut bound, &mut listeners[1])?);
         for (address, listener) in bound {
             let has_registry = rooms
                 .iter()
                 .any(|room| room.name == "registry" && room.address == address);
-            let house = House::of(rooms, address, &audit, &metrics);
+            let house = House::of(rooms, address, &ledger);
             let rest = house.rest();
             let routes = move |incoming| {
                 let house = Arc::clone(&house);
@@ -126,10 +120,8 @@ impl Running {
         metrics.set_ready(true);
         Ok(Self {
             lines,
-            audit,
+            ledger,
             rooms: names,
-            metrics,
-            sender,
             listeners,
         })
     }
@@ -137,15 +129,15 @@ impl Running {
     /// Lets calls that have begun finish, and closes the rooms.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         let mut finished = true;
-        self.metrics.set_ready(false);
+        self.ledger.metrics.set_ready(false);
         for listeners in self.listeners {
             finished &= listeners.stop().await?;
         }
         for room in &self.rooms {
             let event = Event::application_stopped(&process_name(room));
-            self.audit.record(event, ()).await?.into_inner();
+            self.ledger.audit.record(event, ()).await?.into_inner();
         }
-        if let Some(sender) = self.sender {
+        if let Some(sender) = self.ledger.sender {
             sender.stop().await;
         }
         match finished {
@@ -160,6 +152,7 @@ struct Ledger {
     audit: Audit,
     client: Client,
     metrics: Arc<Metrics>,
+    /// Sends on what is recorded, if somebody wants it.
     sender: Option<Sender>,
 }
 
@@ -272,12 +265,12 @@ struct House {
 }
 
 impl House {
-    fn of(rooms: &[Room], address: SocketAddr, audit: &Audit, metrics: &Arc<Metrics>) -> Arc<Self> {
+    fn of(rooms: &[Room], address: SocketAddr, ledger: &Ledger) -> Arc<Self> {
         let here = |room: &&Room| room.address == address;
         Arc::new(Self {
             rooms: rooms.iter().filter(here).cloned().collect(),
-            audit: audit.clone(),
-            metrics: Arc::clone(metrics),
+            audit: ledger.audit.clone(),
+            metrics: Arc::clone(&ledger.metrics),
         })
     }
 
