@@ -98,9 +98,9 @@ fn only_known_nodes_and_good_versions_get_in() {
         answer.unwrap_err();
         refused += 3;
     }
-    let port = town.port(1);
     // A plain HTTP request at a TLS door.
-    let plain = std::panic::catch_unwind(move || hilum_tests::raw::get(port, "/registry?wsdl"));
+    let port = town.port(1);
+    let plain = std::panic::catch_unwind(|| hilum_tests::raw::get(port, "/registry?wsdl"));
     assert!(plain.is_err() || plain.unwrap().status != 200);
     refused += 1;
     town.expected.add("110126", "Security Alert", refused);

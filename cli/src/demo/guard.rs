@@ -67,16 +67,16 @@ impl Road {
         let documents = found["documents"].as_array().map_or(0, Vec::len);
         let assertion = self.assertion().await?;
         let mut guard = Guard {
-            before: (self.found(&patient, &assertion).await?, 0),
+            before: (self.found_by(&patient, &assertion).await?, 0),
             ..Guard::default()
         };
         let permit = ["record", "--patient", &patient, "--permit", "--purpose"];
         self.as_registry("consent", &[&permit[..], &["HRESCH"]].concat())
             .await?;
-        guard.permitted = (self.found(&patient, &assertion).await?, documents);
+        guard.permitted = (self.found_by(&patient, &assertion).await?, documents);
         self.as_registry("consent", &["withdraw", "--patient", &patient])
             .await?;
-        guard.withdrawn = (self.found(&patient, &assertion).await?, 0);
+        guard.withdrawn = (self.found_by(&patient, &assertion).await?, 0);
         let began = Instant::now();
         loop {
             guard.questions = (self.recorded(&["--user", "curie"]).await?.min(3), 3);
@@ -113,7 +113,7 @@ impl Road {
     }
 
     /// How many documents of a patient the holder of an assertion finds.
-    async fn found(&self, patient: &str, assertion: &str) -> anyhow::Result<usize> {
+    async fn found_by(&self, patient: &str, assertion: &str) -> anyhow::Result<usize> {
         let arguments = ["--patient", patient, "--assertion", assertion];
         let found = self.as_registry("query", &arguments).await?;
         let documents = found["documents"].as_array();

@@ -69,11 +69,7 @@ fn an_authority_issues_renews_and_revokes() {
         let mode = path.join(key).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{key}");
     }
-    // Nothing is overwritten without being told.
     let before = std::fs::read(path.join("ward.key")).unwrap();
-    assert!(refused(&["authority", dir]).contains("it is there already"));
-    assert!(refused(&["node", dir, "ward"]).contains("it is there already"));
-    assert_eq!(std::fs::read(path.join("ward.key")).unwrap(), before);
     certs(&["crl", dir, "--days", "7"]);
     verify(&path, "ward").unwrap();
 
@@ -127,6 +123,19 @@ fn an_authority_issues_renews_and_revokes() {
         "{shown}"
     );
     assert!(shown.contains("    sha256:"), "{shown}");
+}
+
+#[test]
+fn nothing_is_overwritten_without_being_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let dir = path.to_str().unwrap();
+    certs(&["authority", dir]);
+    certs(&["node", dir, "ward"]);
+    let before = std::fs::read(path.join("ward.key")).unwrap();
+    assert!(refused(&["authority", dir]).contains("it is there already"));
+    assert!(refused(&["node", dir, "ward"]).contains("it is there already"));
+    assert_eq!(std::fs::read(path.join("ward.key")).unwrap(), before);
 }
 
 #[test]
