@@ -27,7 +27,7 @@ pub enum Incoming {
     Call(Call),
     /// A plain HTTP request.
     Get(Get),
-    /// A request at a path that is not asked with SOAP: see [`Rest`].
+    /// A request at a path that is not asked with SOAP: see [`Rest`](crate::Rest).
     Request(Request),
     /// Something that was refused here already and is handed over to be recorded. Answer it with
     /// [`Refusal::reply`].
