@@ -444,6 +444,8 @@ fn permission(name: &str) -> Option<Permission> {
         "remove" => Permission::Remove,
         "announce" => Permission::Announce,
         "subscribe" => Permission::Subscribe,
+        "audit" => Permission::Audit,
+        "consent" => Permission::Consent,
         "administer" => Permission::Administer,
         _ => return None,
     })
