@@ -225,14 +225,10 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
             "max_submissions",
             hilum_repository::recipient::MAX_SUBMISSIONS.to_string(),
         ),
-        (
-            "encrypt",
-            if arguments.encrypt { "" } else { "# " }.to_owned(),
-        ),
-        ("command_seconds", COMMAND_SECONDS.to_string()),
         ("limits", limits()?),
     ];
     let values = values.into_iter().chain(subscriptions()).chain(imaging());
+    let values = values.chain(at_rest(arguments));
     let values: Vec<(&str, String)> = values.collect();
     let fill =
         |text: String, (name, value): &(&str, String)| text.replace(&format!("{{{name}}}"), value);
@@ -248,6 +244,15 @@ fn absolute(url: &str, scheme: &str) -> anyhow::Result<String> {
         }
         _ => Ok(url.to_owned()),
     }
+}
+
+/// What `[at_rest]` says.
+fn at_rest(arguments: &Arguments) -> [(&'static str, String); 2] {
+    let encrypt = if arguments.encrypt { "" } else { "# " };
+    [
+        ("encrypt", encrypt.to_owned()),
+        ("command_seconds", COMMAND_SECONDS.to_string()),
+    ]
 }
 
 /// The defaults of `[imaging]` and `[dicom]`.
