@@ -240,17 +240,13 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
             "max_submissions",
             hilum_repository::recipient::MAX_SUBMISSIONS.to_string(),
         ),
-        (
-            "encrypt",
-            if arguments.encrypt { "" } else { "# " }.to_owned(),
-        ),
-        ("command_seconds", COMMAND_SECONDS.to_string()),
         ("limits", limits()?),
     ];
     let values = values.into_iter().chain(subscriptions());
     let values = values.chain(imaging()).chain(audit());
     let values = values.chain(tls()).chain(users());
     let values = values
+        .chain(at_rest(arguments))
         .chain(audit_repository::defaults())
         .chain(ports(arguments));
     let values: Vec<(&str, String)> = values.collect();
@@ -302,6 +298,15 @@ fn ports(arguments: &Arguments) -> [(&'static str, String); 8] {
         ("syslog_udp_port", port(9)),
         ("dicom_port", port(10)),
         ("dicom_plain_port", port(11)),
+    ]
+}
+
+/// What `[at_rest]` says.
+fn at_rest(arguments: &Arguments) -> [(&'static str, String); 2] {
+    let encrypt = if arguments.encrypt { "" } else { "# " };
+    [
+        ("encrypt", encrypt.to_owned()),
+        ("command_seconds", COMMAND_SECONDS.to_string()),
     ]
 }
 

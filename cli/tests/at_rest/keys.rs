@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use hilum_dicom::phantoms::Phantom;
+
 use crate::node::{Node, files, holding, text};
 use crate::stored::sent;
 
@@ -152,21 +154,7 @@ fn a_plain_store_is_encrypted_and_read_on_the_way() {
     let modified = |path: &PathBuf| fs::metadata(path).unwrap().modified().unwrap();
     let images = files(&node.data("images/objects"));
     let times: Vec<_> = images.iter().map(modified).collect();
-    for round in 0..8 {
-        killed(
-            &node,
-            &["keys", "encrypt"],
-            Duration::from_millis(20 + 11 * round),
-        );
-        // Whatever it was interrupted at, everything can be read.
-        if round % 4 == 3 {
-            node.start();
-            for (unique_id, content) in &plain {
-                assert_eq!(node.retrieved(unique_id), *content);
-            }
-            node.stop();
-        }
-    }
+    interrupted_again_and_again(&mut node, &plain);
     let done = node.json(&["keys", "encrypt"]);
     assert_eq!(done["failed"], 0, "{done}");
     let again = node.json(&["keys", "encrypt"]);
@@ -184,12 +172,36 @@ fn a_plain_store_is_encrypted_and_read_on_the_way() {
         assert!(fs::read(path).unwrap().starts_with(b"HilumEnc"));
     }
     assert_eq!(times, images.iter().map(modified).collect::<Vec<_>>());
+    everything_is_there(&mut node, &plain, &studies);
+}
+
+/// Encrypting is killed at different moments, and what is there can be read in between.
+fn interrupted_again_and_again(node: &mut Node, plain: &[(String, Vec<u8>)]) {
+    for round in 0..8 {
+        killed(
+            node,
+            &["keys", "encrypt"],
+            Duration::from_millis(20 + 11 * round),
+        );
+        // Whatever it was interrupted at, everything can be read.
+        if round % 4 == 3 {
+            node.start();
+            for (unique_id, content) in plain {
+                assert_eq!(node.retrieved(unique_id), *content);
+            }
+            node.stop();
+        }
+    }
+}
+
+/// A node that refuses what is plain gives everything.
+fn everything_is_there(node: &mut Node, plain: &[(String, Vec<u8>)], studies: &[Phantom]) {
     node.edit("# plain = \"refuse\"", "plain = \"refuse\"");
     node.start();
-    for (unique_id, content) in &plain {
+    for (unique_id, content) in plain {
         assert_eq!(node.retrieved(unique_id), *content);
     }
-    for study in &studies {
+    for study in studies {
         let uid = study.study_instance_uid.to_string();
         node.ok(&[
             "retrieve",
