@@ -314,8 +314,9 @@ impl House {
     }
 
     fn doorway(&self, users: &Users) -> Doorway {
+        let beginnings = self.rooms.iter().flat_map(|room| room.rest);
         Doorway {
-            rest: Rest::under(self.rooms.iter().flat_map(|room| room.rest).copied()),
+            rest: Rest::under(beginnings.filter_map(|beginning| beginning.split('/').next())),
             users: users.clone(),
         }
     }

@@ -267,8 +267,8 @@ impl IuaSection {
             let problem = || {
                 ConfigError(format!(
                     "iua.scope {name:?}: permissions are \"query\", \"retrieve\", \"provide\", \
-                     \"register\", \"update\", \"remove\", \"announce\", \"subscribe\" and \
-                     \"administer\""
+                     \"register\", \"update\", \"remove\", \"announce\", \"subscribe\", \"audit\", \
+                     \"consent\" and \"administer\""
                 ))
             };
             Ok((name.clone(), permissions.ok_or_else(problem)?))

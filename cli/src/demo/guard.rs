@@ -80,7 +80,7 @@ impl Road {
         let began = Instant::now();
         loop {
             guard.questions = (self.recorded(&["--user", "curie"]).await?.min(3), 3);
-            guard.submissions = (self.recorded(&["--transaction", "ITI-41"]).await?.min(1), 1);
+            guard.submissions = (self.recorded(&["--transaction", "RAD-68"]).await?.min(1), 1);
             let all = guard.questions.0 == 3 && guard.submissions.0 == 1;
             if all || began.elapsed() > PATIENCE {
                 break;
