@@ -106,28 +106,7 @@ pub(crate) async fn open(
         ));
     }
     if let Some(address) = config.imaging.listen {
-        let mut wanted = imaging_config(config, &affinity_codes(config)?)?;
-        wanted.access = access.clone();
-        let registry = config.registry_of_repository();
-        wanted.consents = registry.map(|url| Consents::of(client.clone(), &url));
-        let imaging = ImagingSource::open(wanted, audit.clone()).context("[imaging]")?;
-        match config.repository_url() {
-            Some(repository) => imaging.publish(Publishing {
-                codes: affinity_codes(config)?,
-                repository,
-                registry: config.registry_url(),
-                client: client.clone(),
-            }),
-            None => tracing::warn!(
-                "[imaging]: there is no [repository] url, so what is sent here is not registered"
-            ),
-        }
-        imaging.watch();
-        let archives = config.archives(&environment)?;
-        if !archives.is_empty() {
-            let tls = client::recorded_tls(config, audit)?;
-            imaging.stand_beside(archives, tls.as_ref(), &config.limits);
-        }
+        let imaging = imaging_source(config, (audit, &access), client)?;
         filled = Some(imaging.clone());
         rooms.push(room("imaging", address, imaging, |imaging, incoming| {
             Box::pin(async move { imaging::routes::serve(&imaging, incoming).await })
@@ -155,6 +134,37 @@ pub(crate) async fn open(
         records,
         access,
     })
+}
+
+/// The imaging source, at work: it publishes what is sent to it, watches folders, and stands beside archives.
+fn imaging_source(
+    config: &Config,
+    (audit, access): (&Audit, &Access),
+    client: &Client,
+) -> anyhow::Result<ImagingSource> {
+    let mut wanted = imaging_config(config, &affinity_codes(config)?)?;
+    wanted.access = access.clone();
+    let registry = config.registry_of_repository();
+    wanted.consents = registry.map(|url| Consents::of(client.clone(), &url));
+    let imaging = ImagingSource::open(wanted, audit.clone()).context("[imaging]")?;
+    match config.repository_url() {
+        Some(repository) => imaging.publish(Publishing {
+            codes: affinity_codes(config)?,
+            repository,
+            registry: config.registry_url(),
+            client: client.clone(),
+        }),
+        None => tracing::warn!(
+            "[imaging]: there is no [repository] url, so what is sent here is not registered"
+        ),
+    }
+    imaging.watch();
+    let archives = config.archives(&environment)?;
+    if !archives.is_empty() {
+        let tls = client::recorded_tls(config, audit)?;
+        imaging.stand_beside(archives, tls.as_ref(), &config.limits);
+    }
+    Ok(imaging)
 }
 
 /// The Audit Record Repository, if there is one here.

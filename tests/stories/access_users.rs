@@ -9,6 +9,7 @@ use hilum_dicom::phantoms::{self, Detail};
 use hilum_security::iti40_provide_x_user_assertion::AssertionIssuer;
 use hilum_security::iti72_incorporate_access_token::TokenIssuer;
 use hilum_security::{User, UserCode};
+use hilum_tests::calls::Retrieve;
 use hilum_tests::people::{AS, IDP, authorization_server, configure, idp, issue, issue_token};
 use hilum_tests::words::{self, Document, Submission};
 use hilum_tests::{Setup, Town};
@@ -346,6 +347,59 @@ async fn documents_are_given_as_the_reference_says() {
         PATIENTS.iter().all(|patient| !log.contains(patient)),
         "{log}"
     );
+}
+
+/// The gateway asks the town's rooms for whom it is asked: it is no way around the rules.
+#[tokio::test]
+async fn the_gateway_gives_as_the_reference_says() {
+    let mut place = Place::open();
+    let documents = documents(&place).await;
+    record_wishes(&place.town, &PATIENTS);
+    let ids: Vec<&str> = documents.keys().map(String::as_str).collect();
+    let home = format!(
+        "<xds:HomeCommunityId>urn:oid:{}</xds:HomeCommunityId>",
+        words::HOME
+    );
+    let first = "<xds:RepositoryUniqueId>";
+    let request =
+        words::retrieve(words::REPOSITORY, &ids).replace(first, &format!("{home}{first}"));
+    let mut dice = Dice(0x5EED_0003);
+    let (mut pairs, mut given) = (0, 0);
+    for _ in 0..CALLERS / 2 {
+        let who = dice.caller();
+        place.become_caller(&who, &PATIENTS);
+        let town = &place.town;
+        let url = town.initiating();
+        let got = town.retrieve_at::<Retrieve>(&url, request.clone()).await;
+        if !who.user {
+            assert!(got.is_err(), "nobody is asked for nobody");
+            continue;
+        }
+        let level =
+            |of: usize, code: &str, retrieves| reference(&who, of, code, wish(of, &who), retrieves);
+        let all = documents.iter();
+        let expected = all
+            .clone()
+            .filter(|(_, (of, code))| level(*of, code, true) == Given::Full);
+        let expected: BTreeSet<String> = expected.map(|(id, _)| id.clone()).collect();
+        let got = got.unwrap().documents.into_iter().map(|it| it.unique_id);
+        assert_eq!(got.collect::<BTreeSet<_>>(), expected, "{who:?}");
+        for (number, patient) in PATIENTS.into_iter().enumerate() {
+            let known = all.clone().filter(|(_, (of, code))| {
+                *of == number && level(*of, code, false) >= Given::Metadata
+            });
+            let known: BTreeSet<String> = known.map(|(id, _)| id.clone()).collect();
+            let query = words::find_documents(patient, "LeafClass");
+            let answer = town.query_everywhere(query).await.unwrap();
+            let entries = answer.objects.iter();
+            let entries = entries.map(|it| DocumentEntry::from_ebrim(it).unwrap().unique_id.0);
+            assert_eq!(entries.collect::<BTreeSet<_>>(), known, "{who:?} {patient}");
+        }
+        pairs += 2 * documents.len();
+        given += expected.len();
+    }
+    println!("{pairs} pairs of callers and documents at the gateway, {given} retrieved");
+    assert!(given > DOCUMENTS, "{given}");
 }
 
 #[tokio::test]

@@ -112,27 +112,7 @@ fn keys_are_rotated_beside_a_serving_node_that_keeps_taking_documents() {
 
 #[test]
 fn a_plain_store_is_encrypted_and_read_on_the_way() {
-    let mut node = Node::running(&[]);
-    let (_, studies) = sent(&node);
-    let plain: Vec<(String, Vec<u8>)> = (0..20)
-        .map(|number| {
-            let content = [NEEDLE, format!(" {number}").as_bytes()].concat();
-            (node.submit(&content), content)
-        })
-        .collect();
-    let letter = node.folder.path().join("letter.txt");
-    fs::write(&letter, NEEDLE).unwrap();
-    let url = format!("http://127.0.0.1:{}/recipient", node.base + 2);
-    let mut submit = node.command(&["submit", letter.to_str().unwrap(), "--patient", "P-2"]);
-    assert!(
-        submit
-            .env("HILUM_REPOSITORY__URL", url)
-            .output()
-            .unwrap()
-            .status
-            .success()
-    );
-    assert!(holding(&node.data(""), NEEDLE).len() >= 21);
+    let (mut node, plain, studies) = plain_store();
     node.stop();
     node.edit("# keys = \"keys/\"", "keys = \"keys/\"");
     let refused = node.refused(&["serve"]);
@@ -173,6 +153,31 @@ fn a_plain_store_is_encrypted_and_read_on_the_way() {
     }
     assert_eq!(times, images.iter().map(modified).collect::<Vec<_>>());
     everything_is_there(&mut node, &plain, &studies);
+}
+/// A node in which documents, images and a letter are kept as they are.
+fn plain_store() -> (Node, Vec<(String, Vec<u8>)>, Vec<Phantom>) {
+    let node = Node::running(&[]);
+    let (_, studies) = sent(&node);
+    let plain: Vec<(String, Vec<u8>)> = (0..20)
+        .map(|number| {
+            let content = [NEEDLE, format!(" {number}").as_bytes()].concat();
+            (node.submit(&content), content)
+        })
+        .collect();
+    let letter = node.folder.path().join("letter.txt");
+    fs::write(&letter, NEEDLE).unwrap();
+    let url = format!("http://127.0.0.1:{}/recipient", node.base + 2);
+    let mut submit = node.command(&["submit", letter.to_str().unwrap(), "--patient", "P-2"]);
+    assert!(
+        submit
+            .env("HILUM_REPOSITORY__URL", url)
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    assert!(holding(&node.data(""), NEEDLE).len() >= 21);
+    (node, plain, studies)
 }
 
 /// Encrypting is killed at different moments, and what is there can be read in between.

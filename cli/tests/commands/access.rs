@@ -153,8 +153,17 @@ fn decisions_are_explained() {
     assert_eq!(broken["glassBroken"], true);
     let without = explain(&[&welby[..], &["BTG"], &document, &[&denied]].concat());
     assert_eq!(without["level"], "nothing");
+}
 
-    // A document that is registered.
+#[test]
+fn decisions_about_what_is_registered_are_explained() {
+    let site = site();
+    let explain = |arguments: &[&str]| -> Value {
+        let mut all = vec!["access", "explain"];
+        all.extend(arguments);
+        site.json(&all)
+    };
+    let other = site.file("other.json", DENIED.replace("P-1", "P-2"));
     let (unique_id, _) = site.submit("1.txt", "one", &["--title", "First"]);
     let named = [
         "--document",
