@@ -117,8 +117,7 @@ impl Town {
             // What a test sends to it is to be told from what the node records itself.
             let config = node.join("hilum.toml");
             let text = std::fs::read_to_string(&config).expect("a configuration");
-            let sends =
-                |line: &&str| line.starts_with("[[audit.send]]") || line.starts_with("to = ");
+            let sends = |line: &&str| line.starts_with("send = ");
             let kept: Vec<&str> = text.lines().filter(|line| !sends(line)).collect();
             std::fs::write(&config, kept.join("\n")).expect("it can be changed");
         }

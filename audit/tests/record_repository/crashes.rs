@@ -115,7 +115,7 @@ async fn what_was_signed_for_and_is_gone_is_not_written_over() {
         .open(store.path().join("tree/0"))
         .unwrap();
     tree.set_len(0).unwrap();
-    let refused = RecordRepository::open(store.config.clone(), store.audit());
+    let refused = store.try_open();
     let Err(OpenError::Log(refused @ LogError::Shortened { .. })) = refused else {
         panic!("it was opened");
     };

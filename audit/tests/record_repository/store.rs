@@ -1,14 +1,17 @@
 //! A repository in a folder.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use hilum_audit::record_repository::verify::{Finding, Verification, verify};
 use hilum_audit::record_repository::{
-    Form, Head, Received, RecordRepository, RecordRepositoryConfig, Via,
+    Form, Head, LogError, OpenError, Received, RecordRepository, RecordRepositoryConfig, Via,
 };
 use hilum_audit::{Audit, AuditConfig};
 use hilum_security::signing::{PublicKey, SigningKey};
+
+/// How long a log may stay in use after its repository has gone.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Store {
     folder: tempfile::TempDir,
@@ -45,7 +48,20 @@ impl Store {
     }
 
     pub(crate) fn open(&self) -> RecordRepository {
-        RecordRepository::open(self.config.clone(), self.audit()).unwrap()
+        self.try_open().unwrap()
+    }
+
+    /// Opens it when whoever had it before has let it go: the index may still be at work for a moment.
+    pub(crate) fn try_open(&self) -> Result<RecordRepository, OpenError> {
+        let began = Instant::now();
+        loop {
+            let opened = RecordRepository::open(self.config.clone(), self.audit());
+            let in_use = matches!(opened, Err(OpenError::Log(LogError::InUse { .. })));
+            if !in_use || began.elapsed() > PATIENCE {
+                return opened;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// A log of `count` records, signed for after every tenth and at the end.

@@ -31,7 +31,7 @@ impl Node {
     /// A node over plain HTTP that takes every patient, and does not run yet.
     pub(crate) fn made(options: &[&str]) -> Self {
         static NEXT: AtomicU16 = AtomicU16::new(0);
-        let start = 21_000 + u16::try_from(std::process::id() % 30_000).unwrap();
+        let start = 10_000 + u16::try_from(std::process::id() % 20_000).unwrap();
         let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
         let base = loop {
             let base = start + 12 * NEXT.fetch_add(1, Ordering::Relaxed);

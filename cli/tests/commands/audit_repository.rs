@@ -30,7 +30,7 @@ fn filled(count: u64) -> Site {
     let site = Site::with_empty_audit_log(&["--plain"]);
     let base = site.base;
     assert_eq!(
-        site.lines[4..9],
+        site.lines[6..11],
         [
             format!("listening audit http://127.0.0.1:{}", base + 4),
             format!("listening feed mllp://127.0.0.1:{}", base + 5),

@@ -33,11 +33,20 @@ fn a_node_is_made_run_and_stopped() {
         ("recipient", 2),
     ]
     .map(|(room, port)| format!("listening {room} http://127.0.0.1:{}/{room}", base + port));
-    let feed = format!("listening feed mllp://127.0.0.1:{}", base + 5);
     assert_eq!(site.lines[..4], expected);
+    let gateways = ["initiating", "responding"]
+        .map(|side| format!("listening {side} http://127.0.0.1:{}/{side}", base + 3));
+    assert_eq!(site.lines[4..6], gateways);
+    let audit = format!("listening audit http://127.0.0.1:{}", base + 4);
+    let feed = format!("listening feed mllp://127.0.0.1:{}", base + 5);
     let dicom = format!("listening dicom dicom://127.0.0.1:{} (HILUM)", base + 10);
     let metrics = format!("listening metrics http://127.0.0.1:{}/metrics", base + 7);
-    assert_eq!(site.lines[4..], [feed, dicom, metrics]);
+    let syslog = format!("listening syslog+tcp://127.0.0.1:{}", base + 8);
+    let datagrams = format!("listening syslog+udp://127.0.0.1:{}", base + 9);
+    assert_eq!(
+        site.lines[6..],
+        [audit, feed, dicom, syslog, datagrams, metrics]
+    );
     let checked = site.ok(&["check"]);
     for room in [" feed ", " dicom "] {
         let line = checked.lines().find(|line| line.contains(room));
@@ -54,7 +63,7 @@ fn a_node_is_made_run_and_stopped() {
     site.stop();
     let records = site.ok(&["audit", "list"]);
     let of = |code: &str| records.lines().filter(|line| line.contains(code)).count();
-    assert_eq!((of("110120"), of("110121")), (4, 4), "{records}");
+    assert_eq!((of("110120"), of("110121")), (7, 7), "{records}");
 }
 
 /// As `hilum check | head` does.

@@ -27,14 +27,16 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A base such that the two ports that follow it are free.
+/// A base such that the ports that follow it are free, below those that the system gives to clients.
 pub(crate) fn port_base() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
+    const PLACES: u16 = 1000;
     let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let start = 20_000 + u16::try_from(std::process::id() % 30_000).unwrap();
+    let first = u16::try_from(std::process::id() % u32::from(PLACES)).unwrap();
     loop {
-        let base = start + 10 * NEXT.fetch_add(1, Ordering::Relaxed);
-        if free(base + 1) && free(base + 2) {
+        let place = (first + NEXT.fetch_add(1, Ordering::Relaxed)) % PLACES;
+        let base = 12_000 + 20 * place;
+        if (base + 1..=base + 11).all(free) {
             return base;
         }
     }
@@ -45,6 +47,8 @@ pub(crate) struct Site {
     pub(crate) folder: TempDir,
     pub(crate) base: u16,
     process: Child,
+    /// What it and its commands find in their environment, beside ours.
+    environment: Vec<(&'static str, &'static str)>,
     /// What it printed when it had started.
     pub(crate) lines: Vec<String>,
 }
@@ -57,15 +61,15 @@ impl Site {
 
     /// A node that `hilum init` made with these options.
     pub(crate) fn with(options: &[&str]) -> Self {
-        Self::served(options, &[])
+        Self::served(options, Vec::new())
     }
 
     /// The same, but what the node records itself does not go to its Audit Record Repository.
     pub(crate) fn with_empty_audit_log(options: &[&str]) -> Self {
-        Self::served(options, &[("HILUM_AUDIT__SEND", "")])
+        Self::served(options, vec![("HILUM_AUDIT__SEND", "")])
     }
 
-    fn served(options: &[&str], environment: &[(&str, &str)]) -> Self {
+    fn served(options: &[&str], environment: Vec<(&'static str, &'static str)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let base = port_base();
         let dir = folder.path().join("node");
@@ -86,6 +90,7 @@ impl Site {
             folder,
             base,
             process,
+            environment,
             lines,
         }
     }
@@ -105,6 +110,7 @@ impl Site {
     /// Runs `hilum` in the node's folder.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hilum"));
+        command.envs(self.environment.iter().copied());
         command.args(arguments).current_dir(self.dir());
         command.output().unwrap()
     }
@@ -223,6 +229,7 @@ impl Site {
         self.stop();
         self.process = Command::new(env!("CARGO_BIN_EXE_hilum"))
             .args(["serve"])
+            .envs(self.environment.iter().copied())
             .current_dir(self.dir())
             .stdout(Stdio::piped())
             .spawn()
