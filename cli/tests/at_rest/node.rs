@@ -35,7 +35,7 @@ impl Node {
         let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
         let base = loop {
             let base = start + 12 * NEXT.fetch_add(1, Ordering::Relaxed);
-            if [1, 2, 5, 10].into_iter().all(|port| free(base + port)) {
+            if (1..=11).all(|port| free(base + port)) {
                 break base;
             }
         };
