@@ -163,9 +163,7 @@ impl RecordRepository {
         let signer = HeadSigner::new(key, id, &audit.source().id)?;
         let (index, writer) = Index::open(&store.join(INDEX_FILE))?;
         let runtime = tokio::runtime::Handle::try_current();
-        let following = runtime
-            .is_ok()
-            .then(|| Following::start(log.clone(), writer));
+        let following = runtime.is_ok().then(|| Following::start(&log, writer));
         Ok(Self {
             shared: Arc::new(Shared {
                 log,

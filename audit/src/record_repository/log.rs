@@ -23,7 +23,7 @@ mod writing;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -119,6 +119,23 @@ pub struct Log {
     writing: Arc<Writing>,
 }
 
+/// A log that somebody else keeps open: it closes when they let it go.
+#[derive(Debug, Clone)]
+pub(super) struct WeakLog {
+    shared: Weak<Shared>,
+    writing: Weak<Writing>,
+}
+
+impl WeakLog {
+    /// The log, unless it was closed.
+    pub(super) fn upgrade(&self) -> Option<Log> {
+        Some(Log {
+            shared: self.shared.upgrade()?,
+            writing: self.writing.upgrade()?,
+        })
+    }
+}
+
 /// What readers and the writer have in common.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -190,6 +207,14 @@ impl Log {
         let (done, kept) = oneshot::channel();
         self.send(Job::Append(Batch::of(records), done))?;
         kept.await.unwrap_or(Err(NotKept))
+    }
+
+    /// The same log, which this does not keep open.
+    pub(super) fn downgrade(&self) -> WeakLog {
+        WeakLog {
+            shared: Arc::downgrade(&self.shared),
+            writing: Arc::downgrade(&self.writing),
+        }
     }
 
     fn send(&self, job: Job) -> Result<(), NotKept> {

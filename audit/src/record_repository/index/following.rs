@@ -8,7 +8,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use super::writing::Writer;
-use crate::record_repository::log::Log;
+use crate::record_repository::log::{Log, WeakLog};
 
 /// Records that are taken in at once.
 const RECORDS: usize = 4096;
@@ -35,9 +35,11 @@ impl Drop for Following {
 
 impl Following {
     /// Follows `log` with what writes its index. Needs a runtime.
-    pub(crate) fn start(log: Log, writer: Writer) -> Self {
+    pub(crate) fn start(log: &Log, writer: Writer) -> Self {
         let (progress, next) = watch::channel(writer.next());
-        let task = tokio::spawn(follow(log, writer, progress)).abort_handle();
+        // Whoever lets the log go closes it, whether the task has been told so or not.
+        let following = follow(log.downgrade(), log.changes(), writer, progress);
+        let task = tokio::spawn(following).abort_handle();
         Self { task, next }
     }
 
@@ -54,11 +56,17 @@ impl Following {
     }
 }
 
-async fn follow(log: Log, mut writer: Writer, progress: watch::Sender<u64>) {
-    let mut changes = log.changes();
+async fn follow(
+    log: WeakLog,
+    mut changes: watch::Receiver<u64>,
+    mut writer: Writer,
+    progress: watch::Sender<u64>,
+) {
     loop {
         changes.mark_unchanged();
-        let its = log.clone();
+        let Some(its) = log.upgrade() else {
+            return;
+        };
         let step = tokio::task::spawn_blocking(move || {
             let done = step(&its, &mut writer);
             (writer, done)
