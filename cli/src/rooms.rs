@@ -4,11 +4,11 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use hilum_audit::Audit;
 use hilum_audit::record_repository::{self, RecordRepository};
+use hilum_audit::{Audit, Event};
 use hilum_gateway::Gateway;
 use hilum_gateway::routes::Side;
 use hilum_registry::{FeedConfig, Registry, RegistryConfig};
@@ -17,17 +17,21 @@ use hilum_repository::imaging::{
 };
 use hilum_repository::recipient::{self, Recipient, RecipientConfig};
 use hilum_repository::{Consents, Repository, RepositoryConfig};
-use hilum_security::access::Access;
+use hilum_security::access::{Access, Asking};
+use hilum_security::{Caller, Permission};
 use hilum_transport::{Client, Incoming, Reply};
 use xds_schemas::affinity_codes::{AffinityCodes, CodeKind};
 use xds_schemas::metadata::hl7::is_oid;
 use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
+use xds_schemas::soap::Fault;
 
 use crate::client;
 use crate::config::{
     Config, ConfigError, ExtraMetadata, OnDemand, RemoveRegistered, UnknownPatients,
     UnknownPatientsInQueries,
 };
+
+use crate::serve::plain;
 
 /// Where consents are.
 const CONSENT_PATH: &str = "fhir/Consent";
@@ -124,9 +128,9 @@ pub(crate) async fn open(
         ));
     }
     if let Some(address) = config.gateway.listen {
-        rooms.extend(gateways(config, address, audit, client)?);
+        rooms.extend(gateways(config, address, (audit, &access), client)?);
     }
-    let records = records(config, audit, &mut rooms)?;
+    let records = records(config, (audit, &access), &mut rooms)?;
     Ok(Opened {
         rooms,
         registry: fed,
@@ -170,20 +174,44 @@ fn imaging_source(
 /// The Audit Record Repository, if there is one here.
 fn records(
     config: &Config,
-    audit: &Audit,
+    (audit, access): (&Audit, &Access),
     rooms: &mut Vec<Room>,
 ) -> anyhow::Result<Option<RecordRepository>> {
     let (Some(wanted), Some(address)) = (config.audit_repository(), config.audit_listen()) else {
         return Ok(None);
     };
     let opened = RecordRepository::open(wanted, audit.clone()).context("[audit]")?;
-    rooms.push(room(
-        "audit",
-        address,
-        opened.clone(),
-        |records, incoming| Box::pin(async move { records.serve(incoming).await }),
-    ));
+    let guarded = (opened.clone(), audit.clone(), access.clone());
+    rooms.push(room("audit", address, guarded, |guarded, incoming| {
+        Box::pin(async move {
+            let (records, audit, access) = guarded;
+            match unread(&access, &incoming) {
+                None => records.serve(incoming).await,
+                Some(caller) => {
+                    let fault = Fault::not_permitted("no rule of [access] lets it read the audit");
+                    let event = Event::refused(&caller, &fault);
+                    audit.refuse(event, plain(403, "forbidden\n")).await
+                }
+            }
+        })
+    }));
     Ok(Some(opened))
+}
+
+/// Who asks to read what was recorded of everybody, if rules say that they may not. Handing in is open to
+/// every node.
+fn unread(access: &Access, incoming: &Incoming) -> Option<Caller> {
+    let policy = access.policy()?;
+    let Incoming::Request(request) = incoming else {
+        return None;
+    };
+    let hands_in = request.method() == "POST" && !request.path().ends_with("_search");
+    let asking = Asking {
+        caller: request.caller(),
+        permission: Permission::Audit,
+        now: SystemTime::now(),
+    };
+    (!hands_in && !policy.grants(&asking)).then(|| request.caller().clone())
 }
 
 /// A variable of the environment.
@@ -303,10 +331,11 @@ fn repository(
 fn gateways(
     config: &Config,
     address: SocketAddr,
-    audit: &Audit,
+    (audit, access): (&Audit, &Access),
     client: &Client,
 ) -> anyhow::Result<[Room; 2]> {
-    let gateway = Gateway::open(config.gateway(), audit.clone(), client.clone());
+    let wanted = config.gateway(access);
+    let gateway = Gateway::open(wanted, audit.clone(), client.clone());
     let gateway = gateway.context("[gateway]")?;
     let initiating = room(
         "initiating",

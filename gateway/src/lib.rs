@@ -18,6 +18,7 @@ pub mod routes;
 use std::sync::Arc;
 
 use hilum_audit::Audit;
+use hilum_security::access::Access;
 use hilum_transport::{Call, Client};
 use xds_schemas::soap::Fault;
 
@@ -32,9 +33,9 @@ pub struct GatewayConfig {
     pub own: Own,
     /// The other communities.
     pub communities: Vec<Community>,
-    /// Whether those who are asked decide who may have what, so that nobody is asked for whom it is not
-    /// said: what this gateway asks for itself, it gets.
-    pub users_required: bool,
+    /// The rules by which those who are asked decide. What this gateway asks for itself, it gets; so
+    /// with rules it asks for users only.
+    pub access: Access,
 }
 
 /// A gateway. Clones are the same one.
@@ -49,7 +50,7 @@ pub(crate) struct Room {
     pub(crate) communities: Arc<Communities>,
     pub(crate) audit: Audit,
     pub(crate) client: Client,
-    users_required: bool,
+    access: Access,
 }
 
 impl Room {
@@ -60,12 +61,24 @@ impl Room {
     pub(crate) fn for_call(&self, call: &Call) -> Result<Arc<Self>, Fault> {
         let client = match call.assertion() {
             Some(assertion) => self.client.for_user(assertion),
-            None if self.users_required => {
+            None if self.access.policy().is_some() => {
                 let reason = "across communities, an assertion must say for whom it is asked";
                 return Err(Fault::not_permitted(reason));
             }
             None => self.client.clone(),
         };
+        // Whoever is asked sees this node instead of the one that asks.
+        if self
+            .access
+            .policy()
+            .is_some_and(|policy| policy.heeds_nodes())
+        {
+            tracing::warn!(
+                "nothing is asked across communities: rules of [access] name nodes (who.node)"
+            );
+            let reason = "across communities, nothing is asked here";
+            return Err(Fault::not_permitted(reason));
+        }
         Ok(Arc::new(Self {
             client,
             ..self.clone()
@@ -87,7 +100,7 @@ impl Gateway {
             communities: Arc::new(Communities::of(config.own, config.communities)?),
             audit,
             client,
-            users_required: config.users_required,
+            access: config.access,
         };
         Ok(Self { room })
     }

@@ -44,6 +44,7 @@ use crate::iti69_create_destroy_pull_point as iti69;
 use crate::iti70_pull_notification as iti70;
 use crate::iti92_restricted_update_document_set as iti92;
 use crate::iti108_access_consent as iti108;
+use crate::sight::may_announce;
 use crate::subscriptions::{listing, place};
 
 /// Answers whatever comes. What is refused before it is read leaves a record too.
@@ -192,6 +193,7 @@ async fn announced(
     expected: Interaction,
 ) -> Result<Recorded<Reply>, Fault> {
     let parties = Parties::answered(call.caller(), call.endpoint());
+    may_announce(registry, call.caller(), SystemTime::now())?;
     let permitted = call.permitted(Permission::Announce)?;
     let (caller, request, _): (_, PatientRecordMessage, _) = permitted.read::<RecordAdded>()?;
     let (who, now) = ((&caller, &parties), SystemTime::now());

@@ -18,6 +18,7 @@ use hilum_security::access::{Asking, Consent, Described, Level, Policy};
 use hilum_security::{Caller, Permission};
 use uuid::Uuid;
 use xds_schemas::metadata::{DocumentEntry, HomeCommunityId};
+use xds_schemas::soap::Fault;
 
 use crate::Registry;
 use crate::consents;
@@ -28,6 +29,27 @@ use crate::submission::rows;
 
 /// Members of a folder or submission set that are looked at together.
 const AT_ONCE: usize = 64;
+
+/// Whether a caller may say who the patients are: a merge gives the documents of one to another, so with
+/// rules one of them has to name it.
+pub(crate) fn may_announce(
+    registry: &Registry,
+    caller: &Caller,
+    now: SystemTime,
+) -> Result<(), Fault> {
+    let asking = Asking {
+        caller,
+        permission: Permission::Announce,
+        now,
+    };
+    match registry.config.access.policy() {
+        Some(policy) if !policy.grants(&asking) => {
+            let reason = "no rule lets this caller announce patients here";
+            Err(Fault::not_permitted(reason))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// What a caller sees. It remembers what was decided, so it is for one transaction: clones have
 /// decided nothing yet.

@@ -36,11 +36,6 @@ pub(crate) struct RulesFile {
 }
 
 impl Config {
-    /// Whether rules say who may have what.
-    pub(crate) fn has_rules(&self) -> bool {
-        self.access.rules.is_some()
-    }
-
     /// Where the rules are, if there are any.
     pub(crate) fn rules_file(&self) -> anyhow::Result<Option<RulesFile>> {
         let Some(path) = &self.access.rules else {

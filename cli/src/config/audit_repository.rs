@@ -133,6 +133,16 @@ impl Config {
         (section.syslog_tls, section.syslog_udp)
     }
 
+    /// Whether what is sent there comes to the repository of this very node.
+    pub(crate) fn is_own_receiver(&self, target: &impl ToString) -> bool {
+        let target = target.to_string();
+        let hosts = ["//localhost:", "//127.0.0.1:", "//[::1]:"];
+        let (stream, datagrams) = self.syslog_listeners();
+        let mut own = [stream, datagrams].into_iter().flatten();
+        hosts.iter().any(|host| target.contains(host))
+            && own.any(|address| target.ends_with(&format!(":{}", address.port())))
+    }
+
     /// Where the Audit Record Repository is asked: what stands before the paths.
     pub(crate) fn audit_repository_url(&self) -> Option<String> {
         let section = &self.audit.repository;

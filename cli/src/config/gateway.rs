@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hilum_gateway::communities::{CALLS, DEADLINE_SECONDS};
 use hilum_gateway::{Community, GatewayConfig, Own};
+use hilum_security::access::Access;
 use hilum_transport::Origin;
 use serde::Deserialize;
 use xds_schemas::metadata::hl7::is_oid;
@@ -49,7 +50,7 @@ struct CommunitySection {
 
 impl Config {
     /// The gateways, if they run here.
-    pub(crate) fn gateway(&self) -> GatewayConfig {
+    pub(crate) fn gateway(&self, access: &Access) -> GatewayConfig {
         let section = &self.gateway;
         let seconds = |given: Option<NonZeroU32>| {
             Duration::from_secs(given.map_or(DEADLINE_SECONDS, |it| it.get().into()))
@@ -89,7 +90,7 @@ impl Config {
         GatewayConfig {
             own,
             communities: section.community.iter().map(community).collect(),
-            users_required: self.has_rules(),
+            access: access.clone(),
         }
     }
 

@@ -159,13 +159,18 @@ impl XuaSection {
         }
     }
 
+    /// Nodes that may call for nobody in particular: the rooms of this node call each other so.
+    fn without_users(&self, config: &Config) -> anyhow::Result<Vec<String>> {
+        let plain = |text: &String| text.replace(':', "").to_ascii_lowercase();
+        let mut nodes: Vec<String> = self.nodes_without_users.iter().map(plain).collect();
+        nodes.extend(own_fingerprint(config)?);
+        Ok(nodes)
+    }
+
     fn open(&self, config: &Config) -> anyhow::Result<Option<Arc<Assertions>>> {
         let Some(need) = self.assertions.need() else {
             return Ok(None);
         };
-        let plain = |text: &String| text.replace(':', "").to_ascii_lowercase();
-        let mut nodes: Vec<String> = self.nodes_without_users.iter().map(plain).collect();
-        nodes.extend(own_fingerprint(config)?);
         let issuer = |issuer: &XuaIssuer| Issuer {
             name: issuer.name.clone(),
             certificates: issuer.certificates.clone(),
@@ -179,7 +184,7 @@ impl XuaSection {
             authentication: self.authentication.clone(),
             replay: self.replay.unwrap_or_default(),
             remembered: self.remembered.map_or(REMEMBERED, |most| most as usize),
-            nodes_without_users: nodes,
+            nodes_without_users: self.without_users(config)?,
         };
         Ok(Some(Arc::new(Assertions::open(settings).context("[xua]")?)))
     }
@@ -387,6 +392,7 @@ impl Config {
             assertions: self.xua.open(self)?,
             tokens: self.iua.open(self)?,
             optional: self.xua.optional_rooms.clone(),
+            nodes_without_users: self.xua.without_users(self)?,
         })
     }
 }

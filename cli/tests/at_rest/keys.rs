@@ -154,8 +154,11 @@ fn a_plain_store_is_encrypted_and_read_on_the_way() {
     assert_eq!(times, images.iter().map(modified).collect::<Vec<_>>());
     everything_is_there(&mut node, &plain, &studies);
 }
+/// Documents by uniqueId.
+type Documents = Vec<(String, Vec<u8>)>;
+
 /// A node in which documents, images and a letter are kept as they are.
-fn plain_store() -> (Node, Vec<(String, Vec<u8>)>, Vec<Phantom>) {
+fn plain_store() -> (Node, Documents, Vec<Phantom>) {
     let node = Node::running(&[]);
     let (_, studies) = sent(&node);
     let plain: Vec<(String, Vec<u8>)> = (0..20)

@@ -13,6 +13,7 @@ use super::who::{self, What, Who};
 use super::{
     Asking, Consent, Decision, Described, Infrastructure, Level, Period, RulesError, Wish, rules,
 };
+use crate::caller::Caller;
 use crate::permission::Permission;
 
 /// The name under which nodes of the infrastructure get everything.
@@ -133,6 +134,29 @@ impl Policy {
         self.rules.iter().any(|rule| rule.consent.is_some())
     }
 
+    /// Whether any decision depends on which node asks, which nobody can pass on who asks for others.
+    pub fn heeds_nodes(&self) -> bool {
+        self.rules.iter().any(|rule| who::heeds_nodes(&rule.who))
+    }
+
+    /// Whether a caller is a node of the infrastructure that asks for nobody.
+    pub fn is_infrastructure(&self, caller: &Caller) -> bool {
+        self.infrastructure.has(caller)
+    }
+
+    /// Whether a caller may do something that is not about one document: the first rule that names this
+    /// permission and is about the caller decides; nobody else may but the infrastructure.
+    pub fn grants(&self, asking: &Asking<'_>) -> bool {
+        let names = |rule: &&Rule| {
+            rule.permissions.contains(&asking.permission)
+                && rule.unmet(asking, &self.emergency).is_none()
+        };
+        self.infrastructure.has(asking.caller)
+            || self.rules.iter().find(names).is_some_and(|rule| {
+                rule.level == Level::Full && rule.what.is_empty() && rule.consent.is_none()
+            })
+    }
+
     /// Whether any decision depends on the collection to which an image belongs.
     pub fn heeds_collections(&self) -> bool {
         let heeds = |what: &What| matches!(what, What::Collection(_));
@@ -250,7 +274,10 @@ impl Rule {
 
     /// Why it is not about who asks.
     fn unmet(&self, asking: &Asking<'_>, emergency: &Emergency) -> Option<Unmet> {
-        if !self.permissions.is_empty() && !self.permissions.contains(&asking.permission) {
+        // Whoever may have documents may not say for that what their patients wish.
+        let must_be_named = asking.permission == Permission::Consent;
+        let named = self.permissions.contains(&asking.permission);
+        if !named && (must_be_named || !self.permissions.is_empty()) {
             return Some(Unmet::Permission);
         }
         if !self.period.contains(asking.now) {

@@ -48,7 +48,7 @@ const POLICY: &[&str] = &[
     "confidentiality",
     "class",
 ];
-const PERMISSIONS: [(&str, Permission); 10] = [
+const PERMISSIONS: [(&str, Permission); 11] = [
     ("query", Permission::Query),
     ("register", Permission::Register),
     ("provide", Permission::Provide),
@@ -58,6 +58,7 @@ const PERMISSIONS: [(&str, Permission); 10] = [
     ("announce", Permission::Announce),
     ("subscribe", Permission::Subscribe),
     ("consent", Permission::Consent),
+    ("audit", Permission::Audit),
     ("administer", Permission::Administer),
 ];
 

@@ -31,6 +31,17 @@ pub(super) enum Who {
     Project(Vec<Project>),
 }
 
+/// Whether one of these is about the node.
+pub(super) fn heeds_nodes(all: &[Who]) -> bool {
+    all.iter().any(|who| match who {
+        Who::Node(_) => true,
+        Who::Project(projects) => projects
+            .iter()
+            .any(|project| project.members.iter().any(|member| heeds_nodes(member))),
+        _ => false,
+    })
+}
+
 /// Callers who work together for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Project {
