@@ -63,6 +63,7 @@ fn with_targets(query: &str, homes: &[String]) -> String {
     query.replace("</rim:AdhocQuery>", &slot)
 }
 
+/// ITI TF-2 3.38.4.1.3: what was found, and an error for each community that could not be asked.
 #[tokio::test]
 async fn one_question_finds_everything_and_says_who_is_away() {
     let mut region = Region::secure(3);

@@ -98,7 +98,7 @@ async fn documents_of_all_communities_come_in_one_answer() {
     assert_eq!(told, expected, "{:?}", got.response.errors);
 }
 
-/// As a foreign gateway asks.
+/// As a foreign gateway asks; ITI TF-2 3.39.4.1.3.
 #[tokio::test]
 async fn a_responding_gateway_gives_what_its_community_has() {
     let region = Region::plain(1);

@@ -23,7 +23,7 @@ level = "full"
 
 [[rule]]
 name = "registration"
-permission = ["register", "update", "remove"]
+permission = ["register", "update", "remove", "announce"]
 level = "full"
 
 [[rule]]
@@ -222,7 +222,7 @@ pub(crate) async fn wishes_follow_a_merge(site: Site) {
     assert_eq!(site.count(&p2).await, 2);
 }
 
-/// PCF 2:3.108.4.5: read and vread; and whoever overwrites says what.
+/// PCF TF-2 3.108.4.5: read and vread; and whoever overwrites says what.
 pub(crate) async fn consents_are_kept_in_all_their_versions(site: Site) {
     let site = site.with_patients().await;
     let site = site.configured(|_| {});
@@ -293,7 +293,7 @@ pub(crate) async fn consents_are_kept_in_all_their_versions(site: Site) {
     assert_eq!(said.len(), expected.len() + 2);
 }
 
-/// PCF 2:3.108.4.1.2: by GET and by POST.
+/// PCF TF-2 3.108.4.1.2: by GET and by POST.
 pub(crate) async fn consents_are_found(site: Site) {
     let site = site.with_patients().await;
     let (p1, p2) = (patient("P1"), patient("P2"));

@@ -63,11 +63,9 @@ async fn what_was_done_in_the_rooms_is_found() {
     });
     let file = town.config();
     let text = std::fs::read_to_string(&file).unwrap();
-    let at = text.find("\n# send = ").unwrap();
-    let (before, after) = text.split_at(at);
     let to = format!("syslog+tls://localhost:{}", town.port(8));
-    let send = format!("\nsend = [{{ to = \"{to}\" }}]");
-    std::fs::write(&file, format!("{before}{send}{after}")).unwrap();
+    let send = format!("\n[[audit.send]]\nto = \"{to}\"\n");
+    std::fs::write(&file, text + &send).unwrap();
     town.start();
     let submission = Submission::new("Audited", vec![Document::text("a report")]);
     let unique_id = submission.documents[0].unique_id.clone();
