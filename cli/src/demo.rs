@@ -64,12 +64,14 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut stop = signals()?;
     let temporary;
     let dir = match &arguments.dir {
-        Some(dir) => dir.as_path(),
+        // The nodes' configurations name folders from their own places.
+        Some(dir) => std::path::absolute(dir)?,
         None => {
             temporary = tempfile::Builder::new().prefix("hilum-demo-").tempdir()?;
-            temporary.path()
+            temporary.path().to_owned()
         }
     };
+    let dir = dir.as_path();
     let nodes = Nodes::write(dir, arguments.port_base)?;
     println!("certificates and two nodes in {}", dir.display());
     let registry = start(&nodes.registry).await?;

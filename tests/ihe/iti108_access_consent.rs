@@ -21,6 +21,12 @@ use xds_schemas::metadata::{
 /// the institute only what is permitted, and nobody else gets anything.
 const RULES: &str = r#"
 [[rule]]
+name = "source of consents"
+who = { node = ["CN=client"] }
+permission = ["consent"]
+level = "full"
+
+[[rule]]
 name = "source"
 who = { node = ["CN=client"] }
 level = "full"

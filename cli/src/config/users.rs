@@ -289,6 +289,13 @@ impl IuaSection {
         let mut sources = Vec::new();
         for issuer in &self.issuer {
             let secret = issuer.secret_file.as_deref().map(secret).transpose()?;
+            if secret.as_ref().is_some_and(|it| it.len() < SECRET_BYTES) {
+                let problem = format!("it has fewer than {SECRET_BYTES} bytes");
+                let name = &issuer.name;
+                return Err(
+                    ConfigError(format!("iua.issuer {name:?}: secret_file: {problem}")).into(),
+                );
+            }
             authorities.push(Authority {
                 name: issuer.name.clone(),
                 secret: secret.map(String::into_bytes),
@@ -415,6 +422,9 @@ fn own_fingerprint(config: &Config) -> anyhow::Result<Option<String>> {
     let NodeName { fingerprint, .. } = inspection::inspect(&files).context("[tls]")?.own.node;
     Ok(Some(fingerprint))
 }
+
+/// What RFC 7518 wants of a secret for HS256; a shorter one verifies nothing.
+const SECRET_BYTES: usize = 32;
 
 fn secret(file: &Path) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(file);
