@@ -1,5 +1,7 @@
 //! BPPC: documents in which patients acknowledge policies are consents.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hilum_security::access::{BPPC_FORMATS, Consent, Policy, Status, Vocabulary, Wish};

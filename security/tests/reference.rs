@@ -1,5 +1,7 @@
 //! The policy decides as a reference that was written without it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -267,25 +269,24 @@ fn consent(said: &Said, patient_id: &str) -> Consent {
     }
 }
 
-#[test]
-fn a_hundred_thousand_decisions_are_those_of_the_reference() {
-    let policy = Policy::parse(RULES, &Vocabulary::default()).unwrap();
-    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
-    let mut seen = [0_usize; 5];
-    for number in 0..PAIRS {
-        let who = Who {
-            node: dice.below(4) == 0,
-            user: dice.below(5),
-            role: dice.one(&["physician", "nurse", "researcher", "patient"]),
-            purpose: dice.one(&["TREAT", "HRESCH", "BTG", "ETREAT", "HPAYMT"]),
-            organisation: 1 + dice.below(2),
-            reason: dice.below(2) == 0,
-            own: dice.below(3),
-            retrieves: dice.below(2) == 0,
-        };
-        let what = What {
-            patient: dice.below(3),
-            confidentiality: dice.one(&[
+impl Dice {
+    fn who(&mut self) -> Who {
+        Who {
+            node: self.below(4) == 0,
+            user: self.below(5),
+            role: self.one(&["physician", "nurse", "researcher", "patient"]),
+            purpose: self.one(&["TREAT", "HRESCH", "BTG", "ETREAT", "HPAYMT"]),
+            organisation: 1 + self.below(2),
+            reason: self.below(2) == 0,
+            own: self.below(3),
+            retrieves: self.below(2) == 0,
+        }
+    }
+
+    fn what(&mut self) -> What {
+        What {
+            patient: self.below(3),
+            confidentiality: self.one(&[
                 &["N"][..],
                 &["N"],
                 &["R"],
@@ -294,24 +295,37 @@ fn a_hundred_thousand_decisions_are_those_of_the_reference() {
                 &["N", "V"],
                 &[],
             ]),
-            institution: 1 + dice.below(2),
-            images: dice.below(4) > 0,
-            lung: dice.below(4) > 0,
-        };
-        let of_patient = |dice: &mut Dice| {
-            let said = |dice: &mut Dice| Said {
-                day: dice.below(5) as u64,
-                permit: dice.below(2) == 0,
-                active: dice.below(4) > 0,
-                organisation: (dice.below(3) == 0).then(|| 1 + dice.below(2)),
-                purpose: (dice.below(3) == 0).then(|| dice.one(&["TREAT", "HRESCH"])),
-            };
-            (0..dice.below(4))
-                .map(|_| said(dice))
-                .collect::<Vec<Said>>()
-        };
-        let said = of_patient(&mut dice);
-        let foreign = of_patient(&mut dice);
+            institution: 1 + self.below(2),
+            images: self.below(4) > 0,
+            lung: self.below(4) > 0,
+        }
+    }
+
+    /// What a patient said, up to three times.
+    fn said(&mut self) -> Vec<Said> {
+        let times = self.below(4);
+        let mut said = Vec::new();
+        for _ in 0..times {
+            said.push(Said {
+                day: self.below(5) as u64,
+                permit: self.below(2) == 0,
+                active: self.below(4) > 0,
+                organisation: (self.below(3) == 0).then(|| 1 + self.below(2)),
+                purpose: (self.below(3) == 0).then(|| self.one(&["TREAT", "HRESCH"])),
+            });
+        }
+        said
+    }
+}
+
+#[test]
+fn a_hundred_thousand_decisions_are_those_of_the_reference() {
+    let policy = Policy::parse(RULES, &Vocabulary::default()).unwrap();
+    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    let mut seen = [0_usize; 5];
+    for number in 0..PAIRS {
+        let (who, what) = (dice.who(), dice.what());
+        let (said, foreign) = (dice.said(), dice.said());
         let mut consents: Vec<Consent> = said
             .iter()
             .map(|it| consent(it, &patient(what.patient)))

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 
 use hilum_audit::record_repository::verify::Finding;
-use hilum_audit::record_repository::{LogError, OpenError, RecordRepository};
+use hilum_audit::record_repository::{LogError, OpenError};
 
 use crate::store::{Store, first_of, record};
 

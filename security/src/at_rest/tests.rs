@@ -87,12 +87,9 @@ fn contents_of_every_length_come_back_and_are_not_on_disk() {
         let stored = fs::read(&path).unwrap();
         let geometry = Geometry::of(length as u64);
         assert_eq!(stored.len() as u64, HEADER + geometry.sealed_length());
-        for piece in plain.chunks_exact(16) {
-            assert!(
-                !stored.windows(16).any(|window| window == piece),
-                "{length}"
-            );
-            break;
+        if let Some(piece) = plain.get(..16) {
+            let shown = stored.windows(16).any(|window| window == piece);
+            assert!(!shown, "{length}");
         }
         let short = site.vault.bytes(&path, &plain).unwrap();
         assert_eq!(content_of(&path, short).unwrap(), plain, "{length}");
@@ -193,7 +190,7 @@ fn what_was_tampered_with_is_refused_before_its_bytes_are_given() {
     let mut cut = stored[..frame(2)].to_vec();
     cut[32..40].copy_from_slice(&(2 * FRAME as u64).to_le_bytes());
     assert_eq!(refused(&cut, "cut off with a header that fits"), 0);
-    let mut other = stored.clone();
+    let mut other = stored;
     other[10] = 18;
     assert_eq!(refused(&other, "another frame size"), 0);
 }
@@ -458,13 +455,13 @@ fn the_format_is_what_it_is_documented_to_be() {
     let plain = b"What is at rest, rests. ".repeat(6000);
     let plain = &plain[..131_082];
     let mut file = vec![0; 512];
-    file.extend(super::key::from_hex(SLOT).unwrap());
+    file.extend(key::from_hex(SLOT).unwrap());
     file.resize(1024, 0);
     let mut sealing = Sealing::new(&DataKey::from_text(&text(64..96)).unwrap()).unwrap();
     sealing.seal(&plain[..FRAME], false, &mut file).unwrap();
     sealing.seal(&plain[FRAME..], true, &mut file).unwrap();
     let digest = openssl::sha::sha256(&file);
-    assert_eq!(super::key::to_hex(&digest), SHA256);
+    assert_eq!(key::to_hex(&digest), SHA256);
     let path = site.path("folder").join("object");
     fs::create_dir(site.path("folder")).unwrap();
     fs::write(&path, &file).unwrap();

@@ -123,6 +123,7 @@ fn only_what_is_valid_counts_and_only_of_the_patient() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn each_condition_of_a_provision_must_hold() {
     let of = || Provision::of(Wish::Permit);
     let list = |text: &str| vec!["none of it".to_owned(), text.to_owned()];

@@ -120,6 +120,7 @@ fn every_key_is_read() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn what_is_wrong_is_refused_with_its_line_and_the_nearest_word() {
     let rule = |more: &str| format!("\n[[rule]]\nname = \"a\"\nlevel = \"full\"\n{more}\n");
     let cases: Vec<(String, usize, &str)> = vec![
