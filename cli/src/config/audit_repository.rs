@@ -138,9 +138,12 @@ impl Config {
         let target = target.to_string();
         let hosts = ["//localhost:", "//127.0.0.1:", "//[::1]:"];
         let (stream, datagrams) = self.syslog_listeners();
-        let mut own = [stream, datagrams].into_iter().flatten();
+        let own = match target.starts_with("syslog+udp:") {
+            true => datagrams,
+            false => stream,
+        };
         hosts.iter().any(|host| target.contains(host))
-            && own.any(|address| target.ends_with(&format!(":{}", address.port())))
+            && own.is_some_and(|address| target.ends_with(&format!(":{}", address.port())))
     }
 
     /// Where the Audit Record Repository is asked: what stands before the paths.
