@@ -94,7 +94,11 @@ impl ArchiveSection {
             Some(("http" | "https", rest)) if !rest.contains(['?', '#', '@']) => return Ok(()),
             _ => "it is a URL such as https://pacs.example/dicom-web, without anything behind",
         };
-        Err(self.said("dicomweb", format!("{url:?}: {problem}")))
+        // A URL in which somebody has written a password is not repeated.
+        match url.contains('@') {
+            true => Err(self.said("dicomweb", format!("no user stands in it; {problem}"))),
+            false => Err(self.said("dicomweb", format!("{url:?}: {problem}"))),
+        }
     }
 
     fn check_dimse(&self, config: &Config) -> Result<(), ConfigError> {

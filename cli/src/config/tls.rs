@@ -70,6 +70,14 @@ impl Tls {
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let wrong = |key: &str, problem: &str| ConfigError(format!("tls.{key}: {problem}"));
+        // A key that was put where its path belongs is not repeated.
+        if self
+            .paths()
+            .any(|path| path.to_string_lossy().contains('\n'))
+        {
+            let problem = "these are paths of files; one of them is the content of a file";
+            return Err(wrong("certificate, key, trust", problem));
+        }
         for pin in &self.pinned {
             Pin::parse(pin).map_err(|error| wrong("pinned", &format!("{pin:?}: {error}")))?;
         }
