@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::sync::Semaphore;
 use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
 
 use crate::asking::Line;
@@ -82,7 +83,7 @@ impl Communities {
             Arc::new(Known { community, line })
         };
         Ok(Self {
-            own_line: Line::new(own.deadline, usize::MAX >> 3),
+            own_line: Line::new(own.deadline, Semaphore::MAX_PERMITS),
             own,
             others: others.into_iter().map(known).collect(),
         })

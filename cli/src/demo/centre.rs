@@ -11,6 +11,7 @@ use hilum_dicom::phantoms::{self, Detail, Phantom};
 use hilum_transport::Client;
 use serde_json::Value;
 
+use super::nodes::set;
 use super::road::Road;
 use crate::config::Config;
 
@@ -64,26 +65,23 @@ pub(super) fn prepare(file: &Path) -> anyhow::Result<()> {
     let secret = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()];
     let secret: Vec<String> = secret.iter().map(ToString::to_string).collect();
     fs::write(folder.join("research.key"), secret.concat())?;
-    let text = fs::read_to_string(file)?;
     let shown = |watched: &str| folder.join(watched).display().to_string();
-    let mut edited = String::with_capacity(text.len());
-    for line in text.lines() {
-        match line.split(" = ").next().unwrap_or_default() {
-            "# settle_seconds" => edited.push_str("settle_seconds = 1"),
-            "# watch" => edited.push_str(&format!("watch = [\"{RESEARCH}\", \"{SCREENING}\"]")),
-            "# collection" => edited.push_str(&format!(
-                "collection = [{{ name = \"research\", from = [\"folder {}\"], deidentify = \
-                 \"research.toml\", key_file = \"research.key\" }}, {{ name = \"screening\", from = \
-                 [\"folder {}\"], card = \"screening.toml\" }}]",
-                shown(RESEARCH),
-                shown(SCREENING)
-            )),
-            _ => edited.push_str(line),
-        }
-        edited.push('\n');
-    }
-    fs::write(file, edited)?;
-    Ok(())
+    let collections = format!(
+        "[{{ name = \"research\", from = [\"folder {}\"], deidentify = \"research.toml\", key_file = \
+         \"research.key\" }}, {{ name = \"screening\", from = [\"folder {}\"], card = \
+         \"screening.toml\" }}]",
+        shown(RESEARCH),
+        shown(SCREENING)
+    );
+    let watched = format!("[\"{RESEARCH}\", \"{SCREENING}\"]");
+    set(
+        file,
+        &[
+            ("imaging", "settle_seconds", "1"),
+            ("imaging", "watch", &watched),
+            ("imaging", "collection", &collections),
+        ],
+    )
 }
 
 impl Road {

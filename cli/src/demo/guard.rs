@@ -37,8 +37,6 @@ pub(super) struct Guard {
     /// The researcher's questions, and records of the imaging centre, in the audit record repository.
     questions: (usize, usize),
     submissions: (usize, usize),
-    /// Whether its log is proven to be whole.
-    proven: (usize, usize),
 }
 
 /// Gives the registry rules, and somebody to vouch for users, before it starts.
@@ -87,9 +85,9 @@ impl Road {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
+        // It fails if the log is not whole.
         let verified = self.told("audit", &["verify"]).await?;
         println!("$ hilum audit verify\n{}", verified.trim_end());
-        guard.proven = (usize::from(verified.contains("ok       every record")), 1);
         Ok(guard)
     }
 
@@ -129,19 +127,17 @@ impl Road {
 
 impl Guard {
     pub(super) fn summary(&self) -> String {
-        format!(
+        let mut text = format!(
             " A researcher (ITI-40) found {} documents of a patient, {} when the patient had consented \
-             (ITI-108), {} after the consent was withdrawn. The audit record repository has it all (ITI-20, \
-             ITI-81){}.",
-            self.before.0,
-            self.permitted.0,
-            self.withdrawn.0,
-            if self.proven.0 == 1 {
-                ", and its log is proven to be whole"
-            } else {
-                ""
-            }
-        )
+             (ITI-108), {} after the consent was withdrawn.",
+            self.before.0, self.permitted.0, self.withdrawn.0,
+        );
+        if self.questions.0 == self.questions.1 && self.submissions.0 == self.submissions.1 {
+            text.push_str(
+                " The audit record repository has it all (ITI-20, ITI-81), and its log is proven to be whole.",
+            );
+        }
+        text
     }
 
     /// What did not go as it should.
@@ -155,7 +151,6 @@ impl Guard {
                 self.submissions,
                 "submissions in the audit record repository",
             ),
-            (self.proven, "logs that are proven to be whole"),
         ];
         let wrong = all
             .into_iter()

@@ -52,8 +52,7 @@ impl Nodes {
             centre: file(&centre),
         };
         // Each has an authority of its own, as organisations have, and trusts that of the other.
-        let trusts =
-            |other: &str| format!("trust = [\"certs/ca.pem\", \"../{other}/certs/ca.pem\"]");
+        let trusts = |other: &str| format!("[\"certs/ca.pem\", \"../{other}/certs/ca.pem\"]");
         edit(
             &nodes.registry,
             &["repository", "imaging", "dicom", "recipient"],
@@ -86,14 +85,11 @@ fn edit(file: &Path, closed: &[&str], trust: &str) -> anyhow::Result<()> {
         if line.starts_with("listen = ") && closed.contains(&section) {
             edited.push_str("# ");
         }
-        edited.push_str(if line.starts_with("trust = ") {
-            trust
-        } else {
-            line
-        });
+        edited.push_str(line);
         edited.push('\n');
     }
-    std::fs::write(file, edited).with_context(said)
+    std::fs::write(file, edited).with_context(said)?;
+    set(file, &[("tls", "trust", trust)])
 }
 
 /// Gives keys of sections other values than `init` did, whether they were commented out or not.

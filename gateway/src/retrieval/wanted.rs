@@ -124,31 +124,29 @@ impl Wanted {
         url: &str,
         across: bool,
     ) -> Result<Answer<RetrieveDocumentSetResponse>, ClientError> {
+        let none = Vec::new();
         match (self, across) {
-            (Self::Documents(documents), _) => {
-                let request = RetrieveDocumentSetRequest {
-                    documents: documents.clone(),
-                };
-                match across {
-                    true => {
-                        let asked = client.send::<CrossGatewayRetrieve>(url, &request, Vec::new());
-                        asked.await
-                    }
-                    false => {
-                        let asked = client.send::<RetrieveDocumentSet>(url, &request, Vec::new());
-                        asked.await
-                    }
+            (Self::Documents(documents), across) => {
+                let documents = documents.clone();
+                let request = RetrieveDocumentSetRequest { documents };
+                if across {
+                    return client
+                        .send::<CrossGatewayRetrieve>(url, &request, none)
+                        .await;
                 }
+                client
+                    .send::<RetrieveDocumentSet>(url, &request, none)
+                    .await
             }
             (Self::Images(request), true) => {
-                let none = Vec::new();
                 let asked =
                     client.send::<CrossGatewayRetrieveImagingDocumentSet>(url, request, none);
                 asked.await
             }
             (Self::Images(request), false) => {
-                let asked = client.send::<RetrieveImagingDocumentSet>(url, request, Vec::new());
-                asked.await
+                client
+                    .send::<RetrieveImagingDocumentSet>(url, request, none)
+                    .await
             }
         }
     }
