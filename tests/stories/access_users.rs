@@ -2,7 +2,7 @@
 //! reference says that was written without the rules.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use hilum_dicom::phantoms::{self, Detail};
@@ -11,6 +11,7 @@ use hilum_security::iti72_incorporate_access_token::TokenIssuer;
 use hilum_security::{User, UserCode};
 use hilum_tests::calls::Retrieve;
 use hilum_tests::people::{AS, IDP, authorization_server, configure, idp, issue, issue_token};
+use hilum_tests::town::hilum;
 use hilum_tests::words::{self, Document, Submission};
 use hilum_tests::{Setup, Town};
 use hilum_transport::HttpRequest;
@@ -168,9 +169,19 @@ struct Place {
 
 impl Place {
     fn open() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same with more in the environment of the node.
+    fn with(environment: &[(&str, &str)]) -> Self {
+        let settle = [("HILUM_IMAGING__SETTLE_SECONDS", "1")];
+        let environment = settle.iter().chain(environment);
+        let environment =
+            environment.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let mut town = Town::set_up(Setup {
             uncounted: true,
-            environment: vec![("HILUM_IMAGING__SETTLE_SECONDS".to_owned(), "1".to_owned())],
+            audit_repository: true,
+            environment: environment.collect(),
             ..Setup::default()
         });
         let (assertions, tokens) = (idp(&town), authorization_server(&town));
@@ -400,6 +411,72 @@ async fn the_gateway_gives_as_the_reference_says() {
     }
     println!("{pairs} pairs of callers and documents at the gateway, {given} retrieved");
     assert!(given > DOCUMENTS, "{given}");
+}
+
+/// Whether a command succeeds with the certificate of a client, which is no infrastructure.
+fn as_client(town: &Town, arguments: &[&str]) -> bool {
+    let mut command = hilum();
+    command.args(arguments).current_dir(town.node());
+    command.env("HILUM_TLS__CERTIFICATE", "certs/client.pem");
+    command.env("HILUM_TLS__KEY", "certs/client.key");
+    command.output().unwrap().status.success()
+}
+
+/// Merges and the audit are for those whom a rule names, and gateways are closed where rules are about nodes.
+#[tokio::test]
+async fn what_no_rule_names_is_not_done() {
+    let mut place = Place::open();
+    for arguments in [
+        &["feed", "add", "P-9"][..],
+        &["audit", "search", "--limit", "1"],
+    ] {
+        assert!(!as_client(&place.town, arguments), "{arguments:?}");
+        told(&place.town, arguments);
+    }
+    let who = Who {
+        user: true,
+        role: "physician",
+        purpose: "TREAT",
+        organisation: 1,
+        reason: false,
+        own: 0,
+    };
+    place.become_caller(&who, &PATIENTS);
+    let query = || words::find_documents("P-0", "LeafClass");
+    assert!(place.town.query_everywhere(query()).await.is_ok());
+    let about_nodes = "[[rule]]\nname = \"one\"\nwho.node = \"CN=client\"\nlevel = \"nothing\"\n";
+    let rules = format!("{about_nodes}{RULES}");
+    std::fs::write(place.town.node().join("access.toml"), rules).unwrap();
+    let began = Instant::now();
+    while place.town.query_everywhere(query()).await.is_ok() {
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "it is asked as the gateway"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// What the rooms of a node ask each other needs no token.
+#[tokio::test]
+async fn consents_are_looked_up_where_tokens_are_required() {
+    let mut place = Place::with(&[("HILUM_IUA__TOKENS", "required")]);
+    let documents = documents(&place).await;
+    record_wishes(&place.town, &PATIENTS);
+    let of_patient = documents
+        .iter()
+        .filter(|(_, (of, code))| *of == 1 && *code != "V");
+    let ids: Vec<&str> = of_patient.map(|(id, _)| id.as_str()).collect();
+    let who = Who {
+        user: true,
+        role: "researcher",
+        purpose: "HRESCH",
+        organisation: 1,
+        reason: false,
+        own: 0,
+    };
+    place.become_caller(&who, &PATIENTS);
+    assert_eq!(retrieved(&place.town, &ids).await.len(), ids.len());
 }
 
 #[tokio::test]
