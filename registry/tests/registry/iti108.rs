@@ -394,6 +394,8 @@ pub(crate) async fn what_is_no_consent_is_refused(site: Site) {
     for (name, value) in [
         ("resourceType", json!("Patient")),
         ("status", json!("maybe")),
+        // It would count more than whatever is wished later.
+        ("dateTime", json!("2999-01-01")),
         ("patient", json!({"reference": "Patient/1"})),
         ("provision", json!({"type": "perhaps"})),
         ("modifierExtension", json!([{"url": "x"}])),
