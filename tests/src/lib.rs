@@ -21,8 +21,10 @@ pub mod region;
 pub mod scanner;
 pub mod syslog;
 pub mod town;
+pub mod wire;
 pub mod words;
 
 pub use desk::Desk;
 pub use region::Region;
 pub use town::{Setup, Town};
+pub use wire::Wire;

@@ -10,6 +10,7 @@ use hilum_transport::ClientError;
 
 use crate::calls::{CrossQuery, Query, Raw, RetrieveResponse, Retrieved, received};
 use crate::town::{Setup, Town};
+use crate::wire::Wire;
 
 /// Towns with gateways. Nobody is in two of them.
 #[derive(Debug)]
@@ -31,25 +32,60 @@ impl Region {
 
     /// The same, with more lines in what is said of each community.
     pub fn found(communities: usize, plain: bool, lines: &str) -> Self {
+        Self::linked(communities, plain, lines, &[], |_, town| town.responding())
+    }
+
+    /// The same over plain HTTP, where each community is asked through a line of its own. The
+    /// environment is that of all nodes.
+    pub fn wired(
+        communities: usize,
+        lines: &str,
+        environment: &[(&str, String)],
+    ) -> (Self, Vec<Wire>) {
+        let mut wires: Vec<Wire> = Vec::new();
+        let region = Self::linked(communities, true, lines, environment, |number, town| {
+            debug_assert_eq!(number, wires.len());
+            let wire = Wire::to(town.port(3));
+            let url = format!("http://localhost:{}/responding", wire.port());
+            wires.push(wire);
+            url
+        });
+        (region, wires)
+    }
+
+    /// The same, where `url` says at which URL a community is asked, from its number and its town.
+    fn linked(
+        communities: usize,
+        plain: bool,
+        lines: &str,
+        environment: &[(&str, String)],
+        mut url: impl FnMut(usize, &Town) -> String,
+    ) -> Self {
+        let environment: Vec<(String, String)> = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
         let setup = |number: usize| Setup {
             plain,
             home: Some(home(number)),
             repository: Some(repository(number)),
             // What a gateway asks is recorded by those whom it asks, too.
             uncounted: true,
+            environment: environment.clone(),
             ..Setup::default()
         };
         let mut towns: Vec<Town> = (0..communities)
             .map(|number| Town::set_up(setup(number)))
             .collect();
+        let at = towns.iter().enumerate();
+        let urls: Vec<String> = at.map(|(number, town)| url(number, town)).collect();
         for number in 0..communities {
             let mut known = String::new();
-            for (other, town) in towns.iter().enumerate().filter(|(it, _)| *it != number) {
+            for (other, url) in urls.iter().enumerate().filter(|(it, _)| *it != number) {
                 known.push_str(&format!(
                     "\n[[gateway.community]]\nhome_community_id = \"urn:oid:{}\"\nname = \"town {other}\"\n\
-                     url = \"{}\"\n{lines}\n",
+                     url = \"{url}\"\n{lines}\n",
                     home(other),
-                    town.responding(),
                 ));
             }
             let mut config = File::options()

@@ -4,6 +4,7 @@
 
 mod access;
 mod access_users;
+mod across;
 mod audit_sender;
 mod commands;
 mod imaging;
