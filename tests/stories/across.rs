@@ -26,8 +26,13 @@ const RETRIEVE: &str = "urn:ihe:iti:2007:RetrieveDocumentSet";
 /// Three communities; the first asks the others through lines.
 fn region() -> (Region, Vec<Wire>) {
     let seconds = DEADLINE.as_secs();
-    let environment = [("HILUM_LIMITS__PROGRESS_SECONDS", seconds.to_string())];
-    Region::wired(3, &format!("deadline_seconds = {seconds}"), &environment)
+    region_with(&format!("deadline_seconds = {seconds}"), seconds)
+}
+
+/// The same, where everything has so many seconds to make progress.
+fn region_with(lines: &str, progress: u64) -> (Region, Vec<Wire>) {
+    let environment = [("HILUM_LIMITS__PROGRESS_SECONDS", progress.to_string())];
+    Region::wired(3, lines, &environment)
 }
 
 /// Documents of these lengths for a patient, in one submission: their uniqueIds.
@@ -269,4 +274,63 @@ async fn whoever_leaves_is_not_sent_for_any_more() {
         assert!(began.elapsed() < 4 * DEADLINE + NOISE, "something is open");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// While documents of one community come slowly, those of the other wait for their turn; who sends them is
+/// not made to believe that nobody takes them.
+#[tokio::test]
+async fn a_slow_community_does_not_cost_the_documents_of_another() {
+    let progress = 10;
+    let (region, wires) = region_with("", progress);
+    let of_1 = provided(&region.towns[1], "P-1", &[10_000_000, 10_000_000]).await;
+    let of_2 = provided(&region.towns[2], "P-1", &[1000, 30_000_000, 20_000_000]).await;
+    // Each document of town 1 needs longer than whoever sends waits for progress.
+    let slow = progress + progress / 2;
+    wires[1].throttle(10_000_000 / slow);
+    let all = [
+        (1, &*of_1[0]),
+        (1, &*of_1[1]),
+        (2, &*of_2[0]),
+        (2, &*of_2[1]),
+        (2, &*of_2[2]),
+    ];
+    let began = Instant::now();
+    let mut answer = begun(&region.towns[0], &all).await;
+    let (mut whole, broken) = taken(&mut answer).await;
+    assert_eq!(broken, None, "after {:?}: {whole:?}", began.elapsed());
+    whole.sort_unstable();
+    assert_eq!(
+        whole,
+        [1000, 10_000_000, 10_000_000, 20_000_000, 30_000_000]
+    );
+    assert!(began.elapsed() > Duration::from_secs(2 * slow));
+}
+
+/// A community that takes one call at a time is never called twice at once, not even while documents come.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_calls_go_to_a_community_than_it_takes() {
+    let (region, wires) = region_with("calls = 1", 10);
+    let of_1 = provided(&region.towns[1], "P-1", &[4_000_000]).await;
+    let (town, wire) = (&region.towns[0], &wires[1]);
+    wire.throttle(2_000_000);
+    let all = [(1, &*of_1[0])];
+    let most = async {
+        let mut most = 0;
+        loop {
+            most = most.max(wire.open());
+            if wire.arrived() >= 3 * 4_000_000 {
+                return most;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let one = || async {
+        let mut answer = begun(town, &all).await;
+        taken(&mut answer).await
+    };
+    let (first, second, third, most) = tokio::join!(one(), one(), one(), most);
+    for taken in [first, second, third] {
+        assert_eq!(taken, (vec![4_000_000], None));
+    }
+    assert_eq!(most, 1);
 }
