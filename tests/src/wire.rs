@@ -26,6 +26,9 @@ const BUFFER: u32 = 64 * 1024;
 /// How long a lost chunk is late.
 const RETRANSMISSION: Duration = Duration::from_millis(250);
 
+/// What is made up for when something came later than its time.
+const CREDIT: Duration = Duration::from_millis(50);
+
 /// How the line is.
 #[derive(Debug, Clone, Default)]
 struct Weather {
@@ -227,7 +230,7 @@ async fn carry(near: TcpStream, to: u16, shared: &Arc<Shared>) -> io::Result<()>
     }
 }
 
-/// One direction of a connection, until it ends.
+/// One direction of a connection, until it ends. Answers have a pace.
 async fn direction(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
@@ -253,9 +256,10 @@ async fn direction(
         }
     };
     let writing = async move {
+        let mut pace = Instant::now();
         while let Some((due, chunk)) = receiver.recv().await {
             sleep_until(due).await;
-            pass(&mut to, &chunk, shared, is_answer).await?;
+            pass(&mut to, &chunk, shared, is_answer.then_some(&mut pace)).await?;
         }
         whole(shared).await;
         to.shutdown().await
@@ -273,12 +277,12 @@ async fn pass(
     to: &mut OwnedWriteHalf,
     chunk: &[u8],
     shared: &Shared,
-    is_answer: bool,
+    pace: Option<&mut Instant>,
 ) -> io::Result<()> {
-    if !is_answer {
+    let Some(pace) = pace else {
         whole(shared).await;
         return to.write_all(chunk).await;
-    }
+    };
     let weather = shared.weather.borrow().clone();
     let number = shared.chunks.fetch_add(1, Ordering::Relaxed);
     // Evenly, so that a test is the same each time.
@@ -292,7 +296,11 @@ async fn pass(
         let mut length = rest.len() as u64;
         if let Some(rate) = weather.rate {
             length = length.min((rate / 50).max(1));
-            sleep(Duration::from_secs_f64(length as f64 / rate.max(1) as f64)).await;
+            let now = Instant::now();
+            let earliest = now.checked_sub(CREDIT).unwrap_or(now);
+            let needed = Duration::from_secs_f64(length as f64 / rate.max(1) as f64);
+            *pace = earliest.max(*pace) + needed;
+            sleep_until(*pace).await;
         }
         if let Some(at) = weather.cut_at {
             let left = at.saturating_sub(shared.arrived.load(Ordering::Relaxed));

@@ -5,8 +5,10 @@
 mod access;
 mod access_users;
 mod across;
+mod across_streaming;
 mod audit_sender;
 mod commands;
+mod federation;
 mod imaging;
 mod imaging_door;
 mod killed;
