@@ -14,6 +14,7 @@ mod imaging_door;
 mod killed;
 mod large_document;
 mod media;
+mod namespaces;
 mod on_demand;
 mod removed;
 mod secrets;
