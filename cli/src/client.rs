@@ -24,6 +24,8 @@ pub(crate) struct Node {
     pub(crate) client: Client,
     /// For whom it is asked, if not for the node itself.
     user: Option<Arc<User>>,
+    /// Whether all communities are asked.
+    communities: bool,
     /// Where failures of TLS are recorded, once something is.
     first_ledger: Arc<OnceLock<Audit>>,
 }
@@ -34,6 +36,15 @@ pub(crate) struct ForUser {
     /// A SAML 2.0 assertion that says for whom it is asked (XUA, ITI-40)
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) assertion: Option<PathBuf>,
+}
+
+/// Whom a command asks.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Asked {
+    /// All communities that the node knows: the gateway of [gateway] is asked instead of registry,
+    /// repository and imaging source
+    #[arg(long, global = true)]
+    communities: bool,
 }
 
 impl Node {
@@ -53,6 +64,7 @@ impl Node {
             config,
             client,
             user: None,
+            communities: false,
             first_ledger,
         })
     }
@@ -75,6 +87,12 @@ impl Node {
         self.client = self.client.for_user(assertion);
         self.user = Some(Arc::new(user));
         Ok(self)
+    }
+
+    /// The same node, asking all communities if they are wanted.
+    pub(crate) fn asking(mut self, asked: &Asked) -> Self {
+        self.communities = asked.communities;
+        self
     }
 
     /// Where this command records what it asks: one process at a time writes into a spool, so it
@@ -104,16 +122,12 @@ impl Node {
 
     /// Where the registry is.
     pub(crate) fn registry(&self) -> Result<String, ConfigError> {
-        self.config
-            .registry_url()
-            .ok_or_else(|| missing("registry"))
+        self.gateway_or("registry", self.config.registry_url())
     }
 
     /// Where the repository is.
     pub(crate) fn repository(&self) -> Result<String, ConfigError> {
-        self.config
-            .repository_url()
-            .ok_or_else(|| missing("repository"))
+        self.gateway_or("repository", self.config.repository_url())
     }
 
     /// Where the Document Recipient is.
@@ -125,7 +139,15 @@ impl Node {
 
     /// Where the imaging source is.
     pub(crate) fn imaging(&self) -> Result<String, ConfigError> {
-        self.config.imaging_url().ok_or_else(|| missing("imaging"))
+        self.gateway_or("imaging", self.config.imaging_url())
+    }
+
+    /// The gateway, which answers as each of these rooms, or the room itself.
+    fn gateway_or(&self, room: &str, url: Option<String>) -> Result<String, ConfigError> {
+        match self.communities {
+            true => self.config.gateway_url().ok_or_else(|| missing("gateway")),
+            false => url.ok_or_else(|| missing(room)),
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 //! retrieved by somebody else, in the steps that a user would take.
 //!
 //! Two nodes are set up as `hilum init` does it and run as `hilum serve` does: a network's registry,
-//! and an imaging centre with a repository and an imaging source. The steps are commands, run in
-//! processes of their own, which know the nodes only by their addresses.
+//! and an imaging centre with a repository and an imaging source. Two more countries have a node each.
+//! The steps are commands, run in processes of their own, which know the nodes only by their addresses.
 
+mod abroad;
 mod centre;
 mod errands;
 mod guard;
@@ -25,6 +26,7 @@ use crate::config::Config;
 use crate::serve::{Running, signals};
 use crate::status::Usage;
 
+use abroad::Abroad;
 use nodes::Nodes;
 use road::Road;
 use travelled::Travelled;
@@ -45,9 +47,10 @@ pub(crate) struct Arguments {
     /// Take your own DICOM files; nothing leaves this machine [default: studies that are drawn]
     #[arg(long, value_name = "DIR")]
     dicom: Option<PathBuf>,
-    /// The registry listens on N+1, repository and imaging source on N+2 [default: from 18400 on,
+    /// The registry listens on N+1, repository and imaging source on N+2, other countries
+    /// from N+11 on [default: from 18400 on,
     /// the first that are free]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..65526))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..65505))]
     port_base: Option<u16>,
 }
 
@@ -73,16 +76,20 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let dir = dir.as_path();
     let nodes = Nodes::write(dir, arguments.port_base)?;
-    println!("certificates and two nodes in {}", dir.display());
+    println!("certificates and four nodes in {}", dir.display());
     let registry = start(&nodes.registry).await?;
     let centre = start(&nodes.centre).await?;
+    let mut abroad = match &arguments.dicom {
+        Some(_) => None,
+        None => Some(Abroad::start(dir).await?),
+    };
     let images = match &arguments.dicom {
         Some(dir) => dir.clone(),
         None => draw(dir)?,
     };
     let road = Road::new(&nodes, &images, arguments.dicom.is_some(), dir);
     let travelled = tokio::select! {
-        travelled = road.travel() => Some(travelled),
+        travelled = everywhere(&road, abroad.as_mut()) => Some(travelled),
         // Whoever stops it has seen enough.
         _ = stop.wait_for(|stopping| *stopping) => None,
     };
@@ -96,9 +103,21 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         // The sender lives as long as the process, so this ends with a signal.
         let _ = stop.wait_for(|stopping| *stopping).await;
     }
+    if let Some(abroad) = abroad {
+        abroad.stop().await?;
+    }
     centre.stop().await?;
     registry.stop().await?;
     result
+}
+
+/// Travels the road, and then into other countries.
+async fn everywhere(road: &Road, abroad: Option<&mut Abroad>) -> anyhow::Result<Travelled> {
+    let mut travelled = road.travel().await?;
+    if let (Some(abroad), Some(manifest)) = (abroad, travelled.manifest()) {
+        travelled.across = Some(road.across(abroad, &manifest).await?);
+    }
+    Ok(travelled)
 }
 
 async fn start(file: &Path) -> anyhow::Result<Running> {
@@ -130,6 +149,9 @@ fn draw(dir: &Path) -> anyhow::Result<PathBuf> {
 fn shown(travelled: &Travelled) -> anyhow::Result<()> {
     print!("\n{}", travelled.table());
     println!("\n{}", travelled.summary());
+    if let Some(across) = &travelled.across {
+        print!("\n{}\n{}\n", across.table(), across.summary());
+    }
     let failures = travelled.failures();
     match failures.is_empty() {
         true => Ok(()),
@@ -156,6 +178,14 @@ async fn look_around(nodes: &Nodes) -> anyhow::Result<()> {
         "  hilum query --config {centre} --patient {}",
         road::SHOWN_PATIENT
     );
+    let clinician = nodes.registry.with_file_name(abroad::CLINICIAN);
+    if clinician.exists() {
+        println!(
+            "  hilum query --config {registry} --patient {} --communities --assertion {}",
+            road::SHOWN_PATIENT,
+            clinician.display()
+        );
+    }
     println!("  hilum audit list --config {centre} --last 20");
     println!("  hilum audit search --config {registry} --user curie");
     println!("  hilum audit verify --config {registry}");

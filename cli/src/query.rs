@@ -32,16 +32,18 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(Which::Parameters(asked)) = &arguments.which {
         return parameters::list(asked.word.as_deref(), arguments.common.json);
     }
-    let node = Node::open(&arguments.common.config)?.for_user(&arguments.common.user)?;
+    let common = &arguments.common;
+    let node = Node::open(&common.config)?.for_user(&common.user)?;
+    let node = node.asking(&common.asked);
     let question = asking::question(arguments, &Domain::of(&node.config)?)?;
     let ledger = node.ledger()?;
     let answer = ask(&node, &ledger, &question).await?;
     let response = &answer.response;
-    let refused = judge(
-        response.status,
-        &response.errors,
-        "the registry refused the query",
-    );
+    let what = match response.status {
+        ResponseStatus::PartialSuccess => "not everything could be answered",
+        _ => "the registry refused the query",
+    };
+    let refused = judge(response.status, &response.errors, what);
     if arguments.common.xml {
         say(&String::from_utf8_lossy(&answer.envelope))?;
         return Ok(refused?);

@@ -14,7 +14,7 @@ use anyhow::bail;
 use clap::Args;
 use xds_schemas::ebrs::RegistryError;
 
-use crate::client::{ForUser, Node};
+use crate::client::{Asked, ForUser, Node};
 use crate::refusal::Refused;
 use crate::status::Usage;
 
@@ -26,6 +26,7 @@ Examples:
   hilum retrieve 2.25.1 2.25.2 --out got/
   hilum retrieve 2.25.1 --repository 1.2.3
   hilum retrieve --manifest 2.25.7 --out study/
+  hilum retrieve --manifest 2.25.7 --communities --home urn:oid:1.2.3.5 --out study/
   hilum retrieve --study 1.2.840.1 --patient P-1 --out study/";
 
 /// The command line.
@@ -40,6 +41,8 @@ pub(crate) struct Arguments {
     config: PathBuf,
     #[command(flatten)]
     user: ForUser,
+    #[command(flatten)]
+    asked: Asked,
     /// The folder to write into; it is made if need be
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
@@ -73,6 +76,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let node = Node::open(&arguments.config)?.for_user(&arguments.user)?;
+    let node = node.asking(&arguments.asked);
     let out = &arguments.out;
     std::fs::create_dir_all(out)
         .map_err(|error| Usage(format!("{}: cannot be made: {error}", out.display())))?;

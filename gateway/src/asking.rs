@@ -2,11 +2,11 @@
 //! alone for a while.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hilum_transport::ClientError;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// Failures in a row after which nobody is asked for [`REST_SECONDS`].
@@ -42,11 +42,17 @@ impl Silence {
     }
 }
 
+/// A call that has not ended.
+#[derive(Debug)]
+pub(crate) struct Underway(
+    #[expect(dead_code, reason = "it counts while it is there")] OwnedSemaphorePermit,
+);
+
 /// The line to somebody.
 #[derive(Debug)]
 pub(crate) struct Line {
     deadline: Duration,
-    calls: Semaphore,
+    calls: Arc<Semaphore>,
     health: Mutex<Health>,
 }
 
@@ -61,7 +67,7 @@ impl Line {
     pub(crate) fn new(deadline: Duration, calls: usize) -> Self {
         Self {
             deadline,
-            calls: Semaphore::new(calls),
+            calls: Arc::new(Semaphore::new(calls)),
             health: Mutex::default(),
         }
     }
@@ -71,15 +77,25 @@ impl Line {
         &self,
         asking: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<T, Silence> {
+        Ok(self.begin(asking).await?.0)
+    }
+
+    /// The same for an answer that goes on: the call has ended when what comes with it is dropped.
+    pub(crate) async fn begin<T>(
+        &self,
+        asking: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<(T, Underway), Silence> {
         if !self.may_ask(Instant::now()) {
             return Err(Silence::Resting);
         }
-        let call = async {
-            // It is never closed.
-            let _permit = self.calls.acquire().await;
-            asking.await
+        let began = Instant::now();
+        let permit = timeout(self.deadline, Arc::clone(&self.calls).acquire_owned()).await;
+        // That others are served first is not the fault of who is asked. The semaphore is never closed.
+        let Ok(Ok(permit)) = permit else {
+            return Err(Silence::Late(self.deadline));
         };
-        let answer = timeout(self.deadline, call).await;
+        let left = self.deadline.saturating_sub(began.elapsed());
+        let answer = timeout(left, asking).await;
         let answer = match answer {
             Ok(answer) => answer.map_err(Silence::Failed),
             Err(_) => Err(Silence::Late(self.deadline)),
@@ -90,7 +106,7 @@ impl Line {
             Ok(_) | Err(Silence::Failed(ClientError::Fault { .. }))
         );
         self.learn(is_there, Instant::now());
-        answer
+        answer.map(|answer| (answer, Underway(permit)))
     }
 
     /// Whether there is a point in asking. When the rest is over, one caller finds out.
@@ -138,6 +154,18 @@ mod tests {
         let answer = line.ask(std::future::pending::<Result<(), _>>()).await;
         assert!(matches!(answer, Err(Silence::Late(_))));
         assert!(began.elapsed() < Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_others_blames_nobody() {
+        let line = Line::new(Duration::from_millis(50), 1);
+        let (_, underway) = line.begin(async { Ok(()) }).await.unwrap();
+        for _ in 0..2 * FAILURES {
+            let answer = line.ask(async { Ok(()) }).await;
+            assert!(matches!(answer, Err(Silence::Late(_))));
+        }
+        drop(underway);
+        line.ask(async { Ok(()) }).await.unwrap();
     }
 
     #[tokio::test]

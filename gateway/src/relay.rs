@@ -2,105 +2,272 @@
 //!
 //! Attachments come in the order in which their sender sends them, and go on in the order in which their
 //! receiver was promised them. Usually these are the same; what comes too early waits in a file.
+//!
+//! While those of another community go by, nobody takes these for as long as that lasts, and their sender
+//! would give up. So a little of them is taken from time to time, and waits in a file too.
+
+mod aside;
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read, Seek, Write};
-use std::sync::Arc;
+use std::io;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use hilum_transport::{Attachment, Attachments, Stream};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
 use xds_schemas::soap::Fault;
+
+use aside::Aside;
 
 /// Chunks that wait for who takes them.
 const CHUNKS: usize = 2;
-/// Bytes that are read at once from what waited.
-const CHUNK: usize = 192 * 1024;
-/// Bytes that may wait.
+/// Bytes that may wait in files.
 const ASIDE_BYTES: u64 = 1024 * 1024 * 1024;
+/// How often something is taken of what nobody wants yet. Who sends to us waits at least for half a minute.
+const PAUSE: Duration = Duration::from_secs(5);
+/// And how much: less would not be noticed behind the buffers of both systems.
+const SIP_BYTES: u64 = 1024 * 1024;
 
 /// The attachments of one answer, still on the wire.
+///
+/// When nothing is wanted of them any more, or whoever took them goes, the connection from which they come
+/// is given up.
 #[derive(Debug, Clone)]
-pub(crate) struct Relay(Arc<Mutex<State>>);
+pub(crate) struct Relay(mpsc::UnboundedSender<Order>);
 
+/// An attachment that is wanted now.
 #[derive(Debug)]
-struct State {
-    attachments: Attachments,
-    /// What came before its turn, by its name.
-    aside: HashMap<String, File>,
-    aside_bytes: u64,
+struct Order {
+    content_id: String,
+    to: Chunks,
 }
 
 type Chunks = mpsc::Sender<io::Result<Bytes>>;
 
 impl Relay {
-    pub(crate) fn of(attachments: Attachments) -> Self {
-        Self(Arc::new(Mutex::new(State {
+    /// `hold` is kept for as long as something comes.
+    pub(crate) fn of(attachments: Attachments, hold: impl Send + 'static) -> Self {
+        // Whoever is promised an attachment asks for it once, so there are no more orders than attachments.
+        let (sender, orders) = mpsc::unbounded_channel();
+        let passing = Passing {
             attachments,
+            orders,
             aside: HashMap::new(),
             aside_bytes: 0,
-        })))
+            is_over: false,
+        };
+        tokio::spawn(async move {
+            passing.run().await;
+            drop(hold);
+        });
+        Self(sender)
     }
 
-    /// The attachment with this name, when its turn comes. If it does not come, or its receiver goes,
-    /// the connection from which it comes is given up.
+    /// The attachment with this name, when its turn comes.
     pub(crate) fn stream(&self, content_id: String) -> Stream {
-        let relay = self.clone();
+        let orders = self.0.clone();
         Stream::of_unknown_length(move || {
-            let (sender, receiver) = mpsc::channel(CHUNKS);
-            tokio::spawn(async move {
-                let mut state = relay.0.lock().await;
-                if let Err(error) = state.forward(&content_id, &sender).await {
-                    tracing::warn!(%error, "a document broke off on its way");
-                    // Whoever took it may have gone, which is why it broke off.
-                    let _ = sender.send(Err(error)).await;
-                }
-            });
+            let (to, receiver) = mpsc::channel(CHUNKS);
+            let order = Order { content_id, to };
+            if let Err(mpsc::error::SendError(order)) = orders.send(order) {
+                let gone = io::Error::other("what came before it broke off");
+                // There is room for it.
+                let _ = order.to.try_send(Err(gone));
+            }
             receiver
         })
     }
 }
 
-impl State {
-    async fn forward(&mut self, content_id: &str, to: &Chunks) -> io::Result<()> {
-        if let Some(file) = self.aside.remove(content_id) {
-            return from_file(file, to).await;
+/// Passes attachments on to those who want them.
+struct Passing {
+    attachments: Attachments,
+    orders: mpsc::UnboundedReceiver<Order>,
+    /// What came before its turn, by its name.
+    aside: HashMap<String, Aside>,
+    aside_bytes: u64,
+    /// Whether nothing more comes.
+    is_over: bool,
+}
+
+impl Passing {
+    async fn run(mut self) {
+        let mut order = None;
+        loop {
+            if order.is_none() {
+                order = tokio::select! {
+                    wanted = self.orders.recv() => match wanted {
+                        Some(wanted) => Some(wanted),
+                        None => return,
+                    },
+                    () = sleep(PAUSE), if !self.is_over => None,
+                };
+            }
+            let done = match order.take() {
+                Some(wanted) => match self.serve(&wanted).await {
+                    Ok(()) => Ok(None),
+                    Err(error) => Err((Some(wanted), error)),
+                },
+                None => self.sip().await.map_err(|error| (None, error)),
+            };
+            match done {
+                Ok(next) => order = next,
+                Err((wanted, error)) => {
+                    tracing::warn!(%error, "a document broke off on its way");
+                    if let Some(wanted) = wanted {
+                        // Whoever took it may have gone, which is why it broke off.
+                        let _ = wanted.to.send(Err(error)).await;
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Hands on what is wanted now; what comes before it is put aside.
+    async fn serve(&mut self, order: &Order) -> io::Result<()> {
+        if let Some(aside) = self.aside.remove(&order.content_id) {
+            self.aside_bytes = self.aside_bytes.saturating_sub(aside.length());
+            let mut even = Even::default();
+            pour(aside, &mut even, &order.to).await?;
+            return finish(even, &order.to).await;
         }
         loop {
             let attachment = self.attachments.next().await.map_err(broken)?;
             let Some(mut attachment) = attachment else {
+                self.is_over = true;
                 return Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
                     "the answer refers to an attachment that did not come",
                 ));
             };
-            if attachment.content_id() == content_id {
-                return pass(&mut attachment, to).await;
+            if attachment.content_id() == order.content_id {
+                return pass(&mut attachment, Even::default(), &order.to).await;
             }
             let name = attachment.content_id().to_owned();
-            let left = ASIDE_BYTES.saturating_sub(self.aside_bytes);
-            let (file, length) = put_aside(&mut attachment, left).await?;
-            self.aside_bytes += length;
-            self.aside.insert(name, file);
+            let mut aside = Aside::new().await?;
+            let room = ASIDE_BYTES.saturating_sub(self.aside_bytes);
+            fill(&mut attachment, &mut aside, u64::MAX, room).await?;
+            self.aside_bytes += aside.length();
+            self.aside.insert(name, aside);
+        }
+    }
+
+    /// Takes a little of the next attachment from time to time, until something is wanted: if it is this one,
+    /// it is handed on; if it is another one, that is given back.
+    async fn sip(&mut self) -> io::Result<Option<Order>> {
+        let attachment = self.attachments.next().await.map_err(broken)?;
+        let Some(mut attachment) = attachment else {
+            self.is_over = true;
+            return Ok(None);
+        };
+        let name = attachment.content_id().to_owned();
+        let mut aside = Aside::new().await?;
+        let room = ASIDE_BYTES.saturating_sub(self.aside_bytes);
+        let mut is_whole = false;
+        let mut order = None;
+        while !is_whole && order.is_none() {
+            is_whole = fill(&mut attachment, &mut aside, SIP_BYTES, room).await?;
+            order = tokio::select! {
+                wanted = self.orders.recv() => match wanted {
+                    Some(wanted) => Some(wanted),
+                    None => return Err(io::ErrorKind::BrokenPipe.into()),
+                },
+                () = sleep(PAUSE) => None,
+            };
+        }
+        if let Some(wanted) = order.take_if(|wanted| wanted.content_id == name) {
+            let mut even = Even::default();
+            let passed = async {
+                pour(aside, &mut even, &wanted.to).await?;
+                match is_whole {
+                    true => finish(even, &wanted.to).await,
+                    false => pass(&mut attachment, even, &wanted.to).await,
+                }
+            };
+            if let Err(error) = passed.await {
+                let told = io::Error::new(error.kind(), error.to_string());
+                // Whoever took it may have gone, which is why it broke off.
+                let _ = wanted.to.send(Err(told)).await;
+                return Err(error);
+            }
+            return Ok(None);
+        }
+        if !is_whole {
+            fill(&mut attachment, &mut aside, u64::MAX, room).await?;
+        }
+        self.aside_bytes += aside.length();
+        self.aside.insert(name, aside);
+        Ok(order)
+    }
+}
+
+/// Puts so many more bytes aside, as long as all of them are at most `room`. Whether that was the end.
+async fn fill(
+    attachment: &mut Attachment<'_>,
+    aside: &mut Aside,
+    bytes: u64,
+    room: u64,
+) -> io::Result<bool> {
+    let until = aside.length().saturating_add(bytes);
+    while aside.length() < until {
+        let Some(chunk) = attachment.chunk().await.map_err(broken)? else {
+            return Ok(true);
+        };
+        if aside.length() + chunk.len() as u64 > room {
+            let problem =
+                "too much waits for its turn, or comes in another order than it was promised";
+            return Err(io::Error::other(problem));
+        }
+        aside.add(chunk).await?;
+    }
+    Ok(false)
+}
+
+/// Hands on what waited.
+async fn pour(mut aside: Aside, even: &mut Even, to: &Chunks) -> io::Result<()> {
+    while let Some(chunk) = aside.next().await? {
+        if let Some(chunk) = even.take(chunk) {
+            send(to, chunk).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Hands on what comes, to its end or until whoever takes it goes.
+async fn pass(attachment: &mut Attachment<'_>, mut even: Even, to: &Chunks) -> io::Result<()> {
+    loop {
+        let chunk = tokio::select! {
+            chunk = attachment.chunk() => chunk.map_err(broken)?,
+            () = to.closed() => return Err(io::ErrorKind::BrokenPipe.into()),
+        };
+        let Some(chunk) = chunk else {
+            return finish(even, to).await;
+        };
+        if let Some(chunk) = even.take(chunk) {
+            send(to, chunk).await?;
         }
     }
 }
 
-/// Hands chunks on, each but the last a multiple of three bytes long.
-async fn pass(attachment: &mut Attachment<'_>, to: &Chunks) -> io::Result<()> {
-    let mut rest = Bytes::new();
-    while let Some(chunk) = attachment.chunk().await.map_err(broken)? {
-        let whole = joined(rest, chunk);
-        let even = whole.len() - whole.len() % 3;
-        rest = whole.slice(even..);
-        if even > 0 {
-            send(to, whole.slice(..even)).await?;
-        }
-    }
-    match rest.is_empty() {
+async fn finish(even: Even, to: &Chunks) -> io::Result<()> {
+    match even.0.is_empty() {
         true => Ok(()),
-        false => send(to, rest).await,
+        false => send(to, even.0).await,
+    }
+}
+
+/// What is left of a chunk when it is cut to a multiple of three bytes, which is whole in base64.
+#[derive(Debug, Default)]
+struct Even(Bytes);
+
+impl Even {
+    fn take(&mut self, chunk: Bytes) -> Option<Bytes> {
+        let whole = joined(std::mem::take(&mut self.0), chunk);
+        let even = whole.len() - whole.len() % 3;
+        self.0 = whole.slice(even..);
+        (even > 0).then(|| whole.slice(..even))
     }
 }
 
@@ -119,51 +286,31 @@ async fn send(to: &Chunks, chunk: Bytes) -> io::Result<()> {
     sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
 }
 
-async fn put_aside(attachment: &mut Attachment<'_>, limit: u64) -> io::Result<(File, u64)> {
-    let mut file = blocking(tempfile::tempfile).await?;
-    let mut length = 0;
-    while let Some(chunk) = attachment.chunk().await.map_err(broken)? {
-        length += chunk.len() as u64;
-        if length > limit {
-            let problem = "too much comes in another order than it was promised";
-            return Err(io::Error::other(problem));
-        }
-        file = blocking(move || {
-            file.write_all(&chunk)?;
-            Ok(file)
-        })
-        .await?;
-    }
-    let file = blocking(move || {
-        file.rewind()?;
-        Ok(file)
-    });
-    Ok((file.await?, length))
-}
-
-async fn from_file(mut file: File, to: &Chunks) -> io::Result<()> {
-    loop {
-        let (back, chunk) = blocking(move || {
-            let mut chunk = Vec::with_capacity(CHUNK);
-            (&file).take(CHUNK as u64).read_to_end(&mut chunk)?;
-            Ok((file, chunk))
-        })
-        .await?;
-        if chunk.is_empty() {
-            return Ok(());
-        }
-        send(to, chunk.into()).await?;
-        file = back;
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(io::Error::other)?
-}
-
 fn broken(fault: Fault) -> io::Error {
     io::Error::other(fault.reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_whole_in_base64_and_nothing_is_lost() {
+        let all: Vec<u8> = (0..=255).cycle().take(10_000).collect();
+        let mut even = Even::default();
+        let (mut passed, mut rest) = (Vec::new(), &all[..]);
+        for length in [1, 1, 1, 2, 5, 100, 4096, 3, 0, 1].into_iter().cycle() {
+            let (now, later) = rest.split_at(length.min(rest.len()));
+            if let Some(chunk) = even.take(Bytes::copy_from_slice(now)) {
+                assert_eq!(chunk.len() % 3, 0);
+                passed.extend_from_slice(&chunk);
+            }
+            rest = later;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        passed.extend_from_slice(&even.0);
+        assert_eq!(passed, all);
+    }
 }

@@ -104,7 +104,7 @@ async fn ask(
     let across = matches!(destination, Destination::Other { .. });
     let url = destination.url().to_owned();
     let line = destination.line(&room.communities);
-    let answer = line.ask(wanted.send(&room.client, &url, across)).await;
+    let answer = line.begin(wanted.send(&room.client, &url, across)).await;
     Answered {
         parties: Parties::asked(&url).on_behalf_of(user),
         destination,

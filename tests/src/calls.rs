@@ -135,6 +135,13 @@ struct DocumentResponse {
     content_id: String,
 }
 
+impl RetrieveResponse {
+    /// How it ended, and what is missing.
+    pub const fn response(&self) -> &RegistryResponse {
+        &self.response
+    }
+}
+
 impl FromXml for RetrieveResponse {
     fn from_xml(reader: &mut Reader<'_>, element: &Element<'_>) -> Result<Self, XmlError> {
         if !element.is(ns::XDS, "RetrieveDocumentSetResponse") {

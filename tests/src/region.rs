@@ -9,7 +9,9 @@ use xds_schemas::transaction::Transaction;
 use hilum_transport::ClientError;
 
 use crate::calls::{CrossQuery, Query, Raw, RetrieveResponse, Retrieved, received};
+use crate::namespaces::Namespaces;
 use crate::town::{Setup, Town};
+use crate::wire::Wire;
 
 /// Towns with gateways. Nobody is in two of them.
 #[derive(Debug)]
@@ -31,25 +33,87 @@ impl Region {
 
     /// The same, with more lines in what is said of each community.
     pub fn found(communities: usize, plain: bool, lines: &str) -> Self {
-        let setup = |number: usize| Setup {
+        let setup = |_| Setup {
             plain,
+            ..Setup::default()
+        };
+        Self::linked(communities, lines, setup, |_, town| town.responding())
+    }
+
+    /// The same over plain HTTP, where each community is asked through a line of its own. The
+    /// environment is that of all nodes.
+    pub fn wired(
+        communities: usize,
+        lines: &str,
+        environment: &[(&str, String)],
+    ) -> (Self, Vec<Wire>) {
+        let mut wires: Vec<Wire> = Vec::new();
+        let setup = |_| Setup {
+            plain: true,
+            environment: owned(environment),
+            ..Setup::default()
+        };
+        let region = Self::linked(communities, lines, setup, |number, town| {
+            debug_assert_eq!(number, wires.len());
+            let wire = Wire::to(town.port(3));
+            let url = format!("http://localhost:{}/responding", wire.port());
+            wires.push(wire);
+            url
+        });
+        (region, wires)
+    }
+
+    /// The same with mutual TLS, where each community has a network of its own.
+    pub fn in_namespaces(
+        namespaces: &Namespaces,
+        communities: usize,
+        lines: &str,
+        environment: &[(&str, String)],
+    ) -> Self {
+        let setup = |number| Setup {
+            namespace: Some(namespaces.name(number)),
+            environment: owned(environment),
+            ..Setup::default()
+        };
+        Self::linked(communities, lines, setup, |number, town| {
+            let address = namespaces.address(number);
+            let issued = town.run(&["certs", "here", "--reached-as", &address]);
+            assert!(issued.status.success(), "{issued:?}");
+            let port = town.port(3);
+            town.set("HILUM_TLS__CERTIFICATE", "certs/here.pem");
+            town.set("HILUM_TLS__KEY", "certs/here.key");
+            town.set("HILUM_GATEWAY__LISTEN", &format!("0.0.0.0:{port}"));
+            format!("https://{address}:{port}/responding")
+        })
+    }
+
+    /// The same, where `setup` says how each town is, and `url` at which URL it is asked.
+    fn linked(
+        communities: usize,
+        lines: &str,
+        setup: impl Fn(usize) -> Setup,
+        mut url: impl FnMut(usize, &mut Town) -> String,
+    ) -> Self {
+        let setup = |number: usize| Setup {
             home: Some(home(number)),
             repository: Some(repository(number)),
             // What a gateway asks is recorded by those whom it asks, too.
             uncounted: true,
-            ..Setup::default()
+            ..setup(number)
         };
+        let plain = setup(0).plain;
         let mut towns: Vec<Town> = (0..communities)
             .map(|number| Town::set_up(setup(number)))
             .collect();
+        let at = towns.iter_mut().enumerate();
+        let urls: Vec<String> = at.map(|(number, town)| url(number, town)).collect();
         for number in 0..communities {
             let mut known = String::new();
-            for (other, town) in towns.iter().enumerate().filter(|(it, _)| *it != number) {
+            for (other, url) in urls.iter().enumerate().filter(|(it, _)| *it != number) {
                 known.push_str(&format!(
                     "\n[[gateway.community]]\nhome_community_id = \"urn:oid:{}\"\nname = \"town {other}\"\n\
-                     url = \"{}\"\n{lines}\n",
+                     url = \"{url}\"\n{lines}\n",
                     home(other),
-                    town.responding(),
                 ));
             }
             let mut config = File::options()
@@ -72,6 +136,13 @@ impl Region {
         towns.iter_mut().for_each(Town::start);
         Self { towns }
     }
+}
+
+fn owned(environment: &[(&str, String)]) -> Vec<(String, String)> {
+    let variables = environment.iter();
+    variables
+        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .collect()
 }
 
 /// `homeCommunityId` of a town, without `urn:oid:`.

@@ -41,6 +41,8 @@ pub struct Setup {
     pub database: Option<String>,
     /// Environment of the node, such as `HILUM_LIMITS__PROGRESS_SECONDS`.
     pub environment: Vec<(String, String)>,
+    /// The network namespace in which the node and its commands run.
+    pub namespace: Option<String>,
     /// The audit records are not compared with the calls in the end: for tests that lose answers.
     pub uncounted: bool,
 }
@@ -140,7 +142,7 @@ impl Town {
             .create(true)
             .append(true)
             .open(self.folder.path().join("log"));
-        let mut command = hilum();
+        let mut command = self.command();
         command.args(["serve", "--config"]).arg(self.config());
         command.envs(self.setup.environment.iter().cloned());
         command.stdout(Stdio::piped());
@@ -162,6 +164,18 @@ impl Town {
                 panic!("the node does not listen:\n{}", self.log());
             }
         }
+    }
+
+    /// The program, where the node is.
+    fn command(&self) -> Command {
+        let Some(namespace) = &self.setup.namespace else {
+            return hilum();
+        };
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace]);
+        // The process is the program's in the end.
+        command.arg(hilum().get_program()).stdin(Stdio::null());
+        command
     }
 
     /// How many lines the node says when it listens: one for each section of its configuration that
@@ -277,7 +291,7 @@ impl Town {
 
     /// Runs `hilum` with these arguments in the node's folder.
     pub fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = hilum();
+        let mut command = self.command();
         command.args(arguments).current_dir(self.node());
         command.output().expect("the program can be run")
     }

@@ -19,11 +19,11 @@ use sha1::{Digest, Sha1};
 use xds_schemas::codes::status::ResponseStatus;
 
 /// What the node may grow by.
-const GROWTH: u64 = 64 << 20;
-const MIB: usize = 1 << 20;
+pub(crate) const GROWTH: u64 = 64 << 20;
+pub(crate) const MIB: usize = 1 << 20;
 
 /// Writes a file of mostly nothing with something different in each MiB, and says its SHA-1.
-fn generate(path: &Path, mebibytes: usize) -> String {
+pub(crate) fn generate(path: &Path, mebibytes: usize) -> String {
     let mut file = File::create_new(path).unwrap();
     let mut hash = Sha1::new();
     let mut block = vec![0; MIB];

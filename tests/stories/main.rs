@@ -4,13 +4,17 @@
 
 mod access;
 mod access_users;
+mod across;
+mod across_streaming;
 mod audit_sender;
 mod commands;
+mod federation;
 mod imaging;
 mod imaging_door;
 mod killed;
 mod large_document;
 mod media;
+mod namespaces;
 mod on_demand;
 mod removed;
 mod secrets;

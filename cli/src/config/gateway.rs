@@ -18,6 +18,7 @@ use super::{Config, ConfigError};
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct GatewaySection {
     pub(crate) listen: Option<SocketAddr>,
+    url: Option<String>,
     registry: Option<String>,
     deadline_seconds: Option<NonZeroU32>,
     /// Repositories and imaging sources of this community beside those of this node.
@@ -49,6 +50,11 @@ struct CommunitySection {
 }
 
 impl Config {
+    /// Where the gateway is called that asks all communities.
+    pub(crate) fn gateway_url(&self) -> Option<String> {
+        self.url("initiating", &self.gateway.url, self.gateway.listen)
+    }
+
     /// The gateways, if they run here.
     pub(crate) fn gateway(&self, access: &Access) -> GatewayConfig {
         let section = &self.gateway;

@@ -158,6 +158,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
         "gateway",
         &[
             "listen",
+            "url",
             "registry",
             "deadline_seconds",
             "repository",

@@ -14,8 +14,8 @@ use crate::certs;
 use crate::config::Config;
 use crate::domain::Domain;
 
-/// Who vouches for the researcher.
-const ISSUER: &str = "urn:example:idp";
+/// Who vouches for the researcher, and for the clinician who asks other countries.
+pub(super) const ISSUER: &str = "urn:example:idp";
 /// The rules of the registry. Its own node and the imaging centre's ask for nobody, and are infrastructure.
 const RULES: &str = r#"[[rule]]
 name = "Research, with consent"
@@ -23,6 +23,12 @@ who.role = "researcher"
 who.purpose = "HRESCH"
 consent = "opt-in"
 level = "metadata"
+
+[[rule]]
+name = "Treatment"
+who.role = "physician"
+who.purpose = "TREAT"
+level = "full"
 "#;
 /// How long records may be on their way.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -63,7 +69,13 @@ impl Road {
         let patient = Domain::of(&Config::load(&self.registry)?)?.written(patient);
         let found = self.command("query", &["--patient", &patient]).await?;
         let documents = found["documents"].as_array().map_or(0, Vec::len);
-        let assertion = self.assertion().await?;
+        let of = [
+            "--role",
+            "researcher",
+            "--purpose",
+            "HRESCH^^2.16.840.1.113883.5.8",
+        ];
+        let assertion = self.assertion("curie", &of).await?;
         let mut guard = Guard {
             before: (self.found_by(&patient, &assertion).await?, 0),
             ..Guard::default()
@@ -91,21 +103,15 @@ impl Road {
         Ok(guard)
     }
 
-    /// An assertion that a researcher has got from somebody whom the registry believes.
-    async fn assertion(&self) -> anyhow::Result<String> {
+    /// An assertion that a user has got from somebody whom the registry believes: its file.
+    pub(super) async fn assertion(&self, user: &str, of: &[&str]) -> anyhow::Result<String> {
         let folder = self.registry.with_file_name("certs");
         let key = folder.join("idp.key").display().to_string();
-        let by = ["--issuer", ISSUER, "--issuer-key", &key, "--user", "curie"];
-        let of = [
-            "--role",
-            "researcher",
-            "--purpose",
-            "HRESCH^^2.16.840.1.113883.5.8",
-        ];
-        let arguments = [&by[..], &of[..]].concat();
+        let by = ["--issuer", ISSUER, "--issuer-key", &key, "--user", user];
+        let arguments = [&by[..], of].concat();
         println!("$ hilum assertion {}", arguments.join(" "));
         let assertion = self.told("assertion", &arguments).await?;
-        let file = self.registry.with_file_name("curie.xml");
+        let file = self.registry.with_file_name(format!("{user}.xml"));
         fs::write(&file, assertion)?;
         Ok(file.display().to_string())
     }

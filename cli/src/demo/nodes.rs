@@ -1,16 +1,18 @@
-//! Two nodes that trust each other: a network's registry, and an imaging centre.
+//! The nodes: a network's registry and an imaging centre, and those of two more countries. Each trusts
+//! those with whom it has to do.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use super::abroad::{self, COUNTRIES, Country};
 use super::{centre, guard};
 use crate::init;
 
 /// Where free ports are looked for, and in what steps.
 const FIRST_PORT_BASE: u16 = 18400;
-const STEP: usize = 20;
+const STEP: usize = 40;
 const LAST_PORT_BASE: u16 = 20400;
 
 /// The configuration files of the nodes.
@@ -29,45 +31,65 @@ impl Nodes {
             None => free_port_base()?,
         };
         init::empty(dir)?;
-        let node = |name: &str| init::Arguments {
+        let [midland, northland, southland] = &COUNTRIES;
+        let node = |name: &str, country: &Country| init::Arguments {
             no_audit_repository: name != "registry",
             dir: dir.join(name),
             plain: false,
-            port_base,
+            port_base: port_base + country.offset,
             accept_unknown_patients: true,
-            home: Some("2.25.18400".to_owned()),
-            repository_id: Some("2.25.18402".to_owned()),
+            home: Some(country.home.to_owned()),
+            repository_id: Some(country.repository.to_owned()),
+            // For all countries the same, so that they mean the same patient.
             patient_authority: Some("2.25.18401".to_owned()),
             codes: None,
             database: "sqlite:data/registry.db".to_owned(),
             store: "file:data/documents".to_owned(),
             encrypt: false,
         };
-        let (registry, centre) = (node("registry"), node("imaging-centre"));
+        let registry = node("registry", midland);
+        let centre = node("imaging-centre", midland);
         init::write(&registry)?;
         init::write(&centre)?;
+        for country in [northland, southland] {
+            init::write(&node(country.folder, country))?;
+        }
         let file = |node: &init::Arguments| node.dir.join("hilum.toml");
         let nodes = Self {
             registry: file(&registry),
             centre: file(&centre),
         };
         // Each has an authority of its own, as organisations have, and trusts that of the other.
-        let trusts = |other: &str| format!("[\"certs/ca.pem\", \"../{other}/certs/ca.pem\"]");
+        let trusts = |others: &[&str]| {
+            let others = others.iter();
+            let others = others.map(|other| format!(", \"../{other}/certs/ca.pem\""));
+            format!("[\"certs/ca.pem\"{}]", others.collect::<String>())
+        };
         edit(
             &nodes.registry,
             &["repository", "imaging", "dicom", "recipient"],
-            &trusts("imaging-centre"),
+            &trusts(&["imaging-centre", northland.folder, southland.folder]),
         )?;
         edit(
             &nodes.centre,
             &["registry", "feed", "recipient", "metrics", "gateway"],
-            &trusts("registry"),
+            &trusts(&["registry"]),
         )?;
+        for (country, other) in [(northland, southland), (southland, northland)] {
+            edit(
+                &dir.join(country.folder).join("hilum.toml"),
+                &["feed", "dicom", "recipient", "metrics"],
+                &trusts(&["registry", other.folder]),
+            )?;
+        }
         centre::prepare(&nodes.centre)?;
         // Records of both nodes come together at the registry's.
         let receiver = format!("[\"syslog+tls://localhost:{}\"]", port_base + 8);
         set(&nodes.centre, &[("audit", "send", &receiver)])?;
         guard::prepare(&nodes.registry)?;
+        for country in &COUNTRIES {
+            abroad::prepare(dir, country, port_base)?;
+        }
         Ok(nodes)
     }
 }
@@ -121,10 +143,6 @@ fn free_port_base() -> anyhow::Result<u16> {
     let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     (FIRST_PORT_BASE..=LAST_PORT_BASE)
         .step_by(STEP)
-        .find(|base| {
-            [1, 2, 3, 4, 5, 7, 8, 9, 10]
-                .iter()
-                .all(|offset| free(base + offset))
-        })
+        .find(|base| (1..=30).all(|offset| free(base + offset)))
         .context("no free ports were found; name some with --port-base")
 }

@@ -56,6 +56,7 @@ impl Road {
             errands: Errands::default(),
             day: None,
             guard: None,
+            across: None,
         };
         for study in imported["studies"].as_array().context("no studies")? {
             let journey = self.journey(study, &originals).await?;
@@ -160,7 +161,8 @@ impl Road {
         self.run(name, arguments, None).await
     }
 
-    async fn run(
+    /// The same as a node.
+    pub(super) async fn run(
         &self,
         name: &str,
         arguments: &[&str],

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::abroad::Across;
 use super::centre::Day;
 use super::errands::Errands;
 use super::guard::Guard;
@@ -24,6 +25,8 @@ pub(super) struct Travelled {
     pub(super) day: Option<Day>,
     /// What was guarded, if anything was registered.
     pub(super) guard: Option<Guard>,
+    /// What other countries had, unless the images are the user's own.
+    pub(super) across: Option<Across>,
 }
 
 /// What became of one study.
@@ -154,6 +157,7 @@ impl Travelled {
         failures.extend(self.errands.failures());
         failures.extend(self.day.iter().flat_map(Day::failures));
         failures.extend(self.guard.iter().flat_map(Guard::failures));
+        failures.extend(self.across.iter().flat_map(Across::failures));
         if self.records == 0 {
             failures.push("nothing was audited".to_owned());
         }

@@ -99,6 +99,16 @@ impl Found {
         if linked {
             head.push("ENTRY UUID");
         }
+        let mut homes: Vec<_> = self
+            .documents
+            .iter()
+            .map(|it| &it.home_community_id)
+            .collect();
+        homes.dedup();
+        let several = homes.len() > 1;
+        if several {
+            head.push("COMMUNITY");
+        }
         let mut table = Table::new(&head);
         for document in &self.documents {
             let mut row = vec![
@@ -124,6 +134,10 @@ impl Found {
             ];
             if linked {
                 row.push(document.entry_uuid.to_string());
+            }
+            if several {
+                let home = document.home_community_id.as_ref();
+                row.push(home.map(ToString::to_string).unwrap_or_default());
             }
             table.row(row);
         }

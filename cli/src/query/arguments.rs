@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::client::ForUser;
+use crate::client::{Asked, ForUser};
 
 const NOTES: &str = "\
 Without a subcommand, the documents of a patient are found (FindDocuments), or by --acquisition,
@@ -13,6 +13,7 @@ code^^scheme; the scheme may be left out if the affinity domain's codes.xml has 
 
 Examples:
   hilum query --patient P-1
+  hilum query --patient P-1 --communities
   hilum query --patient P-1 --class-code IMAGES --event-code 'CT|MR' --from 2026
   hilum query --patient P-1 --reference-id '1.2.3^^^^urn:ihe:iti:xds:2016:studyInstanceUID'
   hilum query --acquisition 'SliceThickness le 1.5 mm' \\
@@ -49,6 +50,8 @@ pub(super) struct Common {
     pub(super) config: PathBuf,
     #[command(flatten)]
     pub(super) user: ForUser,
+    #[command(flatten)]
+    pub(super) asked: Asked,
     /// Whose objects: an ID of the affinity domain, or ID^^^&OID&ISO
     #[arg(long, value_name = "ID", global = true)]
     pub(super) patient: Option<String>,

@@ -24,6 +24,13 @@ fn every_study_arrives_byte_for_byte() {
     assert!(said.contains("version 2 of a manifest"), "{said}");
     assert!(said.contains("two who were merged"), "{said}");
     assert!(!said.contains("NO"), "{said}");
+    // Who is away is named, and costs nothing of the others.
+    assert!(said.contains("Across 3 countries"), "{said}");
+    let row = |name: &str| said.lines().find(|line| line.starts_with(name)).unwrap();
+    assert!(row("Southland  ").contains("  unavailable  "), "{said}");
+    assert!(row("Northland  ").ends_with("  2            2"), "{said}");
+    let told = "XDSUnavailableCommunity: Southland";
+    assert_eq!(said.matches(told).count(), 1, "{said}");
     // Nothing is left listening.
     let listening = said
         .lines()

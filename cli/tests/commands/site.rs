@@ -30,13 +30,13 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 /// A base such that the ports that follow it are free, below those that the system gives to clients.
 pub(crate) fn port_base() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    const PLACES: u16 = 1000;
+    const PLACES: u16 = 650;
     let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
     let first = u16::try_from(std::process::id() % u32::from(PLACES)).unwrap();
     loop {
         let place = (first + NEXT.fetch_add(1, Ordering::Relaxed)) % PLACES;
-        let base = 12_000 + 20 * place;
-        if (base + 1..=base + 11).all(free) {
+        let base = 12_000 + 30 * place;
+        if (base + 1..=base + 30).all(free) {
             return base;
         }
     }

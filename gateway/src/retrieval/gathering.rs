@@ -14,7 +14,7 @@ use xds_schemas::mtom::Content;
 use super::destination::Destination;
 use super::records;
 use super::wanted::{Item, Wanted};
-use crate::asking::Silence;
+use crate::asking::{Silence, Underway};
 use crate::communities::Communities;
 use crate::outcome::{outcome, status};
 use crate::relay::Relay;
@@ -25,7 +25,7 @@ pub(super) struct Answered {
     pub(super) destination: Destination,
     pub(super) wanted: Wanted,
     pub(super) parties: Parties,
-    pub(super) answer: Result<Answer<RetrieveDocumentSetResponse>, Silence>,
+    pub(super) answer: Result<(Answer<RetrieveDocumentSetResponse>, Underway), Silence>,
 }
 
 /// Documents of one destination, and from where each comes.
@@ -81,9 +81,9 @@ impl Gathered {
                 self.errors.push(error);
                 (Vec::new(), items, Outcome::Failure(silence.told()))
             }
-            Ok(answer) => {
+            Ok((answer, underway)) => {
                 let mut sorting = Sorting::of(items);
-                sorting.take(communities, &destination, answer);
+                sorting.take(communities, &destination, answer, underway);
                 let ended = outcome(
                     status(!sorting.given.is_empty(), &sorting.errors),
                     &sorting.errors,
@@ -166,8 +166,9 @@ impl Sorting {
         communities: &Communities,
         destination: &Destination,
         answer: Answer<RetrieveDocumentSetResponse>,
+        underway: Underway,
     ) {
-        let relay = Relay::of(answer.attachments);
+        let relay = Relay::of(answer.attachments, underway);
         let RetrieveDocumentSetResponse {
             registry_response: RegistryResponse { errors, status },
             documents,
