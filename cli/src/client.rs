@@ -116,6 +116,13 @@ impl Node {
             .ok_or_else(|| missing("repository"))
     }
 
+    /// Where the gateway of this community is.
+    pub(crate) fn initiating(&self) -> Result<String, ConfigError> {
+        self.config.initiating_url().ok_or_else(|| {
+            ConfigError("gateway.listen: it is needed to know the gateway".to_owned())
+        })
+    }
+
     /// Where the Document Recipient is.
     pub(crate) fn recipient(&self) -> Result<String, ConfigError> {
         self.config

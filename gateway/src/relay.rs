@@ -30,6 +30,16 @@ struct State {
     /// What came before its turn, by its name.
     aside: HashMap<String, File>,
     aside_bytes: u64,
+    problem: Option<Problem>,
+}
+
+/// Why attachments are not those that were announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// One of this name did not come.
+    Missing(String),
+    /// One of this name belongs to nothing.
+    LeftOver(String),
 }
 
 type Chunks = mpsc::Sender<io::Result<Bytes>>;
@@ -40,18 +50,41 @@ impl Relay {
             attachments,
             aside: HashMap::new(),
             aside_bytes: 0,
+            problem: None,
         })))
+    }
+
+    /// All attachments, which have these names. With the last of them, everything must have come: if
+    /// something is left over, it breaks off, so that who takes them does not keep them.
+    pub(crate) fn streams(&self, content_ids: Vec<String>) -> Vec<Stream> {
+        let last = content_ids.len();
+        let numbered = (1..).zip(content_ids);
+        let stream = |(number, content_id)| self.stream_of(content_id, number == last);
+        numbered.map(stream).collect()
+    }
+
+    /// What was found to be wrong with the attachments, if anything was.
+    pub(crate) async fn problem(&self) -> Option<Problem> {
+        self.0.lock().await.problem.clone()
     }
 
     /// The attachment with this name, when its turn comes. If it does not come, or its receiver goes,
     /// the connection from which it comes is given up.
     pub(crate) fn stream(&self, content_id: String) -> Stream {
+        self.stream_of(content_id, false)
+    }
+
+    fn stream_of(&self, content_id: String, is_last: bool) -> Stream {
         let relay = self.clone();
         Stream::of_unknown_length(move || {
             let (sender, receiver) = mpsc::channel(CHUNKS);
             tokio::spawn(async move {
                 let mut state = relay.0.lock().await;
-                if let Err(error) = state.forward(&content_id, &sender).await {
+                let mut forwarded = state.forward(&content_id, &sender).await;
+                if forwarded.is_ok() && is_last {
+                    forwarded = state.end().await;
+                }
+                if let Err(error) = forwarded {
                     tracing::warn!(%error, "a document broke off on its way");
                     // Whoever took it may have gone, which is why it broke off.
                     let _ = sender.send(Err(error)).await;
@@ -70,6 +103,7 @@ impl State {
         loop {
             let attachment = self.attachments.next().await.map_err(broken)?;
             let Some(mut attachment) = attachment else {
+                self.problem = Some(Problem::Missing(content_id.to_owned()));
                 return Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
                     "the answer refers to an attachment that did not come",
@@ -83,6 +117,27 @@ impl State {
             let (file, length) = put_aside(&mut attachment, left).await?;
             self.aside_bytes += length;
             self.aside.insert(name, file);
+        }
+    }
+
+    /// Nothing may be left over.
+    async fn end(&mut self) -> io::Result<()> {
+        let waits = self.aside.keys().next().cloned();
+        let left_over = match waits {
+            Some(name) => Some(name),
+            None => {
+                let next = self.attachments.next().await.map_err(broken)?;
+                next.map(|attachment| attachment.content_id().to_owned())
+            }
+        };
+        match left_over {
+            None => Ok(()),
+            Some(name) => {
+                self.problem = Some(Problem::LeftOver(name));
+                Err(io::Error::other(
+                    "an attachment came that belongs to nothing",
+                ))
+            }
         }
     }
 }

@@ -31,12 +31,23 @@ impl Region {
 
     /// The same, with more lines in what is said of each community.
     pub fn found(communities: usize, plain: bool, lines: &str) -> Self {
+        Self::found_with(communities, plain, lines, &[])
+    }
+
+    /// The same, each with these variables in its environment.
+    pub fn found_with(
+        communities: usize,
+        plain: bool,
+        lines: &str,
+        environment: &[(String, String)],
+    ) -> Self {
         let setup = |number: usize| Setup {
             plain,
             home: Some(home(number)),
             repository: Some(repository(number)),
             // What a gateway asks is recorded by those whom it asks, too.
             uncounted: true,
+            environment: environment.to_vec(),
             ..Setup::default()
         };
         let mut towns: Vec<Town> = (0..communities)
@@ -47,9 +58,10 @@ impl Region {
             for (other, town) in towns.iter().enumerate().filter(|(it, _)| *it != number) {
                 known.push_str(&format!(
                     "\n[[gateway.community]]\nhome_community_id = \"urn:oid:{}\"\nname = \"town {other}\"\n\
-                     url = \"{}\"\n{lines}\n",
+                     url = \"{}\"\nwado_url = \"{}\"\n{lines}\n",
                     home(other),
                     town.responding(),
+                    town.responding_wado(),
                 ));
             }
             let mut config = File::options()
