@@ -130,6 +130,13 @@ impl Node {
         self.gateway_or("repository", self.config.repository_url())
     }
 
+    /// Where the gateway of this community is.
+    pub(crate) fn initiating(&self) -> Result<String, ConfigError> {
+        self.config.initiating_url().ok_or_else(|| {
+            ConfigError("gateway.listen: it is needed to know the gateway".to_owned())
+        })
+    }
+
     /// Where the Document Recipient is.
     pub(crate) fn recipient(&self) -> Result<String, ConfigError> {
         self.config

@@ -209,6 +209,14 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
             hilum_gateway::communities::DEADLINE_SECONDS.to_string(),
         ),
         ("calls", hilum_gateway::communities::CALLS.to_string()),
+        (
+            "fetch_documents",
+            hilum_gateway::iti63_cross_gateway_fetch::DOCUMENTS.to_string(),
+        ),
+        (
+            "fetch_bytes",
+            hilum_gateway::iti63_cross_gateway_fetch::BYTES.to_string(),
+        ),
         ("metrics_port", port(7)),
         ("repository_id", id(&arguments.repository_id)),
         (

@@ -10,6 +10,7 @@ use anyhow::Context;
 use hilum_audit::record_repository::{self, RecordRepository};
 use hilum_audit::{Audit, Event};
 use hilum_gateway::Gateway;
+use hilum_gateway::rad160_cross_community_wado_rs;
 use hilum_gateway::routes::Side;
 use hilum_registry::{FeedConfig, Registry, RegistryConfig};
 use hilum_repository::imaging::{
@@ -229,6 +230,8 @@ fn room<R: Clone + Send + Sync + 'static>(
     let rest: &[_] = match name {
         "registry" => &[CONSENT_PATH],
         "imaging" => &[dicomweb::DICOM_WEB, dicomweb::WADO],
+        "initiating" => &[rad160_cross_community_wado_rs::INITIATING],
+        "responding" => &[rad160_cross_community_wado_rs::RESPONDING],
         "audit" => &record_repository::REST,
         _ => &[],
     };

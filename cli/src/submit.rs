@@ -21,7 +21,8 @@ use xds_schemas::iti18_registry_stored_query::{Names, StoredQuery};
 use xds_schemas::iti41_provide_and_register_document_set::{
     Document, ProvideAndRegisterDocumentSet, ProvideAndRegisterDocumentSetRequest,
 };
-use xds_schemas::metadata::{AssociationType, EntryUuid, Timestamp};
+use xds_schemas::iti80_cross_gateway_document_provide::name_in;
+use xds_schemas::metadata::{AssociationType, EntryUuid, HomeCommunityId, Timestamp};
 use xds_schemas::mtom;
 use xds_schemas::rad68_provide_and_register_imaging_document_set as rad68;
 use xds_schemas::xml::{ToXml, Writer};
@@ -45,6 +46,8 @@ pub(crate) use content::extension;
 pub(crate) struct Prepared {
     pub(crate) request: ProvideAndRegisterDocumentSetRequest,
     pub(crate) parts: Vec<Part>,
+    /// The community for which it is meant, if it is not this one.
+    pub(crate) community: Option<HomeCommunityId>,
 }
 
 impl Prepared {
@@ -74,10 +77,18 @@ impl Prepared {
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let node = Node::open(&arguments.config)?.for_user(&arguments.user)?;
-    let prepared = match &arguments.xml {
+    let mut prepared = match &arguments.xml {
         Some(file) => prepared::read(file, &arguments.document)?,
         None => described(arguments, &node).await?,
     };
+    if let Some(home) = &arguments.community {
+        let home = match home.starts_with("urn:oid:") {
+            true => HomeCommunityId::from(home.as_str()),
+            false => HomeCommunityId(format!("urn:oid:{home}")),
+        };
+        name_in(&mut prepared.request.submit.slots, &home);
+        prepared.community = Some(home);
+    }
     if arguments.print {
         let mut writer = Writer::default();
         prepared.request.to_xml(&mut writer);
@@ -105,14 +116,19 @@ pub(crate) async fn send(
     ledger: &Audit,
     prepared: Prepared,
 ) -> anyhow::Result<RegistryResponse> {
-    let url = node.repository()?;
-    let Prepared { request, parts } = prepared;
+    let Prepared {
+        request,
+        parts,
+        community,
+    } = prepared;
+    let (url, client) = match &community {
+        Some(home) => (node.initiating()?, node.client.for_community(home.as_str())),
+        None => (node.repository()?, node.client.clone()),
+    };
     let set = submission_set(&request.submit);
     let value = |scheme| set.and_then(|set| set.external_identifier(scheme));
     let progress = waiting("sending");
-    let answer = node
-        .client
-        .send::<ProvideAndRegisterDocumentSet>(&url, &request, parts);
+    let answer = client.send::<ProvideAndRegisterDocumentSet>(&url, &request, parts);
     let answer = answer.await;
     progress.finish_and_clear();
     let outcome = client::outcome(&answer, |response| (response.status, &response.errors[..]));

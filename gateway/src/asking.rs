@@ -109,6 +109,26 @@ impl Line {
         answer.map(|answer| (answer, Underway(permit)))
     }
 
+    /// The same for what is handed over, which may take as long as it comes on: the client gives up when
+    /// nothing is taken any more.
+    pub(crate) async fn hand_over<T>(
+        &self,
+        handing: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, Silence> {
+        if !self.may_ask(Instant::now()) {
+            return Err(Silence::Resting);
+        }
+        // It is never closed.
+        let _permit = self.calls.acquire().await;
+        let answer = handing.await.map_err(Silence::Failed);
+        let is_there = matches!(
+            answer,
+            Ok(_) | Err(Silence::Failed(ClientError::Fault { .. }))
+        );
+        self.learn(is_there, Instant::now());
+        answer
+    }
+
     /// Whether there is a point in asking. When the rest is over, one caller finds out.
     fn may_ask(&self, now: Instant) -> bool {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);

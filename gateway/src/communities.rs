@@ -25,8 +25,23 @@ pub struct Own {
     pub repositories: Vec<(RepositoryUniqueId, String)>,
     /// Its imaging sources (RAD-69).
     pub imaging: Vec<(RepositoryUniqueId, String)>,
+    /// Where it takes documents: its repository or recipient (ITI-41).
+    pub provide: Option<String>,
+    /// WADO-RS of its imaging sources (RAD-107), without what follows `/studies`.
+    pub wado: Vec<(RepositoryUniqueId, String)>,
+    /// How much one fetch gives (ITI-63).
+    pub fetch: FetchLimits,
     /// Within which its systems must have begun their answers.
     pub deadline: Duration,
+}
+
+/// How much one fetch gives.
+#[derive(Debug, Clone, Copy)]
+pub struct FetchLimits {
+    /// Documents.
+    pub documents: usize,
+    /// Bytes of all of them, as their entries say.
+    pub bytes: u64,
 }
 
 /// Another community.
@@ -42,6 +57,14 @@ pub struct Community {
     pub retrieve: Option<String>,
     /// The same for RAD-75.
     pub imaging: Option<String>,
+    /// The same for ITI-63.
+    pub fetch: Option<String>,
+    /// The same for ITI-80.
+    pub provide: Option<String>,
+    /// The same for RAD-160: what stands before `/homeCommunityId`.
+    pub wado: Option<String>,
+    /// Whether it gets the bearer tokens of those for whom it is asked.
+    pub pass_tokens: bool,
     /// Within which it must have begun an answer.
     pub deadline: Duration,
     /// Calls to it at a time.

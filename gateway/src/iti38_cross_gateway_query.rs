@@ -5,6 +5,7 @@
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-38.html>
 
 mod merging;
+pub(crate) mod several;
 mod targets;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrs::{AdhocQueryRequest, AdhocQueryResponse, RegistryError};
 use xds_schemas::iti18_registry_stored_query::{RegistryStoredQuery, StoredQuery};
 use xds_schemas::iti38_cross_gateway_query::{CrossGatewayQuery, TARGET_COMMUNITIES};
+use xds_schemas::iti51_multi_patient_stored_query::MultiPatientStoredQuery;
 use xds_schemas::soap::Fault;
 use xds_schemas::xml::{ToXml, Writer};
 
@@ -68,7 +70,7 @@ pub(crate) async fn respond(
     endpoint: &str,
     request: AdhocQueryRequest,
 ) -> Result<Recorded<AdhocQueryResponse>, Fault> {
-    let query = StoredQuery::read(&request);
+    let query = several::read(&request);
     let patients = patients(&query);
     let meant = query.and_then(|query| {
         let meant = targets::is_meant_here(&room.communities, &request, &query);
@@ -129,10 +131,17 @@ async fn ask_own(room: Arc<Room>, user: Option<Arc<User>>, request: AdhocQueryRe
     let request = without_targets(request);
     // Who has no registry is not asked here.
     let url = communities.own.registry.clone().unwrap_or_default();
-    let asking = room
-        .client
-        .send::<RegistryStoredQuery>(&url, &request, Vec::new());
-    let answer = communities.own_line.ask(asking).await;
+    let (client, none) = (&room.client, Vec::new());
+    let answer = match several::is(&request) {
+        true => {
+            let asking = client.send::<MultiPatientStoredQuery>(&url, &request, none);
+            communities.own_line.ask(asking).await
+        }
+        false => {
+            let asking = client.send::<RegistryStoredQuery>(&url, &request, none);
+            communities.own_line.ask(asking).await
+        }
+    };
     Answered {
         whose: Whose::Own,
         parties: Parties::asked(&url).on_behalf_of(user),
@@ -164,6 +173,19 @@ async fn ask_other(
     .logged()
 }
 
+/// What the own registry says, and what is recorded of the question: for transactions that ask more.
+pub(crate) async fn ask_here(
+    room: &Arc<Room>,
+    caller: &Caller,
+    request: AdhocQueryRequest,
+    patients: Vec<String>,
+) -> (AdhocQueryResponse, Event) {
+    let answered = ask_own(Arc::clone(room), caller.user.clone(), request).await;
+    let event = answered.event(&patients);
+    let home = &room.communities.own.home;
+    (merging::of_one(home, answered), event)
+}
+
 /// Who is asked is asked alone.
 fn without_targets(mut request: AdhocQueryRequest) -> AdhocQueryRequest {
     request.slots.retain(|slot| slot.name != TARGET_COMMUNITIES);
@@ -192,6 +214,7 @@ impl Answered {
             Err(silence) => Outcome::Failure(silence.told()),
         };
         let recorded = match self.whose {
+            Whose::Own if several::is(&self.request) => Event::queried_for_several_patients,
             Whose::Own => Event::queried,
             Whose::Other(_) => Event::queried_across,
         };
@@ -220,7 +243,8 @@ fn located(mut response: AdhocQueryResponse, home: &str) -> AdhocQueryResponse {
     response
 }
 
-fn event(
+/// What is recorded of a question and how it ended.
+pub(crate) fn event(
     recorded: fn(&Parties, Query<'_>, &Outcome) -> Event,
     parties: &Parties,
     request: &AdhocQueryRequest,
@@ -240,7 +264,7 @@ fn event(
 }
 
 /// That nobody of the name is known.
-fn unknown(home: &str) -> RegistryError {
+pub(crate) fn unknown(home: &str) -> RegistryError {
     let context = format!("{home} is no community that is known here");
     RegistryError::error(ErrorCode::UnknownCommunity, context)
 }

@@ -10,7 +10,11 @@
 pub mod asking;
 pub mod communities;
 mod iti38_cross_gateway_query;
+mod iti51_multi_patient_stored_query;
+pub mod iti63_cross_gateway_fetch;
+mod iti80_cross_gateway_document_provide;
 mod outcome;
+pub mod rad160_cross_community_wado_rs;
 mod relay;
 mod retrieval;
 pub mod routes;
@@ -18,11 +22,12 @@ pub mod routes;
 use std::sync::Arc;
 
 use hilum_audit::Audit;
+use hilum_security::Caller;
 use hilum_security::access::Access;
 use hilum_transport::{Call, Client};
 use xds_schemas::soap::Fault;
 
-pub use communities::{Community, Own};
+pub use communities::{Community, FetchLimits, Own};
 
 use communities::Communities;
 
@@ -67,7 +72,27 @@ impl Room {
             }
             None => self.client.clone(),
         };
-        // Whoever is asked sees this node instead of the one that asks.
+        self.may_hide_nodes()?;
+        Ok(Arc::new(Self {
+            client,
+            ..self.clone()
+        }))
+    }
+
+    /// The same for what is not SOAP: with rules there must be a user, whose token goes on.
+    ///
+    /// # Errors
+    /// If there must be one and there is none.
+    pub(crate) fn may_ask_for(&self, caller: &Caller) -> Result<(), Fault> {
+        if self.access.policy().is_some() && caller.user.is_none() {
+            let reason = "across communities, a token must say for whom it is asked";
+            return Err(Fault::not_permitted(reason));
+        }
+        self.may_hide_nodes()
+    }
+
+    /// Whoever is asked sees this node instead of the one that asks.
+    fn may_hide_nodes(&self) -> Result<(), Fault> {
         if self
             .access
             .policy()
@@ -79,10 +104,7 @@ impl Room {
             let reason = "across communities, nothing is asked here";
             return Err(Fault::not_permitted(reason));
         }
-        Ok(Arc::new(Self {
-            client,
-            ..self.clone()
-        }))
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ mod aside;
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -34,13 +35,27 @@ const SIP_BYTES: u64 = 1024 * 1024;
 /// When nothing is wanted of them any more, or whoever took them goes, the connection from which they come
 /// is given up.
 #[derive(Debug, Clone)]
-pub(crate) struct Relay(mpsc::UnboundedSender<Order>);
+pub(crate) struct Relay {
+    orders: mpsc::UnboundedSender<Order>,
+    problem: Arc<OnceLock<Problem>>,
+}
 
 /// An attachment that is wanted now.
 #[derive(Debug)]
 struct Order {
     content_id: String,
+    /// Whether nothing may come after it.
+    is_last: bool,
     to: Chunks,
+}
+
+/// Why attachments are not those that were announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// One of this name did not come.
+    Missing(String),
+    /// One of this name belongs to nothing.
+    LeftOver(String),
 }
 
 type Chunks = mpsc::Sender<io::Result<Bytes>>;
@@ -49,27 +64,51 @@ impl Relay {
     /// `hold` is kept for as long as something comes.
     pub(crate) fn of(attachments: Attachments, hold: impl Send + 'static) -> Self {
         // Whoever is promised an attachment asks for it once, so there are no more orders than attachments.
-        let (sender, orders) = mpsc::unbounded_channel();
+        let (orders, wanted) = mpsc::unbounded_channel();
+        let problem = Arc::<OnceLock<Problem>>::default();
         let passing = Passing {
             attachments,
-            orders,
+            orders: wanted,
             aside: HashMap::new(),
             aside_bytes: 0,
             is_over: false,
+            problem: Arc::clone(&problem),
         };
         tokio::spawn(async move {
             passing.run().await;
             drop(hold);
         });
-        Self(sender)
+        Self { orders, problem }
     }
 
     /// The attachment with this name, when its turn comes.
     pub(crate) fn stream(&self, content_id: String) -> Stream {
-        let orders = self.0.clone();
+        self.stream_of(content_id, false)
+    }
+
+    /// All attachments, which have these names. With the last of them, everything must have come: if
+    /// something is left over, it breaks off, so that who takes them does not keep them.
+    pub(crate) fn streams(&self, content_ids: Vec<String>) -> Vec<Stream> {
+        let last = content_ids.len();
+        let numbered = (1..).zip(content_ids);
+        let stream = |(number, content_id)| self.stream_of(content_id, number == last);
+        numbered.map(stream).collect()
+    }
+
+    /// What was found to be wrong with the attachments, if anything was.
+    pub(crate) fn problem(&self) -> Option<Problem> {
+        self.problem.get().cloned()
+    }
+
+    fn stream_of(&self, content_id: String, is_last: bool) -> Stream {
+        let orders = self.orders.clone();
         Stream::of_unknown_length(move || {
             let (to, receiver) = mpsc::channel(CHUNKS);
-            let order = Order { content_id, to };
+            let order = Order {
+                content_id,
+                is_last,
+                to,
+            };
             if let Err(mpsc::error::SendError(order)) = orders.send(order) {
                 let gone = io::Error::other("what came before it broke off");
                 // There is room for it.
@@ -89,6 +128,8 @@ struct Passing {
     aside_bytes: u64,
     /// Whether nothing more comes.
     is_over: bool,
+    /// The first thing that was found to be wrong.
+    problem: Arc<OnceLock<Problem>>,
 }
 
 impl Passing {
@@ -131,19 +172,23 @@ impl Passing {
             self.aside_bytes = self.aside_bytes.saturating_sub(aside.length());
             let mut even = Even::default();
             pour(aside, &mut even, &order.to).await?;
-            return finish(even, &order.to).await;
+            finish(even, &order.to).await?;
+            return self.ended(order).await;
         }
         loop {
             let attachment = self.attachments.next().await.map_err(broken)?;
             let Some(mut attachment) = attachment else {
                 self.is_over = true;
+                let missing = Problem::Missing(order.content_id.clone());
+                let _ = self.problem.set(missing);
                 return Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
                     "the answer refers to an attachment that did not come",
                 ));
             };
             if attachment.content_id() == order.content_id {
-                return pass(&mut attachment, Even::default(), &order.to).await;
+                pass(&mut attachment, Even::default(), &order.to).await?;
+                return self.ended(order).await;
             }
             let name = attachment.content_id().to_owned();
             let mut aside = Aside::new().await?;
@@ -186,7 +231,11 @@ impl Passing {
                     false => pass(&mut attachment, even, &wanted.to).await,
                 }
             };
-            if let Err(error) = passed.await {
+            let mut passed = passed.await;
+            if passed.is_ok() {
+                passed = self.ended(&wanted).await;
+            }
+            if let Err(error) = passed {
                 let told = io::Error::new(error.kind(), error.to_string());
                 // Whoever took it may have gone, which is why it broke off.
                 let _ = wanted.to.send(Err(told)).await;
@@ -200,6 +249,29 @@ impl Passing {
         self.aside_bytes += aside.length();
         self.aside.insert(name, aside);
         Ok(order)
+    }
+
+    /// Nothing may be left over after the last that is wanted.
+    async fn ended(&mut self, order: &Order) -> io::Result<()> {
+        if !order.is_last {
+            return Ok(());
+        }
+        let waits = self.aside.keys().next().cloned();
+        let left_over = match waits {
+            Some(name) => Some(name),
+            None if self.is_over => None,
+            None => {
+                let next = self.attachments.next().await.map_err(broken)?;
+                next.map(|attachment| attachment.content_id().to_owned())
+            }
+        };
+        let Some(name) = left_over else {
+            self.is_over = true;
+            return Ok(());
+        };
+        let _ = self.problem.set(Problem::LeftOver(name));
+        let problem = "an attachment came that belongs to nothing";
+        Err(io::Error::other(problem))
     }
 }
 

@@ -15,10 +15,12 @@ use std::sync::Arc;
 
 use hilum_audit::{Event, Parties, Recorded};
 use hilum_security::{Caller, User};
-use hilum_transport::{Part, Reply};
+use hilum_transport::{Part, PartSource, Reply};
 use tokio::task::JoinSet;
 use xds_schemas::ebrs::{RegistryError, RegistryResponse};
-use xds_schemas::iti43_retrieve_document_set::RetrieveDocumentSetResponse;
+use xds_schemas::iti43_retrieve_document_set::{
+    DocumentRequest, DocumentResponse, RetrieveDocumentSetResponse,
+};
 use xds_schemas::mtom::Content;
 use xds_schemas::soap::Fault;
 use xds_schemas::transaction::Transaction;
@@ -67,6 +69,32 @@ pub(crate) async fn respond<T: Transaction>(
     }
     let across = true;
     answer::<T>(room, caller, endpoint, gathered, across).await
+}
+
+/// Documents that are on their way, and what else came of asking for them.
+#[derive(Debug)]
+pub(crate) struct Got {
+    /// Each with where it comes from.
+    pub(crate) documents: Vec<(DocumentResponse, PartSource)>,
+    /// Why something is missing.
+    pub(crate) errors: Vec<RegistryError>,
+    /// What was asked of whom.
+    pub(crate) events: Vec<Event>,
+}
+
+/// Gets documents from the own community's systems, for an answer that is more than documents.
+pub(crate) async fn from_own(
+    room: &Arc<Room>,
+    caller: &Caller,
+    documents: Vec<DocumentRequest>,
+) -> Got {
+    let place = |item: &Item| destination::of_own(&room.communities, item);
+    let mut gathered = gather(room, caller, Wanted::Documents(documents), place).await;
+    Got {
+        errors: std::mem::take(&mut gathered.errors),
+        events: std::mem::take(&mut gathered.events),
+        documents: gathered.interleaved(),
+    }
 }
 
 /// Asks all destinations at the same time, until each has begun its answer or will not.

@@ -4,19 +4,31 @@
 //! Responding Gateway those between communities.
 
 use hilum_audit::{Event, Recorded};
-use hilum_security::Permission;
-use hilum_transport::{Call, Incoming, Reply};
+use hilum_security::{Caller, Permission};
+use hilum_transport::{Call, Get, Incoming, Reply};
+use xds_schemas::ebrs::AdhocQueryRequest;
 use xds_schemas::iti18_registry_stored_query::RegistryStoredQuery;
 use xds_schemas::iti38_cross_gateway_query::CrossGatewayQuery;
 use xds_schemas::iti39_cross_gateway_retrieve::CrossGatewayRetrieve;
+use xds_schemas::iti41_provide_and_register_document_set::{
+    ProvideAndRegisterDocumentSet, ProvideAndRegisterDocumentSetRequest,
+};
 use xds_schemas::iti43_retrieve_document_set::RetrieveDocumentSet;
+use xds_schemas::iti51_multi_patient_stored_query::MultiPatientStoredQuery;
+use xds_schemas::iti63_cross_gateway_fetch::CrossGatewayFetch;
+use xds_schemas::iti80_cross_gateway_document_provide::CrossGatewayDocumentProvide;
 use xds_schemas::rad69_retrieve_imaging_document_set::RetrieveImagingDocumentSet;
 use xds_schemas::rad75_cross_gateway_retrieve_imaging_document_set::CrossGatewayRetrieveImagingDocumentSet;
 use xds_schemas::soap::Fault;
 use xds_schemas::transaction::Transaction;
+use xds_schemas::wsdl::{self, Service};
 
 use crate::Gateway;
 use crate::iti38_cross_gateway_query as iti38;
+use crate::iti51_multi_patient_stored_query as iti51;
+use crate::iti63_cross_gateway_fetch as iti63;
+use crate::iti80_cross_gateway_document_provide as iti80;
+use crate::rad160_cross_community_wado_rs as rad160;
 use crate::retrieval::{self, Wanted};
 
 /// Which of the two gateways is asked.
@@ -32,7 +44,8 @@ pub enum Side {
 pub async fn serve(gateway: &Gateway, side: Side, incoming: Incoming) -> Reply {
     let audit = &gateway.room.audit;
     match incoming {
-        Incoming::Get(_) | Incoming::Request(_) => Reply::description(None),
+        Incoming::Get(get) => describe(side, &get),
+        Incoming::Request(request) => rad160::serve(&gateway.room, side, request).await,
         Incoming::Refused(refusal) => audit.refuse(Event::from(&refusal), refusal.reply()).await,
         Incoming::Call(call) => {
             let caller = call.caller().clone();
@@ -49,6 +62,16 @@ pub async fn serve(gateway: &Gateway, side: Side, incoming: Incoming) -> Reply {
             }
         }
     }
+}
+
+/// The WSDL and its schemas: nothing of anybody, so it is not recorded.
+fn describe(side: Side, get: &Get) -> Reply {
+    let service = match side {
+        Side::Initiating => Service::Initiating,
+        Side::Responding => Service::Responding,
+    };
+    let query = get.query.as_deref().unwrap_or_default();
+    Reply::description(wsdl::find(service, query, &get.endpoint))
 }
 
 /// What the own community asks.
@@ -75,8 +98,49 @@ async fn initiate(gateway: &Gateway, call: Call) -> Result<Recorded<Reply>, Faul
             retrieval::initiate::<RetrieveImagingDocumentSet>(room, &caller, &endpoint, wanted)
                 .await
         }
+        MultiPatientStoredQuery::ACTION => {
+            let call = call.permitted(Permission::Query)?;
+            let (caller, request, _) = call.read::<MultiPatientStoredQuery>()?;
+            let response = iti51::initiate(room, &caller, &endpoint, request).await?;
+            Ok(response.map(|it| Reply::of::<MultiPatientStoredQuery>(&it)))
+        }
+        CrossGatewayFetch::ACTION => {
+            let (caller, request) = fetching(call)?;
+            iti63::initiate(room, &caller, &endpoint, request).await
+        }
+        // RAD-68 Provide and Register Imaging Document Set has the same action.
+        ProvideAndRegisterDocumentSet::ACTION => {
+            let (caller, submission) = handed_in::<ProvideAndRegisterDocumentSet>(call)?;
+            let response = iti80::initiate(room, &caller, &endpoint, submission).await?;
+            Ok(response.map(|it| Reply::of::<ProvideAndRegisterDocumentSet>(&it)))
+        }
         unknown => Err(Fault::action_not_supported(unknown)),
     }
+}
+
+/// What is asked for is found and got.
+fn fetching(call: Call) -> Result<(Caller, AdhocQueryRequest), Fault> {
+    let may = call.caller().may(Permission::Query);
+    may.map_err(|refused| Fault::not_permitted(refused.to_string()))?;
+    let call = call.permitted(Permission::Retrieve)?;
+    let (caller, request, _) = call.read::<CrossGatewayFetch>()?;
+    Ok((caller, request))
+}
+
+/// What is handed in, its documents still on the wire.
+fn handed_in<T>(call: Call) -> Result<(Caller, iti80::Submission), Fault>
+where
+    T: Transaction<Request = ProvideAndRegisterDocumentSetRequest>,
+{
+    let header = call.header().home_community_id.clone();
+    let call = call.permitted(Permission::Provide)?;
+    let (caller, request, attachments) = call.read::<T>()?;
+    let submission = iti80::Submission {
+        header,
+        request,
+        attachments,
+    };
+    Ok((caller, submission))
 }
 
 /// What other communities ask.
@@ -104,6 +168,15 @@ async fn respond(gateway: &Gateway, call: Call) -> Result<Recorded<Reply>, Fault
                 room, &caller, &endpoint, wanted,
             )
             .await
+        }
+        CrossGatewayFetch::ACTION => {
+            let (caller, request) = fetching(call)?;
+            iti63::respond(room, &caller, &endpoint, request).await
+        }
+        CrossGatewayDocumentProvide::ACTION => {
+            let (caller, submission) = handed_in::<CrossGatewayDocumentProvide>(call)?;
+            let response = iti80::respond(room, &caller, &endpoint, submission).await?;
+            Ok(response.map(|it| Reply::of::<CrossGatewayDocumentProvide>(&it)))
         }
         unknown => Err(Fault::action_not_supported(unknown)),
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod asynchronous;
+mod asynchronous_gateways;
 mod errors;
 mod imaging_queries;
 mod iti108_access_consent;
@@ -18,6 +19,7 @@ mod iti41_provide_and_register_document_set;
 mod iti42_register_document_set;
 mod iti43_retrieve_document_set;
 mod iti44_patient_identity_feed_hl7v3;
+mod iti51_across_communities;
 mod iti51_multi_patient_stored_query;
 mod iti52_document_metadata_subscribe;
 mod iti53_document_metadata_notify;
@@ -25,14 +27,17 @@ mod iti54_document_metadata_publish;
 mod iti57_update_document_set;
 mod iti61_register_on_demand_document_entry;
 mod iti62_remove_metadata;
+mod iti63_cross_gateway_fetch;
 mod iti64_notify_xad_pid_link_change;
 mod iti70_pull_notification;
 mod iti72_incorporate_access_token;
+mod iti80_cross_gateway_document_provide;
 mod iti81_retrieve_atna_audit_event;
 mod iti86_remove_documents;
 mod iti8_patient_identity_feed;
 mod malformed;
 mod malformed_mtom;
+mod rad160_cross_community_wado_rs;
 mod rad69_retrieve_imaging_document_set;
 mod rad75_cross_gateway_retrieve_imaging_document_set;
 mod wsdl;

@@ -12,6 +12,8 @@ async fn every_service_serves_its_wsdl_and_its_schemas() {
         town.repository(),
         town.imaging(),
         town.recipient(),
+        town.initiating(),
+        town.responding(),
     ] {
         let mut open = vec![format!("{service}?wsdl")];
         let mut seen = BTreeSet::new();

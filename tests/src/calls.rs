@@ -92,6 +92,9 @@ transactions! {
     /// ITI-39.
     CrossRetrieve: "urn:ihe:iti:2007:CrossGatewayRetrieve"
         => "urn:ihe:iti:2007:CrossGatewayRetrieveResponse", true, RetrieveResponse;
+    /// ITI-80.
+    CrossProvide: "urn:ihe:iti:2015:CrossGatewayDocumentProvide"
+        => "urn:ihe:iti:2015:CrossGatewayDocumentProvideResponse", true, RegistryResponse;
     /// RAD-75.
     CrossRetrieveImages: "urn:ihe:rad:2011:CrossGatewayRetrieveImagingDocumentSet"
         => "urn:ihe:rad:2011:CrossGatewayRetrieveImagingDocumentSetResponse", true, RetrieveResponse;
@@ -452,7 +455,7 @@ fn faulty<T>(answer: Result<T, ClientError>) -> Result<T, Fault> {
 }
 
 /// Takes all attachments; every one must be referred to and every reference must be answered.
-pub(crate) async fn received(answer: RetrieveResponse, mut attachments: Attachments) -> Retrieved {
+pub async fn received(answer: RetrieveResponse, mut attachments: Attachments) -> Retrieved {
     let mut contents = BTreeMap::new();
     while let Some((id, content)) = next(&mut attachments).await.expect("attachments arrive") {
         contents.insert(id, content);

@@ -33,7 +33,18 @@ impl Region {
 
     /// The same, with more lines in what is said of each community.
     pub fn found(communities: usize, plain: bool, lines: &str) -> Self {
+        Self::found_with(communities, plain, lines, &[])
+    }
+
+    /// The same, each with these variables in its environment.
+    pub fn found_with(
+        communities: usize,
+        plain: bool,
+        lines: &str,
+        environment: &[(String, String)],
+    ) -> Self {
         let setup = |_| Setup {
+            environment: environment.to_vec(),
             plain,
             ..Setup::default()
         };
@@ -112,8 +123,9 @@ impl Region {
             for (other, url) in urls.iter().enumerate().filter(|(it, _)| *it != number) {
                 known.push_str(&format!(
                     "\n[[gateway.community]]\nhome_community_id = \"urn:oid:{}\"\nname = \"town {other}\"\n\
-                     url = \"{url}\"\n{lines}\n",
+                     url = "{url}"\nwado_url = "{}"\n{lines}\n",
                     home(other),
+                    url.replace("/responding", "/responding-wado-rs"),
                 ));
             }
             let mut config = File::options()

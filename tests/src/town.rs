@@ -251,6 +251,16 @@ impl Town {
         self.url(3, "responding")
     }
 
+    /// What stands before `/homeCommunityId` in WADO-RS of the gateway that answers the town's own consumers.
+    pub fn initiating_wado(&self) -> String {
+        self.url(3, "initiating-wado-rs")
+    }
+
+    /// The same of the gateway that answers other communities.
+    pub fn responding_wado(&self) -> String {
+        self.url(3, "responding-wado-rs")
+    }
+
     /// A variable of the environment in which the node is started.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         let variable = (name.to_owned(), value.to_owned());

@@ -102,6 +102,8 @@ pub struct Client {
     pool: Arc<Pool>,
     /// The assertion of the user for whom it asks.
     assertion: Option<Arc<str>>,
+    /// The community for which what it sends is meant.
+    community: Option<Arc<str>>,
 }
 
 impl Client {
@@ -113,6 +115,7 @@ impl Client {
             limits,
             pool,
             assertion: None,
+            community: None,
         }
     }
 
@@ -126,12 +129,23 @@ impl Client {
         }
     }
 
+    /// The same client, whose SOAP requests say in their header for which community they are meant
+    /// (ITI-41, ITI-80).
+    #[must_use]
+    pub fn for_community(&self, home_community_id: &str) -> Self {
+        Self {
+            community: Some(home_community_id.into()),
+            ..self.clone()
+        }
+    }
+
     /// The header of a request.
     fn header(&self, action: &str, id: String, url: &str) -> Header {
         let mut header = Header::request(action, id, url);
         if let Some(assertion) = &self.assertion {
             header.parameters.push_str(&wsse::written(assertion));
         }
+        header.home_community_id = self.community.as_deref().map(str::to_owned);
         header
     }
 

@@ -5,6 +5,7 @@
 //! nothing a sender may put there: unknown slots, classifications and external identifiers stay.
 //! What they mean is read from it in [`crate::metadata`].
 
+use crate::mtom::Content;
 use crate::xml::{Element, FromXml, Reader, ToXml, Writer, XmlError, ns};
 
 /// `@objectType` of a Classification in an answer.
@@ -337,10 +338,17 @@ struct Children {
     version: Option<String>,
     classifications: Vec<Classification>,
     external_identifiers: Vec<ExternalIdentifier>,
+    /// The document itself, which only answers of ITI-63 have.
+    document: Option<Content>,
 }
 
 impl Children {
     fn read(reader: &mut Reader<'_>) -> Result<Self, XmlError> {
+        Self::read_with(reader, false)
+    }
+
+    /// The same, with the document if it is wanted.
+    fn read_with(reader: &mut Reader<'_>, document: bool) -> Result<Self, XmlError> {
         let mut children = Self::default();
         while let Some(child) = reader.child()? {
             match (child.namespace.as_ref(), child.name()) {
@@ -364,6 +372,9 @@ impl Children {
                     children
                         .external_identifiers
                         .push(ExternalIdentifier::from_xml(reader, &child)?);
+                }
+                (ns::XDS, "Document") if document && children.document.is_none() => {
+                    children.document = Some(Content::read(reader)?);
                 }
                 // The schema allows a content version and, in ITI-63 answers, a document.
                 (ns::RIM, "ContentVersionInfo") | (ns::XDS, "Document") => reader.skip()?,
@@ -488,6 +499,24 @@ impl ToXml for ExternalIdentifier {
 
 impl FromXml for RegistryObject {
     fn from_xml(reader: &mut Reader<'_>, element: &Element<'_>) -> Result<Self, XmlError> {
+        Self::read(reader, element, false).map(|(object, _)| object)
+    }
+}
+
+impl RegistryObject {
+    /// Reads an object and the document that may be its last child (ITI-63).
+    pub(crate) fn read_with_document(
+        reader: &mut Reader<'_>,
+        element: &Element<'_>,
+    ) -> Result<(Self, Option<Content>), XmlError> {
+        Self::read(reader, element, true)
+    }
+
+    fn read(
+        reader: &mut Reader<'_>,
+        element: &Element<'_>,
+        document: bool,
+    ) -> Result<(Self, Option<Content>), XmlError> {
         let body = match (element.namespace.as_ref(), element.name()) {
             (ns::RIM, "ExtrinsicObject") => Body::ExtrinsicObject {
                 mime_type: element.attribute("mimeType"),
@@ -502,8 +531,8 @@ impl FromXml for RegistryObject {
             (ns::RIM, "ObjectRef") => Body::ObjectRef,
             _ => return Err(reader.unexpected(element, "a registry object")),
         };
-        let children = Children::read(reader)?;
-        Ok(Self {
+        let children = Children::read_with(reader, document)?;
+        let object = Self {
             id: element.attribute("id").unwrap_or_default(),
             lid: element.attribute("lid"),
             home: element.attribute("home"),
@@ -516,12 +545,12 @@ impl FromXml for RegistryObject {
             classifications: children.classifications,
             external_identifiers: children.external_identifiers,
             body,
-        })
+        };
+        Ok((object, children.document))
     }
-}
 
-impl ToXml for RegistryObject {
-    fn to_xml(&self, writer: &mut Writer) {
+    /// Writes an object with its document as the last child (ITI-63).
+    pub(crate) fn write_with_document(&self, writer: &mut Writer, document: Option<&Content>) {
         let tag = self.body.tag();
         writer.open(tag).attribute("id", &self.id);
         writer.optional("lid", self.lid.as_deref());
@@ -561,7 +590,18 @@ impl ToXml for RegistryObject {
         for identifier in &self.external_identifiers {
             identifier.to_xml(writer);
         }
+        if let Some(content) = document {
+            writer.open("xds:Document").attribute("xmlns:xds", ns::XDS);
+            content.write(writer);
+            writer.close("xds:Document");
+        }
         writer.close(tag);
+    }
+}
+
+impl ToXml for RegistryObject {
+    fn to_xml(&self, writer: &mut Writer) {
+        self.write_with_document(writer, None);
     }
 }
 

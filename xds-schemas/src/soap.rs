@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::iti41_provide_and_register_document_set::ProvideAndRegisterDocumentSet;
+use crate::iti80_cross_gateway_document_provide::CrossGatewayDocumentProvide;
 use crate::transaction::Transaction;
 use crate::wsa::{self, Addressing};
 use crate::wsn;
@@ -245,7 +246,12 @@ fn read_header_blocks(
         None => return Err(reader.error("the envelope is empty").into()),
     }
     // A community is understood only where documents are handed in.
-    if collector.action() != ProvideAndRegisterDocumentSet::ACTION {
+    if ![
+        ProvideAndRegisterDocumentSet::ACTION,
+        CrossGatewayDocumentProvide::ACTION,
+    ]
+    .contains(&collector.action())
+    {
         not_understood.append(&mut home_community);
     }
     if not_understood.is_empty() {

@@ -17,6 +17,10 @@ pub enum Service {
     Imaging,
     /// The Document Recipient.
     Recipient,
+    /// The Initiating Gateway.
+    Initiating,
+    /// The Responding Gateway.
+    Responding,
 }
 
 impl Service {
@@ -26,6 +30,8 @@ impl Service {
             Self::Repository => include_str!("../wsdl/repository.wsdl"),
             Self::Imaging => include_str!("../wsdl/imaging.wsdl"),
             Self::Recipient => include_str!("../wsdl/recipient.wsdl"),
+            Self::Initiating => include_str!("../wsdl/initiating.wsdl"),
+            Self::Responding => include_str!("../wsdl/responding.wsdl"),
         }
     }
 }
@@ -121,6 +127,8 @@ mod tests {
             Service::Repository,
             Service::Imaging,
             Service::Recipient,
+            Service::Initiating,
+            Service::Responding,
         ] {
             let (mut open, addresses) =
                 references(&find(service, "wsdl", ENDPOINT).expect("there is a WSDL"));

@@ -26,6 +26,8 @@ pub enum ImagesRetrieved {
     Move,
     /// RAD-75 Cross Gateway Retrieve Imaging Document Set.
     CrossGateway,
+    /// RAD-160: WADO-RS across communities.
+    CrossGatewayWadoRs,
 }
 
 impl ImagesRetrieved {
@@ -37,6 +39,7 @@ impl ImagesRetrieved {
             Self::CrossGateway => {
                 Coded::ihe("RAD-75", "Cross Gateway Retrieve Imaging Document Set")
             }
+            Self::CrossGatewayWadoRs => Coded::ihe("RAD-160", "Cross-Community WADO-RS Retrieve"),
             Self::WadoRs => Coded::ihe("RAD-107", "WADO-RS Retrieve"),
         }
     }

@@ -61,6 +61,8 @@ pub enum Transaction {
     Update,
     /// ITI-92 Restricted Update Document Set.
     RestrictedUpdate,
+    /// ITI-80 Cross-Gateway Document Provide.
+    ProvideAcross,
 }
 
 impl Transaction {
@@ -75,6 +77,7 @@ impl Transaction {
             ),
             Self::Update => Coded::ihe("ITI-57", "Update Document Set"),
             Self::RestrictedUpdate => Coded::ihe("ITI-92", "Restricted Update Document Set"),
+            Self::ProvideAcross => Coded::ihe("ITI-80", "Cross-Gateway Document Provide"),
         }
     }
 
@@ -158,6 +161,27 @@ impl Event {
         set: SubmissionSet<'_>,
         outcome: &Outcome,
     ) -> Self {
+        Self::handed(transaction, parties, set, None, outcome)
+    }
+
+    /// ITI-80: documents were handed to a community.
+    pub fn provided_across(
+        parties: &Parties,
+        set: SubmissionSet<'_>,
+        home_community_id: Option<&str>,
+        outcome: &Outcome,
+    ) -> Self {
+        let transaction = Transaction::ProvideAcross;
+        Self::handed(transaction, parties, set, home_community_id, outcome)
+    }
+
+    fn handed(
+        transaction: Transaction,
+        parties: &Parties,
+        set: SubmissionSet<'_>,
+        home_community_id: Option<&str>,
+        outcome: &Outcome,
+    ) -> Self {
         let (id, action) = match (parties.asked, transaction.updates()) {
             (true, false) => (EXPORT, "R"),
             (false, false) => (IMPORT, "C"),
@@ -165,7 +189,10 @@ impl Event {
             (false, true) => (IMPORT, "U"),
         };
         let mut objects: Vec<Object> = set.patient.map(patient).into_iter().collect();
-        objects.push(object("20", set.unique_id, SUBMISSION_SET));
+        let mut submitted = object("20", set.unique_id, SUBMISSION_SET);
+        let home = home_community_id.map(|home| (HOME_OF_DOCUMENT, home.to_owned()));
+        submitted.details.extend(home);
+        objects.push(submitted);
         let participants = parties.participants(Direction::ToResponder);
         happened(
             id,
@@ -212,6 +239,13 @@ impl Event {
     /// ITI-38: another community was asked. Both sides record the same.
     pub fn queried_across(parties: &Parties, query: Query<'_>, outcome: &Outcome) -> Self {
         let code = Coded::ihe("ITI-38", "Cross Gateway Query");
+        Self::asked(code, parties, query, outcome)
+    }
+
+    /// ITI-63: another community was asked, and documents came with the answer. Both sides record the
+    /// same.
+    pub fn fetched_across(parties: &Parties, query: Query<'_>, outcome: &Outcome) -> Self {
+        let code = Coded::ihe("ITI-63", "XCF Fetch");
         Self::asked(code, parties, query, outcome)
     }
 

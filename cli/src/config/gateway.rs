@@ -1,11 +1,13 @@
 //! `[gateway]`: the gateways of this community, and the communities that it knows.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use hilum_gateway::communities::{CALLS, DEADLINE_SECONDS};
-use hilum_gateway::{Community, GatewayConfig, Own};
+use hilum_gateway::iti63_cross_gateway_fetch::{BYTES, DOCUMENTS};
+use hilum_gateway::{Community, FetchLimits, GatewayConfig, Own};
+use hilum_repository::imaging::dicomweb::DICOM_WEB;
 use hilum_security::access::Access;
 use hilum_transport::Origin;
 use serde::Deserialize;
@@ -21,6 +23,9 @@ pub(crate) struct GatewaySection {
     url: Option<String>,
     registry: Option<String>,
     deadline_seconds: Option<NonZeroU32>,
+    provide_url: Option<String>,
+    fetch_documents: Option<NonZeroU32>,
+    fetch_bytes: Option<NonZeroU64>,
     /// Repositories and imaging sources of this community beside those of this node.
     #[serde(default)]
     repository: Vec<RepositoryAt>,
@@ -34,6 +39,7 @@ struct RepositoryAt {
     unique_id: String,
     url: Option<String>,
     imaging_url: Option<String>,
+    wado_url: Option<String>,
 }
 
 /// Another community.
@@ -45,6 +51,11 @@ struct CommunitySection {
     query_url: Option<String>,
     retrieve_url: Option<String>,
     imaging_url: Option<String>,
+    fetch_url: Option<String>,
+    provide_url: Option<String>,
+    wado_url: Option<String>,
+    #[serde(default)]
+    pass_tokens: bool,
     deadline_seconds: Option<NonZeroU32>,
     calls: Option<NonZeroU32>,
 }
@@ -82,6 +93,20 @@ impl Config {
             imaging: elsewhere(|it| &it.imaging_url)
                 .chain(here(self.imaging_unique_id(), self.imaging_url()))
                 .collect(),
+            provide: section
+                .provide_url
+                .clone()
+                .or_else(|| self.repository_url())
+                .or_else(|| self.recipient_url()),
+            wado: elsewhere(|it| &it.wado_url)
+                .chain(here(self.imaging_unique_id(), self.dicom_web_url()))
+                .collect(),
+            fetch: FetchLimits {
+                documents: section
+                    .fetch_documents
+                    .map_or(DOCUMENTS, |it| it.get() as usize),
+                bytes: section.fetch_bytes.map_or(BYTES, NonZeroU64::get),
+            },
             deadline: seconds(section.deadline_seconds),
         };
         let community = |it: &CommunitySection| Community {
@@ -90,6 +115,10 @@ impl Config {
             query: it.query_url.clone().or_else(|| it.url.clone()),
             retrieve: it.retrieve_url.clone().or_else(|| it.url.clone()),
             imaging: it.imaging_url.clone().or_else(|| it.url.clone()),
+            fetch: it.fetch_url.clone().or_else(|| it.url.clone()),
+            provide: it.provide_url.clone().or_else(|| it.url.clone()),
+            wado: it.wado_url.clone(),
+            pass_tokens: it.pass_tokens,
             deadline: seconds(it.deadline_seconds.or(section.deadline_seconds)),
             calls: it.calls.map_or(CALLS, |calls| calls.get() as usize),
         };
@@ -98,6 +127,18 @@ impl Config {
             communities: section.community.iter().map(community).collect(),
             access: access.clone(),
         }
+    }
+
+    /// Where the gateway for this community is called.
+    pub(crate) fn initiating_url(&self) -> Option<String> {
+        self.url("initiating", &None, self.gateway.listen)
+    }
+
+    /// DICOMweb of the imaging source of this node: what stands before `/studies`.
+    fn dicom_web_url(&self) -> Option<String> {
+        let url = self.imaging_url()?;
+        let server = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        Some(format!("{server}/{DICOM_WEB}"))
     }
 
     pub(super) fn check_gateway(&self) -> Result<(), ConfigError> {
@@ -140,6 +181,9 @@ impl CommunitySection {
             ("query_url", &self.query_url),
             ("retrieve_url", &self.retrieve_url),
             ("imaging_url", &self.imaging_url),
+            ("fetch_url", &self.fetch_url),
+            ("provide_url", &self.provide_url),
+            ("wado_url", &self.wado_url),
         ];
         if urls.iter().all(|(_, url)| url.is_none()) {
             return Err(said("url", "it is needed to know where to ask"));

@@ -161,6 +161,9 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
             "url",
             "registry",
             "deadline_seconds",
+            "provide_url",
+            "fetch_documents",
+            "fetch_bytes",
             "repository",
             "community",
         ],
@@ -272,7 +275,10 @@ const REPEATED: &[(&str, &[&str])] = &[
         ],
     ),
     ("iua.scope", &["name", "permissions"]),
-    ("gateway.repository", &["unique_id", "url", "imaging_url"]),
+    (
+        "gateway.repository",
+        &["unique_id", "url", "imaging_url", "wado_url"],
+    ),
     (
         "gateway.community",
         &[
@@ -282,6 +288,10 @@ const REPEATED: &[(&str, &[&str])] = &[
             "query_url",
             "retrieve_url",
             "imaging_url",
+            "fetch_url",
+            "provide_url",
+            "wado_url",
+            "pass_tokens",
             "deadline_seconds",
             "calls",
         ],

@@ -50,6 +50,9 @@ pub(crate) struct Arguments {
     /// Whose they are: an ID of the affinity domain, or ID^^^&OID&ISO
     #[arg(long, value_name = "ID")]
     pub(super) patient: Option<String>,
+    /// The community that is to have them, by its homeCommunityId: the gateway hands them to it
+    #[arg(long, value_name = "HOME")]
+    pub(super) community: Option<String>,
     /// Metadata in a file, see below
     #[arg(long, value_name = "FILE")]
     pub(super) metadata: Option<PathBuf>,

@@ -35,6 +35,7 @@ pub(super) fn read(file: &Path, documents: &[String]) -> Result<Prepared, Usage>
     let mut prepared = Prepared {
         request,
         parts: Vec::new(),
+        ..Prepared::default()
     };
     for (id, path) in files {
         let length = std::fs::metadata(path);

@@ -72,8 +72,8 @@ pub(super) fn is_meant_here(
 /// Questions about patients and images concern every community; those for objects by name the one that
 /// gave them their names.
 fn is_for_everybody(request: &AdhocQueryRequest, query: &StoredQuery) -> bool {
-    let is_ours = QueryKind::parse(&request.id).is_some_and(QueryKind::is_ours);
-    is_ours || !query.patients().is_empty()
+    let needs_no_patient = |kind: QueryKind| kind.is_ours() || kind.is_of_several_patients();
+    QueryKind::parse(&request.id).is_some_and(needs_no_patient) || !query.patients().is_empty()
 }
 
 fn everybody(communities: &Communities) -> Chosen {

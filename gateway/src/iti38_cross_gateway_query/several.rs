@@ -1,0 +1,178 @@
+//! Questions about several patients at once (ITI-51), on the way of those about one.
+
+use std::sync::Arc;
+
+use hilum_audit::{Event, Parties, Recorded};
+use hilum_security::Caller;
+use tokio::task::JoinSet;
+use xds_schemas::codes::error_code::ErrorCode;
+use xds_schemas::codes::status::ResponseStatus;
+use xds_schemas::ebrs::{AdhocQueryRequest, AdhocQueryResponse, RegistryError};
+use xds_schemas::iti18_registry_stored_query::{
+    FindDocuments, FindFolders, QueryKind, StoredQuery,
+};
+use xds_schemas::soap::Fault;
+
+use super::merging::{self, Answered};
+use super::targets::{self, Chosen};
+use super::{ask_other, ask_own, event, patients, refused};
+use crate::Room;
+use crate::outcome::outcome;
+
+/// Patients of one question: each is one question to each community.
+pub(crate) const PATIENTS: usize = 100;
+
+/// Whether this is a query of ITI-51.
+pub(super) fn is(request: &AdhocQueryRequest) -> bool {
+    QueryKind::parse(&request.id).is_some_and(QueryKind::is_of_several_patients)
+}
+
+/// Reads a query of ITI-18 or of ITI-51.
+pub(super) fn read(request: &AdhocQueryRequest) -> Result<StoredQuery, Vec<RegistryError>> {
+    match is(request) {
+        true => StoredQuery::read_of_several_patients(request),
+        false => StoredQuery::read(request),
+    }
+}
+
+/// Asks everybody who is concerned, and puts together what they say.
+pub(crate) async fn initiate(
+    room: &Arc<Room>,
+    caller: &Caller,
+    endpoint: &str,
+    request: AdhocQueryRequest,
+) -> Result<Recorded<AdhocQueryResponse>, Fault> {
+    let query = StoredQuery::read_of_several_patients(&request);
+    let named = patients(&query);
+    let mut events = Vec::new();
+    let chosen = query.and_then(|query| {
+        let one_by_one = divided(&request, &query).map_err(|error| vec![error])?;
+        let chosen = targets::choose(&room.communities, &request, &query);
+        chosen
+            .map(|chosen| (chosen, one_by_one))
+            .map_err(|error| vec![error])
+    });
+    let response = match chosen {
+        Err(errors) => refused(errors),
+        Ok((chosen, one_by_one)) => {
+            let errors = chosen.errors.clone();
+            let answers = ask(room, caller, (&request, &named), chosen, one_by_one).await;
+            let mut merged = Vec::with_capacity(answers.len());
+            for (answered, patients) in answers {
+                events.push(answered.event(&patients));
+                merged.push(answered);
+            }
+            settled(merging::merge(&room.communities.own.home, merged, errors))
+        }
+    };
+    let ended = outcome(response.status, &response.errors);
+    let parties = Parties::answered(caller, endpoint);
+    let recorded = Event::queried_for_several_patients;
+    let event = event(recorded, &parties, &request, &named, &ended);
+    let event = events.into_iter().fold(event, Event::and);
+    Ok(room.audit.record(event, response).await?)
+}
+
+/// A question, and whose it is.
+type About = (AdhocQueryRequest, Vec<String>);
+
+/// What communities are asked instead: one question for each patient, or the question itself if it names
+/// none.
+fn divided(request: &AdhocQueryRequest, query: &StoredQuery) -> Result<Vec<About>, RegistryError> {
+    let count = query.patients().len();
+    if count > PATIENTS {
+        let context = format!("{count} patients are named, and one question has {PATIENTS}");
+        let code = ErrorCode::StoredQueryParamNumber;
+        return Err(RegistryError::error(code, context));
+    }
+    if count == 0 {
+        return Ok(vec![(request.clone(), Vec::new())]);
+    }
+    let mut all = Vec::with_capacity(count);
+    for patient in query.patients() {
+        let (of_one, name) = (patient.clone(), patient.to_string());
+        let one = match query {
+            StoredQuery::FindDocumentsForMultiplePatients(query) => {
+                StoredQuery::FindDocuments(FindDocuments {
+                    patient: of_one,
+                    statuses: query.statuses.clone(),
+                    filter: query.filter.clone(),
+                })
+            }
+            StoredQuery::FindDocumentsByReferenceIdForMultiplePatients(query) => {
+                StoredQuery::FindDocumentsByReferenceId(FindDocuments {
+                    patient: of_one,
+                    statuses: query.statuses.clone(),
+                    filter: query.filter.clone(),
+                })
+            }
+            StoredQuery::FindFoldersForMultiplePatients(query) => {
+                StoredQuery::FindFolders(FindFolders {
+                    patient: of_one,
+                    statuses: query.statuses.clone(),
+                    last_update_time: query.last_update_time.clone(),
+                    codes: query.codes.clone(),
+                })
+            }
+            // There are no others of several patients.
+            other => other.clone(),
+        };
+        all.push((one.to_request(request.return_type.clone()), vec![name]));
+    }
+    Ok(all)
+}
+
+/// Asks all of them at the same time. The answers are in the order of the question, the own first.
+async fn ask(
+    room: &Arc<Room>,
+    caller: &Caller,
+    (request, named): (&AdhocQueryRequest, &[String]),
+    chosen: Chosen,
+    one_by_one: Vec<About>,
+) -> Vec<(Answered, Vec<String>)> {
+    let mut asking = JoinSet::new();
+    if chosen.own {
+        let (room, user, request) = (Arc::clone(room), caller.user.clone(), request.clone());
+        let named = named.to_vec();
+        asking.spawn(async move { ((0, 0), ask_own(room, user, request).await, named) });
+    }
+    for (at, (known, url)) in chosen.others.into_iter().enumerate() {
+        for (number, (request, patients)) in one_by_one.iter().cloned().enumerate() {
+            let (room, user) = (Arc::clone(room), caller.user.clone());
+            let (known, url) = (Arc::clone(&known), url.clone());
+            asking.spawn(async move {
+                let answered = ask_other(room, user, request, known, url).await;
+                ((at + 1, number), answered, patients)
+            });
+        }
+    }
+    let mut answers = Vec::with_capacity(asking.len());
+    while let Some(joined) = asking.join_next().await {
+        match joined {
+            Ok(answered) => answers.push(answered),
+            Err(error) => tracing::error!(%error, "a question to a community was lost"),
+        }
+    }
+    answers.sort_by_key(|(place, ..)| *place);
+    let answers = answers.into_iter();
+    answers
+        .map(|(_, answered, patients)| (answered, patients))
+        .collect()
+}
+
+/// One community has one error however many patients it was asked for; and patients whom nobody knows have
+/// nothing, which is no error (ITI-51 section 3.51.4.1.3).
+fn settled(mut response: AdhocQueryResponse) -> AdhocQueryResponse {
+    let mut told: Vec<RegistryError> = Vec::new();
+    for error in std::mem::take(&mut response.errors) {
+        if !told.contains(&error) {
+            told.push(error);
+        }
+    }
+    told.retain(|error| error.code != ErrorCode::UnknownPatientId);
+    if told.is_empty() {
+        response.status = ResponseStatus::Success;
+    }
+    response.errors = told;
+    response
+}

@@ -1,0 +1,223 @@
+//! ITI-63 Cross Gateway Fetch: what a patient has of a class, with the documents themselves, in one round.
+//!
+//! A Responding Gateway asks its own registry and repositories; what it found goes out as it comes, so that
+//! no document is held here. An Initiating Gateway does so for its own community, and passes the question
+//! on to another one.
+//! Supplement Cross-Community Fetch (XCF), 3.63
+
+mod local;
+
+use std::sync::Arc;
+
+use hilum_audit::{Event, Outcome, Parties, Recorded};
+use hilum_security::Caller;
+use hilum_transport::{Part, PartSource, Reply};
+use xds_schemas::codes::error_code::ErrorCode;
+use xds_schemas::ebrim::{Body, RegistryObject};
+use xds_schemas::ebrs::{AdhocQueryRequest, RegistryError};
+use xds_schemas::iti18_registry_stored_query::StoredQuery;
+use xds_schemas::iti63_cross_gateway_fetch::{
+    CrossGatewayFetch, CrossGatewayFetchResponse, Fetched, to_find,
+};
+use xds_schemas::mtom::Content;
+use xds_schemas::soap::Fault;
+use xds_schemas::xml::{ToXml, Writer};
+
+use crate::Room;
+use crate::asking::Silence;
+use crate::communities::Known;
+use crate::iti38_cross_gateway_query::{event, unknown};
+use crate::outcome::{outcome, status};
+use crate::relay::Relay;
+
+/// Documents of one answer; who finds more is to narrow the question down.
+pub const DOCUMENTS: usize = 100;
+/// Bytes of all of them together, as their entries say.
+pub const BYTES: u64 = 256 * 1024 * 1024;
+
+/// What came of a question.
+#[derive(Debug, Default)]
+struct Collected {
+    /// Entries, each with its document, and associations without one.
+    objects: Vec<(RegistryObject, Option<PartSource>)>,
+    errors: Vec<RegistryError>,
+    /// What was asked of whom.
+    events: Vec<Event>,
+    /// Whether somebody was asked and answered.
+    answered: bool,
+}
+
+impl Collected {
+    fn refused(error: RegistryError) -> Self {
+        Self {
+            errors: vec![error],
+            ..Self::default()
+        }
+    }
+}
+
+/// Fetches from the community that `@home` names, for a consumer of the own one.
+pub(crate) async fn initiate(
+    room: &Arc<Room>,
+    caller: &Caller,
+    endpoint: &str,
+    request: AdhocQueryRequest,
+) -> Result<Recorded<Reply>, Fault> {
+    let patients = patients(&request);
+    let communities = &room.communities;
+    let collected = match request.home.as_deref() {
+        None => Collected::refused(missing()),
+        Some(home) if communities.is_own(home) => local::collect(room, caller, &request).await,
+        Some(home) => match communities.other(home) {
+            Some(known) => pass_on(room, caller, known, &request, &patients).await,
+            None => Collected::refused(unknown(home)),
+        },
+    };
+    answer(room, caller, endpoint, &request, &patients, collected).await
+}
+
+/// Fetches from the own community, for another one.
+pub(crate) async fn respond(
+    room: &Arc<Room>,
+    caller: &Caller,
+    endpoint: &str,
+    request: AdhocQueryRequest,
+) -> Result<Recorded<Reply>, Fault> {
+    let patients = patients(&request);
+    let communities = &room.communities;
+    let mut collected = match request.home.as_deref() {
+        None => Collected::refused(missing()),
+        Some(home) if communities.is_own(home) => local::collect(room, caller, &request).await,
+        Some(home) => Collected::refused(unknown(home)),
+    };
+    for error in &mut collected.errors {
+        error.location = Some(communities.own.home.0.clone());
+    }
+    answer(room, caller, endpoint, &request, &patients, collected).await
+}
+
+/// Asks another community, whose documents go on as they come.
+async fn pass_on(
+    room: &Arc<Room>,
+    caller: &Caller,
+    known: &Arc<Known>,
+    request: &AdhocQueryRequest,
+    patients: &[String],
+) -> Collected {
+    let community = &known.community;
+    let home = community.home.as_str();
+    let Some(url) = &community.fetch else {
+        let context = format!("{} ({home}) takes no fetches", community.name);
+        let error = RegistryError::error(ErrorCode::UnavailableCommunity, context);
+        return Collected::refused(error.at(home));
+    };
+    let parties = Parties::asked(url).on_behalf_of(caller.user.clone());
+    let asking = room
+        .client
+        .send::<CrossGatewayFetch>(url, request, Vec::new());
+    let mut collected = Collected::default();
+    let ended = match known.line.begin(asking).await {
+        Err(silence) => {
+            if let Silence::Failed(error) = &silence {
+                tracing::warn!(name = community.name, %error, "no answer to a fetch");
+            }
+            let told = silence.told();
+            let context = format!("{} ({home}): {told}", community.name);
+            let error = RegistryError::error(ErrorCode::UnavailableCommunity, context);
+            collected.errors.push(error.at(home));
+            Outcome::Failure(told)
+        }
+        Ok((answer, underway)) => {
+            let ended = outcome(answer.response.status, &answer.response.errors);
+            collected.answered = true;
+            collected.errors = answer.response.errors;
+            for error in &mut collected.errors {
+                error.location.get_or_insert_with(|| home.to_owned());
+            }
+            let relay = Relay::of(answer.attachments, underway);
+            for Fetched { object, content } in answer.response.objects {
+                let source = content.map(|content| match content {
+                    Content::Include(id) => PartSource::Stream(relay.stream(id)),
+                    Content::Inline(bytes) => PartSource::Bytes(bytes.into()),
+                });
+                collected.objects.push((object, source));
+            }
+            without_homeless(&mut collected, known);
+            ended
+        }
+    };
+    let asked = event(Event::fetched_across, &parties, request, patients, &ended);
+    collected.events.push(asked);
+    collected
+}
+
+/// An entry without its community could not be asked for again (as ITI-38 section 3.38.4.1.3).
+fn without_homeless(collected: &mut Collected, known: &Known) {
+    let before = collected.objects.len();
+    let is_whole = |object: &RegistryObject| {
+        let is_entry = matches!(object.body, Body::ExtrinsicObject { .. });
+        !is_entry || object.home.as_deref().is_some_and(|home| !home.is_empty())
+    };
+    collected.objects.retain(|(object, _)| is_whole(object));
+    let lost = before - collected.objects.len();
+    if lost > 0 {
+        let community = &known.community;
+        let (name, home) = (&community.name, community.home.as_str());
+        let context = format!("{name} ({home}) did not say of {lost} entries whose they are");
+        let error = RegistryError::error(ErrorCode::MissingHomeCommunityId, context);
+        collected.errors.push(error.at(home));
+    }
+}
+
+/// Records what is given, and answers.
+async fn answer(
+    room: &Room,
+    caller: &Caller,
+    endpoint: &str,
+    request: &AdhocQueryRequest,
+    patients: &[String],
+    collected: Collected,
+) -> Result<Recorded<Reply>, Fault> {
+    let mut response = CrossGatewayFetchResponse::failure(collected.errors);
+    let mut parts = Vec::new();
+    for (object, source) in collected.objects {
+        let content = source.map(|source| {
+            let content_id = format!("document-{}@hilum", parts.len() + 1);
+            let mime_type = match &object.body {
+                Body::ExtrinsicObject { mime_type, .. } => mime_type.clone(),
+                _ => None,
+            };
+            parts.push(Part {
+                content_id: content_id.clone(),
+                content_type: mime_type.unwrap_or_else(|| "application/octet-stream".to_owned()),
+                source,
+            });
+            Content::Include(content_id)
+        });
+        response.objects.push(Fetched { object, content });
+    }
+    // Nothing may be found, which is no failure.
+    let something =
+        !response.objects.is_empty() || collected.answered && response.errors.is_empty();
+    response.status = status(something, &response.errors);
+    let ended = outcome(response.status, &response.errors);
+    let parties = Parties::answered(caller, endpoint);
+    let event = event(Event::fetched_across, &parties, request, patients, &ended);
+    let event = collected.events.into_iter().fold(event, Event::and);
+    let mut writer = Writer::with_capacity(1024 + 4096 * parts.len());
+    response.to_xml(&mut writer);
+    let reply = Reply::mtom::<CrossGatewayFetch>(writer.finish(), parts);
+    Ok(room.audit.record(event, reply).await?)
+}
+
+fn patients(request: &AdhocQueryRequest) -> Vec<String> {
+    let find = to_find(request).ok();
+    let query = find.and_then(|find| StoredQuery::read(&find).ok());
+    let patients = query.as_ref().map_or(&[][..], StoredQuery::patients);
+    patients.iter().map(ToString::to_string).collect()
+}
+
+fn missing() -> RegistryError {
+    let context = "@home must name the community from which is to be fetched";
+    RegistryError::error(ErrorCode::MissingHomeCommunityId, context)
+}

@@ -1,0 +1,323 @@
+//! ITI-80 Cross-Gateway Document Provide, and the ITI-41 that leads to it: hand documents to the community
+//! for which they are meant.
+//!
+//! A submission names its community. An Initiating Gateway hands it to the gateway of that one, a
+//! Responding Gateway to its own community's repository or recipient, which checks it as it checks every
+//! other: hash, size, and that each entry has its document. Documents go from one connection to the other as
+//! they come, so none is held here.
+//! Supplement Cross-Community Document Reliable Interchange (XCDR), 3.80
+
+use std::sync::Arc;
+
+use hilum_audit::{Event, Parties, Recorded, SubmissionSet, Transaction};
+use hilum_security::Caller;
+use hilum_transport::{Attachments, ClientError, Part, PartSource};
+use xds_schemas::codes::ebrim_uuids::submission_set;
+use xds_schemas::codes::error_code::ErrorCode;
+use xds_schemas::ebrim::{Body, RegistryObject};
+use xds_schemas::ebrs::{RegistryError, RegistryResponse, SubmitObjectsRequest};
+use xds_schemas::iti41_provide_and_register_document_set::{
+    Document, ProvideAndRegisterDocumentSet, ProvideAndRegisterDocumentSetRequest,
+};
+use xds_schemas::iti80_cross_gateway_document_provide::{
+    CrossGatewayDocumentProvide, meant_for, name_in,
+};
+use xds_schemas::metadata::HomeCommunityId;
+use xds_schemas::mtom::Content;
+use xds_schemas::rad68_provide_and_register_imaging_document_set as rad68;
+use xds_schemas::soap::Fault;
+
+use crate::Room;
+use crate::asking::Silence;
+use crate::communities::{Communities, Known};
+use crate::iti38_cross_gateway_query::unknown;
+use crate::outcome::outcome;
+use crate::relay::{Problem, Relay};
+
+/// What is handed in, its documents still on the wire.
+#[derive(Debug)]
+pub(crate) struct Submission {
+    /// What the header says of the community.
+    pub(crate) header: Option<String>,
+    /// The metadata.
+    pub(crate) request: ProvideAndRegisterDocumentSetRequest,
+    /// The documents.
+    pub(crate) attachments: Attachments,
+}
+
+/// To whom it is handed.
+#[derive(Debug)]
+enum Receiver {
+    /// The own repository or recipient.
+    Own(String),
+    /// The gateway of another community.
+    Other(Arc<Known>, String),
+}
+
+/// Hands a submission of the own community to the one for which it is meant.
+pub(crate) async fn initiate(
+    room: &Arc<Room>,
+    caller: &Caller,
+    endpoint: &str,
+    submission: Submission,
+) -> Result<Recorded<RegistryResponse>, Fault> {
+    let set = Described::by(&submission.request.submit);
+    let meant = meant_for(
+        submission.header.as_deref(),
+        &submission.request.submit.slots,
+    );
+    let found = meant.and_then(|home| Ok((receiver(&room.communities, &home)?, home)));
+    let (response, asked) = match found {
+        Err(error) => (RegistryResponse::failure(vec![error]), None),
+        Ok((receiver, home)) => hand_on(room, caller, receiver, &home, (submission, &set)).await,
+    };
+    let parties = Parties::answered(caller, endpoint);
+    let ended = outcome(response.status, &response.errors);
+    let event = Event::submitted(set.transaction, &parties, set.audited(), &ended);
+    let event = asked.into_iter().fold(event, Event::and);
+    Ok(room.audit.record(event, response).await?)
+}
+
+/// Hands a submission of another community to the own one.
+pub(crate) async fn respond(
+    room: &Arc<Room>,
+    caller: &Caller,
+    endpoint: &str,
+    submission: Submission,
+) -> Result<Recorded<RegistryResponse>, Fault> {
+    let own = &room.communities.own;
+    let set = Described::by(&submission.request.submit);
+    let meant = meant_for(
+        submission.header.as_deref(),
+        &submission.request.submit.slots,
+    );
+    let named = meant.as_ref().ok().cloned();
+    let found = meant.and_then(|home| match home == own.home {
+        true => own_receiver(&room.communities),
+        // Nothing is passed on to third communities.
+        false => Err(unknown(home.as_str())),
+    });
+    let (mut response, asked) = match found {
+        Err(error) => (RegistryResponse::failure(vec![error]), None),
+        Ok(receiver) => hand_on(room, caller, receiver, &own.home, (submission, &set)).await,
+    };
+    let home = own.home.as_str();
+    for error in &mut response.errors {
+        let location = error.location.take();
+        error.location = Some(match location {
+            Some(location) if location.contains(home) => location,
+            Some(location) => format!("{location} {home}"),
+            None => home.to_owned(),
+        });
+    }
+    let parties = Parties::answered(caller, endpoint);
+    let ended = outcome(response.status, &response.errors);
+    let named = named.as_ref().map(HomeCommunityId::as_str);
+    let event = Event::provided_across(&parties, set.audited(), named, &ended);
+    let event = asked.into_iter().fold(event, Event::and);
+    Ok(room.audit.record(event, response).await?)
+}
+
+fn receiver(communities: &Communities, home: &HomeCommunityId) -> Result<Receiver, RegistryError> {
+    if communities.is_own(home.as_str()) {
+        return own_receiver(communities);
+    }
+    let Some(known) = communities.other(home.as_str()) else {
+        return Err(unknown(home.as_str()));
+    };
+    match known.community.provide.clone() {
+        Some(url) => Ok(Receiver::Other(Arc::clone(known), url)),
+        None => {
+            let context = format!("{} ({home}) takes no documents", known.community.name);
+            let error = RegistryError::error(ErrorCode::UnavailableCommunity, context);
+            Err(error.at(home.as_str()))
+        }
+    }
+}
+
+fn own_receiver(communities: &Communities) -> Result<Receiver, RegistryError> {
+    let context = "nobody in this community takes documents: there is no [gateway] provide_url";
+    let missing = || RegistryError::error(ErrorCode::RepositoryError, context);
+    let url = communities.own.provide.clone().ok_or_else(missing)?;
+    Ok(Receiver::Own(url))
+}
+
+/// Hands it on as it comes, and says what became of it and what is recorded of that.
+async fn hand_on(
+    room: &Room,
+    caller: &Caller,
+    receiver: Receiver,
+    home: &HomeCommunityId,
+    (submission, set): (Submission, &Described),
+) -> (RegistryResponse, Option<Event>) {
+    let Submission {
+        request: mut sent,
+        mut attachments,
+        ..
+    } = submission;
+    name_in(&mut sent.submit.slots, home);
+    let is_reference = |it: &Document| matches!(it.content, Content::Include(_));
+    // The last document that comes finds out what is left over. If none comes, nothing may.
+    if !sent.documents.iter().any(is_reference)
+        && let Ok(Some(stray)) = attachments.next().await
+    {
+        let error = belongs_to_none(stray.content_id());
+        return (RegistryResponse::failure(vec![error]), None);
+    }
+    let relay = Relay::of(attachments, ());
+    let parts = parts(&relay, &mut sent);
+    let client = &room.client;
+    let answer = match &receiver {
+        Receiver::Own(url) => {
+            let sending = client.send::<ProvideAndRegisterDocumentSet>(url, &sent, parts);
+            room.communities.own_line.hand_over(sending).await
+        }
+        Receiver::Other(known, url) => {
+            let client = client.for_community(home.as_str());
+            let sending = client.send::<CrossGatewayDocumentProvide>(url, &sent, parts);
+            known.line.hand_over(sending).await
+        }
+    };
+    let response = match answer {
+        Ok(answer) => answer.response,
+        Err(silence) => {
+            let error = match relay.problem() {
+                Some(problem) => incomplete(problem),
+                None => unanswered(&receiver, home, &silence),
+            };
+            RegistryResponse::failure(vec![error])
+        }
+    };
+    let parties = Parties::asked(receiver.url()).on_behalf_of(caller.user.clone());
+    let ended = outcome(response.status, &response.errors);
+    let event = match &receiver {
+        Receiver::Own(_) => Event::submitted(set.transaction, &parties, set.audited(), &ended),
+        Receiver::Other(..) => {
+            Event::provided_across(&parties, set.audited(), Some(home.as_str()), &ended)
+        }
+    };
+    (response, Some(event))
+}
+
+impl Receiver {
+    fn url(&self) -> &str {
+        match self {
+            Self::Own(url) | Self::Other(_, url) => url,
+        }
+    }
+}
+
+/// The documents, each to come when its turn does, under names of our own.
+fn parts(relay: &Relay, sent: &mut ProvideAndRegisterDocumentSetRequest) -> Vec<Part> {
+    let objects = &sent.submit.objects.objects;
+    let mime_type = |id: &str| {
+        let entry = objects.iter().find(|object| object.id == id);
+        match entry.map(|entry| &entry.body) {
+            Some(Body::ExtrinsicObject {
+                mime_type: Some(mime_type),
+                ..
+            }) => mime_type.clone(),
+            _ => "application/octet-stream".to_owned(),
+        }
+    };
+    let mut parts = Vec::new();
+    let mut names = Vec::new();
+    for document in &mut sent.documents {
+        if let Content::Include(id) = &mut document.content {
+            let ours = format!("document-{}@hilum", names.len() + 1);
+            parts.push((ours.clone(), mime_type(&document.id)));
+            names.push(std::mem::replace(id, ours));
+        }
+    }
+    let part = |((content_id, content_type), stream)| Part {
+        content_id,
+        content_type,
+        source: PartSource::Stream(stream),
+    };
+    parts
+        .into_iter()
+        .zip(relay.streams(names))
+        .map(part)
+        .collect()
+}
+
+/// What was missing or left over when the documents came.
+fn incomplete(problem: Problem) -> RegistryError {
+    match problem {
+        Problem::Missing(id) => {
+            let context = "an attachment to which a document refers did not come";
+            RegistryError::error(ErrorCode::MissingDocument, context).at(id)
+        }
+        Problem::LeftOver(id) => belongs_to_none(&id),
+    }
+}
+
+fn belongs_to_none(content_id: &str) -> RegistryError {
+    let context = "an attachment belongs to no document";
+    let error = RegistryError::error(ErrorCode::MissingDocumentMetadata, context);
+    error.at(content_id)
+}
+
+/// That nobody said whether the documents were taken.
+fn unanswered(receiver: &Receiver, home: &HomeCommunityId, silence: &Silence) -> RegistryError {
+    let (name, code) = match receiver {
+        Receiver::Own(_) => ("this community", ErrorCode::RepositoryError),
+        Receiver::Other(known, _) => (
+            known.community.name.as_str(),
+            ErrorCode::UnavailableCommunity,
+        ),
+    };
+    let told = silence.told();
+    let may_have = match silence {
+        Silence::Failed(error) => {
+            tracing::warn!(name, %error, "documents were handed over without an answer");
+            matches!(error, ClientError::Unreachable { sent: true, .. })
+        }
+        Silence::Late(_) | Silence::Resting => false,
+    };
+    let more = match may_have {
+        true => "; it may have taken the documents or not: ask before they are handed in again",
+        false => "",
+    };
+    let context = format!("{name} ({home}): {told}{more}");
+    RegistryError::error(code, context).at(home.as_str())
+}
+
+/// What the audit says of a submission, as far as it can be read.
+#[derive(Debug)]
+struct Described {
+    transaction: Transaction,
+    unique_id: String,
+    patient: Option<String>,
+}
+
+impl Described {
+    fn by(submit: &SubmitObjectsRequest) -> Self {
+        let objects = &submit.objects.objects;
+        let is_set = |object: &&RegistryObject| {
+            object
+                .external_identifier(submission_set::UNIQUE_ID)
+                .is_some()
+        };
+        let set = objects.iter().find(is_set);
+        let identifier = |scheme| {
+            let value = set.and_then(|set| set.external_identifier(scheme));
+            value.map(str::to_owned)
+        };
+        Self {
+            transaction: match objects.iter().any(rad68::is_manifest) {
+                true => Transaction::ProvideAndRegisterImaging,
+                false => Transaction::ProvideAndRegister,
+            },
+            unique_id: identifier(submission_set::UNIQUE_ID).unwrap_or_default(),
+            patient: identifier(submission_set::PATIENT_ID),
+        }
+    }
+
+    fn audited(&self) -> SubmissionSet<'_> {
+        SubmissionSet {
+            unique_id: &self.unique_id,
+            patient: self.patient.as_deref(),
+        }
+    }
+}

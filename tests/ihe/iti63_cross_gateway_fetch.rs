@@ -1,0 +1,231 @@
+//! ITI-63: what is found comes with its documents, from the community that was asked.
+
+use hilum_tests::region::{Region, home, repository};
+use hilum_tests::words::{self, Document, Submission};
+use hilum_transport::Attachments;
+use xds_schemas::codes::status::ResponseStatus;
+use xds_schemas::ebrim::Body;
+use xds_schemas::ebrs::AdhocQueryRequest;
+use xds_schemas::iti63_cross_gateway_fetch::{CrossGatewayFetch, CrossGatewayFetchResponse};
+use xds_schemas::mtom::Content;
+use xds_schemas::xml::{FromXml, Reader};
+
+const FETCH: &str = "f2072993-9478-41df-a603-8f016706efe8";
+const CLASS: (&str, &str) = (
+    "$XDSDocumentEntryClassCode",
+    "('REPORTS^^1.3.6.1.4.1.19376.1.2.6.1')",
+);
+
+/// A fetch of the reports of a patient.
+pub(crate) fn fetch(patient: &str, of: Option<usize>) -> AdhocQueryRequest {
+    let patient = format!("'{}'", words::patient(patient));
+    let slots = [("$XDSDocumentEntryPatientId", &*patient), CLASS];
+    let xml = words::query(FETCH, "LeafClassWithRepositoryItem", &slots);
+    let mut reader = Reader::new(xml.as_bytes()).unwrap();
+    let root = reader.root().unwrap();
+    let mut request = AdhocQueryRequest::from_xml(&mut reader, &root).unwrap();
+    request.home = of.and_then(urn);
+    request
+}
+
+fn urn(number: usize) -> Option<String> {
+    Some(format!("urn:oid:{}", home(number)))
+}
+
+/// The documents of an answer, by the id of their entry.
+async fn contents(
+    response: &CrossGatewayFetchResponse,
+    mut attachments: Attachments,
+) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    while let Some(attachment) = attachments.next().await.unwrap() {
+        let name = attachment.content_id().to_owned();
+        let mut objects = response.objects.iter();
+        let fetched = objects.find(|it| it.content == Some(Content::Include(name.clone())));
+        let object = &fetched
+            .expect("every attachment belongs to an entry")
+            .object;
+        let unique_id = object.external_identifier("urn:uuid:2e82c1f6-a085-4c72-9da3-8640a32e42ab");
+        let unique_id = unique_id.unwrap().to_owned();
+        let content = attachment.collect(1 << 26).await.unwrap();
+        all.push((unique_id, content.to_vec()));
+    }
+    all
+}
+
+fn codes(response: &CrossGatewayFetchResponse) -> Vec<(&str, Option<&str>)> {
+    let errors = response.errors.iter();
+    errors
+        .map(|error| (error.code.as_str(), error.location.as_deref()))
+        .collect()
+}
+
+/// XCF 3.63.4.2: each entry with its document, and how they are related.
+#[tokio::test]
+async fn what_is_found_comes_with_its_documents() {
+    let mut region = Region::secure(2);
+    let away = &region.towns[1];
+    let large = "0123456789".repeat(300_001);
+    let documents = vec![Document::text(&large), Document::text("small")];
+    let mut submission = Submission::new("P-1", documents);
+    let [first, second] = [0, 1].map(|at| submission.documents[at].id.clone());
+    // The second is made of the first.
+    submission.more = format!(
+        "<rim:Association id=\"Made\" associationType=\"urn:ihe:iti:2007:AssociationType:signs\" \
+         sourceObject=\"{second}\" targetObject=\"{first}\"/>"
+    );
+    let response = away.provide(&submission).await.unwrap();
+    assert_eq!(response.status, ResponseStatus::Success, "{response:?}");
+
+    // As a foreign gateway asks, and as a consumer asks its own gateway.
+    let town = &region.towns[0];
+    for (client, url) in [
+        (&away.client, away.responding()),
+        (&town.client, town.initiating()),
+        (&away.client, away.initiating()),
+    ] {
+        let request = fetch("P-1", Some(1));
+        let answer = client.send::<CrossGatewayFetch>(&url, &request, Vec::new());
+        let answer = answer.await.unwrap();
+        let response = answer.response;
+        assert_eq!(
+            response.status,
+            ResponseStatus::Success,
+            "{:?}",
+            response.errors
+        );
+        let got = contents(&response, answer.attachments).await;
+        assert_eq!(got.len(), 2);
+        for document in &submission.documents {
+            let (_, content) = got.iter().find(|it| it.0 == document.unique_id).unwrap();
+            assert!(*content == document.content, "{url}");
+        }
+        let is_entry = |body: &Body| matches!(body, Body::ExtrinsicObject { .. });
+        for fetched in response
+            .objects
+            .iter()
+            .filter(|it| is_entry(&it.object.body))
+        {
+            assert_eq!(fetched.object.home, urn(1));
+            let slot = fetched.object.slot("repositoryUniqueId").unwrap();
+            assert_eq!(slot.values, [repository(1)]);
+        }
+        // HasMember is not among what is said of how they are related.
+        let related = response
+            .objects
+            .iter()
+            .filter(|it| !is_entry(&it.object.body));
+        let related: Vec<_> = related.collect();
+        assert_eq!(related.len(), 1);
+        let Body::Association {
+            association_type, ..
+        } = &related[0].object.body
+        else {
+            panic!("{related:?}");
+        };
+        assert!(association_type.ends_with(":signs"));
+    }
+    for town in &region.towns {
+        let records = town.records();
+        let count = records.iter().filter(|it| it["transaction"] == "ITI-63");
+        assert!(count.count() >= 2, "both sides have a record of it");
+    }
+
+    // Nothing is found, which is no error; somebody is away.
+    let town = &region.towns[0];
+    let url = town.initiating();
+    let none = town
+        .client
+        .send::<CrossGatewayFetch>(&url, &fetch("P-2", Some(1)), Vec::new())
+        .await
+        .unwrap();
+    assert_eq!(none.response.objects, []);
+    region.towns[1].stop();
+    let town = &region.towns[0];
+    let away = town
+        .client
+        .send::<CrossGatewayFetch>(&url, &fetch("P-1", Some(1)), Vec::new())
+        .await
+        .unwrap();
+    assert_eq!(away.response.status, ResponseStatus::Failure);
+    let expected = [("XDSUnavailableCommunity", urn(1))];
+    assert_eq!(
+        codes(&away.response),
+        expected.each_ref().map(|(code, at)| (*code, at.as_deref()))
+    );
+}
+
+/// XCF 3.63.4.1: what cannot be asked, and what is too much for one answer.
+#[tokio::test]
+async fn what_cannot_be_fetched() {
+    let region = Region::found(1, true, "");
+    let town = &region.towns[0];
+    let submission = Submission::new("P-1", vec![Document::text("1"), Document::text("2")]);
+    let response = town.provide(&submission).await.unwrap();
+    assert_eq!(response.status, ResponseStatus::Success, "{response:?}");
+    let without_class = {
+        let mut request = fetch("P-1", Some(0));
+        request.slots.retain(|slot| slot.name != CLASS.0);
+        request
+    };
+    let other_query = AdhocQueryRequest {
+        id: "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d".to_owned(),
+        ..fetch("P-1", Some(0))
+    };
+    let leaf_class = AdhocQueryRequest {
+        return_type: xds_schemas::ebrs::ReturnType::LeafClass,
+        ..fetch("P-1", Some(0))
+    };
+    let without_patient = {
+        let mut request = fetch("P-1", Some(0));
+        request.slots.retain(|slot| slot.name == CLASS.0);
+        request
+    };
+    for (request, code) in [
+        (fetch("P-1", None), "XDSMissingHomeCommunityId"),
+        (fetch("P-1", Some(7)), "XDSUnknownCommunity"),
+        (without_class, "XDSStoredQueryMissingParam"),
+        (without_patient, "XDSStoredQueryMissingParam"),
+        (other_query, "XDSUnknownStoredQuery"),
+        (leaf_class, "XDSRegistryError"),
+    ] {
+        let url = town.responding();
+        let answer = town
+            .client
+            .send::<CrossGatewayFetch>(&url, &request, Vec::new());
+        let response = answer.await.unwrap().response;
+        assert_eq!(response.status, ResponseStatus::Failure, "{code}");
+        assert_eq!(response.objects, []);
+        assert_eq!(codes(&response), [(code, urn(0).as_deref())]);
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_gives_only_so_much() {
+    let mut town = hilum_tests::Town::set_up(hilum_tests::Setup {
+        plain: true,
+        uncounted: true,
+        ..hilum_tests::Setup::default()
+    });
+    let text = std::fs::read_to_string(town.config()).unwrap();
+    let limited = text.replace("# fetch_documents = 100", "fetch_documents = 1");
+    assert_ne!(text, limited);
+    std::fs::write(town.config(), limited).unwrap();
+    town.start();
+    let submission = Submission::new("P-1", vec![Document::text("1"), Document::text("2")]);
+    let response = town.provide(&submission).await.unwrap();
+    assert_eq!(response.status, ResponseStatus::Success, "{response:?}");
+    let home = Some(format!("urn:oid:{}", words::HOME));
+    let request = AdhocQueryRequest {
+        home,
+        ..fetch("P-1", None)
+    };
+    let url = town.responding();
+    let answer = town
+        .client
+        .send::<CrossGatewayFetch>(&url, &request, Vec::new());
+    let response = answer.await.unwrap().response;
+    assert_eq!(response.status, ResponseStatus::Failure);
+    assert_eq!(codes(&response)[0].0, "XDSTooManyResults");
+    assert_eq!(response.objects, []);
+}
