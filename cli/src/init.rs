@@ -209,6 +209,12 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
             hilum_gateway::communities::DEADLINE_SECONDS.to_string(),
         ),
         ("calls", hilum_gateway::communities::CALLS.to_string()),
+        ("all_calls", hilum_gateway::asking::ALL_CALLS.to_string()),
+        ("aside_bytes", hilum_gateway::relay::ASIDE_BYTES.to_string()),
+        (
+            "assertion_minutes",
+            crate::config::ASSERTION_MINUTES.to_string(),
+        ),
         ("metrics_port", port(7)),
         ("repository_id", id(&arguments.repository_id)),
         (

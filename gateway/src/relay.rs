@@ -1,11 +1,13 @@
 //! What comes from one connection and goes on to another, without being held.
 //!
 //! Attachments come in the order in which their sender sends them, and go on in the order in which their
-//! receiver was promised them. Usually these are the same; what comes too early waits in a file.
+//! receiver was promised them. Usually these are the same; what comes too early waits in a file, of which
+//! nobody but this process can read anything. What nobody was promised is passed over.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+mod aside;
+
+use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -13,12 +15,17 @@ use hilum_transport::{Attachment, Attachments, Stream};
 use tokio::sync::{Mutex, mpsc};
 use xds_schemas::soap::Fault;
 
+use crate::asking::Permit;
+use aside::Aside;
+
+pub(crate) use aside::Budget;
+
 /// Chunks that wait for who takes them.
 const CHUNKS: usize = 2;
 /// Bytes that are read at once from what waited.
 const CHUNK: usize = 192 * 1024;
-/// Bytes that may wait.
-const ASIDE_BYTES: u64 = 1024 * 1024 * 1024;
+/// Bytes of one answer to a caller that may wait.
+pub const ASIDE_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// The attachments of one answer, still on the wire.
 #[derive(Debug, Clone)]
@@ -27,20 +34,42 @@ pub(crate) struct Relay(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     attachments: Attachments,
-    /// What came before its turn, by its name.
-    aside: HashMap<String, File>,
-    aside_bytes: u64,
+    /// Those that somebody was promised and that have not come yet.
+    promised: HashSet<String>,
+    /// What came before its turn.
+    aside: Aside,
+    /// The call counts until all of its answer has come.
+    permit: Option<Permit>,
 }
 
 type Chunks = mpsc::Sender<io::Result<Bytes>>;
 
 impl Relay {
-    pub(crate) fn of(attachments: Attachments) -> Self {
+    /// Of those attachments that are `promised` to somebody. What waits is taken from the `budget`.
+    pub(crate) fn of(
+        attachments: Attachments,
+        promised: HashSet<String>,
+        permit: Permit,
+        budget: Budget,
+    ) -> Self {
         Self(Arc::new(Mutex::new(State {
+            permit: (!promised.is_empty()).then_some(permit),
             attachments,
-            aside: HashMap::new(),
-            aside_bytes: 0,
+            promised,
+            aside: Aside::of(budget),
         })))
+    }
+
+    /// Takes everything from the wire now, so that others may ask the one who sends it.
+    ///
+    /// # Errors
+    /// If it breaks off, or is more than may wait.
+    pub(crate) async fn put_aside(&self) -> io::Result<()> {
+        let mut state = self.0.lock().await;
+        while !state.promised.is_empty() {
+            state.take_one(None).await?;
+        }
+        Ok(())
     }
 
     /// The attachment with this name, when its turn comes. If it does not come, or its receiver goes,
@@ -64,26 +93,45 @@ impl Relay {
 
 impl State {
     async fn forward(&mut self, content_id: &str, to: &Chunks) -> io::Result<()> {
-        if let Some(file) = self.aside.remove(content_id) {
-            return from_file(file, to).await;
-        }
         loop {
-            let attachment = self.attachments.next().await.map_err(broken)?;
-            let Some(mut attachment) = attachment else {
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the answer refers to an attachment that did not come",
-                ));
-            };
-            if attachment.content_id() == content_id {
-                return pass(&mut attachment, to).await;
+            if let Some(place) = self.aside.find(content_id) {
+                return self.aside.pass(place, to).await;
             }
-            let name = attachment.content_id().to_owned();
-            let left = ASIDE_BYTES.saturating_sub(self.aside_bytes);
-            let (file, length) = put_aside(&mut attachment, left).await?;
-            self.aside_bytes += length;
-            self.aside.insert(name, file);
+            if self.take_one(Some((content_id, to))).await? {
+                return Ok(());
+            }
         }
+    }
+
+    /// Takes the next attachment from the wire: passes it on if it is the one that is wanted, and says
+    /// so; puts it aside if somebody else was promised it.
+    async fn take_one(&mut self, wanted: Option<(&str, &Chunks)>) -> io::Result<bool> {
+        let attachment = self.attachments.next().await.map_err(broken)?;
+        let Some(mut attachment) = attachment else {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the answer refers to an attachment that did not come",
+            ));
+        };
+        let name = attachment.content_id().to_owned();
+        if !self.promised.remove(&name) {
+            // What is not taken of it is passed over.
+            return Ok(false);
+        }
+        let passed = match wanted {
+            Some((content_id, to)) if content_id == name => {
+                pass(&mut attachment, to).await?;
+                true
+            }
+            _ => {
+                self.aside.put(name, &mut attachment).await?;
+                false
+            }
+        };
+        if self.promised.is_empty() {
+            self.permit = None;
+        }
+        Ok(passed)
     }
 }
 
@@ -117,44 +165,6 @@ fn joined(rest: Bytes, chunk: Bytes) -> Bytes {
 async fn send(to: &Chunks, chunk: Bytes) -> io::Result<()> {
     let sent = to.send(Ok(chunk)).await;
     sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
-}
-
-async fn put_aside(attachment: &mut Attachment<'_>, limit: u64) -> io::Result<(File, u64)> {
-    let mut file = blocking(tempfile::tempfile).await?;
-    let mut length = 0;
-    while let Some(chunk) = attachment.chunk().await.map_err(broken)? {
-        length += chunk.len() as u64;
-        if length > limit {
-            let problem = "too much comes in another order than it was promised";
-            return Err(io::Error::other(problem));
-        }
-        file = blocking(move || {
-            file.write_all(&chunk)?;
-            Ok(file)
-        })
-        .await?;
-    }
-    let file = blocking(move || {
-        file.rewind()?;
-        Ok(file)
-    });
-    Ok((file.await?, length))
-}
-
-async fn from_file(mut file: File, to: &Chunks) -> io::Result<()> {
-    loop {
-        let (back, chunk) = blocking(move || {
-            let mut chunk = Vec::with_capacity(CHUNK);
-            (&file).take(CHUNK as u64).read_to_end(&mut chunk)?;
-            Ok((file, chunk))
-        })
-        .await?;
-        if chunk.is_empty() {
-            return Ok(());
-        }
-        send(to, chunk.into()).await?;
-        file = back;
-    }
 }
 
 async fn blocking<T: Send + 'static>(

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use hilum_audit::{Event, Outcome, Parties};
-use hilum_transport::{Answer, PartSource};
+use hilum_transport::PartSource;
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrs::{RegistryError, RegistryResponse};
@@ -25,7 +25,7 @@ pub(super) struct Answered {
     pub(super) destination: Destination,
     pub(super) wanted: Wanted,
     pub(super) parties: Parties,
-    pub(super) answer: Result<Answer<RetrieveDocumentSetResponse>, Silence>,
+    pub(super) answer: Result<(RetrieveDocumentSetResponse, Relay), Silence>,
 }
 
 /// Documents of one destination, and from where each comes.
@@ -78,7 +78,10 @@ impl Gathered {
         let (given, missing, ended) = match answer {
             Err(silence) => {
                 let error = silent(communities, &destination, &silence);
-                self.errors.push(error);
+                // A community that was asked in several requests is named once.
+                if !self.errors.contains(&error) {
+                    self.errors.push(error);
+                }
                 (Vec::new(), items, Outcome::Failure(silence.told()))
             }
             Ok(answer) => {
@@ -126,7 +129,7 @@ fn silent(
     let (name, told) = (destination.name(communities), silence.told());
     match silence {
         Silence::Failed(error) => tracing::warn!(name, %error, "no answer to a retrieval"),
-        Silence::Late(_) | Silence::Resting => tracing::warn!(name, told, "no answer"),
+        _ => tracing::warn!(name, told, "no answer to a retrieval"),
     }
     let code = match destination {
         Destination::Own { .. } => ErrorCode::RepositoryError,
@@ -165,13 +168,12 @@ impl Sorting {
         &mut self,
         communities: &Communities,
         destination: &Destination,
-        answer: Answer<RetrieveDocumentSetResponse>,
+        (response, relay): (RetrieveDocumentSetResponse, Relay),
     ) {
-        let relay = Relay::of(answer.attachments);
         let RetrieveDocumentSetResponse {
             registry_response: RegistryResponse { errors, status },
             documents,
-        } = answer.response;
+        } = response;
         let home = destination.home(communities);
         let mut unwanted = 0;
         for mut document in documents {
