@@ -132,9 +132,7 @@ impl Node {
 
     /// Where the gateway of this community is.
     pub(crate) fn initiating(&self) -> Result<String, ConfigError> {
-        self.config.initiating_url().ok_or_else(|| {
-            ConfigError("gateway.listen: it is needed to know the gateway".to_owned())
-        })
+        self.config.gateway_url().ok_or_else(|| missing("gateway"))
     }
 
     /// Where the Document Recipient is.
@@ -152,7 +150,7 @@ impl Node {
     /// The gateway, which answers as each of these rooms, or the room itself.
     fn gateway_or(&self, room: &str, url: Option<String>) -> Result<String, ConfigError> {
         match self.communities {
-            true => self.config.gateway_url().ok_or_else(|| missing("gateway")),
+            true => self.initiating(),
             false => url.ok_or_else(|| missing(room)),
         }
     }

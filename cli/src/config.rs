@@ -11,6 +11,7 @@ mod fingerprint;
 mod gateway;
 mod keys;
 mod metrics;
+mod partners;
 mod sections;
 mod sending;
 mod subscriptions;
@@ -40,6 +41,7 @@ pub(crate) use gateway::GatewaySection;
 #[cfg(test)]
 pub(crate) use keys::all as all_keys;
 pub(crate) use metrics::MetricsSection;
+pub(crate) use partners::ASSERTION_MINUTES;
 pub(crate) use sections::{
     AffinityDomain, ExtraMetadata, FeedSection, ImagingSection, MediaSection, OnDemand,
     RecipientSection, RegistrySection, RemoveRegistered, RepositorySection, UnknownPatients,
@@ -104,6 +106,9 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     #[serde(skip)]
     fingerprint: Fingerprint,
+    /// Where it was read.
+    #[serde(skip)]
+    file: PathBuf,
 }
 
 impl Config {
@@ -113,8 +118,15 @@ impl Config {
         let text = std::fs::read_to_string(file)
             .map_err(|error| ConfigError(format!("{shown}: cannot be read: {error}")))?;
         let folder = file.parent().unwrap_or(Path::new(""));
-        Self::read(&text, std::env::vars_os(), folder)
-            .map_err(|ConfigError(problem)| ConfigError(format!("{shown}: {problem}")))
+        let mut config = Self::read(&text, std::env::vars_os(), folder)
+            .map_err(|ConfigError(problem)| ConfigError(format!("{shown}: {problem}")))?;
+        config.file = file.to_owned();
+        Ok(config)
+    }
+
+    /// Where it was read.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
     }
 
     fn read(
@@ -164,6 +176,7 @@ impl Config {
         }
         in_folder(&mut self.recipient.store, "file:", folder);
         self.access.resolve(folder);
+        self.gateway.resolve(folder);
         self.xua.resolve(folder);
         self.iua.resolve(folder);
         self.at_rest.resolve(folder);

@@ -217,6 +217,12 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
             "fetch_bytes",
             hilum_gateway::iti63_cross_gateway_fetch::BYTES.to_string(),
         ),
+        ("all_calls", hilum_gateway::asking::ALL_CALLS.to_string()),
+        ("aside_bytes", hilum_gateway::relay::ASIDE_BYTES.to_string()),
+        (
+            "assertion_minutes",
+            crate::config::ASSERTION_MINUTES.to_string(),
+        ),
         ("metrics_port", port(7)),
         ("repository_id", id(&arguments.repository_id)),
         (

@@ -1,16 +1,19 @@
 //! `[metrics]`: what machines that watch a node want to know. Nothing in it is about patients, and
 //! nothing is secret.
 //!
-//! `/metrics` is in the text format of Prometheus, `/healthz` says that the process answers, and
-//! `/readyz` whether its rooms do.
+//! `/metrics` is in the text format of Prometheus, `/healthz` says that the process answers, `/readyz`
+//! whether its rooms do, and `/communities` how those answer whom the gateway asks.
+
+mod communities;
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hilum_audit::sender::{Standing, Watcher};
 use hilum_audit::{Audit, Event};
+use hilum_gateway::Gateway;
 use hilum_transport::{Incoming, Reply};
 use tokio::time::Instant;
 
@@ -33,6 +36,7 @@ pub(crate) struct Metrics {
     started: SystemTime,
     watcher: Option<Watcher>,
     standings: Mutex<Option<(Instant, Vec<Standing>)>>,
+    gateway: OnceLock<Gateway>,
 }
 
 impl Metrics {
@@ -50,7 +54,14 @@ impl Metrics {
             started: SystemTime::now(),
             watcher,
             standings: Mutex::new(None),
+            gateway: OnceLock::new(),
         })
+    }
+
+    /// Tells of this gateway, too.
+    pub(crate) fn watch(&self, gateway: Gateway) {
+        // A node has one.
+        let _ = self.gateway.set(gateway);
     }
 
     /// Whether the rooms answer.
@@ -85,6 +96,10 @@ impl Metrics {
                     true => plain(200, "ready\n"),
                     false => plain(503, "not ready\n"),
                 }
+            }
+            Incoming::Get(get) if get.path == "/communities" => {
+                let as_text = get.query.as_deref() == Some("format=text");
+                communities::reply(self.gateway.get(), as_text)
             }
             Incoming::Refused(refusal) => {
                 let alert = Event::from(&refusal);
@@ -146,6 +161,9 @@ impl Metrics {
         text.head(name, "counter", "Audit records that were made.");
         text.value(name, &[], self.audit.count() as f64);
         text.of_receivers(standings, SystemTime::now());
+        if let Some(gateway) = self.gateway.get() {
+            text.of_communities(&gateway.health());
+        }
         text.0
     }
 }

@@ -74,6 +74,8 @@ pub(crate) struct Opened {
     pub(crate) imaging: Option<ImagingSource>,
     /// What is recorded here and elsewhere leads into it.
     pub(crate) records: Option<RecordRepository>,
+    /// Its communities change while it is open.
+    pub(crate) gateway: Option<Gateway>,
     /// Who may have which documents, in every room.
     pub(crate) access: Access,
 }
@@ -128,8 +130,13 @@ pub(crate) async fn open(
             },
         ));
     }
+    let mut gateway = None;
     if let Some(address) = config.gateway.listen {
-        rooms.extend(gateways(config, address, (audit, &access), client)?);
+        let wanted = config.gateway(&access, audit).context("[gateway]")?;
+        let opened = Gateway::open(wanted, audit.clone(), client.clone());
+        let opened = opened.context("[gateway]")?;
+        rooms.extend(gateways(&opened, address));
+        gateway = Some(opened);
     }
     let records = records(config, (audit, &access), &mut rooms)?;
     Ok(Opened {
@@ -137,6 +144,7 @@ pub(crate) async fn open(
         registry: fed,
         imaging: filled,
         records,
+        gateway,
         access,
     })
 }
@@ -331,15 +339,7 @@ fn repository(
 }
 
 /// The gateways: one room for the own community, one for the others.
-fn gateways(
-    config: &Config,
-    address: SocketAddr,
-    (audit, access): (&Audit, &Access),
-    client: &Client,
-) -> anyhow::Result<[Room; 2]> {
-    let wanted = config.gateway(access);
-    let gateway = Gateway::open(wanted, audit.clone(), client.clone());
-    let gateway = gateway.context("[gateway]")?;
+fn gateways(gateway: &Gateway, address: SocketAddr) -> [Room; 2] {
     let initiating = room(
         "initiating",
         address,
@@ -349,11 +349,16 @@ fn gateways(
             Box::pin(async move { hilum_gateway::routes::serve(&gateway, side, incoming).await })
         },
     );
-    let responding = room("responding", address, gateway, |gateway, incoming| {
-        let side = Side::Responding;
-        Box::pin(async move { hilum_gateway::routes::serve(&gateway, side, incoming).await })
-    });
-    Ok([initiating, responding])
+    let responding = room(
+        "responding",
+        address,
+        gateway.clone(),
+        |gateway, incoming| {
+            let side = Side::Responding;
+            Box::pin(async move { hilum_gateway::routes::serve(&gateway, side, incoming).await })
+        },
+    );
+    [initiating, responding]
 }
 
 fn recipient(config: &Config, audit: &Audit) -> anyhow::Result<Recipient> {

@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod certificates;
+mod communities;
 mod configured;
 mod dicom;
 mod feed;
@@ -66,6 +67,8 @@ pub(crate) struct Running {
     receiving: [Listeners; 2],
     /// Whoever reads the rules anew.
     _watching: Option<access::Watching>,
+    /// Whoever reads the communities anew.
+    _communities: Option<communities::Watching>,
 }
 
 impl Running {
@@ -89,6 +92,11 @@ impl Running {
         let rooms = &opened.rooms;
         let names = started(audit, rooms).await?;
         let watching = access::watch(config, &opened.access, audit).context("[access]")?;
+        let communities = communities::watch(config, opened.gateway.as_ref(), audit);
+        let communities = communities.context("[gateway]")?;
+        if let Some(gateway) = &opened.gateway {
+            ledger.metrics.watch(gateway.clone());
+        }
         let line = |room: &Room| listening(room, tls.is_some());
         let mut lines: Vec<String> = rooms.iter().map(line).collect();
         let mut listeners = [Listeners::new(), Listeners::new()];
@@ -123,6 +131,7 @@ impl Running {
             listeners,
             receiving,
             _watching: watching,
+            _communities: communities,
         })
     }
 

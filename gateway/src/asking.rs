@@ -2,6 +2,7 @@
 //! alone for a while.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,13 @@ use hilum_transport::ClientError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use crate::circles;
+use crate::watching::{Breaker, Counts, TransactionHealth};
+
+/// Calls of a gateway at a time, whoever is asked.
+pub const ALL_CALLS: usize = 512;
+/// Calls that may wait for their turn, for each that there may be at a time: a few kilobytes each.
+const WAITING: usize = 16;
 /// Failures in a row after which nobody is asked for [`REST_SECONDS`].
 pub const FAILURES: u32 = 5;
 /// Seconds after which one call tries whether somebody answers again.
@@ -23,6 +31,12 @@ pub(crate) enum Silence {
     Failed(ClientError),
     /// It failed so often that it was not asked.
     Resting,
+    /// Too many others were asking, it or anybody, for too long.
+    Crowded,
+    /// Its answer broke off.
+    BrokenOff,
+    /// Nobody could say for whom it was to be asked.
+    Unsigned,
 }
 
 impl Silence {
@@ -30,6 +44,9 @@ impl Silence {
     pub(crate) fn told(&self) -> String {
         match self {
             Self::Late(deadline) => format!("it gave no answer within {} ms", deadline.as_millis()),
+            Self::Failed(error) if circles::is_circle(error) => {
+                "gateways ask each other in a circle".to_owned()
+            }
             Self::Failed(ClientError::Fault { fault, .. }) => {
                 format!("it answered with the fault {}", fault.code.as_str())
             }
@@ -38,21 +55,63 @@ impl Silence {
             }
             Self::Failed(_) => "it cannot be reached".to_owned(),
             Self::Resting => "it failed repeatedly and is not asked for a while".to_owned(),
+            Self::Crowded => "too many calls wait, so it was not asked".to_owned(),
+            Self::BrokenOff => "its answer broke off".to_owned(),
+            Self::Unsigned => "no assertion could be issued for it".to_owned(),
         }
     }
 }
 
-/// A call that has not ended.
+/// All calls of a gateway.
 #[derive(Debug)]
-pub(crate) struct Underway(
-    #[expect(dead_code, reason = "it counts while it is there")] OwnedSemaphorePermit,
-);
+pub(crate) struct Crowd {
+    calls: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    most_waiting: usize,
+}
+
+impl Crowd {
+    pub(crate) fn of(calls: usize) -> Arc<Self> {
+        Arc::new(Self {
+            calls: Arc::new(Semaphore::new(calls)),
+            waiting: AtomicUsize::new(0),
+            most_waiting: calls.saturating_mul(WAITING),
+        })
+    }
+}
+
+/// A place among the calls, as long as it is held: until all of an answer has come.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    _own: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
+}
+
+/// One that counts as long as it is held.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn among(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// The line to somebody.
 #[derive(Debug)]
 pub(crate) struct Line {
     deadline: Duration,
     calls: Arc<Semaphore>,
+    most: usize,
+    waiting: AtomicUsize,
+    crowd: Arc<Crowd>,
+    counts: Arc<Counts>,
     health: Mutex<Health>,
 }
 
@@ -64,38 +123,81 @@ struct Health {
 }
 
 impl Line {
-    pub(crate) fn new(deadline: Duration, calls: usize) -> Self {
+    /// A line that is counted with `counts`.
+    pub(crate) fn new(
+        deadline: Duration,
+        calls: usize,
+        crowd: &Arc<Crowd>,
+        counts: Arc<Counts>,
+    ) -> Self {
         Self {
             deadline,
             calls: Arc::new(Semaphore::new(calls)),
+            most: calls,
+            waiting: AtomicUsize::new(0),
+            crowd: Arc::clone(crowd),
+            counts,
             health: Mutex::default(),
         }
     }
 
-    /// Waits for what `asking` gives, within the deadline.
-    pub(crate) async fn ask<T>(
-        &self,
-        asking: impl Future<Output = Result<T, ClientError>>,
-    ) -> Result<T, Silence> {
-        Ok(self.begin(asking).await?.0)
+    pub(crate) fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
     }
 
-    /// The same for an answer that goes on: the call has ended when what comes with it is dropped.
-    pub(crate) async fn begin<T>(
+    /// Calls that there may be at a time.
+    pub(crate) const fn calls(&self) -> usize {
+        self.most
+    }
+
+    /// Calls that there are, and that wait for their turn.
+    pub(crate) fn in_flight(&self) -> (usize, usize) {
+        let free = self.calls.available_permits();
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        (self.most.saturating_sub(free), waiting)
+    }
+
+    pub(crate) fn transactions(&self) -> Vec<TransactionHealth> {
+        self.counts.health()
+    }
+
+    /// Whether somebody is asked at the moment, and how often it failed in a row.
+    pub(crate) fn breaker(&self) -> (Breaker, u32) {
+        let health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let breaker = match health.resting {
+            Some(_) => Breaker::Open,
+            None => Breaker::Closed,
+        };
+        (breaker, health.failures)
+    }
+
+    /// Waits for what `asking` gives, within the deadline. The call counts until its permit goes.
+    pub(crate) async fn ask<T>(
         &self,
+        transaction: &'static str,
         asking: impl Future<Output = Result<T, ClientError>>,
-    ) -> Result<(T, Underway), Silence> {
+    ) -> Result<(T, Permit), Silence> {
+        let asked = self.try_to_ask(transaction, asking).await;
+        if let Err(silence) = &asked {
+            self.counts.ended(transaction, Err(silence));
+        }
+        asked
+    }
+
+    async fn try_to_ask<T>(
+        &self,
+        transaction: &'static str,
+        asking: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<(T, Permit), Silence> {
         if !self.may_ask(Instant::now()) {
             return Err(Silence::Resting);
         }
         let began = Instant::now();
-        let permit = timeout(self.deadline, Arc::clone(&self.calls).acquire_owned()).await;
-        // That others are served first is not the fault of who is asked. The semaphore is never closed.
-        let Ok(Ok(permit)) = permit else {
-            return Err(Silence::Late(self.deadline));
-        };
-        let left = self.deadline.saturating_sub(began.elapsed());
-        let answer = timeout(left, asking).await;
+        let permit = timeout(self.deadline, self.permit()).await;
+        let permit = permit.ok().flatten().ok_or(Silence::Crowded)?;
+        let waited = began.elapsed();
+        let asked = Instant::now();
+        let answer = timeout(self.deadline.saturating_sub(waited), asking).await;
         let answer = match answer {
             Ok(answer) => answer.map_err(Silence::Failed),
             Err(_) => Err(Silence::Late(self.deadline)),
@@ -105,28 +207,63 @@ impl Line {
             answer,
             Ok(_) | Err(Silence::Failed(ClientError::Fault { .. }))
         );
-        self.learn(is_there, Instant::now());
-        answer.map(|answer| (answer, Underway(permit)))
+        // Who had no time to answer is not to blame.
+        if is_there || waited <= self.deadline / 2 {
+            self.learn(is_there, Instant::now());
+        }
+        let answer = answer?;
+        self.counts.ended(transaction, Ok(asked.elapsed()));
+        Ok((answer, permit))
     }
 
     /// The same for what is handed over, which may take as long as it comes on: the client gives up when
     /// nothing is taken any more.
     pub(crate) async fn hand_over<T>(
         &self,
+        transaction: &'static str,
         handing: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<T, Silence> {
+        let answer = self.try_to_hand_over(handing).await;
+        let ended = answer.as_ref().map(|(_, took)| *took);
+        self.counts.ended(transaction, ended);
+        Ok(answer?.0)
+    }
+
+    async fn try_to_hand_over<T>(
+        &self,
+        handing: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<(T, Duration), Silence> {
         if !self.may_ask(Instant::now()) {
             return Err(Silence::Resting);
         }
-        // It is never closed.
-        let _permit = self.calls.acquire().await;
+        let permit = timeout(self.deadline, self.permit()).await;
+        let _permit = permit.ok().flatten().ok_or(Silence::Crowded)?;
+        let began = Instant::now();
         let answer = handing.await.map_err(Silence::Failed);
         let is_there = matches!(
             answer,
             Ok(_) | Err(Silence::Failed(ClientError::Fault { .. }))
         );
         self.learn(is_there, Instant::now());
-        answer
+        Ok((answer?, began.elapsed()))
+    }
+
+    /// A place among the calls to this one and among all, unless too many wait already.
+    async fn permit(&self) -> Option<Permit> {
+        if self.crowd.waiting.load(Ordering::Relaxed) >= self.crowd.most_waiting {
+            return None;
+        }
+        let _waits = (
+            Counted::among(&self.waiting),
+            Counted::among(&self.crowd.waiting),
+        );
+        // First the own, so that nobody who waits for a slow one has a place that others could have.
+        let own = Arc::clone(&self.calls).acquire_owned().await.ok()?;
+        let all = Arc::clone(&self.crowd.calls).acquire_owned().await.ok()?;
+        Some(Permit {
+            _own: own,
+            _all: all,
+        })
     }
 
     /// Whether there is a point in asking. When the rest is over, one caller finds out.
@@ -164,38 +301,75 @@ mod tests {
             url: "http://gateway.example/".to_owned(),
             reason: "nobody is there".to_owned(),
             sent: false,
+            kind: hilum_transport::Unreached::Refused,
+        }
+    }
+
+    fn line(deadline: Duration, calls: usize) -> Line {
+        Line::new(deadline, calls, &Crowd::of(8), Arc::default())
+    }
+
+    /// Who has to wait for too long is told so, and nobody is blamed for it.
+    #[tokio::test]
+    async fn waiting_counts_and_is_nobodys_fault() {
+        let line = line(Duration::from_millis(50), 1);
+        let (_, permit) = line.ask("ITI-38", async { Ok(()) }).await.unwrap();
+        for _ in 0..FAILURES {
+            let answer = line.ask("ITI-38", async { Ok(()) }).await;
+            assert!(matches!(answer, Err(Silence::Crowded)));
+        }
+        assert_eq!(line.in_flight(), (1, 0));
+        drop(permit);
+        assert!(line.ask("ITI-38", async { Ok(()) }).await.is_ok());
+        assert_eq!(line.breaker(), (Breaker::Closed, 0));
+    }
+
+    #[tokio::test]
+    async fn there_is_a_limit_for_all_calls_and_for_all_who_wait() {
+        let crowd = Crowd::of(1);
+        let line = |deadline| Line::new(deadline, 64, &crowd, Arc::default());
+        let [one, other] = [10_000, 20].map(|it| Arc::new(line(Duration::from_millis(it))));
+        let (_, permit) = one.ask("ITI-38", async { Ok(()) }).await.unwrap();
+        let answer = other.ask("ITI-38", async { Ok(()) }).await;
+        assert!(matches!(answer, Err(Silence::Crowded)));
+        let waiting: Vec<_> = (0..WAITING)
+            .map(|_| {
+                let line = Arc::clone(&one);
+                tokio::spawn(async move { line.ask("ITI-38", async { Ok(()) }).await.is_ok() })
+            })
+            .collect();
+        while one.in_flight().1 < WAITING {
+            tokio::task::yield_now().await;
+        }
+        let began = Instant::now();
+        let answer = one.ask("ITI-38", async { Ok(()) }).await;
+        assert!(matches!(answer, Err(Silence::Crowded)));
+        assert!(began.elapsed() < Duration::from_secs(1), "at once");
+        drop(permit);
+        for waited in waiting {
+            assert!(waited.await.unwrap(), "its turn came");
         }
     }
 
     #[tokio::test]
     async fn who_hangs_costs_the_deadline_and_no_more() {
-        let line = Line::new(Duration::from_millis(50), 1);
+        let line = line(Duration::from_millis(50), 1);
         let began = Instant::now();
-        let answer = line.ask(std::future::pending::<Result<(), _>>()).await;
+        let answer = line
+            .ask("ITI-38", std::future::pending::<Result<(), _>>())
+            .await;
         assert!(matches!(answer, Err(Silence::Late(_))));
         assert!(began.elapsed() < Duration::from_secs(5));
     }
 
     #[tokio::test]
-    async fn who_waits_for_others_blames_nobody() {
-        let line = Line::new(Duration::from_millis(50), 1);
-        let (_, underway) = line.begin(async { Ok(()) }).await.unwrap();
-        for _ in 0..2 * FAILURES {
-            let answer = line.ask(async { Ok(()) }).await;
-            assert!(matches!(answer, Err(Silence::Late(_))));
-        }
-        drop(underway);
-        line.ask(async { Ok(()) }).await.unwrap();
-    }
-
-    #[tokio::test]
     async fn who_fails_again_and_again_is_left_alone_and_tried_once() {
-        let line = Line::new(Duration::from_secs(5), 1);
+        let line = line(Duration::from_secs(5), 1);
         for _ in 0..FAILURES {
-            let answer = line.ask(async { Err::<(), _>(away()) }).await;
+            let answer = line.ask("ITI-38", async { Err::<(), _>(away()) }).await;
             assert!(matches!(answer, Err(Silence::Failed(_))));
         }
-        let answer = line.ask(async { Ok(()) }).await;
+        let answer = line.ask("ITI-38", async { Ok(()) }).await;
         assert!(matches!(answer, Err(Silence::Resting)));
         let later = Instant::now() + Duration::from_secs(REST_SECONDS);
         assert!(line.may_ask(later), "one finds out");

@@ -1,18 +1,22 @@
 //! Who can be asked, and where: nobody else is, whatever a message says.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::Semaphore;
 use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
 
-use crate::asking::Line;
+use crate::asking::{Crowd, Line};
+use crate::partner::Partner;
+use crate::watching::{CommunityHealth, Counts};
 
 /// Seconds within which a community must have begun its answer.
 pub const DEADLINE_SECONDS: u64 = 30;
 /// Calls to one community at a time; others wait, and their waiting counts.
 pub const CALLS: usize = 32;
+/// Calls to the own community's systems at a time: only those of all are counted.
+const OWN_CALLS: usize = 1 << 20;
 
 /// The community of this gateway.
 #[derive(Debug, Clone)]
@@ -69,6 +73,8 @@ pub struct Community {
     pub deadline: Duration,
     /// Calls to it at a time.
     pub calls: usize,
+    /// How it is spoken to.
+    pub partner: Partner,
 }
 
 /// Two communities have the same identifier.
@@ -83,33 +89,117 @@ pub(crate) struct Known {
     pub(crate) line: Line,
 }
 
+impl Known {
+    pub(crate) fn new(community: Community, crowd: &Arc<Crowd>, counts: Arc<Counts>) -> Self {
+        let line = Line::new(community.deadline, community.calls, crowd, counts);
+        Self { community, line }
+    }
+
+    fn health(&self) -> CommunityHealth {
+        health_of(&self.community.home, &self.community.name, &self.line)
+    }
+}
+
+/// What changed when others took the place of communities: their names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Those that were not known before.
+    pub added: Vec<String>,
+    /// Those of which something is not as it was.
+    pub changed: Vec<String>,
+    /// Those that are not known any more.
+    pub removed: Vec<String>,
+    /// Whether the own repositories and imaging sources are others.
+    pub own: bool,
+}
+
+impl Changes {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// All that are known.
 #[derive(Debug)]
 pub(crate) struct Communities {
     pub(crate) own: Own,
     /// The line to the own community's systems.
-    pub(crate) own_line: Line,
+    pub(crate) own_line: Arc<Line>,
     pub(crate) others: Vec<Arc<Known>>,
 }
 
 impl Communities {
-    pub(crate) fn of(own: Own, others: Vec<Community>) -> Result<Self, Ambiguous> {
-        let mut seen = vec![own.home.clone()];
-        for community in &others {
-            if seen.contains(&community.home) {
-                return Err(Ambiguous(community.home.clone()));
-            }
-            seen.push(community.home.clone());
-        }
-        let known = |community: Community| {
-            let line = Line::new(community.deadline, community.calls);
-            Arc::new(Known { community, line })
-        };
+    pub(crate) fn of(
+        own: Own,
+        others: Vec<Community>,
+        crowd: &Arc<Crowd>,
+    ) -> Result<Self, Ambiguous> {
+        unambiguous(&own, &others)?;
+        let known = |community| Arc::new(Known::new(community, crowd, Arc::default()));
         Ok(Self {
-            own_line: Line::new(own.deadline, Semaphore::MAX_PERMITS),
+            own_line: Arc::new(Line::new(own.deadline, OWN_CALLS, crowd, Arc::default())),
             own,
             others: others.into_iter().map(known).collect(),
         })
+    }
+
+    /// The same with other communities, and other repositories of the own. One that is as it was keeps
+    /// its line, with what is known of it; of one that changed it is known how it answered.
+    pub(crate) fn replaced(
+        &self,
+        own: Own,
+        others: Vec<Community>,
+        crowd: &Arc<Crowd>,
+    ) -> Result<(Self, Changes), Ambiguous> {
+        unambiguous(&own, &others)?;
+        let mut changes = Changes {
+            own: (&own.repositories, &own.imaging) != (&self.own.repositories, &self.own.imaging),
+            ..Changes::default()
+        };
+        let gone = |known: &&Arc<Known>| {
+            let home = &known.community.home;
+            !others.iter().any(|other| other.home == *home)
+        };
+        let gone = self.others.iter().filter(gone);
+        changes.removed = gone.map(|known| known.community.name.clone()).collect();
+        let take = |community: Community| {
+            let name = community.name.clone();
+            match self.other(community.home.as_str()) {
+                Some(known)
+                    if known.community.partner.configured == community.partner.configured =>
+                {
+                    return Arc::clone(known);
+                }
+                Some(known) => {
+                    changes.changed.push(name);
+                    Arc::new(Known::new(community, crowd, known.line.counts()))
+                }
+                None => {
+                    changes.added.push(name);
+                    Arc::new(Known::new(community, crowd, Arc::default()))
+                }
+            }
+        };
+        let others = others.into_iter().map(take).collect();
+        let own = Own {
+            repositories: own.repositories,
+            imaging: own.imaging,
+            ..self.own.clone()
+        };
+        let replaced = Self {
+            own,
+            own_line: Arc::clone(&self.own_line),
+            others,
+        };
+        Ok((replaced, changes))
+    }
+
+    /// How everybody answers; the own registry, repositories and imaging sources first.
+    pub(crate) fn health(&self) -> Vec<CommunityHealth> {
+        let own = health_of(&self.own.home, "this community", &self.own_line);
+        let others = self.others.iter().map(|known| known.health());
+        std::iter::once(own).chain(others).collect()
     }
 
     pub(crate) fn is_own(&self, home: &str) -> bool {
@@ -120,5 +210,28 @@ impl Communities {
     pub(crate) fn other(&self, home: &str) -> Option<&Arc<Known>> {
         let mut others = self.others.iter();
         others.find(|known| known.community.home.as_str() == home)
+    }
+}
+
+fn unambiguous(own: &Own, others: &[Community]) -> Result<(), Ambiguous> {
+    let mut seen = HashSet::from([own.home.as_str()]);
+    match others.iter().find(|it| !seen.insert(it.home.as_str())) {
+        Some(twice) => Err(Ambiguous(twice.home.clone())),
+        None => Ok(()),
+    }
+}
+
+fn health_of(home: &HomeCommunityId, name: &str, line: &Line) -> CommunityHealth {
+    let (in_flight, waiting) = line.in_flight();
+    let (breaker, failures_in_a_row) = line.breaker();
+    CommunityHealth {
+        home: home.0.clone(),
+        name: name.to_owned(),
+        breaker,
+        failures_in_a_row,
+        in_flight,
+        waiting,
+        calls: line.calls(),
+        transactions: line.transactions(),
     }
 }

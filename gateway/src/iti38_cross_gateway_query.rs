@@ -8,10 +8,13 @@ mod merging;
 pub(crate) mod several;
 mod targets;
 
+use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hilum_audit::{Event, Outcome, Parties, Query, Recorded};
 use hilum_security::{Caller, User};
+use hilum_transport::{Answer, Client, ClientError, Unreached};
 use tokio::task::JoinSet;
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::codes::status::ResponseStatus;
@@ -30,6 +33,9 @@ use crate::outcome::outcome;
 use merging::{Answered, Whose};
 use targets::Chosen;
 
+/// What is waited before somebody is asked once more who could not be reached.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Asks everybody who is concerned, and puts together what they say.
 pub(crate) async fn initiate(
     room: &Arc<Room>,
@@ -37,6 +43,7 @@ pub(crate) async fn initiate(
     endpoint: &str,
     request: AdhocQueryRequest,
 ) -> Result<Recorded<AdhocQueryResponse>, Fault> {
+    let _asked = room.circles.enter(&of_kind("initiating", &request))?;
     let query = StoredQuery::read(&request);
     let patients = patients(&query);
     let mut events = Vec::new();
@@ -70,6 +77,7 @@ pub(crate) async fn respond(
     endpoint: &str,
     request: AdhocQueryRequest,
 ) -> Result<Recorded<AdhocQueryResponse>, Fault> {
+    let _asked = room.circles.enter(&of_kind("responding", &request))?;
     let query = several::read(&request);
     let patients = patients(&query);
     let meant = query.and_then(|query| {
@@ -135,17 +143,17 @@ async fn ask_own(room: Arc<Room>, user: Option<Arc<User>>, request: AdhocQueryRe
     let answer = match several::is(&request) {
         true => {
             let asking = client.send::<MultiPatientStoredQuery>(&url, &request, none);
-            communities.own_line.ask(asking).await
+            communities.own_line.ask("ITI-51", asking).await
         }
         false => {
             let asking = client.send::<RegistryStoredQuery>(&url, &request, none);
-            communities.own_line.ask(asking).await
+            communities.own_line.ask("ITI-18", asking).await
         }
     };
     Answered {
         whose: Whose::Own,
         parties: Parties::asked(&url).on_behalf_of(user),
-        answer: answer.map(|answer| answer.response),
+        answer: answer.map(|(answer, _)| answer.response),
         request,
     }
     .logged()
@@ -160,14 +168,17 @@ async fn ask_other(
 ) -> Answered {
     let mut request = without_targets(request);
     request.home = Some(known.community.home.0.clone());
-    let asking = room
-        .client
-        .send::<CrossGatewayQuery>(&url, &request, Vec::new());
-    let answer = known.line.ask(asking).await;
+    let answer = match room.client_of(&known) {
+        Ok(client) => {
+            let asking = ask_again_if_unsent(&client, &url, &request);
+            known.line.ask("ITI-38", asking).await
+        }
+        Err(silence) => Err(silence),
+    };
     Answered {
         whose: Whose::Other(known),
         parties: Parties::asked(&url).on_behalf_of(user),
-        answer: answer.map(|answer| answer.response),
+        answer: answer.map(|(answer, _)| answer.response),
         request,
     }
     .logged()
@@ -186,6 +197,38 @@ pub(crate) async fn ask_here(
     (merging::of_one(home, answered), event)
 }
 
+/// Asks, and asks once more if there was no connection: then nothing of the question has left this node.
+async fn ask_again_if_unsent(
+    client: &Client,
+    url: &str,
+    request: &AdhocQueryRequest,
+) -> Result<Answer<AdhocQueryResponse>, ClientError> {
+    let answer = client
+        .send::<CrossGatewayQuery>(url, request, Vec::new())
+        .await;
+    match answer {
+        Err(ClientError::Unreachable {
+            sent: false,
+            kind: Unreached::Refused | Unreached::Broken,
+            ..
+        }) => {
+            tokio::time::sleep(PAUSE).await;
+            client
+                .send::<CrossGatewayQuery>(url, request, Vec::new())
+                .await
+        }
+        answer => answer,
+    }
+}
+
+/// What makes two questions the same: not who asks.
+fn of_kind<'a>(side: &'a str, request: &'a AdhocQueryRequest) -> impl Hash + use<'a> {
+    let mut slots: Vec<_> = request.slots.iter().collect();
+    slots.sort_by_key(|slot| &slot.name);
+    let slots: Vec<_> = slots.iter().map(|it| (&it.name, &it.values)).collect();
+    (side, &request.id, slots)
+}
+
 /// Who is asked is asked alone.
 fn without_targets(mut request: AdhocQueryRequest) -> AdhocQueryRequest {
     request.slots.retain(|slot| slot.name != TARGET_COMMUNITIES);
@@ -199,7 +242,7 @@ impl Answered {
             let whose = self.whose.name();
             match silence {
                 Silence::Failed(error) => tracing::warn!(whose, %error, "no answer to a query"),
-                Silence::Late(_) | Silence::Resting => {
+                silence => {
                     tracing::warn!(whose, why = silence.told(), "no answer to a query");
                 }
             }

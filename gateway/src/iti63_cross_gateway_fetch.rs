@@ -28,7 +28,7 @@ use crate::asking::Silence;
 use crate::communities::Known;
 use crate::iti38_cross_gateway_query::{event, unknown};
 use crate::outcome::{outcome, status};
-use crate::relay::Relay;
+use crate::relay::{Budget, Relay};
 
 /// Documents of one answer; who finds more is to narrow the question down.
 pub const DOCUMENTS: usize = 100;
@@ -112,11 +112,15 @@ async fn pass_on(
         return Collected::refused(error.at(home));
     };
     let parties = Parties::asked(url).on_behalf_of(caller.user.clone());
-    let asking = room
-        .client
-        .send::<CrossGatewayFetch>(url, request, Vec::new());
+    let answer = match room.client_of(known) {
+        Ok(client) => {
+            let asking = client.send::<CrossGatewayFetch>(url, request, Vec::new());
+            known.line.ask("ITI-63", asking).await
+        }
+        Err(silence) => Err(silence),
+    };
     let mut collected = Collected::default();
-    let ended = match known.line.begin(asking).await {
+    let ended = match answer {
         Err(silence) => {
             if let Silence::Failed(error) = &silence {
                 tracing::warn!(name = community.name, %error, "no answer to a fetch");
@@ -127,15 +131,21 @@ async fn pass_on(
             collected.errors.push(error.at(home));
             Outcome::Failure(told)
         }
-        Ok((answer, underway)) => {
+        Ok((answer, permit)) => {
             let ended = outcome(answer.response.status, &answer.response.errors);
             collected.answered = true;
             collected.errors = answer.response.errors;
             for error in &mut collected.errors {
                 error.location.get_or_insert_with(|| home.to_owned());
             }
-            let relay = Relay::of(answer.attachments, underway);
-            for Fetched { object, content } in answer.response.objects {
+            let objects = answer.response.objects;
+            let promised = objects.iter().filter_map(|it| match &it.content {
+                Some(Content::Include(id)) => Some(id.clone()),
+                _ => None,
+            });
+            let budget = Budget::of(room.aside_bytes);
+            let relay = Relay::of(answer.attachments, promised.collect(), permit, budget);
+            for Fetched { object, content } in objects {
                 let source = content.map(|content| match content {
                     Content::Include(id) => PartSource::Stream(relay.stream(id)),
                     Content::Inline(bytes) => PartSource::Bytes(bytes.into()),

@@ -32,7 +32,7 @@ use crate::asking::Silence;
 use crate::communities::{Communities, Known};
 use crate::iti38_cross_gateway_query::unknown;
 use crate::outcome::outcome;
-use crate::relay::{Problem, Relay};
+use crate::relay::{Budget, Problem, Relay};
 
 /// What is handed in, its documents still on the wire.
 #[derive(Debug)]
@@ -164,19 +164,28 @@ async fn hand_on(
         let error = belongs_to_none(stray.content_id());
         return (RegistryResponse::failure(vec![error]), None);
     }
-    let relay = Relay::of(attachments, ());
+    let promised = sent.documents.iter().filter_map(|it| match &it.content {
+        Content::Include(id) => Some(id.clone()),
+        Content::Inline(_) => None,
+    });
+    let budget = Budget::of(room.aside_bytes);
+    let relay = Relay::of(attachments, promised.collect(), (), budget);
     let parts = parts(&relay, &mut sent);
     let client = &room.client;
     let answer = match &receiver {
         Receiver::Own(url) => {
             let sending = client.send::<ProvideAndRegisterDocumentSet>(url, &sent, parts);
-            room.communities.own_line.hand_over(sending).await
+            let line = &room.communities.own_line;
+            line.hand_over("ITI-41", sending).await
         }
-        Receiver::Other(known, url) => {
-            let client = client.for_community(home.as_str());
-            let sending = client.send::<CrossGatewayDocumentProvide>(url, &sent, parts);
-            known.line.hand_over(sending).await
-        }
+        Receiver::Other(known, url) => match room.client_of(known) {
+            Ok(client) => {
+                let client = client.for_community(home.as_str());
+                let sending = client.send::<CrossGatewayDocumentProvide>(url, &sent, parts);
+                known.line.hand_over("ITI-80", sending).await
+            }
+            Err(silence) => Err(silence),
+        },
     };
     let response = match answer {
         Ok(answer) => answer.response,
@@ -273,7 +282,7 @@ fn unanswered(receiver: &Receiver, home: &HomeCommunityId, silence: &Silence) ->
             tracing::warn!(name, %error, "documents were handed over without an answer");
             matches!(error, ClientError::Unreachable { sent: true, .. })
         }
-        Silence::Late(_) | Silence::Resting => false,
+        _ => false,
     };
     let more = match may_have {
         true => "; it may have taken the documents or not: ask before they are handed in again",

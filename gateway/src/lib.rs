@@ -8,18 +8,21 @@
 //! that does not answer costs a bounded time and leaves one error beside what the others gave.
 
 pub mod asking;
+pub mod circles;
 pub mod communities;
 mod iti38_cross_gateway_query;
 mod iti51_multi_patient_stored_query;
 pub mod iti63_cross_gateway_fetch;
 mod iti80_cross_gateway_document_provide;
 mod outcome;
+pub mod partner;
 pub mod rad160_cross_community_wado_rs;
-mod relay;
+pub mod relay;
 mod retrieval;
 pub mod routes;
+pub mod watching;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hilum_audit::Audit;
 use hilum_security::Caller;
@@ -27,9 +30,13 @@ use hilum_security::access::Access;
 use hilum_transport::{Call, Client};
 use xds_schemas::soap::Fault;
 
-pub use communities::{Community, FetchLimits, Own};
+pub use communities::{Changes, Community, FetchLimits, Own};
+pub use partner::{Identity, Partner, Vouching};
 
-use communities::Communities;
+use asking::{Crowd, Silence};
+use circles::Circles;
+use communities::{Communities, Known};
+use watching::CommunityHealth;
 
 /// What a gateway needs to know.
 #[derive(Debug, Clone)]
@@ -38,6 +45,10 @@ pub struct GatewayConfig {
     pub own: Own,
     /// The other communities.
     pub communities: Vec<Community>,
+    /// Calls to all of them, and to the own community's systems, at a time.
+    pub calls: usize,
+    /// Bytes of an answer that may wait in a file because they came in another order than announced.
+    pub aside_bytes: u64,
     /// The rules by which those who are asked decide. What this gateway asks for itself, it gets; so
     /// with rules it asks for users only.
     pub access: Access,
@@ -52,43 +63,67 @@ pub struct Gateway {
 /// What every transaction needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Room {
+    /// Those that are known now. A call goes on with those that were known when it came.
+    now: Arc<RwLock<Arc<Communities>>>,
     pub(crate) communities: Arc<Communities>,
+    crowd: Arc<Crowd>,
+    pub(crate) circles: Arc<Circles>,
+    pub(crate) aside_bytes: u64,
     pub(crate) audit: Audit,
     pub(crate) client: Client,
     access: Access,
+    /// The assertion of the user for whom it is asked.
+    assertion: Option<Arc<str>>,
+    /// The header block that names the gateways that were passed.
+    via: Arc<str>,
 }
 
 impl Room {
     /// The same room for one call: what it asks, it asks for the user for whom the call is.
     ///
     /// # Errors
-    /// If there must be one and there is none.
+    /// If there must be one and there is none, or the question has been here before.
     pub(crate) fn for_call(&self, call: &Call) -> Result<Arc<Self>, Fault> {
+        let communities = self.known_now();
+        let via = circles::via(communities.own.home.as_str(), &call.header().via)?;
+        let client = self.client.with_blocks(&via);
         let client = match call.assertion() {
-            Some(assertion) => self.client.for_user(assertion),
+            Some(assertion) => client.for_user(assertion),
             None if self.access.policy().is_some() => {
                 let reason = "across communities, an assertion must say for whom it is asked";
                 return Err(Fault::not_permitted(reason));
             }
-            None => self.client.clone(),
+            None => client,
         };
         self.may_hide_nodes()?;
         Ok(Arc::new(Self {
+            communities,
             client,
+            assertion: call.assertion().map(Into::into),
+            via: via.into(),
             ..self.clone()
         }))
+    }
+
+    fn known_now(&self) -> Arc<Communities> {
+        let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&now)
     }
 
     /// The same for what is not SOAP: with rules there must be a user, whose token goes on.
     ///
     /// # Errors
     /// If there must be one and there is none.
-    pub(crate) fn may_ask_for(&self, caller: &Caller) -> Result<(), Fault> {
+    pub(crate) fn for_request(&self, caller: &Caller) -> Result<Self, Fault> {
         if self.access.policy().is_some() && caller.user.is_none() {
             let reason = "across communities, a token must say for whom it is asked";
             return Err(Fault::not_permitted(reason));
         }
-        self.may_hide_nodes()
+        self.may_hide_nodes()?;
+        Ok(Self {
+            communities: self.known_now(),
+            ..self.clone()
+        })
     }
 
     /// Whoever is asked sees this node instead of the one that asks.
@@ -106,6 +141,34 @@ impl Room {
         }
         Ok(())
     }
+
+    /// Who asks a community: as it wants to be spoken to, and for the user as far as it is to know.
+    ///
+    /// # Errors
+    /// If nothing can be said of the user that must be.
+    pub(crate) fn client_of(&self, known: &Known) -> Result<Client, Silence> {
+        let partner = &known.community.partner;
+        let client = match &partner.client {
+            Some(client) => client.with_blocks(&self.via),
+            None => self.client.for_nobody(),
+        };
+        let client = client.in_manner(partner.manner);
+        let Some(assertion) = &self.assertion else {
+            return Ok(client);
+        };
+        match &partner.identity {
+            Identity::Pass => Ok(client.for_user(assertion)),
+            Identity::Nobody => Ok(client),
+            Identity::Issue(vouching) => match vouching.vouch(assertion) {
+                Ok(said) => Ok(client.for_user(&said)),
+                Err(why) => {
+                    let name = &known.community.name;
+                    tracing::warn!(name, why, "no assertion could be issued for a community");
+                    Err(Silence::Unsigned)
+                }
+            },
+        }
+    }
 }
 
 impl Gateway {
@@ -118,12 +181,46 @@ impl Gateway {
         audit: Audit,
         client: Client,
     ) -> Result<Self, communities::Ambiguous> {
+        let crowd = Crowd::of(config.calls);
+        let communities = Communities::of(config.own, config.communities, &crowd)?;
+        let communities = Arc::new(communities);
         let room = Room {
-            communities: Arc::new(Communities::of(config.own, config.communities)?),
+            now: Arc::new(RwLock::new(Arc::clone(&communities))),
+            communities,
+            crowd,
+            circles: Arc::default(),
+            aside_bytes: config.aside_bytes,
             audit,
             client,
             access: config.access,
+            assertion: None,
+            via: Arc::default(),
         };
         Ok(Self { room })
+    }
+
+    /// From now on these communities are asked, and these repositories and imaging sources of the own
+    /// one. What was begun goes on with those that were there. One that is as it was keeps what is known
+    /// of it.
+    ///
+    /// # Errors
+    /// If two communities have the same identifier: then nothing changes.
+    pub fn replace(
+        &self,
+        own: Own,
+        communities: Vec<Community>,
+    ) -> Result<Changes, communities::Ambiguous> {
+        let now = &self.room.now;
+        let mut now = now.write().unwrap_or_else(PoisonError::into_inner);
+        let (replaced, changes) = now.replaced(own, communities, &self.room.crowd)?;
+        *now = Arc::new(replaced);
+        Ok(changes)
+    }
+
+    /// How everybody answers who is asked; the own community's systems first.
+    pub fn health(&self) -> Vec<CommunityHealth> {
+        let now = self.room.now.read();
+        let now = Arc::clone(&now.unwrap_or_else(PoisonError::into_inner));
+        now.health()
     }
 }

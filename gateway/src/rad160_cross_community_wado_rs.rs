@@ -11,11 +11,11 @@ mod passing;
 
 use hilum_audit::{Event, ImagesRetrieved, NotRecorded, Outcome, Parties, Recorded, Study};
 use hilum_security::Permission;
-use hilum_transport::{HttpStream, Reply, Request, Trouble};
+use hilum_transport::{Client, HttpStream, Reply, Request, Trouble};
 use xds_schemas::soap::Fault;
 
 use crate::Room;
-use crate::asking::{Line, Silence};
+use crate::asking::{Line, Permit, Silence};
 use crate::routes::Side;
 
 use asked::Asked;
@@ -101,6 +101,7 @@ pub(crate) async fn serve(room: &Room, side: Side, request: Request) -> Reply {
 /// Who is asked.
 struct Source<'a> {
     line: &'a Line,
+    client: Client,
     /// How people call it.
     name: &'a str,
     url: String,
@@ -109,16 +110,31 @@ struct Source<'a> {
     transaction: ImagesRetrieved,
 }
 
+impl Source<'_> {
+    fn name_of_transaction(&self) -> &'static str {
+        match self.transaction {
+            ImagesRetrieved::CrossGatewayWadoRs => "RAD-160",
+            _ => "RAD-107",
+        }
+    }
+}
+
 async fn answer(room: &Room, side: Side, request: Request) -> Result<Recorded<Reply>, Refused> {
     if !matches!(request.method(), "GET" | "HEAD") {
         return Err(Refused::new(405, "only GET and HEAD can be asked here"));
     }
     let request = request.permitted(Permission::Retrieve)?;
     let request = request.request();
-    room.may_ask_for(request.caller())?;
+    let room = &room.for_request(request.caller())?;
     let asked = Asked::read(request)?;
     let source = source(room, side, &asked)?;
-    let opened = source.line.ask(passing::open(room, request, &source)).await;
+    let opened = source
+        .line
+        .ask(
+            source.name_of_transaction(),
+            passing::open(request, &source),
+        )
+        .await;
     let study = Study {
         instance_uid: asked.study.clone(),
         sop_classes: Vec::new(),
@@ -142,8 +158,8 @@ async fn answer(room: &Room, side: Side, request: Request) -> Result<Recorded<Re
         kind, &parties, None, studies, &ended,
     ));
     match judged {
-        Ok(stream) => {
-            let reply = passing::reply(stream, request.method() == "HEAD");
+        Ok((stream, permit)) => {
+            let reply = passing::reply(stream, permit, request.method() == "HEAD");
             Ok(room.audit.record(event, reply).await?)
         }
         Err(mut refused) => {
@@ -159,6 +175,7 @@ fn source<'a>(room: &'a Room, side: Side, asked: &Asked) -> Result<Source<'a>, R
     if communities.is_own(&asked.home) {
         return Ok(Source {
             line: &communities.own_line,
+            client: room.client.clone(),
             name: "the imaging source of this community",
             url: asked.at_source(&communities.own)?,
             // Who is asked here decides, and must know for whom.
@@ -176,13 +193,20 @@ fn source<'a>(room: &'a Room, side: Side, asked: &Asked) -> Result<Source<'a>, R
             format!("{} is no community that is asked here", asked.home),
         )
     };
-    let community = &known.ok_or_else(unknown)?.community;
+    let known = known.ok_or_else(unknown)?;
+    let community = &known.community;
     let Some(base) = &community.wado else {
         let reason = format!("{} ({}) has no WADO-RS", community.name, community.home);
         return Err(Refused::new(404, reason));
     };
     Ok(Source {
-        line: known.map_or(&communities.own_line, |known| &known.line),
+        line: &known.line,
+        client: community
+            .partner
+            .client
+            .as_ref()
+            .unwrap_or(&room.client)
+            .clone(),
         name: &community.name,
         url: asked.at_gateway(base),
         pass_token: community.pass_tokens,
@@ -191,24 +215,26 @@ fn source<'a>(room: &'a Room, side: Side, asked: &Asked) -> Result<Source<'a>, R
 }
 
 /// What is passed on, and what is said instead of everything else.
-fn judged(source: &Source<'_>, opened: Result<HttpStream, Silence>) -> Result<HttpStream, Refused> {
+fn judged(
+    source: &Source<'_>,
+    opened: Result<(HttpStream, Permit), Silence>,
+) -> Result<(HttpStream, Permit), Refused> {
     let name = source.name;
-    let stream = opened.map_err(|silence| {
+    let (stream, permit) = opened.map_err(|silence| {
         let told = silence.told();
         match &silence {
             Silence::Failed(error) => tracing::warn!(name, %error, "no answer to WADO-RS"),
-            Silence::Late(_) | Silence::Resting => {
-                tracing::warn!(name, told, "no answer to WADO-RS")
-            }
+            _ => tracing::warn!(name, told, "no answer to WADO-RS"),
         }
         let status = match silence {
             Silence::Late(_) => 504,
-            Silence::Failed(_) | Silence::Resting => 502,
+            Silence::Crowded => 503,
+            _ => 502,
         };
         Refused::new(status, format!("{name}: {told}"))
     })?;
     match stream.status() {
-        200 | 206 | 304 => Ok(stream),
+        200 | 206 | 304 => Ok((stream, permit)),
         401 | 403 => Err(Refused::new(403, format!("{name} does not permit it"))),
         status @ (400 | 404 | 406 | 410 | 416) => Err(Refused::new(
             status,

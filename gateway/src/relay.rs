@@ -1,30 +1,34 @@
 //! What comes from one connection and goes on to another, without being held.
 //!
 //! Attachments come in the order in which their sender sends them, and go on in the order in which their
-//! receiver was promised them. Usually these are the same; what comes too early waits in a file.
+//! receiver was promised them. Usually these are the same; what comes too early waits in a file, and what
+//! nobody was promised is passed over.
 //!
 //! While those of another community go by, nobody takes these for as long as that lasts, and their sender
 //! would give up. So a little of them is taken from time to time, and waits in a file too.
 
 mod aside;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use hilum_transport::{Attachment, Attachments, Stream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use xds_schemas::soap::Fault;
 
 use aside::Aside;
 
+pub(crate) use aside::Budget;
+
 /// Chunks that wait for who takes them.
 const CHUNKS: usize = 2;
-/// Bytes that may wait in files.
-const ASIDE_BYTES: u64 = 1024 * 1024 * 1024;
+/// Bytes of the answers to one caller that may wait.
+pub const ASIDE_BYTES: u64 = 1024 * 1024 * 1024;
 /// How often something is taken of what nobody wants yet. Who sends to us waits at least for half a minute.
 const PAUSE: Duration = Duration::from_secs(5);
 /// And how much: less would not be noticed behind the buffers of both systems.
@@ -40,9 +44,17 @@ pub(crate) struct Relay {
     problem: Arc<OnceLock<Problem>>,
 }
 
-/// An attachment that is wanted now.
+/// What is wanted now.
 #[derive(Debug)]
-struct Order {
+enum Order {
+    One(Wanted),
+    /// Everything that was promised is to be taken from the wire.
+    All(oneshot::Sender<io::Result<()>>),
+}
+
+/// An attachment that is wanted.
+#[derive(Debug)]
+struct Wanted {
     content_id: String,
     /// Whether nothing may come after it.
     is_last: bool,
@@ -61,24 +73,44 @@ pub(crate) enum Problem {
 type Chunks = mpsc::Sender<io::Result<Bytes>>;
 
 impl Relay {
-    /// `hold` is kept for as long as something comes.
-    pub(crate) fn of(attachments: Attachments, hold: impl Send + 'static) -> Self {
+    /// Of those attachments that are `promised` to somebody; others are passed over. What waits is taken
+    /// from the `budget`. `hold` is kept until all of them have come.
+    pub(crate) fn of(
+        attachments: Attachments,
+        promised: HashSet<String>,
+        hold: impl Send + 'static,
+        budget: Budget,
+    ) -> Self {
         // Whoever is promised an attachment asks for it once, so there are no more orders than attachments.
         let (orders, wanted) = mpsc::unbounded_channel();
         let problem = Arc::<OnceLock<Problem>>::default();
+        let hold: Box<dyn Send> = Box::new(hold);
         let passing = Passing {
             attachments,
             orders: wanted,
-            aside: HashMap::new(),
-            aside_bytes: 0,
+            hold: (!promised.is_empty()).then_some(hold),
+            promised,
+            aside: Aside::of(budget),
+            left_over: None,
             is_over: false,
             problem: Arc::clone(&problem),
         };
-        tokio::spawn(async move {
-            passing.run().await;
-            drop(hold);
-        });
+        tokio::spawn(passing.run());
         Self { orders, problem }
+    }
+
+    /// Takes everything from the wire now, so that others may ask the one who sends it.
+    ///
+    /// # Errors
+    /// If it breaks off, or is more than may wait.
+    pub(crate) async fn put_aside(&self) -> io::Result<()> {
+        let (done, is_done) = oneshot::channel();
+        // If nobody takes the order, nobody says that it is done.
+        let _ = self.orders.send(Order::All(done));
+        match is_done.await {
+            Ok(done) => done,
+            Err(_) => Err(io::Error::other("what comes broke off")),
+        }
     }
 
     /// The attachment with this name, when its turn comes.
@@ -104,15 +136,15 @@ impl Relay {
         let orders = self.orders.clone();
         Stream::of_unknown_length(move || {
             let (to, receiver) = mpsc::channel(CHUNKS);
-            let order = Order {
+            let wanted = Wanted {
                 content_id,
                 is_last,
-                to,
+                to: to.clone(),
             };
-            if let Err(mpsc::error::SendError(order)) = orders.send(order) {
+            if orders.send(Order::One(wanted)).is_err() {
                 let gone = io::Error::other("what came before it broke off");
                 // There is room for it.
-                let _ = order.to.try_send(Err(gone));
+                let _ = to.try_send(Err(gone));
             }
             receiver
         })
@@ -123,9 +155,13 @@ impl Relay {
 struct Passing {
     attachments: Attachments,
     orders: mpsc::UnboundedReceiver<Order>,
-    /// What came before its turn, by its name.
-    aside: HashMap<String, Aside>,
-    aside_bytes: u64,
+    /// Those that somebody was promised and that have not come yet.
+    promised: HashSet<String>,
+    hold: Option<Box<dyn Send>>,
+    /// What came before its turn.
+    aside: Aside,
+    /// The first that nobody was promised.
+    left_over: Option<String>,
     /// Whether nothing more comes.
     is_over: bool,
     /// The first thing that was found to be wrong.
@@ -137,29 +173,33 @@ impl Passing {
         let mut order = None;
         loop {
             if order.is_none() {
+                let may_sip = !self.is_over && !self.promised.is_empty();
                 order = tokio::select! {
                     wanted = self.orders.recv() => match wanted {
                         Some(wanted) => Some(wanted),
                         None => return,
                     },
-                    () = sleep(PAUSE), if !self.is_over => None,
+                    () = sleep(PAUSE), if may_sip => None,
                 };
             }
             let done = match order.take() {
-                Some(wanted) => match self.serve(&wanted).await {
-                    Ok(()) => Ok(None),
-                    Err(error) => Err((Some(wanted), error)),
-                },
-                None => self.sip().await.map_err(|error| (None, error)),
+                Some(Order::One(wanted)) => {
+                    let served = self.serve(&wanted).await;
+                    told(served, &wanted.to).await.map(|()| None)
+                }
+                Some(Order::All(done)) => {
+                    let taken = self.take_all().await;
+                    let broke_off = taken.as_ref().err().map(copy);
+                    // Whoever wanted it may have gone.
+                    let _ = done.send(taken);
+                    broke_off.map_or(Ok(None), Err)
+                }
+                None => self.sip().await,
             };
             match done {
                 Ok(next) => order = next,
-                Err((wanted, error)) => {
+                Err(error) => {
                     tracing::warn!(%error, "a document broke off on its way");
-                    if let Some(wanted) = wanted {
-                        // Whoever took it may have gone, which is why it broke off.
-                        let _ = wanted.to.send(Err(error)).await;
-                    }
                     return;
                 }
             }
@@ -167,36 +207,52 @@ impl Passing {
     }
 
     /// Hands on what is wanted now; what comes before it is put aside.
-    async fn serve(&mut self, order: &Order) -> io::Result<()> {
-        if let Some(aside) = self.aside.remove(&order.content_id) {
-            self.aside_bytes = self.aside_bytes.saturating_sub(aside.length());
+    async fn serve(&mut self, wanted: &Wanted) -> io::Result<()> {
+        if let Some(place) = self.aside.find(&wanted.content_id) {
             let mut even = Even::default();
-            pour(aside, &mut even, &order.to).await?;
-            finish(even, &order.to).await?;
-            return self.ended(order).await;
+            pour(&mut self.aside, place, &mut even, &wanted.to).await?;
+            finish(even, &wanted.to).await?;
+            return self.ended(wanted).await;
         }
         loop {
-            let attachment = self.attachments.next().await.map_err(broken)?;
-            let Some(mut attachment) = attachment else {
-                self.is_over = true;
-                let missing = Problem::Missing(order.content_id.clone());
-                let _ = self.problem.set(missing);
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the answer refers to an attachment that did not come",
-                ));
+            let Some(mut attachment) = self.attachments.next().await.map_err(broken)? else {
+                return Err(self.missing(&wanted.content_id));
             };
-            if attachment.content_id() == order.content_id {
-                pass(&mut attachment, Even::default(), &order.to).await?;
-                return self.ended(order).await;
-            }
             let name = attachment.content_id().to_owned();
-            let mut aside = Aside::new().await?;
-            let room = ASIDE_BYTES.saturating_sub(self.aside_bytes);
-            fill(&mut attachment, &mut aside, u64::MAX, room).await?;
-            self.aside_bytes += aside.length();
-            self.aside.insert(name, aside);
+            if name == wanted.content_id {
+                pass(&mut attachment, Even::default(), &wanted.to).await?;
+                self.has_come(&name);
+                return self.ended(wanted).await;
+            }
+            if !self.promised.contains(&name) {
+                // What is not taken of it is passed over.
+                self.left_over.get_or_insert(name);
+                continue;
+            }
+            let since = self.aside.end();
+            fill(&mut attachment, &mut self.aside, u64::MAX).await?;
+            self.has_come(&name);
+            self.aside.keep(name, since);
         }
+    }
+
+    /// Puts everything aside that was promised and has not come.
+    async fn take_all(&mut self) -> io::Result<()> {
+        while let Some(any) = self.promised.iter().next().cloned() {
+            let Some(mut attachment) = self.attachments.next().await.map_err(broken)? else {
+                return Err(self.missing(&any));
+            };
+            let name = attachment.content_id().to_owned();
+            if !self.promised.contains(&name) {
+                self.left_over.get_or_insert(name);
+                continue;
+            }
+            let since = self.aside.end();
+            fill(&mut attachment, &mut self.aside, u64::MAX).await?;
+            self.has_come(&name);
+            self.aside.keep(name, since);
+        }
+        Ok(())
     }
 
     /// Takes a little of the next attachment from time to time, until something is wanted: if it is this one,
@@ -208,12 +264,15 @@ impl Passing {
             return Ok(None);
         };
         let name = attachment.content_id().to_owned();
-        let mut aside = Aside::new().await?;
-        let room = ASIDE_BYTES.saturating_sub(self.aside_bytes);
+        if !self.promised.contains(&name) {
+            self.left_over.get_or_insert(name);
+            return Ok(None);
+        }
+        let since = self.aside.end();
         let mut is_whole = false;
         let mut order = None;
         while !is_whole && order.is_none() {
-            is_whole = fill(&mut attachment, &mut aside, SIP_BYTES, room).await?;
+            is_whole = fill(&mut attachment, &mut self.aside, SIP_BYTES).await?;
             order = tokio::select! {
                 wanted = self.orders.recv() => match wanted {
                     Some(wanted) => Some(wanted),
@@ -222,88 +281,114 @@ impl Passing {
                 () = sleep(PAUSE) => None,
             };
         }
-        if let Some(wanted) = order.take_if(|wanted| wanted.content_id == name) {
-            let mut even = Even::default();
-            let passed = async {
-                pour(aside, &mut even, &wanted.to).await?;
-                match is_whole {
-                    true => finish(even, &wanted.to).await,
-                    false => pass(&mut attachment, even, &wanted.to).await,
+        match order {
+            Some(Order::One(wanted)) if wanted.content_id == name => {
+                let place = since..self.aside.end();
+                let mut even = Even::default();
+                let passed = async {
+                    pour(&mut self.aside, place, &mut even, &wanted.to).await?;
+                    match is_whole {
+                        true => finish(even, &wanted.to).await,
+                        false => pass(&mut attachment, even, &wanted.to).await,
+                    }
+                };
+                let mut passed = passed.await;
+                if passed.is_ok() {
+                    self.has_come(&name);
+                    passed = self.ended(&wanted).await;
                 }
-            };
-            let mut passed = passed.await;
-            if passed.is_ok() {
-                passed = self.ended(&wanted).await;
+                told(passed, &wanted.to).await.map(|()| None)
             }
-            if let Err(error) = passed {
-                let told = io::Error::new(error.kind(), error.to_string());
-                // Whoever took it may have gone, which is why it broke off.
-                let _ = wanted.to.send(Err(told)).await;
-                return Err(error);
+            order => {
+                if !is_whole {
+                    fill(&mut attachment, &mut self.aside, u64::MAX).await?;
+                }
+                self.has_come(&name);
+                self.aside.keep(name, since);
+                Ok(order)
             }
-            return Ok(None);
         }
-        if !is_whole {
-            fill(&mut attachment, &mut aside, u64::MAX, room).await?;
+    }
+
+    fn has_come(&mut self, name: &str) {
+        self.promised.remove(name);
+        if self.promised.is_empty() {
+            self.hold = None;
         }
-        self.aside_bytes += aside.length();
-        self.aside.insert(name, aside);
-        Ok(order)
+    }
+
+    /// The answer refers to what did not come.
+    fn missing(&mut self, content_id: &str) -> io::Error {
+        self.is_over = true;
+        let _ = self.problem.set(Problem::Missing(content_id.to_owned()));
+        io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "the answer refers to an attachment that did not come",
+        )
     }
 
     /// Nothing may be left over after the last that is wanted.
-    async fn ended(&mut self, order: &Order) -> io::Result<()> {
-        if !order.is_last {
+    async fn ended(&mut self, wanted: &Wanted) -> io::Result<()> {
+        if !wanted.is_last {
             return Ok(());
         }
-        let waits = self.aside.keys().next().cloned();
-        let left_over = match waits {
-            Some(name) => Some(name),
-            None if self.is_over => None,
+        if self.left_over.is_none() && !self.is_over {
+            let next = self.attachments.next().await.map_err(broken)?;
+            self.left_over = next.map(|attachment| attachment.content_id().to_owned());
+        }
+        match self.left_over.take() {
             None => {
-                let next = self.attachments.next().await.map_err(broken)?;
-                next.map(|attachment| attachment.content_id().to_owned())
+                self.is_over = true;
+                Ok(())
             }
-        };
-        let Some(name) = left_over else {
-            self.is_over = true;
-            return Ok(());
-        };
-        let _ = self.problem.set(Problem::LeftOver(name));
-        let problem = "an attachment came that belongs to nothing";
-        Err(io::Error::other(problem))
+            Some(name) => {
+                let _ = self.problem.set(Problem::LeftOver(name));
+                let problem = "an attachment came that belongs to nothing";
+                Err(io::Error::other(problem))
+            }
+        }
     }
 }
 
-/// Puts so many more bytes aside, as long as all of them are at most `room`. Whether that was the end.
-async fn fill(
-    attachment: &mut Attachment<'_>,
-    aside: &mut Aside,
-    bytes: u64,
-    room: u64,
-) -> io::Result<bool> {
-    let until = aside.length().saturating_add(bytes);
-    while aside.length() < until {
+/// Tells whoever takes it that it broke off, if it did.
+async fn told(done: io::Result<()>, to: &Chunks) -> io::Result<()> {
+    if let Err(error) = &done {
+        // Whoever took it may have gone, which is why it broke off.
+        let _ = to.send(Err(copy(error))).await;
+    }
+    done
+}
+
+fn copy(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
+}
+
+/// Puts so many more bytes aside. Whether that was the end.
+async fn fill(attachment: &mut Attachment<'_>, aside: &mut Aside, bytes: u64) -> io::Result<bool> {
+    let until = aside.end().saturating_add(bytes);
+    while aside.end() < until {
         let Some(chunk) = attachment.chunk().await.map_err(broken)? else {
             return Ok(true);
         };
-        if aside.length() + chunk.len() as u64 > room {
-            let problem =
-                "too much waits for its turn, or comes in another order than it was promised";
-            return Err(io::Error::other(problem));
-        }
         aside.add(chunk).await?;
     }
     Ok(false)
 }
 
 /// Hands on what waited.
-async fn pour(mut aside: Aside, even: &mut Even, to: &Chunks) -> io::Result<()> {
-    while let Some(chunk) = aside.next().await? {
+async fn pour(
+    aside: &mut Aside,
+    mut place: Range<u64>,
+    even: &mut Even,
+    to: &Chunks,
+) -> io::Result<()> {
+    let bytes = place.end - place.start;
+    while let Some(chunk) = aside.next(&mut place).await? {
         if let Some(chunk) = even.take(chunk) {
             send(to, chunk).await?;
         }
     }
+    aside.release(bytes);
     Ok(())
 }
 

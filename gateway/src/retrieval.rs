@@ -16,6 +16,7 @@ use std::sync::Arc;
 use hilum_audit::{Event, Parties, Recorded};
 use hilum_security::{Caller, User};
 use hilum_transport::{Part, PartSource, Reply};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use xds_schemas::ebrs::{RegistryError, RegistryResponse};
 use xds_schemas::iti43_retrieve_document_set::{
@@ -27,7 +28,10 @@ use xds_schemas::transaction::Transaction;
 use xds_schemas::xml::{ToXml, Writer};
 
 use crate::Room;
+use crate::asking::Silence;
+use crate::communities::Communities;
 use crate::outcome::status;
+use crate::relay::{Budget, Relay};
 
 use destination::Destination;
 use gathering::{Answered, Gathered};
@@ -42,6 +46,7 @@ pub(crate) async fn initiate<T: Transaction>(
     endpoint: &str,
     wanted: Wanted,
 ) -> Result<Recorded<Reply>, Fault> {
+    let _asked = room.circles.enter(&("initiating", wanted.items()))?;
     let place = |item: &Item| destination::of(&room.communities, item);
     let gathered = gather(room, caller, wanted, place).await;
     let across = false;
@@ -55,6 +60,7 @@ pub(crate) async fn respond<T: Transaction>(
     endpoint: &str,
     wanted: Wanted,
 ) -> Result<Recorded<Reply>, Fault> {
+    let _asked = room.circles.enter(&("responding", wanted.items()))?;
     let place = |item: &Item| destination::of_own(&room.communities, item);
     let mut gathered = gather(room, caller, wanted, place).await;
     // A Responding Gateway says of each error whose it is (ITI-39 section 3.39.4.1.3).
@@ -109,10 +115,16 @@ async fn gather(
     for (item, error) in nowhere {
         gathered.missing(item, error);
     }
+    let budget = Budget::of(room.aside_bytes);
     let mut asking = JoinSet::new();
     for (destination, wanted) in divided {
-        let (room, user) = (Arc::clone(room), caller.user.clone());
-        asking.spawn(async move { ask(&room, user, destination, wanted).await });
+        let (parts, lanes) = parts(&room.communities, &destination, wanted);
+        for wanted in parts {
+            let (room, user) = (Arc::clone(room), caller.user.clone());
+            let (destination, lanes) = (destination.clone(), lanes.clone());
+            let budget = budget.clone();
+            asking.spawn(async move { ask(&room, user, destination, wanted, lanes, budget).await });
+        }
     }
     while let Some(joined) = asking.join_next().await {
         match joined {
@@ -123,16 +135,70 @@ async fn gather(
     gathered
 }
 
+/// Requests in which a destination is asked, and how many of them at a time if they are several: as many
+/// as it may be asked, so that each waits for its turn before its time begins.
+fn parts(
+    communities: &Communities,
+    destination: &Destination,
+    wanted: Wanted,
+) -> (Vec<Wanted>, Option<Arc<Semaphore>>) {
+    let known = destination.known(communities);
+    let most = known.and_then(|known| known.community.partner.documents_per_request);
+    let parts = wanted.split(most.unwrap_or(usize::MAX));
+    let lanes = known.filter(|_| parts.len() > 1);
+    let lanes = lanes.map(|known| Arc::new(Semaphore::new(known.community.calls)));
+    (parts, lanes)
+}
+
 async fn ask(
     room: &Room,
     user: Option<Arc<User>>,
     destination: Destination,
     wanted: Wanted,
+    lanes: Option<Arc<Semaphore>>,
+    budget: Budget,
 ) -> Answered {
-    let across = matches!(destination, Destination::Other { .. });
+    let known = destination.known(&room.communities);
     let url = destination.url().to_owned();
     let line = destination.line(&room.communities);
-    let answer = line.begin(wanted.send(&room.client, &url, across)).await;
+    // It is never closed.
+    let lane = match &lanes {
+        Some(lanes) => lanes.acquire().await.ok(),
+        None => None,
+    };
+    let client = match known {
+        Some(known) => room.client_of(known),
+        None => Ok(room.client.clone()),
+    };
+    let answer = match client {
+        Ok(client) => {
+            let across = known.is_some();
+            let asking = wanted.send(&client, &url, across);
+            line.ask(wanted.transaction(across), asking).await
+        }
+        Err(silence) => Err(silence),
+    };
+    let answer = answer.map(|(answer, permit)| {
+        let response = answer.response;
+        let promised = response.documents.iter();
+        let promised = promised.filter_map(|document| match &document.content {
+            Content::Include(id) => Some(id.clone()),
+            Content::Inline(_) => None,
+        });
+        let relay = Relay::of(answer.attachments, promised.collect(), permit, budget);
+        (response, relay)
+    });
+    let answer = match (answer, lane) {
+        // Others wait for their turn, and what comes goes on only when all have begun.
+        (Ok((response, relay)), Some(_)) => match relay.put_aside().await {
+            Ok(()) => Ok((response, relay)),
+            Err(error) => {
+                tracing::warn!(url, %error, "an answer with documents broke off");
+                Err(Silence::BrokenOff)
+            }
+        },
+        (answer, _) => answer,
+    };
     Answered {
         parties: Parties::asked(&url).on_behalf_of(user),
         destination,

@@ -9,6 +9,7 @@ mod algorithms;
 mod claims;
 mod conditions;
 mod issue;
+mod onward;
 mod signature;
 mod signed_info;
 #[cfg(test)]
@@ -35,6 +36,7 @@ use crate::seen::{Replay, Seen, Shown};
 use crate::user_refused::UserRefused;
 
 pub use issue::{AssertionIssuer, Issue};
+pub use onward::Onward;
 
 /// How far clocks may differ.
 pub const SKEW_SECONDS: u64 = 60;

@@ -123,7 +123,7 @@ impl Region {
             for (other, url) in urls.iter().enumerate().filter(|(it, _)| *it != number) {
                 known.push_str(&format!(
                     "\n[[gateway.community]]\nhome_community_id = \"urn:oid:{}\"\nname = \"town {other}\"\n\
-                     url = "{url}"\nwado_url = "{}"\n{lines}\n",
+                     url = \"{url}\"\nwado_url = \"{}\"\n{lines}\n",
                     home(other),
                     url.replace("/responding", "/responding-wado-rs"),
                 ));

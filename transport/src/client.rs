@@ -1,11 +1,13 @@
 //! The client: asks another node, over connections that are kept.
 
+mod manner;
 mod plain;
+mod unreached;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
@@ -14,13 +16,11 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_openssl::SslStream;
 use xds_schemas::soap::{self, BodyOrFault, Fault, Header};
 use xds_schemas::transaction::{Nothing, Transaction};
-use xds_schemas::wsse;
 use xds_schemas::xml::ToXml;
 
 use hilum_security::iti19_authenticate_node::ClientTls;
@@ -37,7 +37,11 @@ use crate::target::Target;
 use crate::trusted::Trusted;
 use crate::wire::{Trouble, Wire};
 
+pub use manner::{ActionIn, Manner, TIMESTAMP_SECONDS};
 pub use plain::{HttpAnswer, HttpRequest, HttpStream};
+pub use unreached::Unreached;
+
+use unreached::NoConnection;
 
 /// Why there is no answer.
 #[derive(Debug, Error)]
@@ -59,6 +63,8 @@ pub enum ClientError {
         reason: String,
         /// Whether the peer may have got the request, so that nobody knows what it did.
         sent: bool,
+        /// The same reason for programs.
+        kind: Unreached,
     },
     /// The peer answered with a fault.
     #[error("{url} answered with a fault: {fault}")]
@@ -104,6 +110,9 @@ pub struct Client {
     assertion: Option<Arc<str>>,
     /// The community for which what it sends is meant.
     community: Option<Arc<str>>,
+    /// Further header blocks of its requests, as XML.
+    blocks: Option<Arc<str>>,
+    manner: Manner,
 }
 
 impl Client {
@@ -116,6 +125,8 @@ impl Client {
             pool,
             assertion: None,
             community: None,
+            blocks: None,
+            manner: Manner::default(),
         }
     }
 
@@ -139,14 +150,44 @@ impl Client {
         }
     }
 
-    /// The header of a request.
-    fn header(&self, action: &str, id: String, url: &str) -> Header {
-        let mut header = Header::request(action, id, url);
-        if let Some(assertion) = &self.assertion {
-            header.parameters.push_str(&wsse::written(assertion));
+    /// The same client, over the same connections, asking for nobody in particular.
+    #[must_use]
+    pub fn for_nobody(&self) -> Self {
+        Self {
+            assertion: None,
+            ..self.clone()
+        }
+    }
+
+    /// The same client, over the same connections, for peers that want to be spoken to like this.
+    #[must_use]
+    pub fn in_manner(&self, manner: Manner) -> Self {
+        Self {
+            manner,
+            ..self.clone()
+        }
+    }
+
+    /// The same client, over the same connections, whose SOAP requests carry these header blocks too.
+    /// They declare their namespaces themselves.
+    #[must_use]
+    pub fn with_blocks(&self, blocks: &str) -> Self {
+        Self {
+            blocks: Some(blocks.into()),
+            ..self.clone()
+        }
+    }
+
+    /// The envelope of a request with this header.
+    fn envelope(&self, mut header: Header, request: &dyn ToXml) -> String {
+        if let Some(blocks) = &self.blocks {
+            header.parameters.push_str(blocks);
         }
         header.home_community_id = self.community.as_deref().map(str::to_owned);
-        header
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.unwrap_or_default().as_secs();
+        let assertion = self.assertion.as_deref();
+        self.manner.envelope(header, assertion, now, request)
     }
 
     /// Asks for a transaction. The request refers to the attachments with
@@ -157,10 +198,13 @@ impl Client {
         request: &T::Request,
         attachments: Vec<Part>,
     ) -> Result<Answer<T::Response>, ClientError> {
-        let envelope = soap::write(&self.header(T::ACTION, new_message_id(), url), request);
-        let message = Message::new(envelope, attachments, T::MTOM, Some(T::ACTION));
-        let (status, root, attachments) = self.exchange(url, message).await?;
-        read_answer::<T>(url, status, root, attachments)
+        let header = Header::request(T::ACTION, new_message_id(), url);
+        let envelope = self.envelope(header, request);
+        let action = self.manner.in_content_type(T::ACTION);
+        let mtom = T::MTOM && !self.manner.inline;
+        let message = Message::new(envelope, attachments, mtom, action);
+        let (status, root, attachments) = self.exchange(url, message, T::ACTION).await?;
+        read_answer::<T>(url, status, root, attachments, self.manner)
     }
 
     /// Asks for a transaction whose answer is to come by itself, to where `correlation` receives.
@@ -178,13 +222,12 @@ impl Client {
             url: url.to_owned(),
             reason,
             sent,
+            kind: Unreached::Late,
         };
         let full = || unanswered(false, "too many answers are waited for already".to_owned());
         let expected = expected.ok_or_else(full)?;
-        let header = self
-            .header(T::ACTION, id, url)
-            .answered_at(correlation.reply_to());
-        let envelope = soap::write(&header, request);
+        let header = Header::request(T::ACTION, id, url).answered_at(correlation.reply_to());
+        let envelope = self.envelope(header, request);
         let message = Message::new(envelope, attachments, T::MTOM, Some(T::ACTION));
         let target = parse(url)?;
         let request = target.request("POST", Some(message.content_type), message.body);
@@ -197,10 +240,10 @@ impl Client {
             let seconds = correlation.patience().as_secs();
             let late = || unanswered(true, format!("no answer within {seconds} seconds"));
             let Arrived { root, attachments } = arrived.ok_or_else(late)?;
-            return read_answer::<T>(url, StatusCode::OK, root, attachments);
+            return read_answer::<T>(url, StatusCode::OK, root, attachments, self.manner);
         }
         let (status, root, attachments) = self.received(url, response, lease).await?;
-        read_answer::<T>(url, status, root, attachments)
+        read_answer::<T>(url, status, root, attachments, self.manner)
     }
 
     /// Sends a message that is answered by nothing but an HTTP status.
@@ -242,9 +285,9 @@ impl Client {
     ) -> Result<(), ClientError> {
         let header = Header {
             from: from.map(str::to_owned),
-            ..self.header(T::ACTION, new_message_id(), url)
+            ..Header::request(T::ACTION, new_message_id(), url)
         };
-        let envelope = soap::write(&header, request);
+        let envelope = self.envelope(header, request);
         let message = Message::new(envelope, Vec::new(), T::MTOM, Some(T::ACTION));
         let target = parse(url)?;
         let request = target.request("POST", Some(message.content_type), message.body);
@@ -283,9 +326,13 @@ impl Client {
         &self,
         url: &str,
         message: Message,
+        action: &str,
     ) -> Result<(StatusCode, Bytes, Attachments), ClientError> {
         let target = parse(url)?;
-        let request = target.request("POST", Some(message.content_type), message.body);
+        let mut request = target.request("POST", Some(message.content_type), message.body);
+        if let Some(action) = self.manner.soap_action(action) {
+            request.headers_mut().insert("soapaction", action);
+        }
         let (response, lease) = self.transfer(url, &target, request).await?;
         self.received(url, response, lease).await
     }
@@ -331,11 +378,12 @@ impl Client {
         target: &Target,
         mut request: Request<Body>,
     ) -> Result<(Response<HttpBody>, Lease), NotDelivered> {
-        let failed = |unsent: Option<Request<Body>>, reason| NotDelivered {
+        let failed = |unsent: Option<Request<Body>>, kind, reason| NotDelivered {
             error: ClientError::Unreachable {
                 url: url.to_owned(),
                 reason,
                 sent: unsent.is_none(),
+                kind,
             },
             unsent: unsent.map(Box::new),
         };
@@ -347,14 +395,14 @@ impl Client {
                 Some(sender) => sender,
                 None => match self.connect(target).await {
                     Ok(sender) => sender,
-                    Err(reason) => return Err(failed(Some(request), reason)),
+                    Err(no) => return Err(failed(Some(request), no.kind, no.reason)),
                 },
             };
             if let Err(error) = sender.ready().await {
                 if is_kept {
                     continue;
                 }
-                return Err(failed(Some(request), error.to_string()));
+                return Err(failed(Some(request), Unreached::Broken, error.to_string()));
             }
             let taken = request.body().taken();
             let answer = sender.try_send_request(request);
@@ -366,36 +414,38 @@ impl Client {
                 }
                 Ok(Err(mut broken)) => match broken.take_message() {
                     Some(unsent) if is_kept => request = unsent,
-                    unsent => return Err(failed(unsent, chain(broken.error()))),
+                    unsent => {
+                        let reason = chain(broken.error());
+                        return Err(failed(unsent, Unreached::Broken, reason));
+                    }
                 },
                 Err(_) => {
                     let seconds = self.limits.answer_seconds;
                     let reason = format!("no answer within {seconds} seconds");
-                    return Err(failed(None, reason));
+                    return Err(failed(None, Unreached::Late, reason));
                 }
             }
         }
     }
 
-    async fn connect(&self, target: &Target) -> Result<SendRequest<Body>, String> {
+    async fn connect(&self, target: &Target) -> Result<SendRequest<Body>, NoConnection> {
         let limit = self.limits.connect();
         let connected = async {
             let address = (target.origin.host.as_str(), target.origin.port);
-            let stream = TcpStream::connect(address)
-                .await
-                .map_err(|error| error.to_string())?;
+            let stream = unreached::dial(address).await?;
             stream
                 .set_nodelay(true)
-                .map_err(|error| error.to_string())?;
+                .map_err(|error| NoConnection::broken(error.to_string()))?;
             if !target.origin.tls {
-                return self.talk(stream).await;
+                return self.talk(stream).await.map_err(NoConnection::broken);
             }
-            let stream = secure(self.tls.as_ref(), &target.origin.host, stream).await?;
-            self.talk(stream).await
+            let secured = secure(self.tls.as_ref(), &target.origin.host, stream).await;
+            let stream = secured.map_err(NoConnection::not_trusted)?;
+            self.talk(stream).await.map_err(NoConnection::broken)
         };
         timeout(limit, connected)
             .await
-            .unwrap_or_else(|_| Err(format!("no connection within {} seconds", limit.as_secs())))
+            .unwrap_or_else(|_| Err(NoConnection::late(limit)))
     }
 
     async fn talk<S>(&self, stream: S) -> Result<SendRequest<Body>, String>
@@ -489,6 +539,7 @@ fn read_answer<T: Transaction>(
     status: StatusCode,
     root: Bytes,
     attachments: Attachments,
+    manner: Manner,
 ) -> Result<Answer<T::Response>, ClientError> {
     let garbled = |reason: String| ClientError::Garbled {
         url: url.to_owned(),
@@ -501,8 +552,10 @@ fn read_answer<T: Transaction>(
             fault: Box::new(fault),
         }),
         Ok(BodyOrFault::Body(response)) => {
-            let header =
-                soap::read_header(&root).map_err(|refused| garbled(refused.fault.reason))?;
+            let header = match soap::read_header(&root) {
+                Err(_) if manner.action == ActionIn::Http => Header::default(),
+                read => read.map_err(|refused| garbled(refused.fault.reason))?,
+            };
             Ok(Answer {
                 header,
                 response,

@@ -32,7 +32,9 @@ mod wire;
 
 pub use asynchronous::{Asynchronous, Replies};
 pub use call::{Call, Get, Incoming, Permitted, Refusal, Refused};
-pub use client::{Answer, Client, ClientError, HttpAnswer, HttpRequest, HttpStream};
+pub use client::{
+    ActionIn, Answer, Client, ClientError, HttpAnswer, HttpRequest, HttpStream, Manner, Unreached,
+};
 pub use correlation::Correlation;
 pub use limits::Limits;
 pub use mtom_stream::{Attachment, Attachments};

@@ -289,6 +289,9 @@ fn read_block(
     if for_us && collector.take_home_community(reader, block)? {
         return Ok(insists);
     }
+    if collector.take_via(reader, block)? {
+        return Ok(false);
+    }
     if let Some(security) = security
         && for_us
         && block.is(ns::WSSE, "Security")
@@ -433,8 +436,31 @@ fn read_code(
 
 /// Writes a message around `body`.
 pub fn write(header: &Header, body: &dyn ToXml) -> String {
+    write_as(Written::default(), header, body)
+}
+
+/// How the header of a message is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// With the addressing properties, and not only with other header blocks.
+    pub addressing: bool,
+    /// The action must be understood (ITI TF-2 Appendix V.3.2.2).
+    pub must_understand: bool,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Self {
+            addressing: true,
+            must_understand: true,
+        }
+    }
+}
+
+/// Writes a message for somebody who wants its header to be like this.
+pub fn write_as(how: Written, header: &Header, body: &dyn ToXml) -> String {
     let mut writer = Writer::with_capacity(2048);
-    open(&mut writer, header);
+    open(&mut writer, how, header);
     body.to_xml(&mut writer);
     close(writer)
 }
@@ -442,7 +468,7 @@ pub fn write(header: &Header, body: &dyn ToXml) -> String {
 /// Writes a message around a body that was written before.
 pub fn write_around(header: &Header, body: &str) -> String {
     let mut writer = Writer::with_capacity(body.len() + 1024);
-    open(&mut writer, header);
+    open(&mut writer, Written::default(), header);
     writer.raw(body);
     close(writer)
 }
@@ -455,14 +481,14 @@ pub fn write_fault(header: &Header, fault: &Fault) -> String {
     }
 }
 
-fn open(writer: &mut Writer, header: &Header) {
+fn open(writer: &mut Writer, how: Written, header: &Header) {
     writer.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
     writer.open("env:Envelope");
     writer
         .attribute("xmlns:env", ns::SOAP)
         .attribute("xmlns:wsa", ns::WSA);
     writer.open("env:Header");
-    header.write(writer);
+    header.write(writer, how);
     writer.close("env:Header");
     writer.open("env:Body");
 }
@@ -480,7 +506,7 @@ fn write_fault_soap12(header: &Header, fault: &Fault) -> String {
         .attribute("xmlns:env", ns::SOAP)
         .attribute("xmlns:wsa", ns::WSA);
     writer.open("env:Header");
-    header.write(&mut writer);
+    header.write(&mut writer, Written::default());
     write_fault_blocks(&mut writer, fault);
     writer
         .close("env:Header")

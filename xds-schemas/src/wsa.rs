@@ -5,7 +5,7 @@
 
 mod endpoint_reference;
 
-use crate::soap::{About, Fault, FaultCode, QName};
+use crate::soap::{About, Fault, FaultCode, QName, Written};
 use crate::xml::{Element, Reader, Writer, XmlError, ns};
 
 pub use endpoint_reference::EndpointReference;
@@ -48,6 +48,26 @@ pub struct Addressing {
     /// No addressing property, but it says where documents are meant to go as well: the community
     /// that `xdr:homeCommunityBlock` names (ITI TF-2 3.41, ITI-80).
     pub home_community_id: Option<String>,
+    /// No addressing property either: the communities whose gateways a question has passed
+    /// ([`via`]), so that it is seen when it goes round in a circle.
+    pub via: Vec<String>,
+}
+
+/// Communities that a header block of [`via`] may name. Longer ones are cut off.
+pub const MAX_VIA: usize = 64;
+/// The name of the header block.
+const VIA: &str = "Via";
+
+/// The header block that names the communities whose gateways a question has passed, as XML. It is our
+/// own, and nobody must understand it.
+pub fn via<'a>(homes: impl IntoIterator<Item = &'a str>) -> String {
+    let mut writer = Writer::default();
+    writer.open("hilum:Via").attribute("xmlns:hilum", ns::VIA);
+    for home in homes {
+        writer.element("hilum:Community", home);
+    }
+    writer.close("hilum:Via");
+    writer.finish()
 }
 
 impl Addressing {
@@ -87,10 +107,25 @@ impl Addressing {
         self
     }
 
-    pub(crate) fn write(&self, writer: &mut Writer) {
-        writer
-            .open("wsa:Action")
-            .attribute("env:mustUnderstand", "1");
+    pub(crate) fn write(&self, writer: &mut Writer, how: Written) {
+        if how.addressing {
+            self.write_properties(writer, how.must_understand);
+        }
+        writer.raw(&self.parameters);
+        if let Some(home) = &self.home_community_id {
+            writer
+                .open(HOME_COMMUNITY_BLOCK.0)
+                .attribute("xmlns:xdr", ns::XDR)
+                .element("xdr:homeCommunityId", home)
+                .close(HOME_COMMUNITY_BLOCK.0);
+        }
+    }
+
+    fn write_properties(&self, writer: &mut Writer, must_understand: bool) {
+        writer.open("wsa:Action");
+        if must_understand {
+            writer.attribute("env:mustUnderstand", "1");
+        }
         writer.text(&self.action).close("wsa:Action");
         for (name, value) in [
             ("wsa:MessageID", &self.message_id),
@@ -115,14 +150,6 @@ impl Addressing {
                     .element("wsa:Address", &address)
                     .close(name);
             }
-        }
-        writer.raw(&self.parameters);
-        if let Some(home) = &self.home_community_id {
-            writer
-                .open(HOME_COMMUNITY_BLOCK.0)
-                .attribute("xmlns:xdr", ns::XDR)
-                .element("xdr:homeCommunityId", home)
-                .close(HOME_COMMUNITY_BLOCK.0);
         }
     }
 }
@@ -194,6 +221,25 @@ impl Collector {
                 self.addressing.home_community_id.get_or_insert(home);
             } else {
                 reader.skip()?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes the header block that names communities whose gateways were passed. Says whether this is it.
+    pub(crate) fn take_via(
+        &mut self,
+        reader: &mut Reader<'_>,
+        element: &Element<'_>,
+    ) -> Result<bool, XmlError> {
+        if !element.is(ns::VIA, VIA) {
+            return Ok(false);
+        }
+        while let Some(child) = reader.child()? {
+            let via = &mut self.addressing.via;
+            match child.is(ns::VIA, "Community") && via.len() < MAX_VIA {
+                true => via.push(trimmed(reader)?),
+                false => reader.skip()?,
             }
         }
         Ok(true)

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::soap::{Fault, QName};
+use crate::wsn::time;
 use crate::xml::{Reader, XmlError, ns};
 
 /// Bytes that a SAML assertion may have. Real ones have four to twelve thousand.
@@ -70,16 +71,51 @@ impl fmt::Debug for Security {
     }
 }
 
-/// The header block that carries `assertion`, which is XML.
-pub fn written(assertion: &str) -> String {
-    // Whoever does not understand it must not answer as if nobody in particular had asked.
-    let mut block = String::with_capacity(assertion.len() + 256);
-    block.push_str("<wsse:Security xmlns:wsse=\"");
-    block.push_str(ns::WSSE);
-    block.push_str("\" env:mustUnderstand=\"1\">");
-    block.push_str(assertion.trim());
-    block.push_str("</wsse:Security>");
-    block
+/// A header block as we write it.
+#[derive(Clone, Copy)]
+pub struct Written<'a> {
+    /// The assertion that says for whom it is asked: XML.
+    pub assertion: Option<&'a str>,
+    /// When the message was made and until when it is meant, in seconds since 1970.
+    pub timestamp: Option<(u64, u64)>,
+    /// Whoever does not understand it must not answer as if nobody in particular had asked.
+    pub must_understand: bool,
+}
+
+impl Written<'_> {
+    /// The block, as XML.
+    pub fn block(&self) -> String {
+        let assertion = self.assertion.unwrap_or_default().trim();
+        let mut block = String::with_capacity(assertion.len() + 512);
+        block.push_str("<wsse:Security xmlns:wsse=\"");
+        block.push_str(ns::WSSE);
+        block.push('"');
+        if self.must_understand {
+            block.push_str(" env:mustUnderstand=\"1\"");
+        }
+        block.push('>');
+        if let Some((created, expires)) = self.timestamp {
+            block.push_str("<wsu:Timestamp xmlns:wsu=\"");
+            block.push_str(ns::WSU);
+            block.push_str("\"><wsu:Created>");
+            block.push_str(&time::written(created));
+            block.push_str("</wsu:Created><wsu:Expires>");
+            block.push_str(&time::written(expires));
+            block.push_str("</wsu:Expires></wsu:Timestamp>");
+        }
+        block.push_str(assertion);
+        block.push_str("</wsse:Security>");
+        block
+    }
+}
+
+/// Without the assertion, which whoever has it can use.
+impl fmt::Debug for Written<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Written")
+            .field("timestamp", &self.timestamp)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a user was not believed, in the words of WS-Security (section 12). They say nothing more, so
@@ -205,8 +241,19 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let block = written("<saml:Assertion/>\n").replace("env:", "s:");
+        let written = |timestamp, must_understand| Written {
+            assertion: Some("<saml:Assertion/>\n"),
+            timestamp,
+            must_understand,
+        };
+        let block = written(None, true).block().replace("env:", "s:");
+        assert!(block.contains("mustUnderstand"));
         assert_eq!(security(&block).assertions.len(), 1);
+        let block = written(Some((0, 300)), false).block();
+        assert!(!block.contains("mustUnderstand"));
+        let read = security(&block);
+        assert_eq!(read.expires.as_deref(), Some("1970-01-01T00:05:00Z"));
+        assert_eq!(read.assertions.len(), 1);
         let fault = Fault::from(SecurityFault::FailedCheck);
         assert_eq!(fault.code, FaultCode::Sender);
         assert!(fault.is("FailedCheck"));

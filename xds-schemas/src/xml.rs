@@ -53,6 +53,8 @@ pub mod ns {
     pub const XDR: &str = "urn:ihe:iti:xdr:2014";
     /// What a Document Recipient of ours answers about its inbox; not of IHE.
     pub const INBOX: &str = "urn:hilum:inbox";
+    /// Which gateways a question has passed; not of IHE.
+    pub const VIA: &str = "urn:hilum:gateway:via";
     /// XDS-I.b imaging document source messages.
     pub const XDSI: &str = "urn:ihe:rad:xdsi-b:2009";
     /// HL7 v3 messages.

@@ -2,18 +2,23 @@
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hilum_gateway::communities::{CALLS, DEADLINE_SECONDS};
+use anyhow::Context;
+use hilum_audit::Audit;
+use hilum_gateway::asking::ALL_CALLS;
+use hilum_gateway::communities::DEADLINE_SECONDS;
 use hilum_gateway::iti63_cross_gateway_fetch::{BYTES, DOCUMENTS};
+use hilum_gateway::relay::ASIDE_BYTES;
 use hilum_gateway::{Community, FetchLimits, GatewayConfig, Own};
 use hilum_repository::imaging::dicomweb::DICOM_WEB;
 use hilum_security::access::Access;
-use hilum_transport::Origin;
 use serde::Deserialize;
 use xds_schemas::metadata::hl7::is_oid;
 use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
 
+use super::partners::CommunitySection;
 use super::{Config, ConfigError};
 
 /// The gateways.
@@ -22,10 +27,18 @@ pub(crate) struct GatewaySection {
     pub(crate) listen: Option<SocketAddr>,
     url: Option<String>,
     registry: Option<String>,
-    deadline_seconds: Option<NonZeroU32>,
+    pub(super) deadline_seconds: Option<NonZeroU32>,
     provide_url: Option<String>,
     fetch_documents: Option<NonZeroU32>,
     fetch_bytes: Option<NonZeroU64>,
+    /// Calls to everybody at a time.
+    calls: Option<NonZeroU32>,
+    /// Bytes of an answer that may wait.
+    aside_bytes: Option<u64>,
+    /// As whom assertions are issued for communities, and with which key and certificate.
+    pub(super) issuer: Option<String>,
+    pub(super) issuer_key: Option<PathBuf>,
+    pub(super) issuer_certificate: Option<PathBuf>,
     /// Repositories and imaging sources of this community beside those of this node.
     #[serde(default)]
     repository: Vec<RepositoryAt>,
@@ -42,22 +55,20 @@ struct RepositoryAt {
     wado_url: Option<String>,
 }
 
-/// Another community.
-#[derive(Debug, Clone, Deserialize)]
-struct CommunitySection {
-    home_community_id: String,
-    name: Option<String>,
-    url: Option<String>,
-    query_url: Option<String>,
-    retrieve_url: Option<String>,
-    imaging_url: Option<String>,
-    fetch_url: Option<String>,
-    provide_url: Option<String>,
-    wado_url: Option<String>,
-    #[serde(default)]
-    pass_tokens: bool,
-    deadline_seconds: Option<NonZeroU32>,
-    calls: Option<NonZeroU32>,
+impl GatewaySection {
+    pub(super) fn resolve(&mut self, folder: &Path) {
+        let issuer = self
+            .issuer_key
+            .iter_mut()
+            .chain(&mut self.issuer_certificate);
+        issuer.for_each(|path| *path = folder.join(&*path));
+        let communities = self.community.iter_mut();
+        communities.for_each(|community| community.resolve(folder));
+    }
+
+    pub(super) fn seconds(&self, given: Option<NonZeroU32>) -> Duration {
+        Duration::from_secs(given.map_or(DEADLINE_SECONDS, |it| it.get().into()))
+    }
 }
 
 impl Config {
@@ -66,12 +77,46 @@ impl Config {
         self.url("initiating", &self.gateway.url, self.gateway.listen)
     }
 
-    /// The gateways, if they run here.
-    pub(crate) fn gateway(&self, access: &Access) -> GatewayConfig {
+    /// The gateways, if they run here. What a community shows that is not authenticated is recorded in
+    /// `audit`.
+    pub(crate) fn gateway(&self, access: &Access, audit: &Audit) -> anyhow::Result<GatewayConfig> {
         let section = &self.gateway;
-        let seconds = |given: Option<NonZeroU32>| {
-            Duration::from_secs(given.map_or(DEADLINE_SECONDS, |it| it.get().into()))
+        Ok(GatewayConfig {
+            own: self.own_community(),
+            communities: self.communities(Some(audit))?,
+            calls: section.calls.map_or(ALL_CALLS, |it| it.get() as usize),
+            aside_bytes: section.aside_bytes.unwrap_or(ASIDE_BYTES),
+            access: access.clone(),
+        })
+    }
+
+    /// The communities that are asked.
+    pub(crate) fn communities(&self, audit: Option<&Audit>) -> anyhow::Result<Vec<Community>> {
+        let issuer = self.assertion_issuer()?;
+        let community = |it: &CommunitySection| {
+            let community = it.community(self, audit, issuer.as_ref());
+            community.with_context(|| format!("gateway.community {:?}", it.name()))
         };
+        self.gateway.community.iter().map(community).collect()
+    }
+
+    /// The same node with the communities, repositories and imaging sources of another configuration.
+    /// What was opened stays open.
+    pub(crate) fn with_communities_of(&self, other: &Self) -> Self {
+        let gateway = GatewaySection {
+            repository: other.gateway.repository.clone(),
+            community: other.gateway.community.clone(),
+            ..self.gateway.clone()
+        };
+        Self {
+            gateway,
+            ..self.clone()
+        }
+    }
+
+    /// What a gateway asks of its own community.
+    pub(crate) fn own_community(&self) -> Own {
+        let section = &self.gateway;
         let here = |id: Option<String>, url: Option<String>| {
             let here = id.zip(url).map(|(id, url)| (RepositoryUniqueId(id), url));
             here.into_iter()
@@ -84,7 +129,7 @@ impl Config {
             };
             section.repository.iter().filter_map(place)
         };
-        let own = Own {
+        Own {
             home: HomeCommunityId::from(self.home_community_id.as_str()),
             registry: section.registry.clone().or_else(|| self.registry_url()),
             repositories: elsewhere(|it| &it.url)
@@ -107,31 +152,8 @@ impl Config {
                     .map_or(DOCUMENTS, |it| it.get() as usize),
                 bytes: section.fetch_bytes.map_or(BYTES, NonZeroU64::get),
             },
-            deadline: seconds(section.deadline_seconds),
-        };
-        let community = |it: &CommunitySection| Community {
-            home: HomeCommunityId::from(it.home_community_id.as_str()),
-            name: it.name().to_owned(),
-            query: it.query_url.clone().or_else(|| it.url.clone()),
-            retrieve: it.retrieve_url.clone().or_else(|| it.url.clone()),
-            imaging: it.imaging_url.clone().or_else(|| it.url.clone()),
-            fetch: it.fetch_url.clone().or_else(|| it.url.clone()),
-            provide: it.provide_url.clone().or_else(|| it.url.clone()),
-            wado: it.wado_url.clone(),
-            pass_tokens: it.pass_tokens,
-            deadline: seconds(it.deadline_seconds.or(section.deadline_seconds)),
-            calls: it.calls.map_or(CALLS, |calls| calls.get() as usize),
-        };
-        GatewayConfig {
-            own,
-            communities: section.community.iter().map(community).collect(),
-            access: access.clone(),
+            deadline: section.seconds(section.deadline_seconds),
         }
-    }
-
-    /// Where the gateway for this community is called.
-    pub(crate) fn initiating_url(&self) -> Option<String> {
-        self.url("initiating", &None, self.gateway.listen)
     }
 
     /// DICOMweb of the imaging source of this node: what stands before `/studies`.
@@ -153,58 +175,6 @@ impl Config {
         }
         for community in &section.community {
             community.check(self)?;
-        }
-        Ok(())
-    }
-}
-
-impl CommunitySection {
-    fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or(&self.home_community_id)
-    }
-
-    /// What is said of patients leaves this machine encrypted or not at all.
-    fn check(&self, config: &Config) -> Result<(), ConfigError> {
-        let said = |key: &str, problem: &str| {
-            let name = self.name();
-            ConfigError(format!("gateway.community {name:?}: {key}: {problem}"))
-        };
-        let oid = self.home_community_id.strip_prefix("urn:oid:");
-        if !oid.is_some_and(is_oid) {
-            return Err(said("home_community_id", "it is urn:oid: and an OID"));
-        }
-        if self.home_community_id == config.home_community_id {
-            return Err(said("home_community_id", "it is that of this community"));
-        }
-        let urls = [
-            ("url", &self.url),
-            ("query_url", &self.query_url),
-            ("retrieve_url", &self.retrieve_url),
-            ("imaging_url", &self.imaging_url),
-            ("fetch_url", &self.fetch_url),
-            ("provide_url", &self.provide_url),
-            ("wado_url", &self.wado_url),
-        ];
-        if urls.iter().all(|(_, url)| url.is_none()) {
-            return Err(said("url", "it is needed to know where to ask"));
-        }
-        for (key, url) in urls {
-            let Some(url) = url else { continue };
-            let server = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-            let origin = Origin::parse(&server).map_err(|problem| said(key, problem))?;
-            match origin.is_encrypted() {
-                true if config.tls.is_none() => {
-                    return Err(said(
-                        key,
-                        "without [tls] there is no certificate to show it",
-                    ));
-                }
-                false if !origin.is_loopback() => {
-                    let problem = "only a gateway on this machine may be asked without encryption";
-                    return Err(said(key, problem));
-                }
-                _ => {}
-            }
         }
         Ok(())
     }

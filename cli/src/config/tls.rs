@@ -39,7 +39,18 @@ pub(crate) struct Tls {
     opened: Arc<OnceLock<NodeTls>>,
     /// The same with the trust of those whom others vouch for.
     #[serde(skip)]
-    others: Arc<Mutex<BTreeMap<Vec<PathBuf>, NodeTls>>>,
+    others: Arc<Mutex<BTreeMap<OtherTls, NodeTls>>>,
+}
+
+/// What of TLS is not as with everybody, for somebody whom we call.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct OtherTls {
+    /// Whom is trusted there.
+    pub(super) trust: Option<Vec<PathBuf>>,
+    /// Whose certificates are trusted, whoever signed them.
+    pub(super) pinned: Vec<String>,
+    /// Our certificate and its key.
+    pub(super) identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// Whether callers must show a certificate.
@@ -151,24 +162,41 @@ impl Config {
         &self,
         trust: Option<&Vec<PathBuf>>,
     ) -> Result<Option<NodeTls>, TlsError> {
-        let (Some(tls), Some(trust)) = (&self.tls, trust) else {
+        let Some(trust) = trust else {
             return self.node_tls();
         };
+        self.tls_otherwise(&OtherTls {
+            trust: Some(trust.clone()),
+            ..OtherTls::default()
+        })
+    }
+
+    /// The same where something of it is not as with everybody.
+    pub(super) fn tls_otherwise(&self, other: &OtherTls) -> Result<Option<NodeTls>, TlsError> {
+        let Some(tls) = &self.tls else {
+            return Ok(None);
+        };
+        if *other == OtherTls::default() {
+            return self.node_tls();
+        }
         let mut others = tls.others.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(opened) = others.get(trust) {
+        if let Some(opened) = others.get(other) {
             return Ok(Some(opened.clone()));
         }
-        let files = TlsFiles {
-            trust: trust.clone(),
-            ..tls.files()
-        };
-        let rules = PeerRules {
-            revocation_missing: Missing::Accept,
-            pinned: Vec::new(),
-            ..tls.rules()
-        };
+        let mut files = tls.files();
+        let mut rules = tls.rules();
+        if let Some((certificate, key)) = other.identity.clone() {
+            (files.certificate, files.key) = (certificate, key);
+        }
+        if other.trust.is_some() || !other.pinned.is_empty() {
+            // Who is pinned alone is trusted alone.
+            files.trust = other.trust.clone().unwrap_or_default();
+            let pins = other.pinned.iter().filter_map(|pin| Pin::parse(pin).ok());
+            rules.pinned = pins.collect();
+            rules.revocation_missing = Missing::Accept;
+        }
         let opened = NodeTls::open(files, rules)?;
-        others.insert(trust.clone(), opened.clone());
+        others.insert(other.clone(), opened.clone());
         Ok(Some(opened))
     }
 

@@ -10,10 +10,10 @@ use crate::config::Config;
 /// Looks at the files of `[tls]` from time to time, and with SIGHUP at once, as long as the process
 /// lives. What changes is logged and recorded.
 pub(super) fn watch(config: &Config, audit: &Audit) {
-    let opened = config.opened_tls();
-    if opened.is_empty() {
+    if config.opened_tls().is_empty() {
         return;
     }
+    let config = config.clone();
     let (every, audit) = (config.reload_every(), audit.clone());
     tokio::spawn(async move {
         let mut ticks = interval_at(Instant::now() + every, every);
@@ -27,8 +27,9 @@ pub(super) fn watch(config: &Config, audit: &Audit) {
                 _ = ticks.tick() => false,
                 _ = hangups.recv() => true,
             };
-            for tls in &opened {
-                look(tls.clone(), &audit, asked).await;
+            // Communities that are added bring theirs.
+            for tls in config.opened_tls() {
+                look(tls, &audit, asked).await;
             }
         }
     });

@@ -109,7 +109,12 @@ impl Merged {
     }
 
     /// An object without its community could not be asked for again (ITI-38 section 3.38.4.1.3).
-    fn take_others(&mut self, known: &Known, objects: Vec<RegistryObject>) {
+    fn take_others(&mut self, known: &Known, mut objects: Vec<RegistryObject>) {
+        if known.community.partner.assume_home {
+            let home = &known.community.home;
+            let at_home = |object| at_home(object, home);
+            objects = objects.into_iter().map(at_home).collect();
+        }
         let is_homeless = |object: &RegistryObject| {
             has_home(object) && object.home.as_deref().unwrap_or_default().is_empty()
         };
@@ -171,27 +176,28 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::asking::Line;
+    use crate::asking::Crowd;
     use crate::communities::Community;
+    use crate::partner::Partner;
 
     fn other(home: &str) -> Whose {
         let deadline = Duration::from_secs(1);
-        Whose::Other(Arc::new(Known {
-            community: Community {
-                home: home.into(),
-                name: "elsewhere".to_owned(),
-                query: None,
-                retrieve: None,
-                imaging: None,
-                fetch: None,
-                provide: None,
-                wado: None,
-                pass_tokens: false,
-                deadline,
-                calls: 1,
-            },
-            line: Line::new(deadline, 1),
-        }))
+        let community = Community {
+            home: home.into(),
+            name: "elsewhere".to_owned(),
+            query: None,
+            retrieve: None,
+            imaging: None,
+            fetch: None,
+            provide: None,
+            wado: None,
+            pass_tokens: false,
+            deadline,
+            calls: 1,
+            partner: Partner::default(),
+        };
+        let known = Known::new(community, &Crowd::of(1), Arc::default());
+        Whose::Other(Arc::new(known))
     }
 
     fn answered(whose: Whose, answer: Result<AdhocQueryResponse, Silence>) -> Answered {

@@ -8,7 +8,7 @@ use hilum_transport::{ClientError, HttpRequest, HttpStream, PartSource, Reply, R
 use tokio::sync::mpsc;
 
 use super::Source;
-use crate::Room;
+use crate::asking::Permit;
 
 /// Chunks that wait for who takes them.
 const CHUNKS: usize = 2;
@@ -19,7 +19,6 @@ const ANSWERED: [&str; 4] = ["content-location", "content-range", "etag", "warni
 
 /// Asks, and waits until the answer begins.
 pub(super) async fn open(
-    room: &Room,
     request: &Request,
     source: &Source<'_>,
 ) -> Result<HttpStream, ClientError> {
@@ -34,11 +33,11 @@ pub(super) async fn open(
         headers: &headers,
         body: Bytes::new(),
     };
-    room.client.open_http(asking).await
+    source.client.open_http(asking).await
 }
 
 /// The answer, which comes from one connection and goes to another.
-pub(super) fn reply(stream: HttpStream, is_head: bool) -> Reply {
+pub(super) fn reply(stream: HttpStream, permit: Permit, is_head: bool) -> Reply {
     let status = stream.status();
     let header = |name: &str| stream.header(name).map(str::to_owned);
     let kind = header("content-type").unwrap_or_else(|| "application/octet-stream".to_owned());
@@ -46,7 +45,7 @@ pub(super) fn reply(stream: HttpStream, is_head: bool) -> Reply {
     let told: Vec<_> = ANSWERED.map(|name| (name, header(name))).into();
     let content = match is_head || status == 304 {
         true => PartSource::Bytes(Bytes::new()),
-        false => PartSource::Stream(relayed(stream, length)),
+        false => PartSource::Stream(relayed(stream, permit, length)),
     };
     let reply = Reply::content(status, &kind, content);
     told.into_iter()
@@ -56,13 +55,17 @@ pub(super) fn reply(stream: HttpStream, is_head: bool) -> Reply {
         })
 }
 
-fn relayed(stream: HttpStream, length: Option<u64>) -> Stream {
+fn relayed(stream: HttpStream, permit: Permit, length: Option<u64>) -> Stream {
     // Nobody else holds it; the lock is only what lets it be handed to another thread.
     let stream = Mutex::new(stream);
     let open = move || {
         let (sender, receiver) = mpsc::channel(CHUNKS);
         let stream = stream.into_inner().unwrap_or_else(PoisonError::into_inner);
-        tokio::spawn(pass(stream, sender));
+        tokio::spawn(async move {
+            pass(stream, sender).await;
+            // The call counts until all of its answer has come.
+            drop(permit);
+        });
         receiver
     };
     match length {

@@ -1,7 +1,11 @@
-//! What waits for its turn: a file without a name, encrypted with a key that is nowhere else.
+//! What came before its turn: one file without a name for each answer, however many attachments wait,
+//! encrypted with a key that is nowhere else.
 
+use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use hilum_security::at_rest::Scratch;
@@ -9,49 +13,106 @@ use hilum_security::at_rest::Scratch;
 /// Bytes that are read at once.
 const CHUNK: u64 = 192 * 1024;
 
-/// Bytes that are first written and then read.
+/// Bytes that may still wait, of all answers that are put together for one caller. Clones are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Budget(Arc<AtomicU64>);
+
+impl Budget {
+    pub(crate) fn of(bytes: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(bytes)))
+    }
+
+    fn take(&self, bytes: u64) -> io::Result<()> {
+        let left = |left: u64| left.checked_sub(bytes);
+        let taken = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
+        match taken {
+            Ok(_) => Ok(()),
+            Err(_) => Err(io::Error::other(
+                "too much waits for its turn, or comes in another order than it was promised \
+                 (gateway.aside_bytes)",
+            )),
+        }
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// What waits.
 #[derive(Debug)]
 pub(super) struct Aside {
-    file: Arc<Scratch>,
+    budget: Budget,
+    file: Option<Arc<Scratch>>,
     length: u64,
-    /// How many of them were read.
-    read: u64,
+    places: HashMap<String, Range<u64>>,
 }
 
 impl Aside {
-    pub(super) async fn new() -> io::Result<Self> {
-        let file = blocking(|| Scratch::new(tempfile::tempfile()?)).await?;
-        Ok(Self {
-            file: Arc::new(file),
+    pub(super) fn of(budget: Budget) -> Self {
+        Self {
+            budget,
+            file: None,
             length: 0,
-            read: 0,
-        })
+            places: HashMap::new(),
+        }
     }
 
-    /// How many bytes were written.
-    pub(super) const fn length(&self) -> u64 {
+    /// Where the next byte comes to lie.
+    pub(super) const fn end(&self) -> u64 {
         self.length
     }
 
+    /// Some of what must wait, after what came of it before.
     pub(super) async fn add(&mut self, chunk: Bytes) -> io::Result<()> {
-        let (file, at) = (Arc::clone(&self.file), self.length);
-        self.length += chunk.len() as u64;
-        blocking(move || file.write_all_at(&chunk, at)).await
+        let (at, length) = (self.length, chunk.len() as u64);
+        self.budget.take(length)?;
+        let file = match &self.file {
+            Some(file) => Arc::clone(file),
+            None => {
+                let made = blocking(|| Scratch::new(tempfile::tempfile()?).map(Arc::new)).await?;
+                Arc::clone(self.file.insert(made))
+            }
+        };
+        blocking(move || file.write_all_at(&chunk, at)).await?;
+        self.length += length;
+        Ok(())
     }
 
-    /// The next bytes, or `None` at the end.
-    pub(super) async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        let length = CHUNK.min(self.length - self.read);
-        if length == 0 {
+    /// What was added since is an attachment with this name.
+    pub(super) fn keep(&mut self, name: String, since: u64) {
+        self.places.insert(name, since..self.length);
+    }
+
+    /// Where the attachment with this name waits. It is asked for once.
+    pub(super) fn find(&mut self, name: &str) -> Option<Range<u64>> {
+        self.places.remove(name)
+    }
+
+    /// The next bytes of a place, or `None` at its end.
+    pub(super) async fn next(&self, place: &mut Range<u64>) -> io::Result<Option<Bytes>> {
+        let length = CHUNK.min(place.end.saturating_sub(place.start));
+        let Some(file) = self.file.as_ref().filter(|_| length > 0) else {
             return Ok(None);
-        }
-        let (file, at) = (Arc::clone(&self.file), self.read);
-        self.read += length;
+        };
+        let (file, at) = (Arc::clone(file), place.start);
+        place.start += length;
         let read = blocking(move || {
             let length = usize::try_from(length).map_err(io::Error::other)?;
             file.read_exact_at(length, at)
         });
         Ok(Some(read.await?.into()))
+    }
+
+    /// So many bytes do not wait any more. When nothing does, the file goes.
+    pub(super) fn release(&mut self, bytes: u64) {
+        self.budget.give_back(bytes);
+        if self.places.is_empty() {
+            self.file = None;
+            self.length = 0;
+        }
     }
 }
 
@@ -67,17 +128,29 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_was_put_aside_comes_back() {
+    async fn what_was_put_aside_comes_back_and_gives_its_room_back() {
         let all: Vec<u8> = (0..=255).cycle().take(500_000).collect();
-        let mut aside = Aside::new().await.unwrap();
-        for chunk in all.chunks(77_777) {
-            aside.add(Bytes::copy_from_slice(chunk)).await.unwrap();
+        let mut aside = Aside::of(Budget::of(1_000_000));
+        for round in 0..3 {
+            for name in ["one", "two"] {
+                let since = aside.end();
+                for chunk in all.chunks(77_777) {
+                    aside.add(Bytes::copy_from_slice(chunk)).await.unwrap();
+                }
+                aside.keep(name.to_owned(), since);
+            }
+            let more = aside.add(Bytes::from_static(b"x")).await;
+            assert!(more.is_err(), "round {round}: there is no more room");
+            for name in ["two", "one"] {
+                let mut place = aside.find(name).unwrap();
+                let mut back = Vec::new();
+                while let Some(chunk) = aside.next(&mut place).await.unwrap() {
+                    back.extend_from_slice(&chunk);
+                }
+                assert_eq!(back, all);
+                aside.release(back.len() as u64);
+            }
+            assert_eq!(aside.end(), 0);
         }
-        assert_eq!(aside.length(), all.len() as u64);
-        let mut back = Vec::new();
-        while let Some(chunk) = aside.next().await.unwrap() {
-            back.extend_from_slice(&chunk);
-        }
-        assert_eq!(back, all);
     }
 }

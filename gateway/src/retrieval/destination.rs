@@ -1,12 +1,14 @@
 //! Where something is, by what it says of itself. Only what the operator configured is ever called.
 
+use std::sync::Arc;
+
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::ebrs::RegistryError;
 use xds_schemas::metadata::RepositoryUniqueId;
 
 use super::wanted::Item;
 use crate::asking::Line;
-use crate::communities::Communities;
+use crate::communities::{Communities, Known};
 
 /// Where a part of a request goes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +38,14 @@ impl Destination {
         match self {
             Self::Own { .. } => &communities.own_line,
             Self::Other { at, .. } => &communities.others[*at].line,
+        }
+    }
+
+    /// The community that it is in, if that is another one.
+    pub(super) fn known<'a>(&self, communities: &'a Communities) -> Option<&'a Arc<Known>> {
+        match self {
+            Self::Own { .. } => None,
+            Self::Other { at, .. } => communities.others.get(*at),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use hilum_audit::{Event, Outcome, Parties};
-use hilum_transport::{Answer, PartSource};
+use hilum_transport::PartSource;
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrs::{RegistryError, RegistryResponse};
@@ -14,7 +14,7 @@ use xds_schemas::mtom::Content;
 use super::destination::Destination;
 use super::records;
 use super::wanted::{Item, Wanted};
-use crate::asking::{Silence, Underway};
+use crate::asking::Silence;
 use crate::communities::Communities;
 use crate::outcome::{outcome, status};
 use crate::relay::Relay;
@@ -25,7 +25,7 @@ pub(super) struct Answered {
     pub(super) destination: Destination,
     pub(super) wanted: Wanted,
     pub(super) parties: Parties,
-    pub(super) answer: Result<(Answer<RetrieveDocumentSetResponse>, Underway), Silence>,
+    pub(super) answer: Result<(RetrieveDocumentSetResponse, Relay), Silence>,
 }
 
 /// Documents of one destination, and from where each comes.
@@ -78,12 +78,15 @@ impl Gathered {
         let (given, missing, ended) = match answer {
             Err(silence) => {
                 let error = silent(communities, &destination, &silence);
-                self.errors.push(error);
+                // A community that was asked in several requests is named once.
+                if !self.errors.contains(&error) {
+                    self.errors.push(error);
+                }
                 (Vec::new(), items, Outcome::Failure(silence.told()))
             }
-            Ok((answer, underway)) => {
+            Ok(answer) => {
                 let mut sorting = Sorting::of(items);
-                sorting.take(communities, &destination, answer, underway);
+                sorting.take(communities, &destination, answer);
                 let ended = outcome(
                     status(!sorting.given.is_empty(), &sorting.errors),
                     &sorting.errors,
@@ -126,7 +129,7 @@ fn silent(
     let (name, told) = (destination.name(communities), silence.told());
     match silence {
         Silence::Failed(error) => tracing::warn!(name, %error, "no answer to a retrieval"),
-        Silence::Late(_) | Silence::Resting => tracing::warn!(name, told, "no answer"),
+        _ => tracing::warn!(name, told, "no answer to a retrieval"),
     }
     let code = match destination {
         Destination::Own { .. } => ErrorCode::RepositoryError,
@@ -165,14 +168,12 @@ impl Sorting {
         &mut self,
         communities: &Communities,
         destination: &Destination,
-        answer: Answer<RetrieveDocumentSetResponse>,
-        underway: Underway,
+        (response, relay): (RetrieveDocumentSetResponse, Relay),
     ) {
-        let relay = Relay::of(answer.attachments, underway);
         let RetrieveDocumentSetResponse {
             registry_response: RegistryResponse { errors, status },
             documents,
-        } = answer.response;
+        } = response;
         let home = destination.home(communities);
         let mut unwanted = 0;
         for mut document in documents {

@@ -75,6 +75,30 @@ impl Wanted {
         (divided, nowhere)
     }
 
+    /// The same in requests for at most so many.
+    pub(super) fn split(self, most: usize) -> Vec<Self> {
+        let items = self.items();
+        if items.len() <= most {
+            return vec![self];
+        }
+        let part = |items: &[Item]| {
+            let mut part = self.nothing();
+            items.iter().cloned().for_each(|item| part.add(item));
+            part
+        };
+        items.chunks(most.max(1)).map(part).collect()
+    }
+
+    /// What asking for it is called.
+    pub(super) const fn transaction(&self, across: bool) -> &'static str {
+        match (self, across) {
+            (Self::Documents(_), true) => "ITI-39",
+            (Self::Documents(_), false) => "ITI-43",
+            (Self::Images(_), true) => "RAD-75",
+            (Self::Images(_), false) => "RAD-69",
+        }
+    }
+
     /// A request of the same kind that asks for nothing yet.
     fn nothing(&self) -> Self {
         match self {

@@ -1,6 +1,7 @@
 //! The client's side of a node's TLS.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ use super::standing::Standing;
 pub struct ClientTls {
     node: NodeTls,
     check_server_name: bool,
+    /// What the server's certificate names, if that is not the host.
+    named: Option<Arc<str>>,
     witness: Option<Witness>,
 }
 
@@ -31,6 +34,7 @@ impl ClientTls {
         Self {
             node,
             check_server_name,
+            named: None,
             witness: None,
         }
     }
@@ -39,6 +43,14 @@ impl ClientTls {
     #[must_use]
     pub fn witnessed(mut self, witness: Witness) -> Self {
         self.witness = Some(witness);
+        self
+    }
+
+    /// The same, for a server whose certificate has this name: a DNS name or an address, whatever host is
+    /// connected to.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.named = Some(name.into());
         self
     }
 
@@ -55,12 +67,20 @@ impl ClientTls {
     /// If the library cannot make one.
     pub fn session(&self, host: &str) -> Result<Ssl, ErrorStack> {
         let mut configuration = self.node.current().connector.configure()?;
-        configuration.set_verify_hostname(self.check_server_name);
+        let checks_host = self.check_server_name && self.named.is_none();
+        configuration.set_verify_hostname(checks_host);
         let mut session = configuration.into_ssl(host)?;
         // RFC 9525: names are in the alternative names only, never in the common name.
+        let wanted = self.named.as_deref().unwrap_or(host);
+        if let Some(name) = self.named.as_deref().filter(|_| self.check_server_name) {
+            match name.parse::<IpAddr>() {
+                Ok(address) => session.param_mut().set_ip(address)?,
+                Err(_) => session.param_mut().set_host(name)?,
+            }
+        }
         let flags = X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT;
         session.param_mut().set_hostflags(flags);
-        refusal::begin(&mut session, Some(host));
+        refusal::begin(&mut session, Some(wanted));
         Ok(session)
     }
 

@@ -108,7 +108,7 @@ fn signed_info(id: &str, algorithm: SignatureAlgorithm, digest: &str) -> String 
 }
 
 /// An ID that nobody else has; it begins with a letter or `_`, as XML wants it.
-fn new_id() -> Result<String, ErrorStack> {
+pub(super) fn new_id() -> Result<String, ErrorStack> {
     let mut random = [0; 20];
     rand_bytes(&mut random)?;
     let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -116,7 +116,7 @@ fn new_id() -> Result<String, ErrorStack> {
 }
 
 /// What is said of a user, unsigned.
-fn assertion(issuer: &str, id: String, user: &User, issue: &Issue) -> Assertion {
+pub(super) fn assertion(issuer: &str, id: String, user: &User, issue: &Issue) -> Assertion {
     let text = |name: &str, value: &Option<String>| {
         let values = value.iter().cloned().map(Value::Text).collect();
         attribute(name, values)

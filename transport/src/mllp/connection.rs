@@ -6,7 +6,7 @@ use http::Uri;
 use hilum_security::iti19_authenticate_node::ClientTls;
 
 use super::frame::{Frames, Next};
-use crate::client::ClientError;
+use crate::client::{ClientError, Unreached};
 use crate::limits::Limits;
 use crate::streams::{self, Duplex};
 
@@ -75,6 +75,7 @@ fn unreachable(url: &str, reason: String, sent: bool) -> ClientError {
         url: url.to_owned(),
         reason,
         sent,
+        kind: Unreached::Broken,
     }
 }
 
