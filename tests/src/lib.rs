@@ -14,6 +14,7 @@ pub mod calls;
 pub mod consumer;
 pub mod desk;
 pub mod feed;
+pub mod partner;
 pub mod people;
 pub mod postgres;
 pub mod raw;
@@ -24,5 +25,6 @@ pub mod town;
 pub mod words;
 
 pub use desk::Desk;
+pub use partner::Partner;
 pub use region::Region;
 pub use town::{Setup, Town};
