@@ -1,6 +1,7 @@
 //! `hilum check`: looks for what is wrong before it hurts. One line for each thing.
 
 mod certificates;
+mod communities;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,8 @@ use hilum_audit::sender::{self, Backlog, Road};
 use hilum_audit::spool::{Spool, SpoolError};
 use hilum_repository::imaging;
 use hilum_security::signing::SigningKey;
-use hilum_transport::ClientError;
 use hilum_transport::mllp::Connection;
+use hilum_transport::{Client, ClientError};
 
 use crate::client::{self, Node};
 use crate::config::{Config, ConfigError};
@@ -85,7 +86,10 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     receivers(&config, &mut report).await;
     users(&config, &mut report);
     match Node::of(config) {
-        Ok(node) => peers(&node, &mut report).await,
+        Ok(node) => {
+            peers(&node, &mut report).await;
+            communities::check(&node, &mut report).await;
+        }
         Err(error) => report.add("client", Err(format!("{error:#}"))),
     }
     match report.wrong {
@@ -256,7 +260,7 @@ async fn peers(node: &Node, report: &mut Report) {
             "feed" => reached(node, &url).await,
             "audit.syslog_tls" => connected(address).await,
             "dicom" => dicom::echoes(&node.config, address).await,
-            _ => healthy(node, &url).await,
+            _ => healthy(&node.client, &url).await,
         };
         let finding = match answers {
             Ok(()) => Ok(format!("{address}, running")),
@@ -276,7 +280,7 @@ async fn peers(node: &Node, report: &mut Report) {
     let Some(url) = peer.filter(|url| Some(url) != node.config.registry_url().as_ref()) else {
         return;
     };
-    let finding = healthy(node, &url).await;
+    let finding = healthy(&node.client, &url).await;
     report.add("peer registry", finding.map(|()| format!("{url} answers")));
 }
 
@@ -352,13 +356,9 @@ async fn reached(node: &Node, url: &str) -> Result<(), String> {
 }
 
 /// Whether somebody answers there at all: a peer need not be Hilum.
-async fn healthy(node: &Node, url: &str) -> Result<(), String> {
+async fn healthy(client: &Client, url: &str) -> Result<(), String> {
     let host: Vec<&str> = url.splitn(4, '/').take(3).collect();
-    match node
-        .client
-        .fetch(&format!("{}/healthz", host.join("/")))
-        .await
-    {
+    match client.fetch(&format!("{}/healthz", host.join("/"))).await {
         Err(error @ (ClientError::Unreachable { .. } | ClientError::Url { .. })) => {
             Err(error.to_string())
         }

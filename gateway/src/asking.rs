@@ -66,17 +66,26 @@ impl Silence {
 #[derive(Debug)]
 pub(crate) struct Crowd {
     calls: Arc<Semaphore>,
+    most: usize,
     waiting: AtomicUsize,
-    most_waiting: usize,
 }
 
 impl Crowd {
     pub(crate) fn of(calls: usize) -> Arc<Self> {
         Arc::new(Self {
             calls: Arc::new(Semaphore::new(calls)),
+            most: calls,
             waiting: AtomicUsize::new(0),
-            most_waiting: calls.saturating_mul(WAITING),
         })
+    }
+
+    /// Calls that there may be at a time.
+    pub(crate) const fn calls(&self) -> usize {
+        self.most
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) >= self.most.saturating_mul(WAITING)
     }
 }
 
@@ -250,7 +259,7 @@ impl Line {
 
     /// A place among the calls to this one and among all, unless too many wait already.
     async fn permit(&self) -> Option<Permit> {
-        if self.crowd.waiting.load(Ordering::Relaxed) >= self.crowd.most_waiting {
+        if self.crowd.is_full() {
             return None;
         }
         let _waits = (

@@ -2,20 +2,26 @@
 //!
 //! Whatever a gateway asks carries a header block that names the communities whose gateways the question
 //! has passed ([`wsa::via`](xds_schemas::wsa::via)); one that finds itself in it answers a fault. Gateways
-//! of others may not pass it on. So the same question is also asked so often only at one time.
+//! of others may not pass it on. So the same question is also asked so often only at one time, and further
+//! ones wait until one of those is answered. In a circle none is, since each waits for the next.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hilum_transport::ClientError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use xds_schemas::soap::{Fault, QName};
 use xds_schemas::wsa;
 use xds_schemas::xml::ns;
 
-/// How often the same may be asked here at one time.
-pub const SAME_AT_A_TIME: usize = 128;
+/// How often the same is asked at one time.
+pub const SAME_AT_A_TIME: usize = 16;
+/// How long the same waits for one of those to be answered.
+pub const SAME_WAITS: Duration = Duration::from_secs(3);
 /// Communities whose gateways a question may have passed.
 pub const GATEWAYS: usize = 8;
 /// What the fault is called.
@@ -25,7 +31,14 @@ const CIRCLE: &str = "Circle";
 #[derive(Debug, Default)]
 pub(crate) struct Circles {
     hasher: RandomState,
-    asked: Mutex<HashMap<u64, usize>>,
+    asked: Mutex<HashMap<u64, Same>>,
+}
+
+/// Those who ask the same.
+#[derive(Debug)]
+struct Same {
+    askers: usize,
+    places: Arc<Semaphore>,
 }
 
 /// Something that is being asked, as long as this is held.
@@ -33,6 +46,7 @@ pub(crate) struct Circles {
 pub(crate) struct Asked {
     circles: Arc<Circles>,
     what: u64,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Circles {
@@ -40,20 +54,33 @@ impl Circles {
     ///
     /// # Errors
     /// If it is asked too often.
-    pub(crate) fn enter(self: &Arc<Self>, what: &impl Hash) -> Result<Asked, Fault> {
+    pub(crate) async fn enter(self: &Arc<Self>, what: &impl Hash) -> Result<Asked, Fault> {
         let what = self.hasher.hash_one(what);
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = asked.entry(what).or_default();
-        if *count >= SAME_AT_A_TIME {
+        let (places, mut asked) = self.among(what);
+        let place = timeout(SAME_WAITS, places.acquire_owned()).await;
+        let Ok(Ok(place)) = place else {
             let reason =
                 "the same is asked too often at one time; perhaps gateways ask in a circle";
             return Err(circle(reason));
-        }
-        *count += 1;
-        Ok(Asked {
+        };
+        asked._place = Some(place);
+        Ok(asked)
+    }
+
+    /// One more who asks this.
+    fn among(self: &Arc<Self>, what: u64) -> (Arc<Semaphore>, Asked) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = asked.entry(what).or_insert_with(|| Same {
+            askers: 0,
+            places: Arc::new(Semaphore::new(SAME_AT_A_TIME)),
+        });
+        same.askers += 1;
+        let asked = Asked {
             circles: Arc::clone(self),
             what,
-        })
+            _place: None,
+        };
+        (Arc::clone(&same.places), asked)
     }
 }
 
@@ -61,9 +88,9 @@ impl Drop for Asked {
     fn drop(&mut self) {
         let asked = self.circles.asked.lock();
         let mut asked = asked.unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = asked.get_mut(&self.what) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(same) = asked.get_mut(&self.what) {
+            same.askers -= 1;
+            if same.askers == 0 {
                 asked.remove(&self.what);
             }
         }
@@ -116,16 +143,23 @@ mod tests {
         assert!(via("urn:oid:3", &many).unwrap_err().is(CIRCLE));
     }
 
-    #[test]
-    fn the_same_is_asked_so_often_only() {
+    #[tokio::test]
+    async fn the_same_waits_for_one_to_be_answered_and_not_for_long() {
         let circles = Arc::new(Circles::default());
-        let asked: Vec<_> = (0..SAME_AT_A_TIME)
-            .map(|_| circles.enter(&"who").unwrap())
-            .collect();
-        assert!(circles.enter(&"who").unwrap_err().is(CIRCLE));
-        assert!(circles.enter(&"somebody else").is_ok());
+        let mut asked = Vec::new();
+        for _ in 0..SAME_AT_A_TIME {
+            asked.push(circles.enter(&"who").await.unwrap());
+        }
+        assert!(circles.enter(&"who").await.unwrap_err().is(CIRCLE));
+        assert!(circles.enter(&"somebody else").await.is_ok());
+        let waits = tokio::spawn({
+            let circles = Arc::clone(&circles);
+            async move { circles.enter(&"who").await.is_ok() }
+        });
+        tokio::task::yield_now().await;
+        asked.pop();
+        assert!(waits.await.unwrap());
         drop(asked);
-        assert!(circles.enter(&"who").is_ok());
         assert!(circles.asked.lock().unwrap().is_empty());
     }
 }

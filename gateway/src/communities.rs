@@ -15,8 +15,6 @@ use crate::watching::{CommunityHealth, Counts};
 pub const DEADLINE_SECONDS: u64 = 30;
 /// Calls to one community at a time; others wait, and their waiting counts.
 pub const CALLS: usize = 32;
-/// Calls to the own community's systems at a time: only those of all are counted.
-const OWN_CALLS: usize = 1 << 20;
 
 /// The community of this gateway.
 #[derive(Debug, Clone)]
@@ -137,8 +135,12 @@ impl Communities {
     ) -> Result<Self, Ambiguous> {
         unambiguous(&own, &others)?;
         let known = |community| Arc::new(Known::new(community, crowd, Arc::default()));
+        // Two gateways that ask each other must not wait for each other: what is asked here for others
+        // does not wait for what is asked of them.
+        let calls = crowd.calls();
+        let own_line = Line::new(own.deadline, calls, &Crowd::of(calls), Arc::default());
         Ok(Self {
-            own_line: Arc::new(Line::new(own.deadline, OWN_CALLS, crowd, Arc::default())),
+            own_line: Arc::new(own_line),
             own,
             others: others.into_iter().map(known).collect(),
         })

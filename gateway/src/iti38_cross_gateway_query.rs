@@ -34,7 +34,7 @@ use merging::{Answered, Whose};
 use targets::Chosen;
 
 /// What is waited before somebody is asked once more who could not be reached.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Asks everybody who is concerned, and puts together what they say.
 pub(crate) async fn initiate(
@@ -43,7 +43,7 @@ pub(crate) async fn initiate(
     endpoint: &str,
     request: AdhocQueryRequest,
 ) -> Result<Recorded<AdhocQueryResponse>, Fault> {
-    let _asked = room.circles.enter(&of_kind("initiating", &request))?;
+    let _asked = room.circles.enter(&of_kind("initiating", &request)).await?;
     let query = StoredQuery::read(&request);
     let patients = patients(&query);
     let mut events = Vec::new();
@@ -77,7 +77,7 @@ pub(crate) async fn respond(
     endpoint: &str,
     request: AdhocQueryRequest,
 ) -> Result<Recorded<AdhocQueryResponse>, Fault> {
-    let _asked = room.circles.enter(&of_kind("responding", &request))?;
+    let _asked = room.circles.enter(&of_kind("responding", &request)).await?;
     let query = several::read(&request);
     let patients = patients(&query);
     let meant = query.and_then(|query| {

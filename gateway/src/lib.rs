@@ -45,7 +45,7 @@ pub struct GatewayConfig {
     pub own: Own,
     /// The other communities.
     pub communities: Vec<Community>,
-    /// Calls to all of them, and to the own community's systems, at a time.
+    /// Calls to all of them at a time, and as many to the own community's systems.
     pub calls: usize,
     /// Bytes of an answer that may wait in a file because they came in another order than announced.
     pub aside_bytes: u64,

@@ -46,7 +46,7 @@ pub(crate) async fn initiate<T: Transaction>(
     endpoint: &str,
     wanted: Wanted,
 ) -> Result<Recorded<Reply>, Fault> {
-    let _asked = room.circles.enter(&("initiating", wanted.items()))?;
+    let _asked = room.circles.enter(&("initiating", wanted.items())).await?;
     let place = |item: &Item| destination::of(&room.communities, item);
     let gathered = gather(room, caller, wanted, place).await;
     let across = false;
@@ -60,7 +60,7 @@ pub(crate) async fn respond<T: Transaction>(
     endpoint: &str,
     wanted: Wanted,
 ) -> Result<Recorded<Reply>, Fault> {
-    let _asked = room.circles.enter(&("responding", wanted.items()))?;
+    let _asked = room.circles.enter(&("responding", wanted.items())).await?;
     let place = |item: &Item| destination::of_own(&room.communities, item);
     let mut gathered = gather(room, caller, wanted, place).await;
     // A Responding Gateway says of each error whose it is (ITI-39 section 3.39.4.1.3).

@@ -37,6 +37,7 @@ mod iti86_remove_documents;
 mod iti8_patient_identity_feed;
 mod malformed;
 mod malformed_mtom;
+mod partners;
 mod rad160_cross_community_wado_rs;
 mod rad69_retrieve_imaging_document_set;
 mod rad75_cross_gateway_retrieve_imaging_document_set;

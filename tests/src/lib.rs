@@ -15,6 +15,7 @@ pub mod consumer;
 pub mod desk;
 pub mod feed;
 pub mod namespaces;
+pub mod partner;
 pub mod people;
 pub mod postgres;
 pub mod raw;
@@ -27,6 +28,7 @@ pub mod wire;
 pub mod words;
 
 pub use desk::Desk;
+pub use partner::Partner;
 pub use region::Region;
 pub use town::{Setup, Town};
 pub use wire::Wire;
