@@ -4,12 +4,13 @@
 //! receiver was promised them. Usually these are the same; what comes too early waits in a file.
 //!
 //! While those of another community go by, nobody takes these for as long as that lasts, and their sender
-//! would give up. So a little of them is taken from time to time, and waits in a file too.
+//! would give up. So a little of them is taken from time to time, and waits in that file too.
 
 mod aside;
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -22,12 +23,13 @@ use aside::Aside;
 
 /// Chunks that wait for who takes them.
 const CHUNKS: usize = 2;
-/// Bytes that may wait in files.
+/// Bytes of one answer that may wait in a file.
 const ASIDE_BYTES: u64 = 1024 * 1024 * 1024;
 /// How often something is taken of what nobody wants yet. Who sends to us waits at least for half a minute.
 const PAUSE: Duration = Duration::from_secs(5);
-/// And how much: less would not be noticed behind the buffers of both systems.
-const SIP_BYTES: u64 = 1024 * 1024;
+/// And how much: less would not be noticed behind the buffers of both systems. Linux wakes whoever sends when
+/// a third of up to 4 MiB is free.
+const SIP_BYTES: u64 = 2 * 1024 * 1024;
 
 /// The attachments of one answer, still on the wire.
 ///
@@ -53,8 +55,8 @@ impl Relay {
         let passing = Passing {
             attachments,
             orders,
-            aside: HashMap::new(),
-            aside_bytes: 0,
+            aside: Aside::new(ASIDE_BYTES),
+            waiting: HashMap::new(),
             is_over: false,
         };
         tokio::spawn(async move {
@@ -84,9 +86,9 @@ impl Relay {
 struct Passing {
     attachments: Attachments,
     orders: mpsc::UnboundedReceiver<Order>,
-    /// What came before its turn, by its name.
-    aside: HashMap<String, Aside>,
-    aside_bytes: u64,
+    aside: Aside,
+    /// What came before its turn: where it is, by its name.
+    waiting: HashMap<String, Range<u64>>,
     /// Whether nothing more comes.
     is_over: bool,
 }
@@ -127,10 +129,9 @@ impl Passing {
 
     /// Hands on what is wanted now; what comes before it is put aside.
     async fn serve(&mut self, order: &Order) -> io::Result<()> {
-        if let Some(aside) = self.aside.remove(&order.content_id) {
-            self.aside_bytes = self.aside_bytes.saturating_sub(aside.length());
-            let mut even = Even::default();
-            pour(aside, &mut even, &order.to).await?;
+        let mut even = Even::default();
+        if let Some(place) = self.waiting.remove(&order.content_id) {
+            pour(&self.aside, place, &mut even, &order.to).await?;
             return finish(even, &order.to).await;
         }
         loop {
@@ -143,91 +144,90 @@ impl Passing {
                 ));
             };
             if attachment.content_id() == order.content_id {
-                return pass(&mut attachment, Even::default(), &order.to).await;
+                return pass(&mut attachment, even, &order.to).await;
             }
             let name = attachment.content_id().to_owned();
-            let mut aside = Aside::new().await?;
-            let room = ASIDE_BYTES.saturating_sub(self.aside_bytes);
-            fill(&mut attachment, &mut aside, u64::MAX, room).await?;
-            self.aside_bytes += aside.length();
-            self.aside.insert(name, aside);
+            let start = self.aside.length();
+            fill(&mut attachment, &mut self.aside, u64::MAX).await?;
+            self.waiting.insert(name, start..self.aside.length());
         }
     }
 
-    /// Takes a little of the next attachment from time to time, until something is wanted: if it is this one,
-    /// it is handed on; if it is another one, that is given back.
+    /// Takes a little of what comes, and goes on with it from time to time until its end, or until something
+    /// is wanted: if it is this, it is handed on; if it is something else, that is given back.
     async fn sip(&mut self) -> io::Result<Option<Order>> {
-        let attachment = self.attachments.next().await.map_err(broken)?;
-        let Some(mut attachment) = attachment else {
-            self.is_over = true;
-            return Ok(None);
-        };
-        let name = attachment.content_id().to_owned();
-        let mut aside = Aside::new().await?;
-        let room = ASIDE_BYTES.saturating_sub(self.aside_bytes);
-        let mut is_whole = false;
-        let mut order = None;
-        while !is_whole && order.is_none() {
-            is_whole = fill(&mut attachment, &mut aside, SIP_BYTES, room).await?;
-            order = tokio::select! {
-                wanted = self.orders.recv() => match wanted {
-                    Some(wanted) => Some(wanted),
-                    None => return Err(io::ErrorKind::BrokenPipe.into()),
-                },
-                () = sleep(PAUSE) => None,
+        let mut left = SIP_BYTES;
+        while left > 0 {
+            let attachment = self.attachments.next().await.map_err(broken)?;
+            let Some(mut attachment) = attachment else {
+                self.is_over = true;
+                return Ok(None);
             };
-        }
-        if let Some(wanted) = order.take_if(|wanted| wanted.content_id == name) {
-            let mut even = Even::default();
-            let passed = async {
-                pour(aside, &mut even, &wanted.to).await?;
-                match is_whole {
-                    true => finish(even, &wanted.to).await,
-                    false => pass(&mut attachment, even, &wanted.to).await,
+            let name = attachment.content_id().to_owned();
+            let start = self.aside.length();
+            let mut order = None;
+            while order.is_none() {
+                let before = self.aside.length();
+                if fill(&mut attachment, &mut self.aside, left).await? {
+                    left = left.saturating_sub(self.aside.length() - before);
+                    break;
                 }
-            };
-            if let Err(error) = passed.await {
-                let told = io::Error::new(error.kind(), error.to_string());
-                // Whoever took it may have gone, which is why it broke off.
-                let _ = wanted.to.send(Err(told)).await;
-                return Err(error);
+                left = SIP_BYTES;
+                order = tokio::select! {
+                    wanted = self.orders.recv() => match wanted {
+                        Some(wanted) => Some(wanted),
+                        None => return Err(io::ErrorKind::BrokenPipe.into()),
+                    },
+                    () = sleep(PAUSE) => None,
+                };
             }
-            return Ok(None);
+            if let Some(wanted) = order.take_if(|wanted| wanted.content_id == name) {
+                let mut even = Even::default();
+                let place = start..self.aside.length();
+                let passed = async {
+                    pour(&self.aside, place, &mut even, &wanted.to).await?;
+                    pass(&mut attachment, even, &wanted.to).await
+                };
+                if let Err(error) = passed.await {
+                    let told = io::Error::new(error.kind(), error.to_string());
+                    // Whoever took it may have gone, which is why it broke off.
+                    let _ = wanted.to.send(Err(told)).await;
+                    return Err(error);
+                }
+                return Ok(None);
+            }
+            if order.is_some() {
+                fill(&mut attachment, &mut self.aside, u64::MAX).await?;
+            }
+            self.waiting.insert(name, start..self.aside.length());
+            if order.is_some() {
+                return Ok(order);
+            }
         }
-        if !is_whole {
-            fill(&mut attachment, &mut aside, u64::MAX, room).await?;
-        }
-        self.aside_bytes += aside.length();
-        self.aside.insert(name, aside);
-        Ok(order)
+        Ok(None)
     }
 }
 
-/// Puts so many more bytes aside, as long as all of them are at most `room`. Whether that was the end.
-async fn fill(
-    attachment: &mut Attachment<'_>,
-    aside: &mut Aside,
-    bytes: u64,
-    room: u64,
-) -> io::Result<bool> {
+/// Puts so many more bytes aside. Whether that was the end.
+async fn fill(attachment: &mut Attachment<'_>, aside: &mut Aside, bytes: u64) -> io::Result<bool> {
     let until = aside.length().saturating_add(bytes);
     while aside.length() < until {
         let Some(chunk) = attachment.chunk().await.map_err(broken)? else {
             return Ok(true);
         };
-        if aside.length() + chunk.len() as u64 > room {
-            let problem =
-                "too much waits for its turn, or comes in another order than it was promised";
-            return Err(io::Error::other(problem));
-        }
         aside.add(chunk).await?;
     }
     Ok(false)
 }
 
 /// Hands on what waited.
-async fn pour(mut aside: Aside, even: &mut Even, to: &Chunks) -> io::Result<()> {
-    while let Some(chunk) = aside.next().await? {
+async fn pour(
+    aside: &Aside,
+    mut place: Range<u64>,
+    even: &mut Even,
+    to: &Chunks,
+) -> io::Result<()> {
+    while let Some(chunk) = aside.next(&mut place).await? {
         if let Some(chunk) = even.take(chunk) {
             send(to, chunk).await?;
         }
