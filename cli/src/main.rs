@@ -24,6 +24,7 @@ mod keys;
 mod log;
 mod media;
 mod metrics;
+mod open_files;
 mod quarantine;
 mod query;
 mod refusal;

@@ -28,6 +28,7 @@ use xds_schemas::soap::Fault;
 use crate::client;
 use crate::config::{Config, ConfigError};
 use crate::metrics::Metrics;
+use crate::open_files;
 use crate::rooms::{self, Opened, Room};
 use crate::terminal::say;
 
@@ -41,6 +42,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
+    open_files::allow();
     let mut stop = signals()?;
     let running = Running::start(&config).await?;
     // Everything that has certificates is open now.

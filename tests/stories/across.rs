@@ -334,3 +334,51 @@ async fn no_more_calls_go_to_a_community_than_it_takes() {
     }
     assert_eq!(most, 1);
 }
+
+/// The same before the answer has begun: what was asked is asked to its end, so that it is recorded, but not
+/// beyond the deadline.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_before_the_answer_leaves_nothing_behind() {
+    let (region, wires) = region();
+    let (town, wire) = (&region.towns[0], &wires[1]);
+    wire.cut();
+    let find = words::find_documents("P-1", "LeafClass");
+    let envelope = words::envelope("urn:ihe:iti:2007:RegistryStoredQuery", &find);
+    let head = raw::head(
+        "/initiating",
+        "application/soap+xml",
+        &format!("Content-Length: {}", envelope.len()),
+    );
+    let mut stream = raw::connect(town.port(3));
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(envelope.as_bytes()).unwrap();
+    let eventually = async |what: &str, happened: &dyn Fn() -> bool| {
+        let began = Instant::now();
+        while !happened() {
+            assert!(began.elapsed() < DEADLINE + NOISE, "not in time: {what}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    eventually("it is asked", &|| wire.open() == 1).await;
+    // The gateway's end of the line, and nothing but that.
+    let to_the_line = || {
+        let port = format!(":{:04X} ", wire.port());
+        let sockets = std::fs::read_to_string(format!("/proc/{}/net/tcp", town.pid())).unwrap();
+        let established = |line: &&str| line.split_whitespace().nth(3) == Some("01");
+        let ours = |line: &&str| {
+            line.split_whitespace()
+                .nth(2)
+                .is_some_and(|it| it.ends_with(port.trim()))
+        };
+        sockets.lines().filter(established).filter(ours).count()
+    };
+    assert_eq!(to_the_line(), 1);
+    drop(stream);
+    eventually("the question is taken back", &|| to_the_line() == 0).await;
+    let unanswered = || {
+        let records = town.records();
+        let mut failed = records.iter().filter(|it| it["outcome"] != "0");
+        failed.any(|it| it["transaction"] == "ITI-38")
+    };
+    eventually("it is recorded", &unanswered).await;
+}

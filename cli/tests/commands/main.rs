@@ -10,6 +10,7 @@ mod demo;
 mod dicom;
 mod import;
 mod node;
+mod open_files;
 mod query;
 mod retrieve;
 mod site;
