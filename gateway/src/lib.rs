@@ -9,6 +9,7 @@
 
 pub mod asking;
 pub mod communities;
+pub mod correlations;
 mod iti38_cross_gateway_query;
 mod outcome;
 mod relay;
