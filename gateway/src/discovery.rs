@@ -16,7 +16,7 @@ use crate::communities::Known;
 use crate::correlations::{Correlation, Origin, now};
 use crate::patients::Naming;
 
-pub(crate) use person::{Subject, subject};
+pub(crate) use person::{Subject, registered, subject, time, transmission, unique};
 
 /// What a community calls somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,8 +14,8 @@ use hilum_audit::{AboutPatients, Event, Outcome, Parties, Recorded};
 use hilum_security::Caller;
 use hilum_transport::Reply;
 use xds_schemas::hl7v3::find_candidates::{
-    Candidate, Custodian, FindCandidatesQuery, FindCandidatesResponse, HealthDataLocator, Issue,
-    Priority, Problem, Wanted,
+    Candidate, Custodian, FindCandidatesQuery, FindCandidatesResponse, HealthDataLocator, Priority,
+    Problem, Wanted,
 };
 use xds_schemas::hl7v3::{AcceptAcknowledgement, Detail, Found, InstanceId, Verdict};
 use xds_schemas::iti55_cross_gateway_patient_discovery::{
@@ -80,8 +80,9 @@ async fn defer(
     question: &FindCandidatesQuery,
 ) -> Result<Recorded<Reply>, Fault> {
     let reason = "Deferred Response not supported.";
-    let acknowledgement = AcceptAcknowledgement::of(&question.transmission, unique(), time().as_str())
-        .refusing(Verdict::Error, reason);
+    let acknowledgement =
+        AcceptAcknowledgement::of(&question.transmission, unique(), time().as_str())
+            .refusing(Verdict::Error, reason);
     let outcome = Outcome::MinorFailure(reason.to_owned());
     let event = event(caller, endpoint, question, &empty(question), &outcome);
     let reply = Reply::of::<DeferredQuestion>(&acknowledgement);
@@ -241,12 +242,4 @@ fn event(
         home_community_id: home.as_deref(),
     };
     Event::patient_discovered(&Parties::answered(caller, endpoint), asked, outcome)
-}
-
-/// Whether an answer says that something is wrong at the one who gives it.
-pub(crate) fn problems(response: &FindCandidatesResponse) -> impl Iterator<Item = Problem> {
-    response.issues.iter().filter_map(|issue| match issue {
-        Issue::Problem(problem) => Some(*problem),
-        Issue::Wanted(_) => None,
-    })
 }

@@ -34,7 +34,9 @@ pub(crate) async fn respond(
 ) -> Result<Recorded<PatientLocationQueryResponse>, Fault> {
     if !room.patients.visits.may_ask(caller) {
         tracing::warn!(%caller.address, "a caller asks about too many patients");
-        return Err(Fault::receiver("there were too many questions; ask again later"));
+        return Err(Fault::receiver(
+            "there were too many questions; ask again later",
+        ));
     }
     let patient = request.patient.patient();
     let own = patient.filter(|patient| room.patients.is_own(patient));
@@ -146,7 +148,8 @@ async fn locate(
     match answer.into_inner() {
         Ok(answer) => {
             let locations = answer.response.locations.into_iter();
-            let is_known = |it: &PatientLocation| room.communities.other(it.home.as_str()).is_some();
+            let is_known =
+                |it: &PatientLocation| room.communities.other(it.home.as_str()).is_some();
             Ok(locations.filter(is_known).collect())
         }
         Err(silence) => Err(said(silence.told())),

@@ -26,9 +26,10 @@ pub(crate) async fn respond(
     endpoint: &str,
     message: RecordNullified,
 ) -> Result<Recorded<AcceptAcknowledgement>, Fault> {
-    let accepted =
-        AcceptAcknowledgement::of(&message.transmission, unique(), time().as_str());
-    let home = message.home().and_then(|home| speaks_for(room, caller, home));
+    let accepted = AcceptAcknowledgement::of(&message.transmission, unique(), time().as_str());
+    let home = message
+        .home()
+        .and_then(|home| speaks_for(room, caller, home));
     let (acknowledgement, outcome) = match home {
         None => {
             let reason = "it is sent for no community that is known here by its own identifiers";

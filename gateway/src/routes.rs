@@ -6,9 +6,9 @@
 use hilum_audit::{Event, Recorded};
 use hilum_security::Permission;
 use hilum_transport::{Call, Incoming, Reply};
+use xds_schemas::hl7v3::find_candidates::Priority;
 use xds_schemas::iti18_registry_stored_query::RegistryStoredQuery;
 use xds_schemas::iti38_cross_gateway_query::CrossGatewayQuery;
-use xds_schemas::hl7v3::find_candidates::Priority;
 use xds_schemas::iti39_cross_gateway_retrieve::CrossGatewayRetrieve;
 use xds_schemas::iti43_retrieve_document_set::RetrieveDocumentSet;
 use xds_schemas::iti55_cross_gateway_patient_discovery::revoke::RevokeCorrelation;

@@ -70,6 +70,13 @@ enum Named {
     Known,
 }
 
+impl Config {
+    /// The gateway that this community's own consumers ask.
+    pub(crate) fn initiating_url(&self) -> Option<String> {
+        self.url("initiating", &None, self.gateway.listen)
+    }
+}
+
 impl PatientsThereSection {
     /// The community's gateway is at `url`, if nothing else is said.
     pub(super) fn there(&self, url: Option<&String>) -> PatientsThere {

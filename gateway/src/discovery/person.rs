@@ -1,6 +1,6 @@
 //! Who somebody is, as the own registry knows it (ITI-47).
 
-use hilum_audit::{Event, Outcome, Parties};
+use hilum_audit::{AboutPatients, Event, Outcome, Parties};
 use xds_schemas::hl7v3::find_candidates::{
     AskedTime, Candidate, FindCandidatesQuery, Parameters, QueryByParameter,
 };
@@ -10,6 +10,7 @@ use xds_schemas::metadata::{PatientId, Timestamp};
 use xds_schemas::person::Person;
 
 use crate::Room;
+use crate::correlations::now;
 
 /// Somebody who is looked for elsewhere.
 #[derive(Debug, Clone)]
@@ -74,12 +75,14 @@ pub(crate) async fn registered(
         .flat_map(|it| &it.ids)
         .map(ToString::to_string)
         .collect();
-    let event = Event::asked_for_patients(
-        &Parties::asked(&url).on_behalf_of(room.user.clone()),
-        &question,
-        &patients,
-        &outcome,
-    );
+    let asked = AboutPatients {
+        id: &question.transmission.id.root,
+        query: &question.query.to_xml(),
+        patients: &patients,
+        home_community_id: None,
+    };
+    let parties = Parties::asked(&url).on_behalf_of(room.user.clone());
+    let event = Event::demographics_asked(&parties, asked, &outcome);
     let answer = room.audit.record(event, answer).await;
     let answer = answer.map_err(|error| error.to_string())?.into_inner();
     match answer {
@@ -129,5 +132,5 @@ pub(crate) fn unique() -> InstanceId {
 
 /// Now, as messages say it.
 pub(crate) fn time() -> Timestamp {
-    Timestamp::from_unix(crate::correlations::now())
+    Timestamp::from_unix(u64::try_from(now()).unwrap_or_default())
 }

@@ -92,10 +92,12 @@ async fn once(
         Ok(answer) => {
             let lives = answer.header.correlation_time_to_live.as_deref();
             // Who says nothing recommends not to keep it (3.55.4.2.2).
-            let seconds = lives.map_or(Ok(0), xcpd::seconds).unwrap_or_else(|problem| {
-                tracing::warn!(name = community.name, problem);
-                0
-            });
+            let seconds = lives
+                .map_or(Ok(0), xcpd::seconds)
+                .unwrap_or_else(|problem| {
+                    tracing::warn!(name = community.name, problem);
+                    0
+                });
             let meaning = meaning(answer.response, community.home.as_str(), &subject.person);
             meaning.map(|meaning| (meaning, seconds))
         }

@@ -150,7 +150,10 @@ impl There {
     }
 
     fn of(correlation: Correlation) -> Self {
-        let moment = |seconds: i64| Timestamp::from_unix(seconds).to_string();
+        let moment = |seconds: i64| {
+            let seconds = u64::try_from(seconds).unwrap_or_default();
+            Timestamp::from_unix(seconds).to_string()
+        };
         let how = correlation.origin.as_str();
         let how = match correlation.until {
             i64::MAX => how.to_owned(),

@@ -102,9 +102,8 @@ fn shares(candidate: &Candidate, ids: &[PatientId]) -> bool {
 /// Whether the candidate has other identifiers in a domain in which the question names one.
 fn is_another(candidate: &Candidate, ids: &[PatientId]) -> bool {
     let own = || candidate.person.ids.iter().chain(&candidate.ids);
-    ids.iter().any(|id| {
-        own().any(|it| it.authority == id.authority) && !own().any(|it| it == id)
-    })
+    ids.iter()
+        .any(|id| own().any(|it| it.authority == id.authority) && !own().any(|it| it == id))
 }
 
 /// What another community is told of a person.
