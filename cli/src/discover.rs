@@ -24,7 +24,7 @@ use xds_schemas::xml::{ToXml, Writer};
 use crate::client::{ForUser, Node};
 use crate::config::ConfigError;
 use crate::domain::Domain;
-use crate::terminal::{printable, say, say_json};
+use crate::terminal::{Table, printable, say, say_json};
 
 const NOTES: &str = "\
 Examples:
@@ -106,9 +106,9 @@ async fn discover(node: &Node, url: &str, patient: &PatientId, json: bool) -> an
     } else if found.is_empty() {
         eprintln!("hilum: no community is configured that has patients of its own names");
     } else {
-        for row in &found {
-            say(&row.text())?;
-        }
+        let mut table = Table::new(&["community", "patient there", "sure", "how"]);
+        found.iter().for_each(|row| table.row(row.cells()));
+        say(&table.text())?;
     }
     if response.acknowledgement.verdict != Verdict::Accepted {
         let details = &response.acknowledgement.details;
@@ -136,11 +136,14 @@ struct Row {
 }
 
 impl Row {
-    fn text(&self) -> String {
-        let id = self.id.as_deref().unwrap_or("-");
+    fn cells(&self) -> Vec<String> {
         let sure = self.confidence.map(|it| format!("{it} %"));
-        let sure = sure.as_deref().unwrap_or("-");
-        printable(&format!("{}  {id}  {sure}  {}", self.home, self.said))
+        vec![
+            self.home.clone(),
+            self.id.clone().unwrap_or_default(),
+            sure.unwrap_or_default(),
+            self.said.clone(),
+        ]
     }
 
     fn json(&self) -> serde_json::Value {

@@ -12,6 +12,7 @@ mod iti19_changes;
 mod iti19_scanners;
 mod iti20_record_audit_event;
 mod iti38_cross_gateway_query;
+mod iti38_translated_patients;
 mod iti39_cross_gateway_retrieve;
 mod iti40_provide_x_user_assertion;
 mod iti41_provide_and_register_document_set;
