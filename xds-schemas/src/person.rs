@@ -7,8 +7,11 @@
 
 mod hl7v2;
 mod limits;
+pub mod matching;
+mod revision;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +19,8 @@ use crate::metadata::{PatientId, Timestamp};
 
 pub use limits::{LONGEST_TEXT, MOST_OF_A_KIND, MOST_PARTS};
 pub(crate) use limits::{birth_time, clean, identifier, push, push_text};
+pub use revision::Said;
+pub use words::{digits, words, words_of};
 
 /// What is known of a person. Everything may be missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
