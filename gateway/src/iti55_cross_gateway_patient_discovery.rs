@@ -15,7 +15,7 @@ use hilum_security::Caller;
 use hilum_transport::Reply;
 use xds_schemas::hl7v3::find_candidates::{
     Candidate, Custodian, FindCandidatesQuery, FindCandidatesResponse, HealthDataLocator, Priority,
-    Problem, Wanted,
+    Problem,
 };
 use xds_schemas::hl7v3::{AcceptAcknowledgement, Detail, Found, InstanceId, Verdict};
 use xds_schemas::iti55_cross_gateway_patient_discovery::{
@@ -114,13 +114,12 @@ async fn answer(room: &Room, question: &FindCandidatesQuery) -> (FindCandidatesR
                 ids: vec![found.own],
                 person: found.person,
                 without: Vec::new(),
-                degree: found.degree,
+                degree: Some(found.degree),
                 custodian: custodian(room),
             };
             (empty(question).with(vec![candidate]), Outcome::Success)
         }
-        Ok(Matched::Several) => {
-            let wanted = helpful(question);
+        Ok(Matched::Several(wanted)) => {
             if wanted.is_empty() {
                 let reason = "several patients fit everything that was said";
                 let problem = Problem::AnswerNotAvailable;
@@ -129,26 +128,6 @@ async fn answer(room: &Room, question: &FindCandidatesQuery) -> (FindCandidatesR
             (empty(question).wanting(wanted), Outcome::Success)
         }
     }
-}
-
-/// What was not said and would tell people apart (Table 3.55.4.2.2.6-1).
-fn helpful(question: &FindCandidatesQuery) -> Vec<Wanted> {
-    let asked = &question.query.parameters;
-    [
-        (
-            asked.gender.is_none(),
-            Wanted::LivingSubjectAdministrativeGenderRequested,
-        ),
-        (asked.addresses.is_empty(), Wanted::PatientAddressRequested),
-        (asked.telecoms.is_empty(), Wanted::PatientTelecomRequested),
-        (
-            asked.mothers_maiden_names.is_empty(),
-            Wanted::MothersMaidenNameRequested,
-        ),
-    ]
-    .into_iter()
-    .filter_map(|(is_missing, wanted)| is_missing.then_some(wanted))
-    .collect()
 }
 
 /// The answer that there is nobody.

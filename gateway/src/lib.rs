@@ -22,10 +22,11 @@ mod revocation;
 pub mod routes;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use hilum_audit::Audit;
-use hilum_security::User;
-use hilum_security::access::Access;
+use hilum_security::access::{Access, Asking};
+use hilum_security::{Caller, Permission, User};
 use hilum_transport::{Call, Client};
 use xds_schemas::soap::Fault;
 
@@ -97,6 +98,28 @@ impl Room {
             user: call.caller().user.clone(),
             ..self.clone()
         }))
+    }
+}
+
+impl Room {
+    /// Whether the caller may have what the gateway answers by itself, so that nobody else decides it. With
+    /// rules, one of them has to name it.
+    ///
+    /// # Errors
+    /// If it may not.
+    pub(crate) fn decide(&self, caller: &Caller, permission: Permission) -> Result<(), Fault> {
+        let asking = Asking {
+            caller,
+            permission,
+            now: SystemTime::now(),
+        };
+        match self.access.policy() {
+            Some(policy) if !policy.grants(&asking) => {
+                let reason = "no rule lets this caller do this here";
+                Err(Fault::not_permitted(reason))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

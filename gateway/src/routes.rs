@@ -78,12 +78,14 @@ async fn initiate(gateway: &Gateway, call: Call) -> Result<Recorded<Reply>, Faul
             Ok(response.map(|it| Reply::of::<CrossGatewayPatientDiscovery>(&it)))
         }
         PatientLocationQuery::ACTION => {
+            room.decide(call.caller(), Permission::Query)?;
             let call = call.permitted(Permission::Query)?;
             let (caller, request, _) = call.read::<PatientLocationQuery>()?;
             let response = iti56::initiate(room, &caller, &endpoint, request).await?;
             Ok(response.map(|it| Reply::of::<PatientLocationQuery>(&it)))
         }
         RevokeCorrelation::ACTION => {
+            room.decide(call.caller(), Permission::Announce)?;
             let call = call.permitted(Permission::Announce)?;
             let (caller, request, _) = call.read::<RevokeCorrelation>()?;
             let response = revocation::initiate(room, &caller, &endpoint, request).await?;
@@ -128,12 +130,14 @@ async fn respond(gateway: &Gateway, call: Call) -> Result<Recorded<Reply>, Fault
             iti55::respond(room, &caller, &endpoint, lives.as_deref(), request).await
         }
         PatientLocationQuery::ACTION if room.patients.config.locator => {
+            room.decide(call.caller(), Permission::Query)?;
             let call = call.permitted(Permission::Query)?;
             let (caller, request, _) = call.read::<PatientLocationQuery>()?;
             let response = iti56::respond(room, &caller, &endpoint, request).await?;
             Ok(response.map(|it| Reply::of::<PatientLocationQuery>(&it)))
         }
         RevokeCorrelation::ACTION => {
+            room.decide(call.caller(), Permission::Announce)?;
             let call = call.permitted(Permission::Announce)?;
             let (caller, request, _) = call.read::<RevokeCorrelation>()?;
             let response = revocation::respond(room, &caller, &endpoint, request).await?;

@@ -89,7 +89,12 @@ async fn a_consumer_sees_its_own_patient() {
     assert!(source_patients.into_iter().all(|count| count == 1));
 
     // Every parameter that names a patient.
-    let status = |name: &'static str| (name, "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')");
+    let status = |name: &'static str| {
+        (
+            name,
+            "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')",
+        )
+    };
     let named = format!("'{own}'");
     let all = [
         status("$XDSDocumentEntryStatus"),
@@ -126,8 +131,14 @@ async fn a_consumer_sees_its_own_patient() {
 async fn who_is_not_known_elsewhere_is_not_asked_for() {
     let mut region = region();
     provide(&region.towns[0], 0, "Q").await;
-    let found = region.towns[0].query_everywhere(find(0, "Q")).await.unwrap();
-    assert_eq!((found.status, found.errors.len()), (ResponseStatus::Success, 0));
+    let found = region.towns[0]
+        .query_everywhere(find(0, "Q"))
+        .await
+        .unwrap();
+    assert_eq!(
+        (found.status, found.errors.len()),
+        (ResponseStatus::Success, 0)
+    );
     assert_eq!(homes(&found), [urn(0)]);
     let asked = region.towns[1].records();
     let asked = asked.iter().filter(|it| it["transaction"] == "ITI-38");
@@ -135,11 +146,17 @@ async fn who_is_not_known_elsewhere_is_not_asked_for() {
 
     // In the other direction nothing is known of anybody.
     provide(&region.towns[1], 1, "X-1").await;
-    let found = region.towns[1].query_everywhere(find(1, "X-1")).await.unwrap();
+    let found = region.towns[1]
+        .query_everywhere(find(1, "X-1"))
+        .await
+        .unwrap();
     assert_eq!(homes(&found), [urn(1)]);
 
     region.towns[1].stop();
-    let found = region.towns[0].query_everywhere(find(0, "P-1")).await.unwrap();
+    let found = region.towns[0]
+        .query_everywhere(find(0, "P-1"))
+        .await
+        .unwrap();
     let codes: Vec<&str> = found.errors.iter().map(|it| it.code.as_str()).collect();
     assert_eq!(codes, ["XDSUnavailableCommunity"]);
 }

@@ -23,6 +23,8 @@ mod iti51_multi_patient_stored_query;
 mod iti52_document_metadata_subscribe;
 mod iti53_document_metadata_notify;
 mod iti54_document_metadata_publish;
+mod iti55_cross_gateway_patient_discovery;
+mod iti56_patient_location_query;
 mod iti57_update_document_set;
 mod iti61_register_on_demand_document_entry;
 mod iti62_remove_metadata;

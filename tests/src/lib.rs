@@ -14,6 +14,7 @@ pub mod calls;
 pub mod consumer;
 pub mod desk;
 pub mod feed;
+pub mod partner;
 pub mod people;
 pub mod postgres;
 pub mod raw;

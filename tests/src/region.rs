@@ -34,7 +34,13 @@ impl Region {
 
     /// The same, with more lines in what is said of each community.
     pub fn found(communities: usize, plain: bool, lines: &str) -> Self {
-        Self::build(communities, plain, false, |_, _| lines.to_owned(), |_| String::new())
+        Self::build(
+            communities,
+            plain,
+            false,
+            |_, _| lines.to_owned(),
+            |_| String::new(),
+        )
     }
 
     /// So many communities over plain HTTP, each with an authority of patient IDs of its own. `lines` says
@@ -78,6 +84,11 @@ impl Region {
                 ));
             }
             configure(&towns[number], &[("gateway", &gateway(number))]);
+            if authorities {
+                // So that a name that is out of date is noticed.
+                let refuse = "unknown_patients_in_queries = \"refuse\"";
+                configure(&towns[number], &[("affinity_domain", refuse)]);
+            }
             let mut config = File::options()
                 .append(true)
                 .open(towns[number].config())

@@ -27,7 +27,7 @@ pub(crate) async fn subject(room: &Room, own: &PatientId) -> Result<Subject, Str
         ids: vec![InstanceId::of(own)],
         ..Parameters::default()
     };
-    let found = registered(room, parameters, None).await?;
+    let found = registered(room, parameters).await?;
     let mut people = found.into_iter();
     match (people.next(), people.next()) {
         (Some(candidate), None) => Ok(Subject {
@@ -43,14 +43,12 @@ pub(crate) async fn subject(room: &Room, own: &PatientId) -> Result<Subject, Str
 pub(crate) async fn registered(
     room: &Room,
     parameters: Parameters,
-    minimum_degree: Option<u8>,
 ) -> Result<Vec<Candidate>, String> {
     let communities = &room.communities;
     let url = communities.own.registry.clone();
     let url = url.ok_or("there is no registry here that knows patients")?;
     let query = QueryByParameter {
         id: unique(),
-        minimum_degree,
         parameters,
         ..QueryByParameter::default()
     };

@@ -67,8 +67,9 @@ async fn whom(room: &Room, question: &FindCandidatesQuery) -> Result<Subject, St
             let problem = "neither a patient of this community is named, nor described who it is";
             Err(problem.to_owned())
         }
-        (own, false) => Ok(Subject {
-            own,
+        // Somebody who is only described is not kept as one of ours.
+        (_, false) => Ok(Subject {
+            own: None,
             person: Person {
                 names: asked.names.clone(),
                 gender: asked.gender,

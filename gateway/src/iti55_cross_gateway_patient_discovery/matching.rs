@@ -1,23 +1,18 @@
 //! Which of our patients is meant, and what is said of them.
 //!
-//! The registry finds people who are like the one who is asked for, and says how much (its matching rule);
-//! here it is decided who is meant. It is the one person who is sure enough, and of whom no identifier
-//! says that it is another one. Whoever shares an identifier that the question names comes before those who
-//! are only alike.
+//! The registry finds people who are like the one who is asked for (ITI-47); how sure it is that one of them
+//! is meant, and whether that is enough, says the rule of [`xds_schemas::person::matching`]. Whoever is not
+//! meant is not spoken of.
 
 use xds_schemas::hl7v3::InstanceId;
-use xds_schemas::hl7v3::find_candidates::{Candidate, FindCandidatesQuery, Parameters};
+use xds_schemas::hl7v3::find_candidates::{Candidate, FindCandidatesQuery, Parameters, Wanted};
 use xds_schemas::metadata::PatientId;
-use xds_schemas::person::{Person, PersonName};
+use xds_schemas::person::matching::{Choice, choose, degree, wanted};
+use xds_schemas::person::{Person, PersonName, SEARCH};
 
 use crate::Room;
 use crate::discovery::registered;
 use crate::patients::Demographics;
-
-/// How much a person must be like the one who is asked for, of 100.
-const SURE: u8 = 90;
-/// How sure it is if an identifier says so.
-const CERTAIN: u8 = 100;
 
 /// Who is meant.
 #[derive(Debug)]
@@ -26,8 +21,8 @@ pub(super) enum Matched {
     Nobody,
     /// This one.
     One(Box<Found>),
-    /// It cannot be said who.
-    Several,
+    /// It cannot be said who; this would help to say it.
+    Several(Vec<Wanted>),
 }
 
 /// One of ours.
@@ -37,73 +32,70 @@ pub(super) struct Found {
     /// What is said of them.
     pub(super) person: Person,
     /// How sure it is.
-    pub(super) degree: Option<u8>,
+    pub(super) degree: u8,
 }
 
 /// Identifiers by which both sides may know the patient: all but the one of the community that asks.
-pub(super) fn shared_ids(question: &FindCandidatesQuery) -> Vec<PatientId> {
-    let mut ids = question.query.parameters.patient_ids();
+pub(super) fn shared_ids(question: &FindCandidatesQuery) -> Vec<InstanceId> {
     let of_asker = question.patient_of_asker();
-    ids.retain(|id| Some(id) != of_asker.as_ref());
-    ids
+    let ids = question.query.parameters.ids.iter();
+    let is_shared = |id: &&InstanceId| {
+        let patient = id.patient();
+        patient.is_some() && patient != of_asker
+    };
+    ids.filter(is_shared).cloned().collect()
 }
 
 /// Whom the own registry finds.
 pub(super) async fn find(room: &Room, question: &FindCandidatesQuery) -> Result<Matched, String> {
-    let asked = &question.query.parameters;
-    let ids = shared_ids(question);
-    let degree = question.query.minimum_degree.unwrap_or(0).max(SURE);
-    let is_described = !asked.names.is_empty() && asked.birth_time.is_some();
-    // Identifiers that nobody knows here do not make somebody another person.
-    let parameters = Parameters {
-        ids: match is_described {
-            true => Vec::new(),
-            false => ids.iter().map(InstanceId::of).collect(),
-        },
-        domains: Vec::new(),
-        others: Vec::new(),
-        ..asked.clone()
+    let asked = Parameters {
+        ids: shared_ids(question),
+        ..question.query.parameters.clone()
     };
-    let mut candidates = registered(room, parameters, Some(degree)).await?;
-    for candidate in &mut candidates {
-        if shares(candidate, &ids) {
-            candidate.degree = Some(CERTAIN);
+    let people = registered(room, like(&asked)).await?;
+    let mut judged = Vec::with_capacity(people.len());
+    for candidate in people {
+        let degree = degree(&asked, &candidate.person);
+        judged.push(((candidate, degree), degree));
+    }
+    let (candidate, degree) = match choose(judged, question.query.minimum_degree) {
+        Choice::Nobody => return Ok(Matched::Nobody),
+        Choice::Ambiguous(several) => {
+            let people = several.iter().map(|(candidate, _)| &candidate.person);
+            return Ok(Matched::Several(wanted(&asked, people)));
         }
-    }
-    candidates.retain(|it| it.degree.unwrap_or(0) >= degree && !is_another(it, &ids));
-    if candidates.iter().any(|it| shares(it, &ids)) {
-        candidates.retain(|it| shares(it, &ids));
-    }
-    let mut candidates = candidates.into_iter();
-    let (found, more) = (candidates.next(), candidates.next().is_some());
-    let Some(found) = found else {
+        Choice::One(found) => found,
+    };
+    let mut ids = candidate.ids.iter().chain(&candidate.person.ids);
+    // Who has no identifier here cannot be asked for.
+    let Some(own) = ids.find(|id| room.patients.is_own(id)).cloned() else {
         return Ok(Matched::Nobody);
     };
-    let mut own = found.person.ids.iter().chain(&found.ids);
-    let own = own.find(|id| room.patients.is_own(id)).cloned();
-    match (own, more) {
-        (Some(own), false) => Ok(Matched::One(Box::new(Found {
-            person: told(room.patients.config.demographics, &own, &found, asked),
-            degree: found.degree,
-            own,
-        }))),
-        // Who has no identifier here cannot be asked for.
-        (None, false) => Ok(Matched::Nobody),
-        (_, true) => Ok(Matched::Several),
+    Ok(Matched::One(Box::new(Found {
+        person: told(room.patients.config.demographics, &own, &candidate, &asked),
+        degree,
+        own,
+    })))
+}
+
+/// What the registry is asked: less than is known, since it leaves out whom anything does not fit. Whoever
+/// is described is found by name and birth, and otherwise by identifiers.
+fn like(asked: &Parameters) -> Parameters {
+    if asked.names.is_empty() || asked.birth_time.is_none() {
+        return Parameters {
+            ids: asked.ids.clone(),
+            ..Parameters::default()
+        };
     }
-}
-
-/// Whether one of the identifiers is the candidate's.
-fn shares(candidate: &Candidate, ids: &[PatientId]) -> bool {
-    let mut own = candidate.person.ids.iter().chain(&candidate.ids);
-    own.any(|id| ids.contains(id))
-}
-
-/// Whether the candidate has other identifiers in a domain in which the question names one.
-fn is_another(candidate: &Candidate, ids: &[PatientId]) -> bool {
-    let own = || candidate.person.ids.iter().chain(&candidate.ids);
-    ids.iter()
-        .any(|id| own().any(|it| it.authority == id.authority) && !own().any(|it| it == id))
+    let name = |name: &PersonName| PersonName {
+        usage: Some(SEARCH.to_owned()),
+        ..name.clone()
+    };
+    Parameters {
+        names: asked.names.iter().map(name).collect(),
+        birth_time: asked.birth_time.clone(),
+        ..Parameters::default()
+    }
 }
 
 /// What another community is told of a person.
