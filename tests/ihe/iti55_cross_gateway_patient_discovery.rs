@@ -2,9 +2,9 @@
 //! counts, and never guessed.
 
 use hilum_tests::feed::Source;
-use hilum_tests::partner::{Partner, candidate, nobody};
 use hilum_tests::people::configure;
 use hilum_tests::region::{Region, authority, home, patient_of};
+use hilum_tests::stranger::{Stranger, candidate, nobody};
 use hilum_tests::words::{self, PATIENT_AUTHORITY};
 use hilum_tests::{Setup, Town, raw};
 use serde_json::Value;
@@ -348,7 +348,7 @@ async fn a_responding_gateway_says_no_more_than_it_must() {
 }
 
 /// A town that knows one other community: somebody else's.
-async fn town_with(partner: &Partner) -> Town {
+async fn town_with(stranger: &Stranger) -> Town {
     let mut town = Town::set_up(Setup {
         plain: true,
         uncounted: true,
@@ -358,7 +358,7 @@ async fn town_with(partner: &Partner) -> Town {
     let community = format!(
         "community = [{{ home_community_id = \"urn:oid:2.999.8\", name = \"Elsewhere\", url = \"{}\", \
          patients = \"discover\" }}]",
-        partner.url
+        stranger.url
     );
     configure(&town, &[("gateway", &community)]);
     town.start();
@@ -423,19 +423,19 @@ async fn nonsense_is_not_believed() {
         ),
     ];
     for (answer, said) in cases {
-        let partner = Partner::who_answers(&xcpd::time_to_live(1000), answer);
-        let town = town_with(&partner).await;
+        let stranger = Stranger::who_answers(&xcpd::time_to_live(1000), answer);
+        let town = town_with(&stranger).await;
         let rows = discovered(&town, "A-1");
         assert_eq!((&*rows[0].0, &*rows[0].1), ("failed", ""), "{rows:?}");
         assert!(rows[0].2.contains(said), "{said}: {rows:?}");
     }
 }
 
-/// What a partner wants to know more is told once, if it is known; and 3.55.4.1.2.4: who asks, and by what name
-/// the partner may ask back.
+/// What a stranger wants to know more is told once, if it is known; and 3.55.4.1.2.4: who asks, and by what name
+/// the stranger may ask back.
 #[tokio::test]
 async fn more_is_told_when_it_is_asked_for() {
-    let partner = Partner::who_answers("", |question| {
+    let stranger = Stranger::who_answers("", |question| {
         let asked = &question.query.parameters;
         if asked.addresses.is_empty() {
             return nobody(question).wanting([Wanted::PatientAddressRequested]);
@@ -448,14 +448,14 @@ async fn more_is_told_when_it_is_asked_for() {
         let id = PatientId::new("E-1", "2.999.80");
         nobody(question).with(vec![candidate("2.999.8", id, jane_there())])
     });
-    let town = town_with(&partner).await;
+    let town = town_with(&stranger).await;
     let rows = discovered(&town, "A-1");
     assert_eq!(
         rows[0].1,
         PatientId::new("E-1", "2.999.80").to_string(),
         "{rows:?}"
     );
-    assert_eq!(partner.asked(), 2);
+    assert_eq!(stranger.asked(), 2);
     // It does not say that it may be remembered.
     assert!(rows[0].2.contains("not to be remembered"), "{rows:?}");
 }
@@ -463,8 +463,8 @@ async fn more_is_told_when_it_is_asked_for() {
 /// Who is not known elsewhere is not asked for again at once; and who is not known here is not asked for.
 #[tokio::test]
 async fn nobody_is_asked_for_again_and_again() {
-    let partner = Partner::who_answers("", nobody);
-    let town = town_with(&partner).await;
+    let stranger = Stranger::who_answers("", nobody);
+    let town = town_with(&stranger).await;
     provide(&town, 0, "A-1").await;
     for _ in 0..3 {
         let found = town.query_everywhere(find(0, "A-1")).await.unwrap();
@@ -473,7 +473,7 @@ async fn nobody_is_asked_for_again_and_again() {
             (ResponseStatus::Success, 0)
         );
     }
-    assert_eq!(partner.asked(), 1);
+    assert_eq!(stranger.asked(), 1);
     provide(&town, 0, "Nameless").await;
     let found = town.query_everywhere(find(0, "Nameless")).await.unwrap();
     assert_eq!(found.status, ResponseStatus::PartialSuccess);
@@ -482,6 +482,6 @@ async fn nobody_is_asked_for_again_and_again() {
         "{:?}",
         found.errors
     );
-    assert_eq!(partner.asked(), 1, "there was nothing to ask with");
+    assert_eq!(stranger.asked(), 1, "there was nothing to ask with");
     assert_ne!(PATIENT_AUTHORITY, authority(0));
 }

@@ -21,14 +21,14 @@ use crate::words;
 
 /// Somebody who listens.
 #[derive(Debug)]
-pub struct Partner {
+pub struct Stranger {
     /// Where.
     pub url: String,
     /// How many questions came.
     pub questions: Arc<AtomicUsize>,
 }
 
-impl Partner {
+impl Stranger {
     /// Somebody who answers so, with these header blocks.
     pub fn who_answers(
         header: &str,
