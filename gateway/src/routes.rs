@@ -72,14 +72,14 @@ async fn initiate(gateway: &Gateway, call: Call) -> Result<Recorded<Reply>, Faul
             Ok(response.map(|it| Reply::of::<RegistryStoredQuery>(&it)))
         }
         CrossGatewayPatientDiscovery::ACTION => {
-            let call = call.permitted(Permission::Query)?;
+            let call = call.permitted(Permission::Patients)?;
             let (caller, request, _) = call.read::<CrossGatewayPatientDiscovery>()?;
             let response = iti55::initiate(room, &caller, &endpoint, request).await?;
             Ok(response.map(|it| Reply::of::<CrossGatewayPatientDiscovery>(&it)))
         }
         PatientLocationQuery::ACTION => {
-            room.decide(call.caller(), Permission::Query)?;
-            let call = call.permitted(Permission::Query)?;
+            room.decide(call.caller(), Permission::Patients)?;
+            let call = call.permitted(Permission::Patients)?;
             let (caller, request, _) = call.read::<PatientLocationQuery>()?;
             let response = iti56::initiate(room, &caller, &endpoint, request).await?;
             Ok(response.map(|it| Reply::of::<PatientLocationQuery>(&it)))
@@ -122,7 +122,7 @@ async fn respond(gateway: &Gateway, call: Call) -> Result<Recorded<Reply>, Fault
         }
         CrossGatewayPatientDiscovery::ACTION | DeferredQuestion::ACTION => {
             let lives = call.header().correlation_time_to_live.clone();
-            let call = call.permitted(Permission::Query)?;
+            let call = call.permitted(Permission::Patients)?;
             let (caller, mut request, _) = call.read::<CrossGatewayPatientDiscovery>()?;
             if is_deferred {
                 request.query.priority = Priority::Deferred;
@@ -130,8 +130,8 @@ async fn respond(gateway: &Gateway, call: Call) -> Result<Recorded<Reply>, Fault
             iti55::respond(room, &caller, &endpoint, lives.as_deref(), request).await
         }
         PatientLocationQuery::ACTION if room.patients.config.locator => {
-            room.decide(call.caller(), Permission::Query)?;
-            let call = call.permitted(Permission::Query)?;
+            room.decide(call.caller(), Permission::Patients)?;
+            let call = call.permitted(Permission::Patients)?;
             let (caller, request, _) = call.read::<PatientLocationQuery>()?;
             let response = iti56::respond(room, &caller, &endpoint, request).await?;
             Ok(response.map(|it| Reply::of::<PatientLocationQuery>(&it)))

@@ -8,7 +8,6 @@ use crate::event::parties::{Direction, Parties};
 use crate::event::{Event, Outcome};
 
 const DISCOVERY: Coded = Coded::ihe("ITI-55", "Cross Gateway Patient Discovery");
-const DEMOGRAPHICS: Coded = Coded::ihe("ITI-47", "Patient Demographics Query");
 const LOCATION: Coded = Coded::ihe("ITI-56", "Patient Location Query");
 
 /// A question about patients.
@@ -33,15 +32,6 @@ impl Event {
         outcome: &Outcome,
     ) -> Self {
         about_patients(DISCOVERY, parties, asked, outcome)
-    }
-
-    /// ITI-47: a registry was asked who somebody is.
-    pub fn demographics_asked(
-        parties: &Parties,
-        asked: AboutPatients<'_>,
-        outcome: &Outcome,
-    ) -> Self {
-        about_patients(DEMOGRAPHICS, parties, asked, outcome)
     }
 
     /// ITI-56: a community was asked where a patient is known. Both sides record the same.

@@ -1,6 +1,6 @@
 //! Who somebody is, as the own registry knows it (ITI-47).
 
-use hilum_audit::{AboutPatients, Event, Outcome, Parties};
+use hilum_audit::{Event, Outcome, Parties, PatientQuery, PatientQueryKind};
 use xds_schemas::hl7v3::find_candidates::{
     AskedTime, Candidate, FindCandidatesQuery, Parameters, QueryByParameter,
 };
@@ -73,14 +73,14 @@ pub(crate) async fn registered(
         .flat_map(|it| &it.ids)
         .map(ToString::to_string)
         .collect();
-    let asked = AboutPatients {
-        id: &question.transmission.id.root,
+    let asked = PatientQuery {
+        kind: PatientQueryKind::Demographics,
+        message: &question.transmission.id.to_string(),
         query: &question.query.to_xml(),
         patients: &patients,
-        home_community_id: None,
     };
     let parties = Parties::asked(&url).on_behalf_of(room.user.clone());
-    let event = Event::demographics_asked(&parties, asked, &outcome);
+    let event = Event::patients_queried(&parties, asked, &outcome);
     let answer = room.audit.record(event, answer).await;
     let answer = answer.map_err(|error| error.to_string())?.into_inner();
     match answer {

@@ -311,7 +311,7 @@ fn has_id(asked: &InstanceId, patient: &Person) -> bool {
 /// asked. Of a name that is searched for (`SRCH`), each word may be the beginning of one.
 fn has_name(asked: &PersonName, known: &PersonName) -> bool {
     let family = words_of(&asked.family);
-    let given = words_of(asked.given.iter().chain(&asked.text));
+    let given = words_of(&asked.given);
     if asked.is_search() {
         let begins = |asked: &BTreeSet<String>, known: &BTreeSet<String>| {
             asked.iter().all(|part| {
@@ -319,11 +319,11 @@ fn has_name(asked: &PersonName, known: &PersonName) -> bool {
                     && known.iter().any(|word| word.starts_with(part.as_str()))
             })
         };
-        let (of_family, all) = match known.text {
-            Some(_) => (all_words(known), all_words(known)),
-            None => (words_of(&known.family), all_words(known)),
-        };
-        return begins(&family, &of_family) && begins(&given, &all);
+        // Of a name as a whole, every word may be of either part.
+        let with_text = |part: &[String]| words_of(part.iter().chain(&known.text));
+        return begins(&family, &with_text(&known.family))
+            && begins(&given, &with_text(&known.given))
+            && begins(&words_of(&asked.text), &all_words(known));
     }
     if asked.text.is_some() || known.text.is_some() {
         return all_words(asked).is_subset(&all_words(known));
