@@ -9,6 +9,7 @@ use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
 
 use crate::asking::{Crowd, Line};
 use crate::partner::Partner;
+use crate::patients::PatientsThere;
 use crate::watching::{CommunityHealth, Counts};
 
 /// Seconds within which a community must have begun its answer.
@@ -73,6 +74,8 @@ pub struct Community {
     pub calls: usize,
     /// How it is spoken to.
     pub partner: Partner,
+    /// What its patients are called.
+    pub patients: PatientsThere,
 }
 
 /// Two communities have the same identifier.

@@ -10,23 +10,30 @@
 pub mod asking;
 pub mod circles;
 pub mod communities;
+pub mod correlations;
+mod discovery;
 mod iti38_cross_gateway_query;
 mod iti51_multi_patient_stored_query;
+mod iti55_cross_gateway_patient_discovery;
+mod iti56_patient_location_query;
 pub mod iti63_cross_gateway_fetch;
 mod iti80_cross_gateway_document_provide;
 mod outcome;
 pub mod partner;
+pub mod patients;
 pub mod rad160_cross_community_wado_rs;
 pub mod relay;
 mod retrieval;
+mod revocation;
 pub mod routes;
 pub mod watching;
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use hilum_audit::Audit;
-use hilum_security::Caller;
-use hilum_security::access::Access;
+use hilum_security::access::{Access, Asking};
+use hilum_security::{Caller, Permission, User};
 use hilum_transport::{Call, Client};
 use xds_schemas::soap::Fault;
 
@@ -36,6 +43,7 @@ pub use partner::{Identity, Partner, Vouching};
 use asking::{Crowd, Silence};
 use circles::Circles;
 use communities::{Communities, Known};
+use patients::{Patients, PatientsConfig};
 use watching::CommunityHealth;
 
 /// What a gateway needs to know.
@@ -49,6 +57,8 @@ pub struct GatewayConfig {
     pub calls: usize,
     /// Bytes of an answer that may wait in a file because they came in another order than announced.
     pub aside_bytes: u64,
+    /// What patients are called elsewhere.
+    pub patients: PatientsConfig,
     /// The rules by which those who are asked decide. What this gateway asks for itself, it gets; so
     /// with rules it asks for users only.
     pub access: Access,
@@ -69,8 +79,11 @@ pub(crate) struct Room {
     crowd: Arc<Crowd>,
     pub(crate) circles: Arc<Circles>,
     pub(crate) aside_bytes: u64,
+    pub(crate) patients: Arc<Patients>,
     pub(crate) audit: Audit,
     pub(crate) client: Client,
+    /// For whom it asks.
+    pub(crate) user: Option<Arc<User>>,
     access: Access,
     /// The assertion of the user for whom it is asked.
     assertion: Option<Arc<str>>,
@@ -99,6 +112,7 @@ impl Room {
         Ok(Arc::new(Self {
             communities,
             client,
+            user: call.caller().user.clone(),
             assertion: call.assertion().map(Into::into),
             via: via.into(),
             ..self.clone()
@@ -171,27 +185,47 @@ impl Room {
     }
 }
 
+impl Room {
+    /// Whether the caller may have what the gateway answers by itself, so that nobody else decides it. With
+    /// rules, one of them has to name it.
+    ///
+    /// # Errors
+    /// If it may not.
+    pub(crate) fn decide(&self, caller: &Caller, permission: Permission) -> Result<(), Fault> {
+        let asking = Asking {
+            caller,
+            permission,
+            now: SystemTime::now(),
+        };
+        match self.access.policy() {
+            Some(policy) if !policy.grants(&asking) => {
+                let reason = "no rule lets this caller do this here";
+                Err(Fault::not_permitted(reason))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Gateway {
     /// A gateway that asks with `client`.
     ///
     /// # Errors
-    /// If two communities have the same identifier.
-    pub fn open(
-        config: GatewayConfig,
-        audit: Audit,
-        client: Client,
-    ) -> Result<Self, communities::Ambiguous> {
+    /// If two communities have the same identifier, or its database cannot be opened.
+    pub fn open(config: GatewayConfig, audit: Audit, client: Client) -> anyhow::Result<Self> {
         let crowd = Crowd::of(config.calls);
         let communities = Communities::of(config.own, config.communities, &crowd)?;
         let communities = Arc::new(communities);
         let room = Room {
             now: Arc::new(RwLock::new(Arc::clone(&communities))),
+            patients: Arc::new(Patients::open(config.patients)?),
             communities,
             crowd,
             circles: Arc::default(),
             aside_bytes: config.aside_bytes,
             audit,
             client,
+            user: None,
             access: config.access,
             assertion: None,
             via: Arc::default(),

@@ -48,6 +48,9 @@ pub struct RegistryConfig {
     pub subscriptions: SubscriptionConfig,
     /// Who may have which documents.
     pub access: Access,
+    /// Whether what feeds say of patients is kept, and ITI-45 and ITI-47 are answered from it. If not,
+    /// what was kept before is removed.
+    pub demographics: bool,
 }
 
 /// The URL of a database may hold a password, so it is not shown.
@@ -75,6 +78,7 @@ impl RegistryConfig {
             url: None,
             subscriptions: SubscriptionConfig::default(),
             access: Access::everything(),
+            demographics: false,
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod raw;
 pub mod region;
 pub mod scanner;
 pub mod simulated;
+pub mod stranger;
 pub mod syslog;
 pub mod town;
 pub mod wire;

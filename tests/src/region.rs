@@ -8,8 +8,11 @@ use xds_schemas::transaction::Transaction;
 
 use hilum_transport::ClientError;
 
+use xds_schemas::metadata::PatientId;
+
 use crate::calls::{CrossQuery, Query, Raw, RetrieveResponse, Retrieved, received};
 use crate::namespaces::Namespaces;
+use crate::people::configure;
 use crate::town::{Setup, Town};
 use crate::wire::Wire;
 
@@ -48,7 +51,24 @@ impl Region {
             plain,
             ..Setup::default()
         };
-        Self::linked(communities, lines, setup, |_, town| town.responding())
+        let said = (|_, _| lines.to_owned(), nothing);
+        Self::linked(communities, said, setup, |_, town| town.responding())
+    }
+
+    /// So many communities over plain HTTP, each with an authority of patient IDs of its own. `lines` says
+    /// more of the second community to the first, `gateway` more of a community's own gateway.
+    pub fn of_authorities(
+        communities: usize,
+        lines: impl Fn(usize, usize) -> String,
+        gateway: impl Fn(usize) -> String,
+    ) -> Self {
+        let setup = |number| Setup {
+            plain: true,
+            authority: Some(authority(number)),
+            ..Setup::default()
+        };
+        let said = (lines, gateway);
+        Self::linked(communities, said, setup, |_, town| town.responding())
     }
 
     /// The same over plain HTTP, where each community is asked through a line of its own. The
@@ -64,7 +84,8 @@ impl Region {
             environment: owned(environment),
             ..Setup::default()
         };
-        let region = Self::linked(communities, lines, setup, |number, town| {
+        let said = (|_, _| lines.to_owned(), nothing);
+        let region = Self::linked(communities, said, setup, |number, town| {
             debug_assert_eq!(number, wires.len());
             let wire = Wire::to(town.port(3));
             let url = format!("http://localhost:{}/responding", wire.port());
@@ -86,7 +107,8 @@ impl Region {
             environment: owned(environment),
             ..Setup::default()
         };
-        Self::linked(communities, lines, setup, |number, town| {
+        let said = (|_, _| lines.to_owned(), nothing);
+        Self::linked(communities, said, setup, |number, town| {
             let address = namespaces.address(number);
             let issued = town.run(&["certs", "here", "--reached-as", &address]);
             assert!(issued.status.success(), "{issued:?}");
@@ -98,10 +120,11 @@ impl Region {
         })
     }
 
-    /// The same, where `setup` says how each town is, and `url` at which URL it is asked.
+    /// The same, where `setup` says how each town is, and `url` at which URL it is asked. `lines` says more
+    /// of the second community to the first, `gateway` more of a community's own gateway.
     fn linked(
         communities: usize,
-        lines: &str,
+        (lines, gateway): (impl Fn(usize, usize) -> String, impl Fn(usize) -> String),
         setup: impl Fn(usize) -> Setup,
         mut url: impl FnMut(usize, &mut Town) -> String,
     ) -> Self {
@@ -123,10 +146,17 @@ impl Region {
             for (other, url) in urls.iter().enumerate().filter(|(it, _)| *it != number) {
                 known.push_str(&format!(
                     "\n[[gateway.community]]\nhome_community_id = \"urn:oid:{}\"\nname = \"town {other}\"\n\
-                     url = \"{url}\"\nwado_url = \"{}\"\n{lines}\n",
+                     url = \"{url}\"\nwado_url = \"{}\"\n{}\n",
                     home(other),
                     url.replace("/responding", "/responding-wado-rs"),
+                    lines(number, other),
                 ));
+            }
+            configure(&towns[number], &[("gateway", &gateway(number))]);
+            if setup(number).authority.is_some() {
+                // So that a name that is out of date is noticed.
+                let refuse = "unknown_patients_in_queries = \"refuse\"";
+                configure(&towns[number], &[("affinity_domain", refuse)]);
             }
             let mut config = File::options()
                 .append(true)
@@ -150,6 +180,10 @@ impl Region {
     }
 }
 
+fn nothing(_: usize) -> String {
+    String::new()
+}
+
 fn owned(environment: &[(&str, String)]) -> Vec<(String, String)> {
     let variables = environment.iter();
     variables
@@ -160,6 +194,16 @@ fn owned(environment: &[(&str, String)]) -> Vec<(String, String)> {
 /// `homeCommunityId` of a town, without `urn:oid:`.
 pub fn home(number: usize) -> String {
     format!("2.999.2.{}", number + 1)
+}
+
+/// The authority of patient IDs of a town with its own.
+pub fn authority(number: usize) -> String {
+    format!("2.999.1.{}", number + 1)
+}
+
+/// A patient of such a town.
+pub fn patient_of(number: usize, id: &str) -> PatientId {
+    PatientId::new(id, authority(number))
 }
 
 /// `repositoryUniqueId` of a town.

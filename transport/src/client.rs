@@ -172,8 +172,9 @@ impl Client {
     /// They declare their namespaces themselves.
     #[must_use]
     pub fn with_blocks(&self, blocks: &str) -> Self {
+        let before = self.blocks.as_deref().unwrap_or_default();
         Self {
-            blocks: Some(blocks.into()),
+            blocks: Some([before, blocks].concat().into()),
             ..self.clone()
         }
     }

@@ -289,6 +289,9 @@ fn read_block(
     if for_us && collector.take_home_community(reader, block)? {
         return Ok(insists);
     }
+    if for_us && collector.take_time_to_live(reader, block)? {
+        return Ok(false);
+    }
     if collector.take_via(reader, block)? {
         return Ok(false);
     }

@@ -51,6 +51,9 @@ pub struct Addressing {
     /// No addressing property either: the communities whose gateways a question has passed
     /// ([`via`]), so that it is seen when it goes round in a circle.
     pub via: Vec<String>,
+    /// No addressing property either: how long what the message says of patients may be kept
+    /// (`xcpd:CorrelationTimeToLive`, ITI TF-2 3.55.4.1.2), as it was written.
+    pub correlation_time_to_live: Option<String>,
 }
 
 /// Communities that a header block of [`via`] may name. Longer ones are cut off.
@@ -223,6 +226,20 @@ impl Collector {
                 reader.skip()?;
             }
         }
+        Ok(true)
+    }
+
+    /// Takes the header block that says how long a correlation lives. Says whether this is it.
+    pub(crate) fn take_time_to_live(
+        &mut self,
+        reader: &mut Reader<'_>,
+        element: &Element<'_>,
+    ) -> Result<bool, XmlError> {
+        if !element.is(ns::XCPD, "CorrelationTimeToLive") {
+            return Ok(false);
+        }
+        let text = trimmed(reader)?;
+        self.addressing.correlation_time_to_live.get_or_insert(text);
         Ok(true)
     }
 

@@ -51,6 +51,8 @@ pub mod ns {
     pub const XDS: &str = "urn:ihe:iti:xds-b:2007";
     /// The header block of submissions that name a community (ITI-41, ITI-80).
     pub const XDR: &str = "urn:ihe:iti:xdr:2014";
+    /// Patients across communities (XCPD).
+    pub const XCPD: &str = "urn:ihe:iti:xcpd:2009";
     /// What a Document Recipient of ours answers about its inbox; not of IHE.
     pub const INBOX: &str = "urn:hilum:inbox";
     /// Which gateways a question has passed; not of IHE.
@@ -254,6 +256,28 @@ impl<'a> Reader<'a> {
                 Event::Decl(declaration) => self.check_encoding(&declaration)?,
                 Event::Comment(_) | Event::PI(_) => {}
                 Event::Empty(_) => unreachable!("empty elements are expanded"),
+            }
+        }
+    }
+
+    /// The same where text may stand between the children, as in names and addresses of HL7 v3: the
+    /// text that was passed over is added to `text`.
+    pub fn child_in_text(&mut self, text: &mut String) -> Result<Option<Element<'a>>, XmlError> {
+        loop {
+            match self.event()? {
+                Event::Start(start) => return self.enter(&start).map(Some),
+                Event::End(_) => {
+                    self.depth -= 1;
+                    return Ok(None);
+                }
+                Event::Text(more) => text.push_str(&normalise_line_ends(more.into_inner())),
+                Event::CData(more) => text.push_str(&normalise_line_ends(more.into_inner())),
+                Event::GeneralRef(reference) => text.push(self.character(&reference)?),
+                Event::Comment(_) | Event::PI(_) => {}
+                Event::Eof => return Err(self.error("the document ends inside an element")),
+                Event::DocType(_) | Event::Decl(_) | Event::Empty(_) => {
+                    return Err(self.error("a declaration inside an element"));
+                }
             }
         }
     }

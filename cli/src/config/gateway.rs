@@ -18,6 +18,7 @@ use serde::Deserialize;
 use xds_schemas::metadata::hl7::is_oid;
 use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
 
+use super::gateway_patients::PatientsSection;
 use super::partners::CommunitySection;
 use super::{Config, ConfigError};
 
@@ -44,6 +45,8 @@ pub(crate) struct GatewaySection {
     repository: Vec<RepositoryAt>,
     #[serde(default)]
     community: Vec<CommunitySection>,
+    #[serde(flatten)]
+    patients: PatientsSection,
 }
 
 /// A repository or imaging source.
@@ -86,6 +89,7 @@ impl Config {
             communities: self.communities(Some(audit))?,
             calls: section.calls.map_or(ALL_CALLS, |it| it.get() as usize),
             aside_bytes: section.aside_bytes.unwrap_or(ASIDE_BYTES),
+            patients: section.patients.config(self),
             access: access.clone(),
         })
     }
@@ -176,6 +180,9 @@ impl Config {
         for community in &section.community {
             community.check(self)?;
         }
+        let homes = section.community.iter();
+        let homes: Vec<&str> = homes.map(|it| it.home_community_id.as_str()).collect();
+        section.patients.check(self, &homes)?;
         Ok(())
     }
 }

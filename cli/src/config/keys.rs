@@ -171,6 +171,11 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
             "issuer_certificate",
             "repository",
             "community",
+            "correlations_days",
+            "locator",
+            "demographics",
+            "discoveries_per_minute",
+            "correlation",
         ],
     ),
     (
@@ -314,7 +319,15 @@ const REPEATED: &[(&str, &[&str])] = &[
             "identity",
             "audience",
             "assertion_minutes",
+            "patients",
+            "discovery_url",
+            "locator",
+            "node",
         ],
+    ),
+    (
+        "gateway.correlation",
+        &["patient", "home_community_id", "there"],
     ),
 ];
 

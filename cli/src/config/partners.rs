@@ -17,6 +17,7 @@ use serde::Deserialize;
 use xds_schemas::metadata::HomeCommunityId;
 use xds_schemas::metadata::hl7::is_oid;
 
+use super::gateway_patients::PatientsThereSection;
 use super::tls::OtherTls;
 use super::{Config, ConfigError};
 use crate::client;
@@ -29,7 +30,7 @@ const LONGEST_ASSERTION_MINUTES: u32 = 60;
 /// Another community.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct CommunitySection {
-    home_community_id: String,
+    pub(super) home_community_id: String,
     name: Option<String>,
     url: Option<String>,
     query_url: Option<String>,
@@ -66,6 +67,8 @@ pub(super) struct CommunitySection {
     #[serde(default)]
     audience: Vec<String>,
     assertion_minutes: Option<NonZeroU32>,
+    #[serde(flatten)]
+    patients: PatientsThereSection,
 }
 
 /// What becomes of objects that do not say from which community they are.
@@ -143,6 +146,7 @@ impl CommunitySection {
             ("fetch_url", &self.fetch_url),
             ("provide_url", &self.provide_url),
             ("wado_url", &self.wado_url),
+            ("discovery_url", &self.patients.discovery_url),
         ];
         if urls.iter().all(|(_, url)| url.is_none()) {
             return Err(said("url", "it is needed to know where to ask"));
@@ -295,6 +299,7 @@ impl CommunitySection {
             deadline,
             calls: self.calls.map_or(CALLS, |calls| calls.get() as usize),
             partner,
+            patients: self.patients.there(self.url.as_ref()),
         })
     }
 }

@@ -179,6 +179,7 @@ mod tests {
     use crate::asking::Crowd;
     use crate::communities::Community;
     use crate::partner::Partner;
+    use crate::patients::PatientsThere;
 
     fn other(home: &str) -> Whose {
         let deadline = Duration::from_secs(1);
@@ -195,6 +196,7 @@ mod tests {
             deadline,
             calls: 1,
             partner: Partner::default(),
+            patients: PatientsThere::default(),
         };
         let known = Known::new(community, &Crowd::of(1), Arc::default());
         Whose::Other(Arc::new(known))

@@ -15,7 +15,7 @@ use xds_schemas::soap::Fault;
 
 use super::merging::{self, Answered};
 use super::targets::{self, Chosen};
-use super::{ask_other, ask_own, event, patients, refused};
+use super::{Asked, ask_other, ask_own, event, patients, refused};
 use crate::Room;
 use crate::outcome::outcome;
 
@@ -55,8 +55,10 @@ pub(crate) async fn initiate(
     let response = match chosen {
         Err(errors) => refused(errors),
         Ok((chosen, one_by_one)) => {
-            let errors = chosen.errors.clone();
-            let answers = ask(room, caller, (&request, &named), chosen, one_by_one).await;
+            let mut errors = chosen.errors.clone();
+            let (answers, unasked) =
+                ask(room, caller, (&request, &named), chosen, one_by_one).await;
+            errors.extend(unasked);
             let mut merged = Vec::with_capacity(answers.len());
             for (answered, patients) in answers {
                 events.push(answered.event(&patients));
@@ -122,26 +124,32 @@ fn divided(request: &AdhocQueryRequest, query: &StoredQuery) -> Result<Vec<About
     Ok(all)
 }
 
-/// Asks all of them at the same time. The answers are in the order of the question, the own first.
+/// Asks all of them at the same time. The answers are in the order of the question, the own first; beside
+/// them, why some were not asked.
 async fn ask(
     room: &Arc<Room>,
     caller: &Caller,
     (request, named): (&AdhocQueryRequest, &[String]),
     chosen: Chosen,
     one_by_one: Vec<About>,
-) -> Vec<(Answered, Vec<String>)> {
+) -> (Vec<(Answered, Vec<String>)>, Vec<RegistryError>) {
     let mut asking = JoinSet::new();
     if chosen.own {
         let (room, user, request) = (Arc::clone(room), caller.user.clone(), request.clone());
         let named = named.to_vec();
-        asking.spawn(async move { ((0, 0), ask_own(room, user, request).await, named) });
+        asking.spawn(async move {
+            let answered = ask_own(room, user, request).await;
+            ((0, 0), Asked::Answered(answered), named)
+        });
     }
     for (at, (known, url)) in chosen.others.into_iter().enumerate() {
         for (number, (request, patients)) in one_by_one.iter().cloned().enumerate() {
+            let ids = StoredQuery::read(&request)
+                .map_or_else(|_| Vec::new(), |it| it.patients().to_vec());
             let (room, user) = (Arc::clone(room), caller.user.clone());
             let (known, url) = (Arc::clone(&known), url.clone());
             asking.spawn(async move {
-                let answered = ask_other(room, user, request, known, url).await;
+                let answered = ask_other(room, user, request, (known, url), &ids).await;
                 ((at + 1, number), answered, patients)
             });
         }
@@ -154,10 +162,15 @@ async fn ask(
         }
     }
     answers.sort_by_key(|(place, ..)| *place);
-    let answers = answers.into_iter();
-    answers
-        .map(|(_, answered, patients)| (answered, patients))
-        .collect()
+    let (mut answered, mut errors) = (Vec::with_capacity(answers.len()), Vec::new());
+    for (_, asked, patients) in answers {
+        match asked {
+            Asked::Answered(answer) => answered.push((answer, patients)),
+            Asked::NotAsked(error) => errors.push(error),
+            Asked::Nobody => {}
+        }
+    }
+    (answered, errors)
 }
 
 /// One community has one error however many patients it was asked for; and patients whom nobody knows have
