@@ -69,6 +69,8 @@ enum Command {
     Query(query::Arguments),
     /// Get documents (ITI-43) and studies (RAD-69)
     Retrieve(retrieve::Arguments),
+    /// Find and get documents of another community in one round (ITI-63)
+    Fetch(retrieve::fetch::Arguments),
     /// Change the metadata of a document (ITI-57, ITI-92)
     Update(update::Arguments),
     /// Announce and merge patients (ITI-8, ITI-44)
@@ -129,6 +131,7 @@ async fn main() -> ExitCode {
         Command::Submit(arguments) => submit::run(&arguments).await,
         Command::Query(arguments) => query::run(&arguments).await,
         Command::Retrieve(arguments) => retrieve::run(&arguments).await,
+        Command::Fetch(arguments) => retrieve::fetch::run(&arguments).await,
         Command::Update(arguments) => update::run(&arguments).await,
         Command::Feed(arguments) => feed::run(&arguments).await,
         Command::Remove(arguments) => remove::run(&arguments).await,
