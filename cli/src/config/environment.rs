@@ -83,6 +83,8 @@ const NUMBERS: &[&str] = &[
     "remembered",
     "introspection_seconds",
     "deadline_seconds",
+    "fetch_documents",
+    "fetch_bytes",
 ];
 /// Keys that are lists, whose items stand behind commas.
 const LISTS: &[&str] = &[
