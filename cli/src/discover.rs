@@ -22,7 +22,6 @@ use xds_schemas::metadata::{PatientId, Timestamp};
 use xds_schemas::xml::{ToXml, Writer};
 
 use crate::client::{ForUser, Node};
-use crate::config::ConfigError;
 use crate::domain::Domain;
 use crate::terminal::{Table, printable, say, say_json};
 

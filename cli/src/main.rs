@@ -71,6 +71,8 @@ enum Command {
     Query(query::Arguments),
     /// Get documents (ITI-43) and studies (RAD-69)
     Retrieve(retrieve::Arguments),
+    /// Find and get documents of another community in one round (ITI-63)
+    Fetch(retrieve::fetch::Arguments),
     /// Change the metadata of a document (ITI-57, ITI-92)
     Update(update::Arguments),
     /// Find out what a patient is called in other communities (ITI-55), and where else (ITI-56)
@@ -133,6 +135,7 @@ async fn main() -> ExitCode {
         Command::Submit(arguments) => submit::run(&arguments).await,
         Command::Query(arguments) => query::run(&arguments).await,
         Command::Retrieve(arguments) => retrieve::run(&arguments).await,
+        Command::Fetch(arguments) => retrieve::fetch::run(&arguments).await,
         Command::Update(arguments) => update::run(&arguments).await,
         Command::Discover(arguments) => discover::run(&arguments).await,
         Command::Feed(arguments) => feed::run(&arguments).await,

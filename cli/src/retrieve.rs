@@ -2,6 +2,7 @@
 //! Retrieve Imaging Document Set.
 
 pub(crate) mod documents;
+pub(crate) mod fetch;
 mod images;
 mod names;
 pub(crate) mod receive;

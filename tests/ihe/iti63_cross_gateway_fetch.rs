@@ -131,6 +131,17 @@ async fn what_is_found_comes_with_its_documents() {
         assert!(count.count() >= 2, "both sides have a record of it");
     }
 
+    // The command asks so, too.
+    let out = region.towns[0].folder().join("fetched");
+    let community = ["--community", &home(1), "--patient", "P-1", "--class-code"];
+    let arguments = ["REPORTS", "--out", out.to_str().unwrap()];
+    let ran = region.towns[0].run(&[&["fetch"], &community[..], &arguments].concat());
+    assert!(ran.status.success(), "{ran:?}");
+    for document in &submission.documents {
+        let file = out.join(format!("{}.txt", document.unique_id));
+        assert!(std::fs::read(file).unwrap() == document.content);
+    }
+
     // Nothing is found, which is no error; somebody is away.
     let town = &region.towns[0];
     let url = town.initiating();

@@ -116,7 +116,8 @@ async fn what_is_wrong_is_said_and_nothing_of_it_stays() {
     // Slot and header that differ.
     let client = town.client.for_community(&urn(1));
     let request = Raw(meant_for(&twice, &urn(0)));
-    let sent = client.send::<CrossProvide>(&town.responding(), &request, parts(&twice));
+    let url = town.responding();
+    let sent = client.send::<CrossProvide>(&url, &request, parts(&twice));
     let response = sent.await.unwrap().response;
     refused(&response, "XDSUnknownCommunity", &urn(0));
 
@@ -148,9 +149,10 @@ async fn what_is_wrong_is_said_and_nothing_of_it_stays() {
     let town = &region.towns[0];
     let submission = good();
     let request = Raw(meant_for(&submission, &urn(1)));
+    let url = town.initiating();
     let sent = town
         .client
-        .send::<Provide>(&town.initiating(), &request, parts(&submission));
+        .send::<Provide>(&url, &request, parts(&submission));
     let response = sent.await.unwrap().response;
     refused(&response, "XDSUnavailableCommunity", &urn(1));
 }

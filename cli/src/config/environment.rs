@@ -87,6 +87,8 @@ const NUMBERS: &[&str] = &[
     "aside_bytes",
     "correlations_days",
     "discoveries_per_minute",
+    "fetch_documents",
+    "fetch_bytes",
 ];
 /// Keys that are lists, whose items stand behind commas.
 const LISTS: &[&str] = &[
