@@ -227,7 +227,7 @@ fn room<R: Clone + Send + Sync + 'static>(
 ) -> Room {
     // DICOMweb, and WADO-URI beside it; consents.
     let rest: &[_] = match name {
-        "registry" => &[CONSENT_PATH],
+        "registry" => &[CONSENT_PATH, "fhir/metadata"],
         "imaging" => &[dicomweb::DICOM_WEB, dicomweb::WADO],
         "audit" => &record_repository::REST,
         _ => &[],
