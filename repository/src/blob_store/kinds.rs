@@ -51,11 +51,20 @@ impl Stored {
     /// What is known of the document, and where its bytes come from when it is sent; nothing if it
     /// was removed since it was found. If it is `open`, it comes even if it is removed from now on:
     /// a file in any case, an object if it is small. A larger one breaks off. Blocks.
+    ///
+    /// # Errors
+    /// If it is encrypted and damaged where it begins: once it is announced, others would break off
+    /// with it.
     pub(crate) fn into_source(self, open: bool) -> io::Result<Option<(Label, PartSource)>> {
         let length = self.label.size;
         let source = match self.content {
-            Content::File { path, file } if open => at_rest::open_source(path, file, length),
-            Content::File { path, file } => at_rest::source(path, length, !file.is_sealed()),
+            Content::File { path, mut file } => {
+                at_rest::begins_well(&mut file)?;
+                match open {
+                    true => at_rest::open_source(path, file, length),
+                    false => at_rest::source(path, length, !file.is_sealed()),
+                }
+            }
             Content::Object(bucket) if open && length <= HELD => {
                 let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
                 match runtime.block_on(bucket.content(&self.label))? {
@@ -63,7 +72,13 @@ impl Stored {
                     None => return Ok(None),
                 }
             }
-            Content::Object(bucket) => PartSource::Stream(bucket.stream(&self.label)),
+            Content::Object(bucket) => {
+                let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+                if !runtime.block_on(bucket.begins_well(&self.label))? {
+                    return Ok(None);
+                }
+                PartSource::Stream(bucket.stream(&self.label))
+            }
         };
         Ok(Some((self.label, source)))
     }
