@@ -100,6 +100,13 @@ async fn who_asks_for_somebody_is_recorded_so() {
         challenge(&refused).contains("insufficient_scope"),
         "{refused:?}"
     );
+    // The operator is told, too: what was asked, and what the token is for.
+    let log = town.log();
+    let line = log.lines().find(|line| line.contains("insufficient_scope"));
+    let line = line.expect("a line of the log");
+    for expected in ["WARN", "scopes=\"RAD-107\"", "asked=\"GET /dicom-web\""] {
+        assert!(line.contains(expected), "{expected}: {line}");
+    }
     // Browsers ask first, without saying for whom.
     let url = format!("https://localhost:{}/dicom-web/studies", town.port(2));
     let request = HttpRequest {

@@ -281,10 +281,20 @@ where
     F: Future<Output = Reply> + Send + 'static,
 {
     let plain = matches!(incoming, Incoming::Request(_));
+    let asked = match &incoming {
+        Incoming::Request(request) => format!("{} {}", request.method(), begins(request.path())),
+        _ => String::new(),
+    };
     let user = caller.user.as_ref().filter(|_| plain);
     let has_token = user.is_some_and(|user| user.vouched == Vouched::Token);
     match in_task(&door, incoming).await {
-        Some(reply) if has_token => reply.for_bearer(),
+        Some(reply) if has_token => {
+            let reply = reply.for_bearer();
+            if reply.is_insufficient_scope() {
+                not_allowed(&caller, &asked);
+            }
+            reply
+        }
         Some(reply) => reply,
         None => {
             let lost = Refusal::lost(caller, plain);
@@ -294,6 +304,25 @@ where
                 .unwrap_or(reply)
         }
     }
+}
+
+/// The first part of a path, which says what of a door is meant. The rest may name a patient's study.
+fn begins(path: &str) -> &str {
+    let rest = path.strip_prefix('/').unwrap_or(path);
+    let end = rest.find('/').map_or(path.len(), |at| at + 1);
+    path.get(..end).unwrap_or(path)
+}
+
+/// Tells the operator of a token that is believed, and not for what was asked.
+fn not_allowed(caller: &Caller, asked: &str) {
+    let node = caller.node.as_ref().map(|node| node.short());
+    let user = caller.user.as_ref();
+    let program = user.and_then(|user| user.client_id.as_deref());
+    let scopes = user.map(|user| user.scopes.join(" "));
+    tracing::warn!(
+        address = %caller.address, node, program, scopes, asked,
+        "a call was refused: the token does not allow it (insufficient_scope)"
+    );
 }
 
 /// Gives the reply for the connection of a call whose answer may be wanted elsewhere: as soon as the
