@@ -17,6 +17,7 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod urls;
 mod users;
 
 use std::net::SocketAddr;
@@ -174,6 +175,7 @@ impl Config {
             true => Ok(()),
             false => Err(ConfigError(format!("{key}: {value:?} is not an OID"))),
         };
+        self.check_urls()?;
         let Some(home) = self.home_community_id.strip_prefix("urn:oid:") else {
             let problem = "home_community_id: it must begin with urn:oid:";
             return Err(ConfigError(problem.to_owned()));
@@ -502,13 +504,14 @@ fn host_name() -> String {
     }
 }
 
-/// What is wrong with TOML, in one line.
-fn one_line(error: impl std::fmt::Display) -> ConfigError {
+/// What is wrong with TOML, in one line. The value is not repeated, since it may be secret.
+fn one_line(error: toml::de::Error) -> ConfigError {
     let text = error.to_string();
-    let lines: Vec<&str> = text
+    let lines: Vec<String> = text
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('|') && !line.contains(" | "))
+        .map(urls::without_value)
         .collect();
     ConfigError(lines.join(": "))
 }

@@ -33,17 +33,18 @@ use crate::mtom_stream::{self, Attachments};
 use crate::patient::Patient;
 use crate::pool::{Lease, Pool};
 use crate::reply::{Message, Part, new_message_id};
-use crate::target::Target;
+use crate::target::{Target, shown};
 use crate::trusted::Trusted;
 use crate::wire::{Trouble, Wire};
 
 pub use plain::{HttpAnswer, HttpRequest, HttpStream};
 
-/// Why there is no answer.
+/// Why there is no answer. As text it names the server and the path, and repeats nothing of a URL
+/// in which a password may stand.
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// The URL cannot be used.
-    #[error("{url}: {reason}")]
+    #[error("{}: {reason}", shown(url))]
     Url {
         /// The URL.
         url: String,
@@ -51,7 +52,7 @@ pub enum ClientError {
         reason: &'static str,
     },
     /// There is no connection to the peer, or it broke before an answer came.
-    #[error("{url} cannot be reached: {reason}")]
+    #[error("{} cannot be reached: {reason}", shown(url))]
     Unreachable {
         /// The URL.
         url: String,
@@ -61,7 +62,7 @@ pub enum ClientError {
         sent: bool,
     },
     /// The peer answered with a fault.
-    #[error("{url} answered with a fault: {fault}")]
+    #[error("{} answered with a fault: {fault}", shown(url))]
     Fault {
         /// The URL.
         url: String,
@@ -69,7 +70,10 @@ pub enum ClientError {
         fault: Box<Fault>,
     },
     /// The peer answered something that cannot be read.
-    #[error("{url} answered something that cannot be read (HTTP status {status}): {reason}")]
+    #[error(
+        "{} answered something that cannot be read (HTTP status {status}): {reason}",
+        shown(url)
+    )]
     Garbled {
         /// The URL.
         url: String,

@@ -40,6 +40,6 @@ pub use parts::{IncomingPart, Parts};
 pub use reply::{Part, PartSource, Reading, RelatedPart, Reply, Stream};
 pub use rest::{PermittedRequest, Request, Rest};
 pub use serve::{serve, serve_with};
-pub use target::Origin;
+pub use target::{Origin, shown};
 pub use users::{Doorway, Users};
 pub use wire::Trouble;

@@ -7,9 +7,10 @@ use anyhow::{Context, bail};
 use clap::Args;
 use hilum_audit::event::AuditLogUse;
 use hilum_audit::{Event, Outcome, Parties};
-use hilum_transport::HttpRequest;
+use hilum_transport::{HttpRequest, shown};
 use serde_json::Value;
 
+use crate::bearer::WithToken;
 use crate::client::Node;
 use crate::config::ConfigError;
 use crate::terminal::{Table, printable, say};
@@ -135,8 +136,9 @@ async fn events(node: &Node, url: &str, limit: usize) -> anyhow::Result<Found> {
             body: Default::default(),
         };
         let answer = node.client.exchange_http(request, PAGE_BYTES).await?;
-        let page: Value = serde_json::from_slice(&answer.body)
-            .with_context(|| format!("{url}: HTTP status {} and no FHIR", answer.status))?;
+        let page: Value = serde_json::from_slice(&answer.body).with_context(|| {
+            format!("{}: HTTP status {} and no FHIR", shown(&url), answer.status)
+        })?;
         if answer.status != 200 {
             let why = page["issue"][0]["diagnostics"].as_str().unwrap_or_default();
             bail!(

@@ -7,12 +7,11 @@ use std::time::Duration;
 use hilum_gateway::communities::{CALLS, DEADLINE_SECONDS};
 use hilum_gateway::{Community, GatewayConfig, Own};
 use hilum_security::access::Access;
-use hilum_transport::Origin;
 use serde::Deserialize;
 use xds_schemas::metadata::hl7::is_oid;
 use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, urls};
 
 /// The gateways.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -96,6 +95,7 @@ impl Config {
 
     pub(super) fn check_gateway(&self) -> Result<(), ConfigError> {
         let section = &self.gateway;
+        check_url("gateway.registry", &section.registry)?;
         for repository in &section.repository {
             if !is_oid(&repository.unique_id) {
                 let problem = format!("{:?} is not an OID", repository.unique_id);
@@ -103,11 +103,24 @@ impl Config {
                     "gateway.repository.unique_id: {problem}"
                 )));
             }
+            for (key, url) in [
+                ("url", &repository.url),
+                ("imaging_url", &repository.imaging_url),
+            ] {
+                check_url(&format!("gateway.repository.{key}"), url)?;
+            }
         }
         for community in &section.community {
             community.check(self)?;
         }
         Ok(())
+    }
+}
+
+fn check_url(key: &str, url: &Option<String>) -> Result<(), ConfigError> {
+    match url.as_deref().map(urls::check) {
+        Some(Err(problem)) => Err(ConfigError(format!("{key}: {problem}"))),
+        _ => Ok(()),
     }
 }
 
@@ -140,8 +153,7 @@ impl CommunitySection {
         }
         for (key, url) in urls {
             let Some(url) = url else { continue };
-            let server = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-            let origin = Origin::parse(&server).map_err(|problem| said(key, problem))?;
+            let origin = urls::check(url).map_err(|problem| said(key, problem))?;
             match origin.is_encrypted() {
                 true if config.tls.is_none() => {
                     return Err(said(

@@ -188,6 +188,18 @@ pub fn is_object_store(url: &str) -> bool {
     url.starts_with("s3:")
 }
 
+/// Whether `url` can be that of a store: `file:PATH` or `s3://BUCKET/PREFIX?endpoint=…&region=…`.
+/// Nobody is asked.
+///
+/// # Errors
+/// Says what is wrong with it, and repeats nothing of it, since a secret may stand anywhere in it.
+pub fn check_store_url(url: &str) -> anyhow::Result<()> {
+    match is_object_store(url) {
+        true => Address::parse(url).map(drop),
+        false => super::folder_of(url).map(drop),
+    }
+}
+
 /// Whether documents can be stored at `url`, for `hilum check`: writes and removes a file, in the
 /// folder above if the folder itself is not there yet, or an object. Gives what it looked at. Works
 /// beside a process that uses the store. Blocks.
