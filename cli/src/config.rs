@@ -11,6 +11,7 @@ mod fingerprint;
 mod gateway;
 mod keys;
 mod metrics;
+mod private;
 mod sections;
 mod sending;
 mod subscriptions;
@@ -41,6 +42,7 @@ pub(crate) use gateway::GatewaySection;
 #[cfg(test)]
 pub(crate) use keys::all as all_keys;
 pub(crate) use metrics::MetricsSection;
+pub(crate) use private::said as open_secret;
 pub(crate) use sections::{
     AffinityDomain, ExtraMetadata, FeedSection, ImagingSection, MediaSection, OnDemand,
     RecipientSection, RegistrySection, RemoveRegistered, RepositorySection, UnknownPatients,

@@ -79,6 +79,9 @@ impl Running {
             let problem = "no room has `listen`, so there is nothing to serve";
             return Err(ConfigError(problem.to_owned()).into());
         }
+        for problem in config.open_secrets() {
+            tracing::warn!("{problem}");
+        }
         let tls = config.node_tls().context("[tls]")?;
         let tls = tls.map(|tls| tls.server());
         let users = config.users()?;

@@ -49,6 +49,18 @@ impl ArchiveSection {
         }
     }
 
+    /// The files of secrets that it names, and the keys that name them.
+    pub(super) fn secret_files(&self) -> impl Iterator<Item = (String, &Path)> {
+        let files = [
+            ("password_file", &self.password_file),
+            ("token_file", &self.token_file),
+        ];
+        files.into_iter().filter_map(|(key, file)| {
+            let name = &self.name;
+            Some((format!("imaging.archive {name:?}: {key}"), file.as_deref()?))
+        })
+    }
+
     fn said(&self, key: &str, problem: impl std::fmt::Display) -> ConfigError {
         let name = &self.name;
         ConfigError(format!("imaging.archive {name:?}: {key}: {problem}"))

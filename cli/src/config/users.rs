@@ -209,6 +209,21 @@ impl IuaSection {
         }
     }
 
+    /// The files of secrets that it names, and the keys that name them.
+    pub(super) fn secret_files(&self) -> impl Iterator<Item = (String, &Path)> {
+        self.issuer.iter().flat_map(|issuer| {
+            let files = [
+                ("secret_file", &issuer.secret_file),
+                ("client_secret_file", &issuer.client_secret_file),
+                ("token_file", &issuer.token_file),
+            ];
+            files.into_iter().filter_map(|(key, file)| {
+                let name = &issuer.name;
+                Some((format!("iua.issuer {name:?}: {key}"), file.as_deref()?))
+            })
+        })
+    }
+
     /// The files that it names.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
         let trust = self.trust.iter().flatten().map(PathBuf::as_path);
