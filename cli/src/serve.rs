@@ -99,6 +99,9 @@ impl Running {
         let listening = (&mut listeners, &mut receiving);
         lines.extend(streams(config, &opened, audit, &mut bound, listening).await?);
         let metrics = &ledger.metrics;
+        if let Some(records) = &opened.records {
+            metrics.watch(records);
+        }
         lines.extend(watched(config, metrics, &mut bound, &mut listeners[1])?);
         for (address, listener) in bound {
             let has_registry = rooms
