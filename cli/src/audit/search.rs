@@ -34,6 +34,8 @@ pub(super) struct Arguments {
     /// The node
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    token: WithToken,
     /// Events about this patient
     #[arg(long, value_name = "ID")]
     patient: Option<String>,
@@ -103,9 +105,12 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let base = node.config.audit_repository_url();
     let missing = || ConfigError("audit.url: it is needed to know where to ask".to_owned());
     let endpoint = format!("{}/fhir/AuditEvent", base.ok_or_else(missing)?);
+    let accept = ("accept", "application/fhir+json".to_owned());
+    let headers = arguments.token.headers(vec![accept])?;
     let ledger = node.ledger()?;
     let query = arguments.query();
-    let found = events(&node, &format!("{endpoint}?{query}"), arguments.limit).await;
+    let url = format!("{endpoint}?{query}");
+    let found = events(&node, &url, &headers, arguments.limit).await;
     let outcome = match &found {
         Ok(_) => Outcome::Success,
         Err(error) => Outcome::Failure(error.to_string()),
@@ -126,13 +131,18 @@ struct Found {
     total: u64,
 }
 
-async fn events(node: &Node, url: &str, limit: usize) -> anyhow::Result<Found> {
+async fn events(
+    node: &Node,
+    url: &str,
+    headers: &[(&'static str, String)],
+    limit: usize,
+) -> anyhow::Result<Found> {
     let (mut url, mut events) = (url.to_owned(), Vec::new());
     loop {
         let request = HttpRequest {
             method: "GET",
             url: &url,
-            headers: &[("accept", "application/fhir+json".to_owned())],
+            headers,
             body: Default::default(),
         };
         let answer = node.client.exchange_http(request, PAGE_BYTES).await?;
