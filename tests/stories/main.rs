@@ -6,6 +6,8 @@ mod access;
 mod access_users;
 mod audit_sender;
 mod commands;
+mod exits;
+mod floods;
 mod imaging;
 mod imaging_door;
 mod killed;

@@ -12,6 +12,7 @@ use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming as HttpBody;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use openssl::error::ErrorStack;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -422,13 +423,20 @@ pub(crate) async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
 ) -> Result<Trusted<SslStream<S>>, String> {
     let tls = tls.ok_or("no certificates are configured for TLS")?;
-    let session = tls.session(host).map_err(|error| error.to_string())?;
-    let mut stream = SslStream::new(session, stream).map_err(|error| error.to_string())?;
+    let unusable = |error: ErrorStack| {
+        tracing::error!(library = %error, "TLS cannot be spoken");
+        "TLS cannot be spoken, because the library fails".to_owned()
+    };
+    let session = tls.session(host).map_err(unusable)?;
+    let mut stream = SslStream::new(session, stream).map_err(unusable)?;
     let Err(error) = std::pin::Pin::new(&mut stream).connect().await else {
         let standing = tls.standing(stream.ssl());
         return Ok(Trusted::new(stream, standing).0);
     };
     let why = tls.refusal(stream.ssl(), &error);
+    if let Some(library) = &why.library {
+        tracing::debug!(host, library, "a TLS handshake failed");
+    }
     let why = match why.subject {
         None => format!("TLS: {why}"),
         Some(_) => format!("its certificate is not trusted: {why}"),

@@ -8,6 +8,7 @@
 //! all of them are in [`Limits`] and [`Asynchronous`].
 
 pub mod asynchronous;
+mod beginning;
 mod body;
 pub mod call;
 pub mod client;
@@ -20,6 +21,7 @@ pub mod parts;
 mod patient;
 mod pool;
 mod prompt;
+mod refused_connections;
 pub mod reply;
 pub mod rest;
 pub mod serve;
