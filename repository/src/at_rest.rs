@@ -15,6 +15,7 @@ use hilum_security::at_rest::{self, KeyRing, Opened};
 use hilum_transport::{PartSource, Reading};
 
 pub use kept::{Kept, Survey, Worked};
+pub use mark::Locked;
 pub(crate) use mark::check;
 
 /// From now on, this process reads what was encrypted with the keys of this ring.
