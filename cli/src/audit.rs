@@ -19,6 +19,7 @@ use hilum_audit::syslog;
 use crate::config::Config;
 
 pub(crate) use head::new_key;
+pub(crate) use sending::NotSent;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {

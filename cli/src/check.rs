@@ -49,6 +49,11 @@ impl Report {
         }
     }
 
+    /// Something that works, and should not be so.
+    fn warn(&mut self, subject: &str, what: &str) {
+        Self::say("WARN", subject, what);
+    }
+
     fn say(verdict: &str, subject: &str, what: &str) {
         // A reader that went away, as `head` does, still has the exit status.
         let _ = terminal::say(&format!("{verdict:<5} {subject:<14} {what}"));
@@ -60,6 +65,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut report = Report::default();
     report.add("configuration", Ok(arguments.config.display().to_string()));
     certificates::check(&config, &mut report);
+    for problem in config.open_secrets() {
+        report.warn("secret", &problem);
+    }
     report.add("codes", readable(&config.affinity_domain.codes));
     report.add("data", folder(&config.data));
     access(&config, &mut report);

@@ -14,6 +14,7 @@ use xds_schemas::codes::status::{ResponseStatus, Severity};
 use xds_schemas::ebrs::RegistryError;
 
 use crate::config::{Config, ConfigError};
+use crate::status::Usage;
 
 /// Commands of one node that run at the same time.
 const LEDGERS: usize = 64;
@@ -75,7 +76,8 @@ impl Node {
             return Ok(self);
         };
         let shown = file.display();
-        let text = std::fs::read_to_string(file).with_context(|| shown.to_string())?;
+        let text = std::fs::read_to_string(file);
+        let text = text.map_err(|error| Usage(format!("{shown}: cannot be read: {error}")))?;
         // An XML declaration may stand at the beginning of a document only.
         let text = text.trim_start_matches('\u{feff}').trim();
         let assertion = match text.strip_prefix("<?xml") {

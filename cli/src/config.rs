@@ -13,12 +13,14 @@ mod gateway_patients;
 mod keys;
 mod metrics;
 mod partners;
+mod private;
 mod sections;
 mod sending;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod urls;
 mod users;
 
 use std::net::SocketAddr;
@@ -43,6 +45,7 @@ pub(crate) use gateway::GatewaySection;
 pub(crate) use keys::all as all_keys;
 pub(crate) use metrics::MetricsSection;
 pub(crate) use partners::ASSERTION_MINUTES;
+pub(crate) use private::said as open_secret;
 pub(crate) use sections::{
     AffinityDomain, ExtraMetadata, FeedSection, ImagingSection, MediaSection, OnDemand,
     RecipientSection, RegistrySection, RemoveRegistered, RepositorySection, UnknownPatients,
@@ -188,6 +191,7 @@ impl Config {
             true => Ok(()),
             false => Err(ConfigError(format!("{key}: {value:?} is not an OID"))),
         };
+        self.check_urls()?;
         let Some(home) = self.home_community_id.strip_prefix("urn:oid:") else {
             let problem = "home_community_id: it must begin with urn:oid:";
             return Err(ConfigError(problem.to_owned()));
@@ -516,13 +520,14 @@ fn host_name() -> String {
     }
 }
 
-/// What is wrong with TOML, in one line.
-fn one_line(error: impl std::fmt::Display) -> ConfigError {
+/// What is wrong with TOML, in one line. The value is not repeated, since it may be secret.
+fn one_line(error: toml::de::Error) -> ConfigError {
     let text = error.to_string();
-    let lines: Vec<&str> = text
+    let lines: Vec<String> = text
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('|') && !line.contains(" | "))
+        .map(urls::without_value)
         .collect();
     ConfigError(lines.join(": "))
 }

@@ -15,6 +15,7 @@ use hilum_transport::HttpRequest;
 use serde_json::{Value, json};
 use xds_schemas::metadata::PatientId;
 
+use crate::bearer::WithToken;
 use crate::client::Node;
 use crate::domain::Domain;
 use crate::terminal::{Table, say, say_json};
@@ -56,6 +57,8 @@ struct OfPatient {
     /// The node as which it is asked
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    token: WithToken,
     /// Whose it is: an ID of the affinity domain, or ID^^^&OID&ISO
     #[arg(long, value_name = "ID")]
     patient: String,
@@ -181,6 +184,7 @@ fn is_document(resource: &Value) -> bool {
 /// A registry, and the patient whose consents are meant.
 struct Desk {
     node: Node,
+    token: WithToken,
     url: String,
     patient: PatientId,
 }
@@ -190,7 +194,14 @@ impl Desk {
         let node = Node::open(&of.config)?;
         let patient = Domain::of(&node.config)?.patient(&of.patient)?;
         let url = consents_url(&node.registry()?);
-        Ok(Self { node, url, patient })
+        // A token that cannot be used is seen before anything is recorded.
+        of.token.headers(Vec::new())?;
+        Ok(Self {
+            node,
+            token: of.token.clone(),
+            url,
+            patient,
+        })
     }
 
     async fn create(&self, consent: &Consent) -> anyhow::Result<Value> {
@@ -267,6 +278,7 @@ impl Desk {
             headers.push(("content-type", FHIR_JSON.to_owned()));
         }
         headers.extend(expected.map(|expected| ("if-match", expected)));
+        let headers = self.token.headers(headers)?;
         let request = HttpRequest {
             method,
             url,

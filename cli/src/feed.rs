@@ -7,7 +7,6 @@ mod hl7v3;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
 use clap::{Args, Subcommand};
 use hilum_audit::Outcome;
 use serde_json::{Value, json};
@@ -123,7 +122,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             nobody_in_hl7v2(&common.user)?;
             let node = Node::open(&common.config)?;
             let message = std::fs::read(file);
-            let message = message.with_context(|| format!("{}: cannot be read", file.display()))?;
+            let message = message
+                .map_err(|error| Usage(format!("{}: cannot be read: {error}", file.display())))?;
             let message = hl7v2::with_carriage_returns(&message);
             (hl7v2::send_raw(&node, &message).await?, common.json)
         }

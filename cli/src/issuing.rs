@@ -8,7 +8,7 @@ use clap::Args;
 use hilum_security::development_ca::Identity;
 use hilum_security::{User, UserCode};
 
-use crate::config::Config;
+use crate::config::{Config, open_secret};
 use crate::status::Usage;
 
 /// The longest that something is issued for, in minutes: a day.
@@ -33,6 +33,9 @@ impl By {
         let beside = || self.issuer_key.with_extension("pem");
         let certificate = self.issuer_certificate.clone().unwrap_or_else(beside);
         let identity = Identity::read(&certificate, &self.issuer_key)?;
+        if let Some(problem) = open_secret("--issuer-key", &self.issuer_key) {
+            tracing::warn!("{problem}");
+        }
         let is_its = identity.certificate.public_key()?.public_eq(&identity.key);
         match is_its {
             true => Ok(identity),

@@ -3,6 +3,7 @@
 mod access;
 mod assertion;
 mod audit;
+mod bearer;
 mod certs;
 mod check;
 mod client;

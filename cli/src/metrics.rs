@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use hilum_audit::record_repository::RecordRepository;
 use hilum_audit::sender::{Standing, Watcher};
 use hilum_audit::{Audit, Event};
 use hilum_gateway::Gateway;
@@ -35,6 +36,8 @@ pub(crate) struct Metrics {
     ready: AtomicBool,
     started: SystemTime,
     watcher: Option<Watcher>,
+    /// What receives the records of others, once it is open.
+    records: OnceLock<RecordRepository>,
     standings: Mutex<Option<(Instant, Vec<Standing>)>>,
     gateway: OnceLock<Gateway>,
 }
@@ -53,13 +56,20 @@ impl Metrics {
             ready: AtomicBool::new(false),
             started: SystemTime::now(),
             watcher,
+            records: OnceLock::new(),
             standings: Mutex::new(None),
             gateway: OnceLock::new(),
         })
     }
 
+    /// Watches what receives the records of others, too.
+    pub(crate) fn watch_records(&self, records: &RecordRepository) {
+        // It is opened once.
+        let _ = self.records.set(records.clone());
+    }
+
     /// Tells of this gateway, too.
-    pub(crate) fn watch(&self, gateway: Gateway) {
+    pub(crate) fn watch_gateway(&self, gateway: Gateway) {
         // A node has one.
         let _ = self.gateway.set(gateway);
     }
@@ -160,6 +170,13 @@ impl Metrics {
         let name = "hilum_audit_records_total";
         text.head(name, "counter", "Audit records that were made.");
         text.value(name, &[], self.audit.count() as f64);
+        if let Some(records) = self.records.get() {
+            let name = "hilum_audit_dropped_datagrams_total";
+            let help =
+                "Datagrams with records of others that the system dropped before they were read.";
+            text.head(name, "counter", help);
+            text.value(name, &[], records.dropped_datagrams() as f64);
+        }
         text.of_receivers(standings, SystemTime::now());
         if let Some(gateway) = self.gateway.get() {
             text.of_communities(&gateway.health());

@@ -236,7 +236,7 @@ fn room<R: Clone + Send + Sync + 'static>(
 ) -> Room {
     // DICOMweb, and WADO-URI beside it; consents.
     let rest: &[_] = match name {
-        "registry" => &[CONSENT_PATH],
+        "registry" => &[CONSENT_PATH, "fhir/metadata"],
         "imaging" => &[dicomweb::DICOM_WEB, dicomweb::WADO],
         "initiating" => &[rad160_cross_community_wado_rs::INITIATING],
         "responding" => &[rad160_cross_community_wado_rs::RESPONDING],

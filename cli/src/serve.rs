@@ -84,6 +84,9 @@ impl Running {
             let problem = "no room has `listen`, so there is nothing to serve";
             return Err(ConfigError(problem.to_owned()).into());
         }
+        for problem in config.open_secrets() {
+            tracing::warn!("{problem}");
+        }
         let tls = config.node_tls().context("[tls]")?;
         let tls = tls.map(|tls| tls.server());
         let users = config.users()?;
@@ -97,7 +100,7 @@ impl Running {
         let communities = communities::watch(config, opened.gateway.as_ref(), audit);
         let communities = communities.context("[gateway]")?;
         if let Some(gateway) = &opened.gateway {
-            ledger.metrics.watch(gateway.clone());
+            ledger.metrics.watch_gateway(gateway.clone());
         }
         let line = |room: &Room| listening(room, tls.is_some());
         let mut lines: Vec<String> = rooms.iter().map(line).collect();
@@ -106,6 +109,9 @@ impl Running {
         let listening = (&mut listeners, &mut receiving);
         lines.extend(streams(config, &opened, audit, &mut bound, listening).await?);
         let metrics = &ledger.metrics;
+        if let Some(records) = &opened.records {
+            metrics.watch_records(records);
+        }
         lines.extend(watched(config, metrics, &mut bound, &mut listeners[1])?);
         for (address, listener) in bound {
             let has_registry = rooms

@@ -3,9 +3,16 @@
 
 use std::process::ExitCode;
 
+use hilum_audit::record_repository::OpenError;
+use hilum_registry::DatabaseUnreachable;
+use hilum_repository::at_rest::Locked;
+use hilum_repository::imaging::dimse::RequestorError;
+use hilum_security::iti19_authenticate_node::TlsError;
+use hilum_security::iti40_provide_x_user_assertion::IssuerError;
 use hilum_transport::ClientError;
 use thiserror::Error;
 
+use crate::audit::NotSent;
 use crate::config::ConfigError;
 use crate::import::Unanswered;
 use crate::terminal::printable;
@@ -36,11 +43,33 @@ pub(crate) fn of(result: anyhow::Result<()>) -> ExitCode {
 
 /// The exit status that an error asks for.
 fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
-    if cause.is::<ConfigError>() || cause.is::<Usage>() {
+    // Certificates, keys and issuers are named by the configuration.
+    if cause.is::<ConfigError>()
+        || cause.is::<Usage>()
+        || cause.is::<TlsError>()
+        || cause.is::<IssuerError>()
+        || cause.is::<Locked>()
+    {
         return Some(2);
     }
-    if cause.is::<Unanswered>() {
+    if let Some(OpenError::Key(_)) = cause.downcast_ref::<OpenError>() {
+        return Some(2);
+    }
+    if cause.is::<Unanswered>() || cause.is::<NotSent>() || cause.is::<DatabaseUnreachable>() {
         return Some(3);
+    }
+    if let Some(error) = cause.downcast_ref::<RequestorError>() {
+        return match error {
+            RequestorError::Unreachable { .. } | RequestorError::Broken { .. } => Some(3),
+            RequestorError::Unsuitable(_) => Some(2),
+            RequestorError::Rejected { .. }
+            | RequestorError::NotAgreed { .. }
+            | RequestorError::Refused { .. } => None,
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<std::io::Error>() {
+        // What it holds is not among the causes that it names.
+        return error.get_ref().and_then(|inner| kind(inner));
     }
     match cause.downcast_ref::<ClientError>()? {
         ClientError::Unreachable { .. } => Some(3),

@@ -25,6 +25,7 @@ pub(crate) mod subscriptions;
 #[cfg(test)]
 mod tests;
 pub(crate) mod unique_ids;
+mod url;
 pub(crate) mod versions;
 mod writer;
 
@@ -37,6 +38,7 @@ use anyhow::Context;
 use crate::failure::Failure;
 use checkpoint::{Checkpointer, Checkpoints};
 pub(crate) use connection::Connection;
+pub use connection::DatabaseUnreachable;
 use connection::on;
 use pool::Pool;
 use writer::Writer;
@@ -128,6 +130,17 @@ impl Database {
             Engine::Sqlite { writer, .. } => writer.write(work).await,
             Engine::Postgres { pool } => pool.transaction(work).await,
         }
+    }
+}
+
+/// Whether a URL can be that of a database, without looking whether there is one.
+pub(crate) fn check_url(url: &str) -> Result<(), &'static str> {
+    match url.strip_prefix("sqlite:") {
+        Some(path) if path.starts_with("//") && path.contains('@') => {
+            Err("a file is given as sqlite:PATH, without user and host")
+        }
+        Some(_) => Ok(()),
+        None => url::PostgresUrl::read(url).map(drop),
     }
 }
 

@@ -87,17 +87,18 @@ impl Destinations {
     /// Reads them as they are configured: URLs without a path.
     pub(crate) fn of(urls: &[String]) -> anyhow::Result<Self> {
         let mut allowed = Vec::with_capacity(urls.len());
-        for url in urls {
+        for (number, url) in (1..).zip(urls) {
+            // A password may stand in it, so it is not repeated.
             let destination = match Destination::parse(url) {
                 Ok(destination) => destination,
-                Err(problem) => bail!("{url:?}: {problem}"),
+                Err(problem) => bail!("number {number}: {problem}"),
             };
             let (_, behind) = url.split_once("://").unwrap_or_default();
             if behind
                 .find(['/', '?'])
                 .is_some_and(|at| &behind[at..] != "/")
             {
-                bail!("{url:?}: the address of a machine is expected, without a path");
+                bail!("number {number}: the address of a machine is expected, without a path");
             }
             allowed.push(destination);
         }

@@ -5,6 +5,7 @@
 //! What patients acknowledged in documents (BPPC) is shown as consents, too, and changes with them.
 //! <https://profiles.ihe.net/ITI/PCF/ITI-108.html>
 
+mod capabilities;
 mod refused;
 mod resource;
 mod search;
@@ -39,6 +40,9 @@ type Answered = Result<Recorded<Reply>, Refused>;
 
 /// Answers a request. What is refused leaves a record too.
 pub(crate) async fn serve(registry: &Registry, request: Request) -> Reply {
+    if let Some(capabilities) = capabilities::answer(&request) {
+        return capabilities;
+    }
     let caller = request.caller().clone();
     match answer(registry, request).await {
         Ok(reply) => reply.into_inner(),
@@ -65,8 +69,7 @@ async fn answer(registry: &Registry, request: Request) -> Answered {
     let request = request.permitted(Permission::Consent)?;
     let room = Asked::of(registry, request.request());
     if !wants_json(request.request()) {
-        let reason = "consents are answered as application/fhir+json";
-        return Err(Refused::new(406, "not-supported", reason));
+        return Err(Refused::not_json());
     }
     let parameters = request.request().parameters()?;
     let query = request.request().query().to_owned();
@@ -118,7 +121,7 @@ async fn form(mut request: PermittedRequest) -> Result<(Vec<(String, String)>, S
 async fn json(mut request: PermittedRequest) -> Result<Bytes, Refused> {
     let essence = request.content_type()?.essence;
     if !matches!(&*essence, "application/fhir+json" | "application/json") {
-        let reason = "a consent is sent as application/fhir+json";
+        let reason = "a consent is sent as application/fhir+json, and not as XML or anything else";
         return Err(Refused::new(415, "not-supported", reason));
     }
     Ok(request.collect(MAX_BYTES).await?)
@@ -160,8 +163,11 @@ impl<'a> Asked<'a> {
                 return Err(Refused::new(400, "invalid", problem).recorded_as(event));
             }
         };
-        let own = format!("{}?{}", self.base, wanted.used());
-        let bundle = resource::bundle("searchset", &own, &self.base, &found);
+        let page = wanted.page(found);
+        let mut links = vec![("self", format!("{}?{}", self.base, wanted.used()))];
+        let next = page.next.map(|next| wanted.following(&next));
+        links.extend(next.map(|next| ("next", format!("{}?{next}", self.base))));
+        let bundle = resource::bundle("searchset", &links, &self.base, &page.shown, page.total);
         self.recorded(event, Reply::plain(200, JSON, bundle)).await
     }
 
@@ -196,8 +202,8 @@ impl<'a> Asked<'a> {
         };
         let event = self.used(ConsentUse::Read, Some(id), &newest);
         let found = found.map_err(|denied| Refused::from(denied).recorded_as(event.clone()))?;
-        let own = format!("{}/{id}/_history", self.base);
-        let bundle = resource::bundle("history", &own, &self.base, &found);
+        let links = [("self", format!("{}/{id}/_history", self.base))];
+        let bundle = resource::bundle("history", &links, &self.base, &found, found.len());
         self.recorded(event, Reply::plain(200, JSON, bundle)).await
     }
 

@@ -51,6 +51,7 @@ use hilum_transport::Client;
 use xds_schemas::metadata::PatientId;
 
 pub use config::{ExtraMetadata, FeedConfig, RegistryConfig, SubscriptionConfig, UnknownPatients};
+pub use db::DatabaseUnreachable;
 
 use db::Database;
 use demographics::continuations::Continuations;
@@ -139,6 +140,15 @@ impl std::fmt::Debug for Registry {
 /// Says what is wrong: the database cannot be opened, or is that of a newer program.
 pub fn check_database(url: &str) -> anyhow::Result<Option<String>> {
     db::version(url)
+}
+
+/// Whether `url` can be that of a database: `sqlite:PATH`, `postgres://…` or `postgresql://…`. Nobody
+/// is asked.
+///
+/// # Errors
+/// Says what is wrong with it, and repeats nothing of it, since a password may stand anywhere in it.
+pub fn check_database_url(url: &str) -> Result<(), &'static str> {
+    db::check_url(url)
 }
 
 /// Seconds since 1970; moments before are 1970.

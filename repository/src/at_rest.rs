@@ -15,6 +15,7 @@ use hilum_security::at_rest::{self, KeyRing, Opened};
 use hilum_transport::{PartSource, Reading};
 
 pub use kept::{Kept, Survey, Worked};
+pub use mark::Locked;
 pub(crate) use mark::check;
 
 /// From now on, this process reads what was encrypted with the keys of this ring.
@@ -76,16 +77,28 @@ pub(crate) fn source_of(path: PathBuf, length: u64) -> PartSource {
     source(path, length, !at_rest::has_keys())
 }
 
-/// Whether the beginning of a file can be read, if it is encrypted.
-pub(crate) fn begins_well(path: &Path) -> io::Result<()> {
-    if !at_rest::has_keys() {
-        return Ok(());
-    }
-    let mut opened = at_rest::open(path)?;
+/// Whether the beginning of a file can be read, if it is encrypted. The file stands there afterwards.
+///
+/// # Errors
+/// If it cannot.
+pub(crate) fn begins_well(opened: &mut Opened) -> io::Result<()> {
     if opened.is_sealed() && opened.length()? > 0 {
+        opened.rewind()?;
         opened.read_exact(&mut [0])?;
+        opened.rewind()?;
     }
     Ok(())
+}
+
+/// The same for a file of this name.
+///
+/// # Errors
+/// If it cannot be opened, or its beginning cannot be read.
+pub(crate) fn file_begins_well(path: &Path) -> io::Result<()> {
+    match at_rest::has_keys() {
+        true => begins_well(&mut at_rest::open(path)?),
+        false => Ok(()),
+    }
 }
 
 /// The first bytes of the content of a file that is open, which comes whatever becomes of its name.

@@ -45,7 +45,7 @@ pub(crate) use container::Label;
 use folders::{Folders, Move};
 use kinds::Content;
 pub(crate) use kinds::{BlobStore, Receiving, Stored};
-pub use kinds::{check_store, is_object_store};
+pub use kinds::{check_store, check_store_url, is_object_store};
 pub use s3::Access;
 
 /// The store in files. Clones share it.
@@ -218,7 +218,10 @@ pub(crate) fn claim(url: &str, called: &str, folders: &[&str]) -> anyhow::Result
 pub(crate) fn folder_of(url: &str) -> anyhow::Result<PathBuf> {
     match url.strip_prefix("file:") {
         Some("") | None => Err(anyhow!(
-            "{url:?}: a document store is given as file:PATH or s3://BUCKET/PREFIX"
+            "a store is given as file:PATH, or as s3://BUCKET/PREFIX for documents"
+        )),
+        Some(path) if path.starts_with("//") && path.contains('@') => Err(anyhow!(
+            "a folder is given as file:PATH, without user and host"
         )),
         // file:///path has an empty host.
         Some(path) => Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),

@@ -309,6 +309,6 @@ pub(crate) fn lock_objects(
 /// The folder that a store's URL names.
 fn folder_of(url: &str) -> anyhow::Result<PathBuf> {
     let path = url.strip_prefix("file:").filter(|path| !path.is_empty());
-    let path = path.with_context(|| format!("{url:?} does not begin with file: and a path"))?;
+    let path = path.context("the folder of the images is given as file:PATH")?;
     Ok(PathBuf::from(path))
 }

@@ -33,7 +33,7 @@ use hilum_security::at_rest::Vault;
 use hilum_transport::Client;
 use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
 
-pub use blob_store::{Access, check_store, is_object_store};
+pub use blob_store::{Access, check_store, check_store_url, is_object_store};
 pub use consents::{Consents, Unknown};
 pub use on_demand::OnDemand;
 

@@ -10,6 +10,7 @@
 //! [`NodeTls`] is what all doors and clients of a node share: it reads its files again when they
 //! change, and who is connected then is looked at again ([`Standing`]).
 
+mod advice;
 mod client;
 mod context;
 mod files;

@@ -347,6 +347,14 @@ impl TokenJudge {
         if later(claims.nbf) || later(claims.iat) {
             return Err(UserRefused::failed("the token is not valid yet"));
         }
+        if let (Some(nbf), Some(exp)) = (claims.nbf, claims.exp)
+            && nbf >= exp
+        {
+            // The leave that clocks have would make a moment of it at which both hold.
+            return Err(UserRefused::invalid(
+                "the token ends before it begins (nbf, exp)",
+            ));
+        }
         if let Some(exp) = claims.exp {
             let until = moment(exp);
             if now >= until + skew {

@@ -341,3 +341,118 @@ async fn consents_by_the_command_and_over_fhir() {
         "the stranger's attempt"
     );
 }
+
+async fn fetched(client: &Client, url: &str, accept: &str) -> (u16, Value) {
+    let request = HttpRequest {
+        method: "GET",
+        url,
+        headers: &[("accept", accept.to_owned())],
+        body: Bytes::new(),
+    };
+    let answer = client.exchange_http(request, 1 << 20).await.unwrap();
+    let said = serde_json::from_slice(&answer.body).unwrap_or_default();
+    (answer.status, said)
+}
+
+/// What is served is described, XML is refused in a clear sentence, and a search comes in pages.
+#[tokio::test]
+async fn consents_are_described_and_come_in_pages() {
+    let town = town();
+    let client = town.client_named("client");
+    let base = town.registry().replace("/registry", "/fhir");
+    let json = "application/fhir+json";
+    let (status, statement) = fetched(&client, &format!("{base}/metadata"), json).await;
+    assert_eq!((status, &statement["fhirVersion"]), (200, &json!("4.0.1")));
+    let consent = &statement["rest"][0]["resource"][0];
+    assert_eq!(consent["type"], "Consent");
+    let described: Vec<&str> = consent["searchParam"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    // XML, asked for and sent.
+    let xml = "application/fhir+xml";
+    let search = format!(
+        "{base}/Consent?patient=urn:oid:{}%7CP-1",
+        words::PATIENT_AUTHORITY
+    );
+    for url in [format!("{base}/metadata"), search.clone()] {
+        for (accept, url) in [
+            (xml, url.clone()),
+            (
+                json,
+                format!(
+                    "{url}{}_format=xml",
+                    if url.contains('?') { "&" } else { "?" }
+                ),
+            ),
+        ] {
+            let (status, outcome) = fetched(&client, &url, accept).await;
+            assert_eq!(status, 406, "{url}");
+            assert_eq!(outcome["issue"][0]["code"], "not-supported");
+            let said = outcome["issue"][0]["diagnostics"].as_str().unwrap();
+            assert!(said.contains(json) && said.contains("XML"), "{said}");
+        }
+    }
+    let request = HttpRequest {
+        method: "POST",
+        url: &format!("{base}/Consent"),
+        headers: &[("content-type", xml.to_owned())],
+        body: Bytes::from_static(b"<Consent xmlns='http://hl7.org/fhir'/>"),
+    };
+    let answer = client.exchange_http(request, 1 << 20).await.unwrap();
+    assert_eq!(answer.status, 415);
+    let outcome: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(outcome["resourceType"], "OperationOutcome");
+    // Seven consents, in pages of three; one more is recorded after the first page.
+    let record = || {
+        let recorded = town.run(&["consent", "record", "--patient", "P-1", "--deny"]);
+        assert!(recorded.status.success(), "{recorded:?}");
+    };
+    (0..7).for_each(|_| record());
+    let (mut url, mut ids, mut sizes) = (format!("{search}&_count=3"), Vec::new(), Vec::new());
+    loop {
+        let (status, page) = fetched(&client, &url, json).await;
+        assert_eq!(status, 200, "{page}");
+        let entries = page["entry"].as_array().cloned().unwrap_or_default();
+        sizes.push((entries.len(), page["total"].as_u64().unwrap()));
+        ids.extend(entries.iter().map(|it| it["resource"]["id"].clone()));
+        let links = page["link"].as_array().unwrap();
+        let link = |relation: &str| {
+            let found = links.iter().find(|it| it["relation"] == relation);
+            found.map(|it| it["url"].as_str().unwrap().to_owned())
+        };
+        assert_eq!(link("self"), Some(url.clone()));
+        if sizes.len() == 1 {
+            record();
+        }
+        match link("next") {
+            Some(next) => url = next,
+            None => break,
+        }
+    }
+    assert_eq!(sizes, [(3, 7), (3, 8), (2, 8)]);
+    ids.sort_by_key(ToString::to_string);
+    ids.dedup();
+    assert_eq!(ids.len(), 8);
+    // Who wants none is told how many there are.
+    let (_, none) = fetched(&client, &format!("{search}&_count=0"), json).await;
+    assert_eq!((&none["total"], &none["entry"]), (&json!(8), &Value::Null));
+    let (status, _) = fetched(&client, &format!("{search}&_count=many"), json).await;
+    assert_eq!(status, 400);
+    // What is described is understood: an address that is not passed over says so.
+    for name in described {
+        let value = match name {
+            "period" | "date" => "ge2000",
+            "patient" | "patient.identifier" | "patient:identifier" => {
+                &format!("urn:oid:{}%7CP-1", words::PATIENT_AUTHORITY)
+            }
+            _ => "x",
+        };
+        let (status, page) = fetched(&client, &format!("{search}&{name}={value}"), json).await;
+        let own = page["link"][0]["url"].as_str().unwrap_or_default();
+        assert_eq!(status, 200, "{name}");
+        assert!(own.contains(&format!("{name}=")), "{name}: {own}");
+    }
+}

@@ -100,6 +100,13 @@ async fn who_asks_for_somebody_is_recorded_so() {
         challenge(&refused).contains("insufficient_scope"),
         "{refused:?}"
     );
+    // The operator is told, too: what was asked, and what the token is for.
+    let log = town.log();
+    let line = log.lines().find(|line| line.contains("insufficient_scope"));
+    let line = line.expect("a line of the log");
+    for expected in ["WARN", "scopes=\"RAD-107\"", "asked=\"GET /dicom-web\""] {
+        assert!(line.contains(expected), "{expected}: {line}");
+    }
     // Browsers ask first, without saying for whom.
     let url = format!("https://localhost:{}/dicom-web/studies", town.port(2));
     let request = HttpRequest {
@@ -410,4 +417,46 @@ async fn the_command_issues_tokens() {
     assert!(token.status.success(), "{token:?}");
     let token = String::from_utf8(token.stdout).unwrap();
     assert!([200, 204].contains(&ask_with(&town, token.trim()).await.status));
+}
+
+/// Commands that ask at doors which take tokens bring one from a file that is for its owner only.
+#[tokio::test]
+async fn commands_bring_tokens() {
+    use std::os::unix::fs::PermissionsExt;
+    let (town, server) = believing("required");
+    let asker = User {
+        scopes: Vec::new(),
+        ..welby()
+    };
+    let token = server.issue(&asker, &issue_token()).unwrap();
+    let file = town.node().join("token");
+    std::fs::write(&file, format!("{token}\n")).unwrap();
+    let mode = |mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&file, mode).unwrap();
+    };
+    let list = ["consent", "list", "--patient", "P-1"];
+    let with = [&list[..], &["--token-file", "token"]].concat();
+    let code = |arguments: &[&str]| town.run(arguments).status.code();
+    mode(0o600);
+    assert_eq!(code(&list), Some(1));
+    assert_eq!(code(&with), Some(0));
+    let of_welby = |xml: &String| xml.contains("ITI-108") && xml.contains("marcus.welby");
+    assert!(town.messages().iter().any(of_welby));
+    // By the environment, for all of them.
+    let mut command = hilum_tests::town::hilum();
+    command.args(list).current_dir(town.node());
+    command.env("HILUM_TOKEN_FILE", "token");
+    assert_eq!(command.output().unwrap().status.code(), Some(0));
+    // Others could read it, it is not there, or it is no token: nobody is asked, and nothing of it is said.
+    mode(0o640);
+    let refused = town.run(&with);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    mode(0o600);
+    let nowhere = [&list[..], &["--token-file", "nowhere"]].concat();
+    assert_eq!(code(&nowhere), Some(2));
+    std::fs::write(&file, "Planted token").unwrap();
+    let refused = town.run(&with);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(!String::from_utf8_lossy(&refused.stderr).contains("Planted"));
 }

@@ -126,6 +126,43 @@ async fn wrong_names_are_refused_with_what_was_expected() {
         words::envelope(REGISTER, &words::find_documents(PATIENT, "ObjectRef"));
     refused(&town, &post(&query_as_submission), "SubmitObjectsRequest");
     refused(&town, &post(&words::envelope(REGISTER, "")), "empty");
+    // What was found is told to the operator, and nothing of a message comes back in a fault.
+    for (wrong, told) in [
+        (
+            good().replace("rim:RegistryObjectList>", "rim:Planted-found>"),
+            "found Planted-found of",
+        ),
+        (
+            good().replacen(
+                "<rim:RegistryObjectList>",
+                "<rim:RegistryObjectList></Planted>",
+                1,
+            ),
+            "Planted",
+        ),
+        (
+            good().replacen("<rim:Extrin", "<Planted-prefix:Extrin", 1),
+            "Planted-prefix",
+        ),
+        (
+            good().replacen("<rim:Extrin", "<rim:Extrin Planted='1' Planted='2' x='", 1),
+            "",
+        ),
+    ] {
+        let answer = post(&wrong);
+        refused(&town, &answer, "line ");
+        let body = String::from_utf8_lossy(&answer.body);
+        assert!(!body.contains("Planted"), "{body}");
+        let log = town.log();
+        let line = log
+            .lines()
+            .rfind(|line| line.contains("a message was refused"));
+        let line = line.expect("a line of the log");
+        assert!(
+            line.contains("WARN") && line.contains(told),
+            "{told}: {line}"
+        );
+    }
     unharmed(&mut town, PATIENT).await;
 }
 

@@ -182,6 +182,7 @@ fn misuse(town: &Town) -> Vec<String> {
     ] {
         answers.push(exchange(town, 5, format!("\x0b{message}\x1c\r").as_bytes()));
     }
+    answers.push(exchange(town, 1, format!("{name}\r\n\r\n").as_bytes()));
     answers.push(exchange(town, 5, name.as_bytes()));
     answers.push(exchange(town, 10, name.as_bytes()));
     answers
@@ -328,4 +329,323 @@ fn there_are_no_core_dumps() {
     assert!(!status.core_dumped());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     node.stop();
+}
+
+/// Wherever in a configuration a secret was written wrongly, what is said of it does not repeat it, and
+/// the exit status is that of a wrong configuration.
+#[test]
+fn what_is_configured_wrongly_is_not_repeated() {
+    const SECRET: &str = "Planted-misplaced-4Tzs";
+    let town = Town::set_up(Setup::default());
+    let written = std::fs::read_to_string(town.config()).unwrap();
+    let refused = |what: &str, text: &str, variable: Option<(&str, &str)>| {
+        std::fs::write(town.config(), text).unwrap();
+        for command in ["check", "serve"] {
+            let mut hilum = hilum_tests::town::hilum();
+            hilum.arg(command).arg("--config").arg(town.config());
+            hilum.env("HILUM_LOG", "trace").env("RUST_BACKTRACE", "1");
+            hilum.envs(variable);
+            let output = hilum.output().unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            assert_eq!(output.status.code(), Some(2), "{what} {variable:?}: {said}");
+            assert!(!said.contains("Planted"), "{what} {variable:?}: {said}");
+            // It does say something, in one line that names the place.
+            assert_eq!(said.trim().lines().count(), 1, "{what}: {said}");
+            assert!(said.contains(what), "{what}: {said}");
+        }
+    };
+    // URLs, in variables of the environment. $ is the secret.
+    for (key, wrong) in [
+        ("REGISTRY__DATABASE", "postgres:/hilum:$@db/registry"),
+        ("REGISTRY__DATABASE", "postgres//hilum:$@db/registry"),
+        ("REGISTRY__DATABASE", "postgre://hilum:$@db/registry"),
+        ("REGISTRY__DATABASE", "sqlite://hilum:$@db/registry"),
+        ("REGISTRY__DATABASE", "postgres://hilum:a@$@db/registry"),
+        ("REGISTRY__DATABASE", "postgres://hilum:a/$@db/registry"),
+        ("REGISTRY__DATABASE", "postgres://hilum:a?$@db/registry"),
+        ("REGISTRY__DATABASE", "postgres://hilum:$/registry"),
+        ("REGISTRY__DATABASE", "postgres://hilum@db:$/registry"),
+        ("REGISTRY__DATABASE", "postgres://hilum:%$@db/registry"),
+        ("REGISTRY__DATABASE", "postgres://hilum@db/registry?$"),
+        ("REGISTRY__DATABASE", "host=db user=hilum password=$"),
+        ("REPOSITORY__STORE", "s3://key:$@bucket/a"),
+        ("REPOSITORY__STORE", "s3://bucket/a?secret=$"),
+        ("REPOSITORY__STORE", "s3://bucket/a?region=$"),
+        (
+            "REPOSITORY__STORE",
+            "s3://bucket/a?endpoint=https://key:$@s3.example",
+        ),
+        (
+            "REPOSITORY__STORE",
+            "s3://bucket/a?endpoint=https//key:$@s3.example",
+        ),
+        ("REPOSITORY__STORE", "s3//key:$@bucket/a"),
+        ("REPOSITORY__STORE", "file://key:$@host/a"),
+        ("IMAGING__STORE", "fiel:$"),
+        ("RECIPIENT__STORE", "ftp://user:$@host/a"),
+        ("REGISTRY__URL", "https://user:$@localhost/registry"),
+        ("REPOSITORY__REGISTRY", "https://user:$@localhost/registry"),
+        (
+            "REPOSITORY__REGISTRY",
+            "https://user:a/$@localhost/registry",
+        ),
+        ("REPOSITORY__REGISTRY", "https:/user:$@localhost/registry"),
+        ("REPOSITORY__REGISTRY", "https://localhost/registry?token=$"),
+        ("REPOSITORY__URL", "$"),
+        ("IMAGING__URL", "https://localhost:$/imaging"),
+        ("IMAGING__RETRIEVE_URL", "https://$@localhost/dicom-web"),
+        ("RECIPIENT__URL", "https://localhost/recipient#$"),
+        ("AUDIT__URL", "https://user:$@localhost"),
+        ("FEED__URL", "mllp://user:$@localhost:2575"),
+        ("GATEWAY__REGISTRY", "https://user:$@localhost/registry"),
+        ("SUBSCRIPTIONS__NOTIFY", "https://user:$@localhost"),
+        ("AUDIT__SEND", "syslog+tls://user:$@audit.example:6514"),
+        ("AUDIT__SEND", "syslog+tls://audit.example:$"),
+        ("AUDIT__SEND", "syslog+tsl://user:$@audit.example"),
+        ("AUDIT__FORWARD", "syslog:/user:$@audit.example"),
+        ("ASYNCHRONOUS__REPLY_TO", "https://user:$@localhost"),
+        // What should be a number, an address, a word or a table.
+        ("LIMITS__CONNECTIONS", "$"),
+        ("REGISTRY__MAX_RESULTS", "$"),
+        ("REGISTRY__LISTEN", "$"),
+        ("AUDIT__LEGAL_HOLD", "$"),
+        ("AUDIT__SYSLOG_UDP", "https://user:$@localhost"),
+        ("XUA__ASSERTIONS", "$"),
+        ("IUA__REPLAY", "a, expected $"),
+        ("IUA__ISSUER", "https://user:$@as.example"),
+        ("IMAGING__ARCHIVE", "https://user:$@pacs.example"),
+        ("AT_REST__PLAIN", "$"),
+        // What is a file of a secret.
+        ("REGISTRY__DATABASE_FILE", "postgres://hilum:$@db/registry"),
+        ("REPOSITORY__STORE_SECRET_FILE", "$"),
+    ] {
+        let name = format!("HILUM_{key}");
+        let value = wrong.replace('$', SECRET);
+        // The environment or the key is named, whichever comes first.
+        let key = key.to_ascii_lowercase().replace("__", ".");
+        let key = key.rsplit('.').next().unwrap().to_owned();
+        let key = key.trim_end_matches("_file");
+        let shouted = key.to_ascii_uppercase();
+        let is_typed = ["LIMITS", "MAX_RESULTS", "LEGAL_HOLD", "_FILE"]
+            .iter()
+            .any(|it| name.contains(it));
+        let said = match key {
+            _ if is_typed => &*shouted,
+            // Of keys in a section that is made of two, the section is named.
+            "syslog_udp" => "audit",
+            key => key,
+        };
+        refused(said, &written, Some((&name, &value)));
+    }
+    // The same in the file.
+    let issuer = "[[iua.issuer]]\nname = \"as\"\n";
+    // Who believes somebody names whom.
+    let believing = written.replace("[iua]\n", "[iua]\ntokens = \"accepted\"\n");
+    let in_section = |section: &str, line: &str| {
+        let head = format!("[{section}]\n");
+        believing.replace(&head, &format!("{head}{line}\n"))
+    };
+    for (what, more) in [
+        (
+            "keys",
+            format!("{issuer}keys = \"https://user:{SECRET}@as.example/jwks\""),
+        ),
+        (
+            "keys",
+            format!("{issuer}keys = \"https:/user:{SECRET}@as.example/jwks\""),
+        ),
+        (
+            "introspection",
+            format!("{issuer}introspection = \"https://id:{SECRET}@as.example/introspect\""),
+        ),
+        (
+            "introspection",
+            format!("{issuer}introspection = \"https://as.example:{SECRET}/introspect\""),
+        ),
+        (
+            "issuer",
+            format!("{issuer}keys = 7\nsecret_file = \"{SECRET}\""),
+        ),
+        (
+            "client_id",
+            format!("{issuer}introspection = \"https://as.example/\"\nclient_id = \"{SECRET}\""),
+        ),
+        (
+            "to",
+            format!("[[audit.send]]\nto = \"syslog+tls://user:{SECRET}@audit.example\""),
+        ),
+        (
+            "to",
+            format!("[[audit.send]]\nto = \"https://audit.example/{SECRET}\""),
+        ),
+        ("send", format!("[[audit.send]]\nto = [\"{SECRET}\"]")),
+        (
+            "dicomweb",
+            format!(
+                "[[imaging.archive]]\nname = \"pacs\"\ndicomweb = \"https://u:{SECRET}@pacs.example/x\""
+            ),
+        ),
+        (
+            "dicomweb",
+            format!(
+                "[[imaging.archive]]\nname = \"pacs\"\ndicomweb = \"https//u:{SECRET}@pacs.example/x\""
+            ),
+        ),
+        (
+            "dimse",
+            format!("[[imaging.archive]]\nname = \"pacs\"\ndimse = \"{SECRET}\""),
+        ),
+    ] {
+        refused(what, &format!("{believing}\n{more}\n"), None);
+    }
+    for (what, section, line) in [
+        ("xua", "xua", format!("issuer = \"{SECRET}\"")),
+        ("xua", "xua", format!("issuer = [\"{SECRET}\"]")),
+        (
+            "TOML",
+            "media",
+            format!("contact = \"{SECRET}\" \"{SECRET}\""),
+        ),
+        ("TOML", "media", format!("contact = {SECRET}")),
+        ("TOML", "media", format!("contact = \"{SECRET}")),
+    ] {
+        let text = in_section(section, &line);
+        assert_ne!(text, believing, "{section}");
+        refused(what, &text, None);
+    }
+    // What is a file of a secret, and is the secret itself. `hilum check` goes on with everything else.
+    let asked = "introspection = \"https://as.example/\"\n";
+    let archive = "[[imaging.archive]]\nname = \"pacs\"\ndicomweb = \"https://pacs.example/x\"\n";
+    for more in [
+        format!("{issuer}secret_file = \"{SECRET}\"\n"),
+        format!("{issuer}{asked}token_file = \"{SECRET}\"\n"),
+        format!("{issuer}{asked}client_id = \"hilum\"\nclient_secret_file = \"{SECRET}\"\n"),
+        format!("{archive}user = \"hilum\"\npassword_file = \"{SECRET}\"\n"),
+        format!("{archive}token_file = \"{SECRET}\"\n"),
+    ] {
+        let begin = match more.contains("iua") {
+            true => &believing,
+            false => &written,
+        };
+        std::fs::write(town.config(), format!("{begin}\n{more}")).unwrap();
+        for (command, status) in [("check", 1), ("serve", 2)] {
+            let mut hilum = hilum_tests::town::hilum();
+            hilum.arg(command).arg("--config").arg(town.config());
+            hilum.env("HILUM_LOG", "trace").env("RUST_BACKTRACE", "1");
+            let output = hilum.output().unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            assert_eq!(output.status.code(), Some(status), "{more}: {said}");
+            assert!(!said.contains("Planted"), "{more}: {said}");
+        }
+    }
+}
+
+/// What libpq and the server say of a database is told without what stands in its URL.
+#[test]
+fn what_the_database_says_is_told_without_its_url() {
+    const SECRET: &str = "Planted_misplaced_4Tzs";
+    let Some(server) = hilum_tests::postgres::Server::start() else {
+        return;
+    };
+    let town = Town::set_up(Setup::default());
+    let (begin, _) = server.url.rsplit_once('/').unwrap();
+    let (_, host) = begin
+        .rsplit_once('@')
+        .unwrap_or(begin.split_once("://").unwrap());
+    for (url, told) in [
+        (format!("{begin}/{SECRET}"), true),
+        (format!("postgres://{SECRET}@{host}/postgres"), true),
+        (
+            format!("{begin}/postgres?sslmode=require&sslkey={SECRET}"),
+            true,
+        ),
+        (format!("{begin}/postgres?options=-c%20{SECRET}%3D1"), true),
+        (format!("{begin}/postgres?sslmode={SECRET}"), true),
+        (format!("{begin}/postgres?client_encoding={SECRET}"), true),
+        (
+            format!("postgres://hilum:{SECRET}@127.0.0.1:9/registry"),
+            true,
+        ),
+    ] {
+        for command in ["check", "serve"] {
+            let mut hilum = hilum_tests::town::hilum();
+            hilum.arg(command).arg("--config").arg(town.config());
+            hilum.env("HILUM_LOG", "trace").env("RUST_BACKTRACE", "1");
+            hilum.env("HILUM_REGISTRY__DATABASE", &url);
+            let output = hilum.output().unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            assert!(!output.status.success(), "{url}: {said}");
+            assert!(!said.contains(SECRET), "{url}: {said}");
+            assert_eq!(
+                said.contains("PostgreSQL cannot be reached: "),
+                told,
+                "{url}: {said}"
+            );
+        }
+    }
+}
+
+/// Keys that others on the machine can read are pointed out, by the node and by `hilum check`.
+#[test]
+fn keys_that_others_can_read_are_pointed_out() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut town = Town::set_up(Setup {
+        uncounted: true,
+        ..Setup::default()
+    });
+    let key = town.node().join("certs/node.key");
+    let secret = town.node().join("secret");
+    std::fs::write(&secret, "0123456789abcdef0123456789abcdef").unwrap();
+    let written = std::fs::read_to_string(town.config()).unwrap();
+    let believing = written.replace("[iua]\n", "[iua]\ntokens = \"accepted\"\n");
+    let issuer = "[[iua.issuer]]\nname = \"as\"\n";
+    let text = format!("{believing}\n{issuer}secret_file = \"secret\"\n");
+    std::fs::write(town.config(), text).unwrap();
+    let lines = |town: &Town| {
+        let checked = town.run(&["check"]);
+        assert!(checked.status.success(), "{checked:?}");
+        let said = String::from_utf8(checked.stdout).unwrap();
+        said.lines().filter(|it| it.starts_with("WARN")).count()
+    };
+    let change = |file: &Path, mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(file, mode).unwrap();
+    };
+    change(&key, 0o640);
+    change(&secret, 0o600);
+    assert_eq!(lines(&town), 0);
+    change(&key, 0o644);
+    change(&secret, 0o604);
+    assert_eq!(lines(&town), 2);
+    town.start();
+    town.stop();
+    let log = town.log();
+    for what in ["tls.key: ", "iua.issuer \"as\": secret_file: "] {
+        let line = log.lines().find(|line| line.contains(what)).unwrap();
+        assert!(
+            line.contains("WARN") && line.contains("chmod 600"),
+            "{line}"
+        );
+    }
+    // Who issues is told, too.
+    let made = town.run(&["certs", "as", "--dir", "certs"]);
+    assert!(made.status.success(), "{made:?}");
+    change(&town.node().join("certs/as.key"), 0o644);
+    let issued = town.run(&[
+        "token",
+        "--issuer",
+        "as",
+        "--issuer-key",
+        "certs/as.key",
+        "--user",
+        "me",
+        "--scope",
+        "RAD-129",
+    ]);
+    assert!(issued.status.success(), "{issued:?}");
+    let told = String::from_utf8(issued.stderr).unwrap();
+    assert!(told.contains("--issuer-key: certs/as.key"), "{told}");
 }

@@ -121,7 +121,10 @@ impl Refusal {
     }
 
     fn message(caller: Caller, trouble: Trouble) -> Self {
-        Self::of(Refused::Message, caller, trouble.fault, trouble.status)
+        Self {
+            told: trouble.fault.detail.clone(),
+            ..Self::of(Refused::Message, caller, trouble.fault, trouble.status)
+        }
     }
 
     /// What an assertion says is not believed.
@@ -259,7 +262,8 @@ impl Permitted {
         } = self.call;
         let accepting = wanted.map(|wanted| wanted.judge(T::ASYNCHRONOUS));
         let accepting = accepting.transpose()?;
-        let request = soap::read_body::<T::Request>(&root)?;
+        let request = soap::read_body::<T::Request>(&root).map_err(Fault::from);
+        let request = request.inspect_err(|fault| unreadable(&caller, T::ACTION, fault))?;
         if let Some(accepting) = accepting {
             accepting.accept(taken);
         }
@@ -341,7 +345,10 @@ pub(crate) async fn receive(
                 }
                 Err(refused) => Incoming::Refused(Refusal::user(caller.clone(), refused)),
             },
-            Err(trouble) => Incoming::Refused(Refusal::message(caller.clone(), trouble)),
+            Err(trouble) => {
+                unreadable(&caller, "unknown", &trouble.fault);
+                Incoming::Refused(Refusal::message(caller.clone(), trouble))
+            }
         }
     };
     Received {
@@ -350,6 +357,13 @@ pub(crate) async fn receive(
         asked,
         accepted,
     }
+}
+
+/// Tells the operator of a message that cannot be read.
+fn unreadable(caller: &Caller, action: &str, fault: &Fault) {
+    let node = caller.node.as_ref().map(|node| node.short());
+    let (address, why) = (caller.address, fault.why());
+    tracing::warn!(%address, node, action, "a message was refused: {why}");
 }
 
 /// A SOAP message, of which only the header was read.

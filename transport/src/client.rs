@@ -14,6 +14,7 @@ use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming as HttpBody;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use openssl::error::ErrorStack;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::error::Elapsed;
@@ -33,7 +34,7 @@ use crate::mtom_stream::{self, Attachments};
 use crate::patient::Patient;
 use crate::pool::{Lease, Pool};
 use crate::reply::{Message, Part, new_message_id};
-use crate::target::Target;
+use crate::target::{Target, shown};
 use crate::trusted::Trusted;
 use crate::wire::{Trouble, Wire};
 
@@ -43,11 +44,12 @@ pub use unreached::Unreached;
 
 use unreached::NoConnection;
 
-/// Why there is no answer.
+/// Why there is no answer. As text it names the server and the path, and repeats nothing of a URL
+/// in which a password may stand.
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// The URL cannot be used.
-    #[error("{url}: {reason}")]
+    #[error("{}: {reason}", shown(url))]
     Url {
         /// The URL.
         url: String,
@@ -55,7 +57,7 @@ pub enum ClientError {
         reason: &'static str,
     },
     /// There is no connection to the peer, or it broke before an answer came.
-    #[error("{url} cannot be reached: {reason}")]
+    #[error("{} cannot be reached: {reason}", shown(url))]
     Unreachable {
         /// The URL.
         url: String,
@@ -67,7 +69,7 @@ pub enum ClientError {
         kind: Unreached,
     },
     /// The peer answered with a fault.
-    #[error("{url} answered with a fault: {fault}")]
+    #[error("{} answered with a fault: {fault}", shown(url))]
     Fault {
         /// The URL.
         url: String,
@@ -75,7 +77,10 @@ pub enum ClientError {
         fault: Box<Fault>,
     },
     /// The peer answered something that cannot be read.
-    #[error("{url} answered something that cannot be read (HTTP status {status}): {reason}")]
+    #[error(
+        "{} answered something that cannot be read (HTTP status {status}): {reason}",
+        shown(url)
+    )]
     Garbled {
         /// The URL.
         url: String,
@@ -483,13 +488,20 @@ pub(crate) async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
 ) -> Result<Trusted<SslStream<S>>, String> {
     let tls = tls.ok_or("no certificates are configured for TLS")?;
-    let session = tls.session(host).map_err(|error| error.to_string())?;
-    let mut stream = SslStream::new(session, stream).map_err(|error| error.to_string())?;
+    let unusable = |error: ErrorStack| {
+        tracing::error!(library = %error, "TLS cannot be spoken");
+        "TLS cannot be spoken, because the library fails".to_owned()
+    };
+    let session = tls.session(host).map_err(unusable)?;
+    let mut stream = SslStream::new(session, stream).map_err(unusable)?;
     let Err(error) = std::pin::Pin::new(&mut stream).connect().await else {
         let standing = tls.standing(stream.ssl());
         return Ok(Trusted::new(stream, standing).0);
     };
     let why = tls.refusal(stream.ssl(), &error);
+    if let Some(library) = &why.library {
+        tracing::debug!(host, library, "a TLS handshake failed");
+    }
     let why = match why.subject {
         None => format!("TLS: {why}"),
         Some(_) => format!("its certificate is not trusted: {why}"),

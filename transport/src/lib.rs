@@ -8,6 +8,7 @@
 //! all of them are in [`Limits`] and [`Asynchronous`].
 
 pub mod asynchronous;
+mod beginning;
 mod body;
 pub mod call;
 pub mod client;
@@ -20,6 +21,7 @@ pub mod parts;
 mod patient;
 mod pool;
 mod prompt;
+mod refused_connections;
 pub mod reply;
 pub mod rest;
 pub mod serve;
@@ -42,6 +44,6 @@ pub use parts::{IncomingPart, Parts};
 pub use reply::{Part, PartSource, Reading, RelatedPart, Reply, Stream};
 pub use rest::{PermittedRequest, Request, Rest};
 pub use serve::{serve, serve_with};
-pub use target::Origin;
+pub use target::{Origin, shown};
 pub use users::{Doorway, Users};
 pub use wire::Trouble;

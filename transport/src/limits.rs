@@ -29,6 +29,10 @@ pub const BODY_BYTES: u64 = 1024 * 1024 * 1024 * 1024;
 pub const PART_HEADER_BYTES: usize = 16 * 1024;
 /// Seconds for a TLS handshake.
 pub const HANDSHAKE_SECONDS: u64 = 10;
+/// Seconds for which further connections that are refused for the same reason from the same address are
+/// counted, after one was recorded. Long enough that a flood is a few records, short enough that it is
+/// seen while it lasts.
+pub const REFUSED_SECONDS: u64 = 60;
 /// Seconds until the headers of the next request are complete; also how long a connection may be
 /// idle.
 pub const IDLE_SECONDS: u64 = 60;
@@ -76,6 +80,8 @@ pub struct Limits {
     pub part_header_bytes: usize,
     /// [`HANDSHAKE_SECONDS`]
     pub handshake_seconds: u64,
+    /// [`REFUSED_SECONDS`]
+    pub refused_seconds: u64,
     /// [`IDLE_SECONDS`]
     pub idle_seconds: u64,
     /// [`PROGRESS_SECONDS`]
@@ -109,6 +115,7 @@ impl Default for Limits {
             body_bytes: BODY_BYTES,
             part_header_bytes: PART_HEADER_BYTES,
             handshake_seconds: HANDSHAKE_SECONDS,
+            refused_seconds: REFUSED_SECONDS,
             idle_seconds: IDLE_SECONDS,
             progress_seconds: PROGRESS_SECONDS,
             progress_bytes: PROGRESS_BYTES,
@@ -131,6 +138,10 @@ impl Limits {
 
     pub(crate) const fn handshake(&self) -> Duration {
         Duration::from_secs(self.handshake_seconds)
+    }
+
+    pub(crate) const fn refused(&self) -> Duration {
+        Duration::from_secs(self.refused_seconds)
     }
 
     pub(crate) const fn idle(&self) -> Duration {

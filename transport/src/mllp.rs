@@ -155,7 +155,7 @@ where
             Next::Message(bytes) => bytes,
             Next::End | Next::Silence => return,
             Next::Wrong(reason) => {
-                tracing::debug!(address = %caller.address, reason, "a connection was closed");
+                tracing::warn!(address = %caller.address, reason, "a connection was closed");
                 let refusal = Refusal::unframed(caller, Fault::sender(reason));
                 drop(in_task(door, Incoming::Refused(refusal)).await);
                 return;

@@ -169,6 +169,13 @@ impl Reply {
         self.and_header("www-authenticate", challenge)
     }
 
+    /// Whether a token does not allow what was asked with it.
+    pub(crate) fn is_insufficient_scope(&self) -> bool {
+        let challenges = self.headers.get_all("www-authenticate");
+        let mut challenges = challenges.iter().filter_map(|it| it.to_str().ok());
+        challenges.any(|it| it.contains("insufficient_scope"))
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.status.as_u16()

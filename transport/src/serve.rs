@@ -13,21 +13,23 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use openssl::error::ErrorStack;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 use tokio_openssl::SslStream;
-use xds_schemas::soap::Fault;
 
 use hilum_security::iti19_authenticate_node::{NotAuthenticated, ServerTls};
 use hilum_security::{Caller, Vouched};
 
 use crate::asynchronous::{Accepted, Destination, Replies};
+use crate::beginning::Beginning;
 use crate::body::Body;
 use crate::call::{self, Incoming, Received, Refusal};
 use crate::limits::Limits;
 use crate::patient::Patient;
+use crate::refused_connections::RefusedConnections;
 use crate::reply::{Asked, Reply};
 use crate::rest::Rest;
 use crate::trusted::Trusted;
@@ -45,6 +47,7 @@ struct Door<R> {
     replies: Replies,
     doorway: Doorway,
     routes: R,
+    refused: RefusedConnections,
 }
 
 /// Serves connections until `stop`, then lets calls that have begun finish within
@@ -88,6 +91,7 @@ where
     let drain = limits.drain();
     let door = Arc::new(Door {
         tls,
+        refused: RefusedConnections::new(limits.refused()),
         limits,
         replies,
         doorway: doorway.into(),
@@ -125,6 +129,7 @@ where
         door.replies.all_sent().await;
     };
     let finished = timeout(drain, finished).await.is_ok();
+    door.refused.stop(told(&door)).await;
     let unsent = door.replies.count();
     if !finished && unsent > 0 {
         tracing::warn!(unsent, "answers were not sent before the stop");
@@ -147,7 +152,13 @@ async fn connection<R, F>(
         return;
     }
     let Some(acceptor) = &door.tls else {
-        return talk(door, stream, caller, "http", watcher).await;
+        let (stream, begins) = Beginning::new(stream);
+        talk(door, stream, caller.clone(), "http", watcher).await;
+        if begins.is_tls() {
+            let why = "TLS was spoken to a port without TLS";
+            refuse(door, caller, &NotAuthenticated::because(why)).await;
+        }
+        return;
     };
     match handshake(acceptor, stream, door.limits.handshake()).await {
         Ok(stream) => match acceptor.admit(stream.ssl()) {
@@ -160,27 +171,40 @@ async fn connection<R, F>(
                     refuse(door, caller, &no_longer(why)).await;
                 }
             }
-            Err(refused) => refuse(door, caller, &refused.to_string()).await,
+            Err(refused) => refuse(door, caller, &refused).await,
         },
         Err(Unshaken::Gone) => tracing::debug!(%address, "gone before the TLS handshake"),
-        Err(Unshaken::Refused(reason)) => refuse(door, caller, &reason).await,
+        Err(Unshaken::Refused(why)) => refuse(door, caller, &why).await,
     }
 }
 
 /// What is said when a connection ends because of the certificate at its other end.
-pub(crate) fn no_longer(why: &NotAuthenticated) -> String {
-    format!("it was connected and is no longer accepted: {why}")
+pub(crate) fn no_longer(why: &NotAuthenticated) -> NotAuthenticated {
+    NotAuthenticated {
+        library: why.library.clone(),
+        ..NotAuthenticated::because(format!("it was connected and is no longer accepted: {why}"))
+    }
 }
 
 /// Lets the room record that a node could not be authenticated.
-async fn refuse<R, F>(door: &Arc<Door<R>>, caller: Caller, reason: &str)
+async fn refuse<R, F>(door: &Arc<Door<R>>, caller: Caller, why: &NotAuthenticated)
 where
     R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
     F: Future<Output = Reply> + Send + 'static,
 {
-    tracing::warn!(address = %caller.address, "a connection was refused: {reason}");
-    let fault = Fault::not_permitted(format!("the node was not authenticated: {reason}"));
-    drop((door.routes)(Incoming::Refused(Refusal::connection(caller, fault))).await);
+    door.refused.refuse(caller, why, told(door)).await;
+}
+
+/// Tells the room of a connection.
+fn told<R, F>(
+    door: &Arc<Door<R>>,
+) -> impl FnOnce(Refusal) -> Pin<Box<dyn Future<Output = ()> + Send>> + Clone + Send + 'static + use<R, F>
+where
+    R: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    let routes = door.routes.clone();
+    move |refusal| Box::pin(async move { drop(routes(Incoming::Refused(refusal)).await) })
 }
 
 /// Why there is no TLS connection.
@@ -189,7 +213,7 @@ pub(crate) enum Unshaken {
     /// do: nothing was attempted, so there is nothing to record.
     Gone,
     /// The node was not authenticated, or did not finish.
-    Refused(String),
+    Refused(NotAuthenticated),
 }
 
 /// The server's side of the TLS handshake.
@@ -198,9 +222,14 @@ pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     limit: Duration,
 ) -> Result<SslStream<S>, Unshaken> {
-    let refused = |error: &dyn std::fmt::Display| Unshaken::Refused(error.to_string());
-    let session = tls.session().map_err(|error| refused(&error))?;
-    let mut stream = SslStream::new(session, stream).map_err(|error| refused(&error))?;
+    let failed = |error: ErrorStack| {
+        Unshaken::Refused(NotAuthenticated {
+            library: Some(error.to_string()),
+            ..NotAuthenticated::because("the TLS handshake failed")
+        })
+    };
+    let session = tls.session().map_err(failed)?;
+    let mut stream = SslStream::new(session, stream).map_err(failed)?;
     match timeout(limit, Pin::new(&mut stream).accept()).await {
         Ok(Ok(())) => Ok(stream),
         Ok(Err(error)) => {
@@ -209,9 +238,12 @@ pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
             if !is_known && stream.ssl().version2().is_none() {
                 return Err(Unshaken::Gone);
             }
-            Err(refused(&why))
+            Err(Unshaken::Refused(why))
         }
-        Err(_) => Err(refused(&"the TLS handshake took too long")),
+        Err(_) => {
+            let why = NotAuthenticated::because("the TLS handshake took too long");
+            Err(Unshaken::Refused(why))
+        }
     }
 }
 
@@ -281,10 +313,20 @@ where
     F: Future<Output = Reply> + Send + 'static,
 {
     let plain = matches!(incoming, Incoming::Request(_));
+    let asked = match &incoming {
+        Incoming::Request(request) => format!("{} {}", request.method(), begins(request.path())),
+        _ => String::new(),
+    };
     let user = caller.user.as_ref().filter(|_| plain);
     let has_token = user.is_some_and(|user| user.vouched == Vouched::Token);
     match in_task(&door, incoming).await {
-        Some(reply) if has_token => reply.for_bearer(),
+        Some(reply) if has_token => {
+            let reply = reply.for_bearer();
+            if reply.is_insufficient_scope() {
+                not_allowed(&caller, &asked);
+            }
+            reply
+        }
         Some(reply) => reply,
         None => {
             let lost = Refusal::lost(caller, plain);
@@ -294,6 +336,25 @@ where
                 .unwrap_or(reply)
         }
     }
+}
+
+/// The first part of a path, which says what of a door is meant. The rest may name a patient's study.
+fn begins(path: &str) -> &str {
+    let rest = path.strip_prefix('/').unwrap_or(path);
+    let end = rest.find('/').map_or(path.len(), |at| at + 1);
+    path.get(..end).unwrap_or(path)
+}
+
+/// Tells the operator of a token that is believed, and not for what was asked.
+fn not_allowed(caller: &Caller, asked: &str) {
+    let node = caller.node.as_ref().map(|node| node.short());
+    let user = caller.user.as_ref();
+    let program = user.and_then(|user| user.client_id.as_deref());
+    let scopes = user.map(|user| user.scopes.join(" "));
+    tracing::warn!(
+        address = %caller.address, node, program, scopes, asked,
+        "a call was refused: the token does not allow it (insufficient_scope)"
+    );
 }
 
 /// Gives the reply for the connection of a call whose answer may be wanted elsewhere: as soon as the

@@ -2,23 +2,23 @@
 //! on as streams of bytes. The other end connects with [`connect`].
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
-use xds_schemas::soap::Fault;
 
 use hilum_security::Caller;
-use hilum_security::iti19_authenticate_node::{ClientTls, ServerTls};
+use hilum_security::iti19_authenticate_node::{ClientTls, NotAuthenticated, ServerTls};
 
 use crate::call::Refusal;
 use crate::client::secure;
 use crate::limits::Limits;
 use crate::patient::Patient;
 use crate::prompt::Prompt;
+use crate::refused_connections::RefusedConnections;
 use crate::serve::{ACCEPT_PAUSE, Unshaken, handshake, no_longer};
 use crate::trusted::{Lost, Trusted};
 
@@ -59,6 +59,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let connections = Arc::new(Semaphore::new(most));
+    let refused = RefusedConnections::new(limits.refused());
     let (stopped, stopping) = watch::channel(false);
     let tls = Arc::new(tls);
     let drain = limits.drain();
@@ -75,15 +76,21 @@ where
         match accepted {
             Ok((stream, address)) => {
                 let (tls, limits, stopping) = (Arc::clone(&tls), limits.clone(), stopping.clone());
-                let handle = handle.clone();
+                let (handle, refused) = (handle.clone(), refused.clone());
                 tokio::spawn(async move {
                     let tls = (*tls).as_ref();
-                    let accepted = accept(stream, address, tls, &limits, stopping).await;
-                    if let Some((incoming, caller, lost)) = accepted {
-                        handle(incoming).await;
-                        if let Some(why) = lost.why() {
-                            handle(refused(caller, &no_longer(why))).await;
+                    let tell = told(&handle);
+                    let caller = Caller::unknown(address);
+                    match accept(stream, caller.clone(), tls, &limits, stopping).await {
+                        Some(Ok((connection, lost))) => {
+                            let caller = connection.caller.clone();
+                            handle(Incoming::Connection(connection)).await;
+                            if let Some(why) = lost.why() {
+                                refused.refuse(caller, &no_longer(why), tell).await;
+                            }
                         }
+                        Some(Err(why)) => refused.refuse(caller, &why, tell).await,
+                        None => {}
                     }
                     drop(permit);
                 });
@@ -98,17 +105,31 @@ where
     stopped.send_replace(true);
     // When every permit is back, no connection is left.
     let all = u32::try_from(most).unwrap_or(u32::MAX);
-    timeout(drain, connections.acquire_many(all)).await.is_ok()
+    let finished = timeout(drain, connections.acquire_many(all)).await.is_ok();
+    refused.stop(told(&handle)).await;
+    finished
 }
 
+/// Tells whoever serves of a connection that was refused.
+fn told<H, F>(
+    handle: &H,
+) -> impl FnOnce(Refusal) -> Pin<Box<dyn Future<Output = ()> + Send>> + Clone + Send + 'static + use<H, F>
+where
+    H: Fn(Incoming) -> F + Send + Sync + Clone + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let handle = handle.clone();
+    move |refusal| Box::pin(async move { handle(Incoming::Refused(refusal)).await })
+}
+
+/// The connection, or why it is refused; nothing if nobody is there any more.
 async fn accept(
     stream: TcpStream,
-    address: SocketAddr,
+    mut caller: Caller,
     tls: Option<&ServerTls>,
     limits: &Limits,
     stopping: watch::Receiver<bool>,
-) -> Option<(Incoming, Caller, Lost)> {
-    let mut caller = Caller::unknown(address);
+) -> Option<Result<(Connection, Lost), NotAuthenticated>> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was closed at once");
         return None;
@@ -117,41 +138,34 @@ async fn accept(
     let Some(acceptor) = tls else {
         let connection = Connection {
             stream: Box::new(Patient::new(stream, limits.progress())),
-            caller: caller.clone(),
+            caller,
             stopping,
         };
-        let incoming = Incoming::Connection(connection);
-        return Some((incoming, caller, Lost::default()));
+        return Some(Ok((connection, Lost::default())));
     };
-    let reason = match handshake(acceptor, stream, limits.handshake()).await {
-        Ok(stream) => match acceptor.admit(stream.ssl()) {
-            Ok(node) => {
-                caller.node = node;
-                let standing = acceptor.standing(stream.ssl());
-                let (stream, lost) = Trusted::new(stream, standing);
-                let connection = Connection {
-                    stream: Box::new(Patient::new(stream, limits.progress())),
-                    caller: caller.clone(),
-                    stopping,
-                };
-                return Some((Incoming::Connection(connection), caller, lost));
+    Some(
+        match handshake(acceptor, stream, limits.handshake()).await {
+            Ok(stream) => match acceptor.admit(stream.ssl()) {
+                Ok(node) => {
+                    caller.node = node;
+                    let standing = acceptor.standing(stream.ssl());
+                    let (stream, lost) = Trusted::new(stream, standing);
+                    let connection = Connection {
+                        stream: Box::new(Patient::new(stream, limits.progress())),
+                        caller,
+                        stopping,
+                    };
+                    Ok((connection, lost))
+                }
+                Err(refused) => Err(refused),
+            },
+            Err(Unshaken::Gone) => {
+                tracing::debug!(address = %caller.address, "gone before the TLS handshake");
+                return None;
             }
-            Err(refused) => refused.to_string(),
+            Err(Unshaken::Refused(why)) => Err(why),
         },
-        Err(Unshaken::Gone) => {
-            tracing::debug!(%address, "gone before the TLS handshake");
-            return None;
-        }
-        Err(Unshaken::Refused(reason)) => reason,
-    };
-    Some((refused(caller.clone(), &reason), caller, Lost::default()))
-}
-
-/// A node that was not authenticated, or is not any more.
-fn refused(caller: Caller, reason: &str) -> Incoming {
-    tracing::warn!(address = %caller.address, "a connection was refused: {reason}");
-    let fault = Fault::not_permitted(format!("the node was not authenticated: {reason}"));
-    Incoming::Refused(Refusal::connection(caller, fault))
+    )
 }
 
 /// Connects to a host and port, with TLS if `tls` is given.

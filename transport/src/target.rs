@@ -84,7 +84,8 @@ impl TryFrom<String> for Origin {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text).map_err(|problem| format!("{text:?}: {problem}"))
+        // A password may stand in it, so it is not repeated.
+        Self::parse(&text).map_err(str::to_owned)
     }
 }
 
@@ -97,6 +98,32 @@ impl fmt::Display for Origin {
         }
     }
 }
+
+/// A URL as it may be told: server and path. What stands behind them is left out, and a URL that is
+/// none, or has a user in it, is not repeated at all: nobody knows where in it a password stands.
+pub fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return UNSHOWN.to_owned();
+    };
+    // Servers of HL7 v2 are named in the same way.
+    let tls = match scheme {
+        "https" | "mllps" => true,
+        "http" | "mllp" => false,
+        _ => return UNSHOWN.to_owned(),
+    };
+    let plain = match tls {
+        true => format!("https://{rest}"),
+        false => format!("http://{rest}"),
+    };
+    let told = rest.split(['?', '#']).next().unwrap_or_default();
+    match Target::parse(&plain) {
+        Ok(_) if !rest.contains('@') => format!("{scheme}://{told}"),
+        _ => UNSHOWN.to_owned(),
+    }
+}
+
+/// What is told instead of a URL that may hold a password.
+const UNSHOWN: &str = "the URL (which is not repeated)";
 
 /// A URL, taken apart. What is compared with it and what is connected to are the same parts.
 #[derive(Debug, Clone)]
@@ -214,6 +241,33 @@ mod tests {
         }
         let long = format!("http://allowed/{}", "x".repeat(URL_CHARACTERS));
         assert!(Target::parse(&long).is_err());
+    }
+
+    #[test]
+    fn what_is_told_of_a_url_holds_no_password() {
+        for (url, told) in [
+            ("https://a.example/registry", "https://a.example/registry"),
+            ("mllps://a.example:2575", "mllps://a.example:2575"),
+            ("http://[::1]:80/x?token=secret", "http://[::1]:80/x"),
+            ("https://a.example#secret", "https://a.example"),
+        ] {
+            assert_eq!(shown(url), told);
+        }
+        for url in [
+            "https://user:secret@a.example/",
+            "https://secret@a.example/",
+            "https://user/secret@a.example/",
+            "https://user:sec/ret@a.example/",
+            "https:/user:secret@a.example/",
+            "https//user:secret@a.example/",
+            "htps://user:secret@a.example/",
+            "https://a.example:secret/",
+            "https://user:secret?@a.example/",
+            "secret",
+            "",
+        ] {
+            assert_eq!(shown(url), UNSHOWN, "{url}");
+        }
     }
 
     #[test]

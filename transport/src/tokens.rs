@@ -19,6 +19,7 @@ use hilum_security::{Caller, User, UserRefused};
 use xds_schemas::wsse::SecurityFault;
 
 use crate::client::{Client, HttpRequest};
+use crate::target::shown;
 
 /// How long keys are used before they are fetched again.
 const FRESH: Duration = Duration::from_secs(60 * 60);
@@ -49,6 +50,16 @@ pub enum KeySource {
     File(PathBuf),
     /// At a URL.
     Url(String),
+}
+
+impl fmt::Display for KeySource {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nowhere => out.write_str("nowhere"),
+            Self::File(path) => path.display().fmt(out),
+            Self::Url(url) => out.write_str(&shown(url)),
+        }
+    }
 }
 
 /// Where an authority explains tokens.
@@ -206,7 +217,7 @@ impl Tokens {
                 new
             }
             Err(error) => {
-                tracing::warn!(?source, error, "keys of tokens cannot be fetched");
+                tracing::warn!(%source, error, "keys of tokens cannot be fetched");
                 keys
             }
         }
@@ -278,7 +289,8 @@ impl Tokens {
         let answer = answer.map_err(|error| not_asked(&error))?;
         if answer.status != 200 {
             let status = answer.status;
-            tracing::warn!(status, url = introspection.url, "a token was not explained");
+            let url = shown(&introspection.url);
+            tracing::warn!(status, %url, "a token was not explained");
             return Err(failed("its issuer does not explain the token to this node"));
         }
         let body = &answer.body;

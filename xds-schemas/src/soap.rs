@@ -95,6 +95,8 @@ pub struct Fault {
     pub reason: String,
     /// Details for the peer's program.
     pub about: Option<About>,
+    /// The reason as the operator is told it, if that is more. It is not sent.
+    pub detail: Option<String>,
 }
 
 impl Fault {
@@ -105,7 +107,13 @@ impl Fault {
             subcodes: Vec::new(),
             reason: reason.into(),
             about: None,
+            detail: None,
         }
+    }
+
+    /// The reason, for the operator.
+    pub fn why(&self) -> &str {
+        self.detail.as_deref().unwrap_or(&self.reason)
     }
 
     /// The message could not be answered.
@@ -167,7 +175,10 @@ impl std::error::Error for Fault {}
 
 impl From<XmlError> for Fault {
     fn from(error: XmlError) -> Self {
-        Self::sender(format!("the message cannot be read: {error}"))
+        Self {
+            detail: Some(format!("the message cannot be read: {error}")),
+            ..Self::sender(format!("the message cannot be read: {}", error.harmless()))
+        }
     }
 }
 
@@ -262,6 +273,7 @@ fn read_header_blocks(
         subcodes: Vec::new(),
         reason: "One or more mandatory SOAP header blocks are not understood".to_owned(),
         about: Some(About::NotUnderstood(not_understood)),
+        detail: None,
     })
 }
 
@@ -359,6 +371,7 @@ fn enter_envelope(reader: &mut Reader<'_>) -> Result<(), Fault> {
         subcodes: Vec::new(),
         reason: "Version Mismatch: only SOAP 1.2 is spoken here".to_owned(),
         about: soap11.then_some(About::Soap11),
+        detail: None,
     })
 }
 

@@ -312,6 +312,7 @@ pub(crate) fn action_not_supported(action: &str) -> Fault {
         subcodes: vec![wsa("ActionNotSupported")],
         reason: "The [action] cannot be processed at the receiver.".to_owned(),
         about: Some(About::Action(action.to_owned())),
+        detail: None,
     }
 }
 
@@ -323,6 +324,7 @@ pub fn header_required(header: &str) -> Fault {
         reason: "A required header representing a Message Addressing Property is not present"
             .to_owned(),
         about: Some(About::Header(wsa(header))),
+        detail: None,
     }
 }
 
@@ -334,6 +336,7 @@ fn invalid(header: &str, problem: &str) -> Fault {
                  cannot be processed"
             .to_owned(),
         about: Some(About::Header(wsa(header))),
+        detail: None,
     }
 }
 

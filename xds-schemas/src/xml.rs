@@ -99,6 +99,8 @@ pub struct XmlError {
     pub column: usize,
     /// What was expected, what was found. Never text content of the message.
     pub reason: String,
+    /// The same without anything that stands in the message, if names of it are in the reason.
+    pub told: Option<String>,
 }
 
 impl XmlError {
@@ -113,9 +115,29 @@ impl XmlError {
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
             reason: reason.into(),
+            told: None,
         }
     }
+
+    /// The same, of which this is told to whoever sent the message.
+    fn telling(self, told: impl Into<String>) -> Self {
+        Self {
+            told: Some(told.into()),
+            ..self
+        }
+    }
+
+    /// Where, and what was expected: for whoever sent the message, who knows what stands there.
+    pub fn harmless(&self) -> String {
+        let told = self.told.as_ref().unwrap_or(&self.reason);
+        format!("line {}, column {}: {told}", self.line, self.column)
+    }
 }
+
+/// Characters of a name in the message that are repeated to the operator.
+const NAME_CHARACTERS: usize = 80;
+/// What is told of a message that a reader of XML does not understand.
+const NOT_WELL_FORMED: &str = "this is not well-formed XML";
 
 /// A value that is read from an element.
 pub trait FromXml: Sized {
@@ -394,6 +416,7 @@ impl<'a> Reader<'a> {
             element.offset,
             format!("expected {expected}, found {}", describe(element)),
         )
+        .telling(format!("expected {expected}"))
     }
 
     fn event(&mut self) -> Result<Event<'a>, XmlError> {
@@ -405,7 +428,7 @@ impl<'a> Reader<'a> {
             }
             Err(error) => {
                 let at = usize::try_from(self.inner.error_position()).unwrap_or(before);
-                Err(XmlError::at(self.text, at, error.to_string()))
+                Err(XmlError::at(self.text, at, error.to_string()).telling(NOT_WELL_FORMED))
             }
         }
     }
@@ -430,10 +453,12 @@ impl<'a> Reader<'a> {
                     "an element has more than {MAX_ATTRIBUTES} attributes"
                 )));
             }
-            let attribute = attribute.map_err(|error| self.error(error.to_string()))?;
+            let not_well_formed =
+                |error: String| self.error(error).telling("an attribute is not well-formed");
+            let attribute = attribute.map_err(|error| not_well_formed(error.to_string()))?;
             let value = attribute
                 .normalized_value(XmlVersion::Explicit1_0)
-                .map_err(|error| self.error(error.to_string()))?;
+                .map_err(|error| not_well_formed(error.to_string()))?;
             if matches!(&value, Cow::Owned(value) if forbidden_character(value).is_some()) {
                 return Err(self.error(FORBIDDEN));
             }
@@ -452,7 +477,12 @@ impl<'a> Reader<'a> {
                     |known| Cow::Borrowed(*known),
                 ),
             ResolveResult::Unknown(prefix) => {
-                return Err(self.error(format!("the namespace prefix {prefix} is not declared")));
+                let reason = format!(
+                    "the namespace prefix {} is not declared",
+                    shortened(&prefix)
+                );
+                let told = "the prefix of an element's name is not declared";
+                return Err(self.error(reason).telling(told));
             }
         };
         Ok(Element {
@@ -476,7 +506,7 @@ impl<'a> Reader<'a> {
             {
                 Err(self.error("the declaration names another encoding than UTF-8"))
             }
-            Some(Err(error)) => Err(self.error(error.to_string())),
+            Some(Err(error)) => Err(self.error(error.to_string()).telling(NOT_WELL_FORMED)),
             _ => Ok(()),
         }
     }
@@ -484,7 +514,7 @@ impl<'a> Reader<'a> {
     fn character(&self, reference: &quick_xml::events::BytesRef<'_>) -> Result<char, XmlError> {
         if let Some(character) = reference
             .resolve_char_ref()
-            .map_err(|error| self.error(error.to_string()))?
+            .map_err(|error| self.error(error.to_string()).telling(NOT_WELL_FORMED))?
         {
             return match is_forbidden(character) {
                 true => Err(self.error(FORBIDDEN)),
@@ -527,11 +557,21 @@ fn is_forbidden(character: char) -> bool {
 }
 
 fn describe(element: &Element<'_>) -> String {
+    let name = shortened(element.name());
     if element.namespace.is_empty() {
-        format!("{} without a namespace", element.name())
+        format!("{name} without a namespace")
     } else {
-        format!("{} of namespace {}", element.name(), element.namespace)
+        format!("{name} of namespace {}", shortened(&element.namespace))
     }
+}
+
+/// A name as it stands in a message, fit for one line.
+fn shortened(name: &str) -> String {
+    let plain = |sign: char| match sign.is_control() {
+        true => '\u{fffd}',
+        false => sign,
+    };
+    name.chars().take(NAME_CHARACTERS).map(plain).collect()
 }
 
 fn append<'a>(content: &mut Cow<'a, str>, more: Cow<'a, str>) {

@@ -179,12 +179,13 @@ impl RecordRepository {
         loop {
             let received = tokio::select! {
                 biased;
-                received = socket.recv_from(&mut bytes) => received,
-                () = &mut stop => break,
+                // First, because datagrams are dropped when the socket always has another one.
                 _ = look.tick() => {
                     self.count_drops(&mut drops);
                     continue;
                 }
+                received = socket.recv_from(&mut bytes) => received,
+                () = &mut stop => break,
             };
             match received {
                 Ok((length, from)) if length > 0 => {

@@ -53,13 +53,11 @@ pub struct Target {
     pub port: u16,
 }
 
-/// Why an address cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{address:?} {problem}")]
-pub struct TargetError {
-    address: String,
-    problem: &'static str,
-}
+/// Why an address cannot be used. It is not repeated, since somebody may have written a password
+/// into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the address of a receiver {0}")]
+pub struct TargetError(&'static str);
 
 impl Target {
     /// Whether it is on this machine.
@@ -92,10 +90,7 @@ impl FromStr for Target {
     type Err = TargetError;
 
     fn from_str(address: &str) -> Result<Self, TargetError> {
-        let wrong = |problem| TargetError {
-            address: address.to_owned(),
-            problem,
-        };
+        let wrong = TargetError;
         let known = "must begin with syslog+tls://, syslog+udp:// or syslog+tcp://";
         let (scheme, rest) = address.split_once("://").ok_or_else(|| wrong(known))?;
         let road = Road::ALL.into_iter().find(|road| road.scheme() == scheme);
@@ -192,7 +187,7 @@ mod tests {
             "syslog+tls://[a]:6514",
         ] {
             let refused = wrong.parse::<Target>().unwrap_err().to_string();
-            assert!(refused.contains(wrong), "{refused}");
+            assert!(!wrong.is_empty() && !refused.contains(wrong), "{refused}");
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::client::Node;
 use crate::config::ConfigError;
 use crate::domain::Domain;
 use crate::query::{self, Question};
+use crate::status::Usage;
 use crate::terminal::{Table, printable, say, say_json};
 
 pub(super) const NOTES: &str = "\
@@ -96,7 +97,9 @@ async fn consents(
     if !arguments.consent.is_empty() {
         let read = |file: &PathBuf| {
             let shown = file.display().to_string();
-            let bytes = std::fs::read(file).with_context(|| shown.clone())?;
+            let bytes = std::fs::read(file);
+            let bytes =
+                bytes.map_err(|error| Usage(format!("{shown}: cannot be read: {error}")))?;
             Consent::from_fhir(&bytes).context(shown)
         };
         return arguments.consent.iter().map(read).collect();

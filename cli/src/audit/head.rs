@@ -6,10 +6,15 @@ use anyhow::{Context, bail};
 use clap::Args;
 use hilum_audit::record_repository::Head;
 use hilum_security::signing::SigningKey;
+use hilum_transport::HttpRequest;
 
+use crate::bearer::WithToken;
 use crate::client::Node;
 use crate::config::ConfigError;
 use crate::terminal;
+
+/// Bytes of an answer: a head has a few hundred.
+const HEAD_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: hilum audit head --config node/hilum.toml > head.json")]
@@ -17,6 +22,8 @@ pub(super) struct Arguments {
     /// The node
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    token: WithToken,
 }
 
 #[derive(Debug, Args)]
@@ -31,11 +38,19 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let url = node.config.audit_repository_url();
     let missing = || ConfigError("audit.url: it is needed to know where to ask".to_owned());
     let url = format!("{}/audit/tree-head", url.ok_or_else(missing)?);
-    let (status, answer) = node.client.fetch(&url).await?;
-    if status != 200 {
-        bail!("{url}: it answered with HTTP status {status}");
+    let headers = arguments.token.headers(Vec::new())?;
+    let request = HttpRequest {
+        method: "GET",
+        url: &url,
+        headers: &headers,
+        body: Default::default(),
+    };
+    let answer = node.client.exchange_http(request, HEAD_BYTES).await?;
+    if answer.status != 200 {
+        bail!("{url}: it answered with HTTP status {}", answer.status);
     }
-    let head: Head = serde_json::from_slice(&answer).with_context(|| format!("{url}: no head"))?;
+    let head: Head =
+        serde_json::from_slice(&answer.body).with_context(|| format!("{url}: no head"))?;
     Ok(terminal::say(&serde_json::to_string(&head)?)?)
 }
 

@@ -7,9 +7,10 @@ use anyhow::{Context, bail};
 use clap::Args;
 use hilum_audit::event::AuditLogUse;
 use hilum_audit::{Event, Outcome, Parties};
-use hilum_transport::HttpRequest;
+use hilum_transport::{HttpRequest, shown};
 use serde_json::Value;
 
+use crate::bearer::WithToken;
 use crate::client::Node;
 use crate::config::ConfigError;
 use crate::terminal::{Table, printable, say};
@@ -33,6 +34,8 @@ pub(super) struct Arguments {
     /// The node
     #[arg(long, value_name = "FILE", default_value = "hilum.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    token: WithToken,
     /// Events about this patient
     #[arg(long, value_name = "ID")]
     patient: Option<String>,
@@ -102,9 +105,12 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let base = node.config.audit_repository_url();
     let missing = || ConfigError("audit.url: it is needed to know where to ask".to_owned());
     let endpoint = format!("{}/fhir/AuditEvent", base.ok_or_else(missing)?);
+    let accept = ("accept", "application/fhir+json".to_owned());
+    let headers = arguments.token.headers(vec![accept])?;
     let ledger = node.ledger()?;
     let query = arguments.query();
-    let found = events(&node, &format!("{endpoint}?{query}"), arguments.limit).await;
+    let url = format!("{endpoint}?{query}");
+    let found = events(&node, &url, &headers, arguments.limit).await;
     let outcome = match &found {
         Ok(_) => Outcome::Success,
         Err(error) => Outcome::Failure(error.to_string()),
@@ -125,18 +131,24 @@ struct Found {
     total: u64,
 }
 
-async fn events(node: &Node, url: &str, limit: usize) -> anyhow::Result<Found> {
+async fn events(
+    node: &Node,
+    url: &str,
+    headers: &[(&'static str, String)],
+    limit: usize,
+) -> anyhow::Result<Found> {
     let (mut url, mut events) = (url.to_owned(), Vec::new());
     loop {
         let request = HttpRequest {
             method: "GET",
             url: &url,
-            headers: &[("accept", "application/fhir+json".to_owned())],
+            headers,
             body: Default::default(),
         };
         let answer = node.client.exchange_http(request, PAGE_BYTES).await?;
-        let page: Value = serde_json::from_slice(&answer.body)
-            .with_context(|| format!("{url}: HTTP status {} and no FHIR", answer.status))?;
+        let page: Value = serde_json::from_slice(&answer.body).with_context(|| {
+            format!("{}: HTTP status {} and no FHIR", shown(&url), answer.status)
+        })?;
         if answer.status != 200 {
             let why = page["issue"][0]["diagnostics"].as_str().unwrap_or_default();
             bail!(

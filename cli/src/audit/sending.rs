@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use anyhow::bail;
 use clap::Args;
 use hilum_audit::moment::Moment;
 use hilum_audit::sender::{Backlog, Target, send_once};
@@ -28,6 +27,11 @@ pub(super) struct Status {
     #[arg(long)]
     json: bool,
 }
+
+/// Receivers could not be reached, or were lost on the way; lines before say why.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NotSent(String);
 
 #[derive(Debug, Args)]
 pub(super) struct Send {
@@ -99,7 +103,7 @@ pub(super) async fn send(arguments: &Send) -> anyhow::Result<()> {
     }
     match gone.len() {
         0 => Ok(()),
-        1 => bail!("{} has not got everything", gone[0]),
-        several => bail!("{several} receivers have not got everything"),
+        1 => Err(NotSent(format!("{} has not got everything", gone[0])).into()),
+        several => Err(NotSent(format!("{several} receivers have not got everything")).into()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use hilum_audit::record_repository::Head;
 use hilum_audit::record_repository::verify::{Verification, verify};
@@ -76,16 +76,18 @@ fn key(
             (store.join("heads.pem"), problem.to_owned())
         }
     };
-    let pem =
-        std::fs::read(&file).with_context(|| format!("{}: cannot be read", file.display()))?;
+    let pem = std::fs::read(&file).map_err(|error| unreadable(&file, &error))?;
     let key = PublicKey::from_pem(&pem);
     let key = key.map_err(|problem| Usage::new(format!("{}: it {problem}", file.display())))?;
     Ok((key, origin))
 }
 
+fn unreadable(file: &Path, error: &std::io::Error) -> Usage {
+    Usage(format!("{}: cannot be read: {error}", file.display()))
+}
+
 fn read_head(file: &Path) -> anyhow::Result<Head> {
-    let text =
-        std::fs::read(file).with_context(|| format!("{}: cannot be read", file.display()))?;
+    let text = std::fs::read(file).map_err(|error| unreadable(file, &error))?;
     let head = serde_json::from_slice(&text);
     Ok(head.map_err(|_| Usage::new(format!("{}: this is no head", file.display())))?)
 }

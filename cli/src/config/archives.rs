@@ -9,7 +9,7 @@ use hilum_repository::imaging::archives::{ArchiveConfig, Credentials, Road};
 use hilum_repository::imaging::dimse::Peer;
 use serde::Deserialize;
 
-use super::{Config, ConfigError, is_ae_title};
+use super::{Config, ConfigError, is_ae_title, urls};
 
 /// Characters of a name.
 const NAME: usize = 32;
@@ -47,6 +47,18 @@ impl ArchiveSection {
         for file in files.into_iter().flatten() {
             *file = folder.join(&*file);
         }
+    }
+
+    /// The files of secrets that it names, and the keys that name them.
+    pub(super) fn secret_files(&self) -> impl Iterator<Item = (String, &Path)> {
+        let files = [
+            ("password_file", &self.password_file),
+            ("token_file", &self.token_file),
+        ];
+        files.into_iter().filter_map(|(key, file)| {
+            let name = &self.name;
+            Some((format!("imaging.archive {name:?}: {key}"), file.as_deref()?))
+        })
     }
 
     fn said(&self, key: &str, problem: impl std::fmt::Display) -> ConfigError {
@@ -91,14 +103,13 @@ impl ArchiveSection {
             Some(("https", _)) if config.tls.is_none() => {
                 "without [tls] there is no certificate to show it"
             }
-            Some(("http" | "https", rest)) if !rest.contains(['?', '#', '@']) => return Ok(()),
+            Some(("http" | "https", _)) => match urls::check(url) {
+                Ok(_) => return Ok(()),
+                Err(problem) => problem,
+            },
             _ => "it is a URL such as https://pacs.example/dicom-web, without anything behind",
         };
-        // A URL in which somebody has written a password is not repeated.
-        match url.contains('@') {
-            true => Err(self.said("dicomweb", format!("no user stands in it; {problem}"))),
-            false => Err(self.said("dicomweb", format!("{url:?}: {problem}"))),
-        }
+        Err(self.said("dicomweb", problem))
     }
 
     fn check_dimse(&self, config: &Config) -> Result<(), ConfigError> {
@@ -130,7 +141,7 @@ impl ArchiveSection {
             (is_ae_title(title) && !host.is_empty()).then_some((title, host, port))
         });
         let (title, host, port) =
-            parts.ok_or_else(|| self.said("dimse", format!("{text:?} is not AE@HOST:PORT")))?;
+            parts.ok_or_else(|| self.said("dimse", "it is not AE@HOST:PORT"))?;
         Ok(Peer {
             ae_title: title.to_owned(),
             host: host.trim_matches(['[', ']']).to_owned(),
@@ -162,7 +173,7 @@ impl ArchiveSection {
             Some(file) => {
                 let content = std::fs::read_to_string(file);
                 let content = content
-                    .map_err(|error| self.said(key, format!("{}: {error}", file.display())))?;
+                    .map_err(|error| self.said(key, format!("the file cannot be read: {error}")))?;
                 Ok(Some(content.trim_end().to_owned()))
             }
             None => Ok(None),
@@ -324,7 +335,7 @@ mod tests {
             ),
             (
                 "name = 'a'\ndicomweb = 'http://b/x?y'".to_owned(),
-                "it is a URL",
+                "it is scheme, host, port and path",
             ),
             ("name = 'a'\ndimse = 'A@b'".to_owned(), "AE@HOST:PORT"),
             (

@@ -23,7 +23,7 @@ pub(crate) struct AuditRepositorySection {
     pub(crate) syslog_tls: Option<SocketAddr>,
     pub(crate) syslog_udp: Option<SocketAddr>,
     store: Option<String>,
-    signing_key: Option<PathBuf>,
+    pub(super) signing_key: Option<PathBuf>,
     retention_days: Option<NonZeroU32>,
     legal_hold: Option<bool>,
     message_bytes: Option<NonZeroUsize>,

@@ -29,7 +29,10 @@ pub(super) fn apply(
         };
         let from_file = |value: String| {
             let content = std::fs::read_to_string(&value);
-            let content = content.map_err(|error| said(&format!("{value}: {error}")))?;
+            // Somebody may have written the secret itself there.
+            let content = content.map_err(|error| {
+                said(&format!("the file that it names cannot be read: {error}"))
+            })?;
             Ok::<_, ConfigError>(content.trim_end().to_owned())
         };
         match path.split_once("__") {
@@ -113,7 +116,8 @@ const LISTS: &[&str] = &[
     "optional_rooms",
 ];
 
-/// Variables are text; a few keys are numbers or lists.
+/// Variables are text, which errors do not repeat: any of it may be secret. A few keys are numbers or
+/// lists.
 fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {
     let is_number = match section {
         "limits" => true,
@@ -124,7 +128,7 @@ fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {
         let number = value.trim().parse::<i64>();
         return number
             .map(Value::Integer)
-            .map_err(|_| format!("{value:?} is not a number"));
+            .map_err(|_| "it is not a number".to_owned());
     }
     if LISTS.contains(&key) {
         let items = value.split(',').map(str::trim);
@@ -136,7 +140,7 @@ fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {
         let flag = value.trim().parse::<bool>();
         return flag
             .map(Value::Boolean)
-            .map_err(|_| format!("{value:?} is neither true nor false"));
+            .map_err(|_| "it is neither true nor false".to_owned());
     }
     Ok(Value::String(value))
 }

@@ -20,7 +20,7 @@ use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
 
 use super::gateway_patients::PatientsSection;
 use super::partners::CommunitySection;
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, urls};
 
 /// The gateways.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -169,12 +169,19 @@ impl Config {
 
     pub(super) fn check_gateway(&self) -> Result<(), ConfigError> {
         let section = &self.gateway;
+        check_url("gateway.registry", &section.registry)?;
         for repository in &section.repository {
             if !is_oid(&repository.unique_id) {
                 let problem = format!("{:?} is not an OID", repository.unique_id);
                 return Err(ConfigError(format!(
                     "gateway.repository.unique_id: {problem}"
                 )));
+            }
+            for (key, url) in [
+                ("url", &repository.url),
+                ("imaging_url", &repository.imaging_url),
+            ] {
+                check_url(&format!("gateway.repository.{key}"), url)?;
             }
         }
         for community in &section.community {
@@ -184,5 +191,12 @@ impl Config {
         let homes: Vec<&str> = homes.map(|it| it.home_community_id.as_str()).collect();
         section.patients.check(self, &homes)?;
         Ok(())
+    }
+}
+
+fn check_url(key: &str, url: &Option<String>) -> Result<(), ConfigError> {
+    match url.as_deref().map(urls::check) {
+        Some(Err(problem)) => Err(ConfigError(format!("{key}: {problem}"))),
+        _ => Ok(()),
     }
 }

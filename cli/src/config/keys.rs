@@ -228,6 +228,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
             "body_bytes",
             "part_header_bytes",
             "handshake_seconds",
+            "refused_seconds",
             "idle_seconds",
             "progress_seconds",
             "progress_bytes",

@@ -12,14 +12,14 @@ use hilum_gateway::{Community, Identity, Partner, Vouching};
 use hilum_security::development_ca::Identity as Certified;
 use hilum_security::iti19_authenticate_node::Pin;
 use hilum_security::iti40_provide_x_user_assertion::AssertionIssuer;
-use hilum_transport::{ActionIn, Client, Limits, Manner, Origin};
+use hilum_transport::{ActionIn, Client, Limits, Manner};
 use serde::Deserialize;
 use xds_schemas::metadata::HomeCommunityId;
 use xds_schemas::metadata::hl7::is_oid;
 
 use super::gateway_patients::PatientsThereSection;
 use super::tls::OtherTls;
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, urls};
 use crate::client;
 
 /// Minutes for which an assertion is valid that is issued for a community.
@@ -153,8 +153,7 @@ impl CommunitySection {
         }
         for (key, url) in urls {
             let Some(url) = url else { continue };
-            let server = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-            let origin = Origin::parse(&server).map_err(|problem| said(key, problem))?;
+            let origin = urls::check(url).map_err(|problem| said(key, problem))?;
             match origin.is_encrypted() {
                 true if config.tls.is_none() => {
                     return Err(said(

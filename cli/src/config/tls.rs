@@ -115,6 +115,11 @@ impl Tls {
         own.chain(pinned.map(Path::new))
     }
 
+    /// The file of the key.
+    pub(super) fn key_file(&self) -> &Path {
+        &self.key
+    }
+
     fn files(&self) -> TlsFiles {
         TlsFiles {
             certificate: self.certificate.clone(),

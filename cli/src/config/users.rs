@@ -209,6 +209,21 @@ impl IuaSection {
         }
     }
 
+    /// The files of secrets that it names, and the keys that name them.
+    pub(super) fn secret_files(&self) -> impl Iterator<Item = (String, &Path)> {
+        self.issuer.iter().flat_map(|issuer| {
+            let files = [
+                ("secret_file", &issuer.secret_file),
+                ("client_secret_file", &issuer.client_secret_file),
+                ("token_file", &issuer.token_file),
+            ];
+            files.into_iter().filter_map(|(key, file)| {
+                let name = &issuer.name;
+                Some((format!("iua.issuer {name:?}: {key}"), file.as_deref()?))
+            })
+        })
+    }
+
     /// The files that it names.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
         let trust = self.trust.iter().flatten().map(PathBuf::as_path);
@@ -245,9 +260,15 @@ impl IuaSection {
                 }
                 _ => {}
             }
-            let urls = [&issuer.keys, &issuer.introspection];
-            for url in urls.into_iter().flatten().filter(|url| url.contains("://")) {
-                check_url(config, url).or_else(|problem| said(&format!("{url:?}: {problem}")))?;
+            // A user in what should be a URL and is none would be read as the name of a file.
+            let is_url = |url: &String| url.contains("://") || url.contains('@');
+            for (key, url) in [
+                ("keys", &issuer.keys),
+                ("introspection", &issuer.introspection),
+            ] {
+                if let Some(url) = url.as_ref().filter(|url| is_url(url)) {
+                    check_url(config, url).or_else(|problem| said(&format!("{key}: {problem}")))?;
+                }
             }
             if issuer.client_id.is_some() != issuer.client_secret_file.is_some() {
                 return said("client_id and client_secret_file go together");
@@ -357,7 +378,13 @@ impl IuaIssuer {
         if let KeySource::File(file) = &keys {
             // Whatever is wrong with it is better said now.
             let read = std::fs::read(file);
-            let read = read.with_context(|| format!("iua.issuer: {}", file.display()))?;
+            let read = read.map_err(|error| {
+                let name = &self.name;
+                ConfigError(format!(
+                    "iua.issuer {name:?}: keys: {}: {error}",
+                    file.display()
+                ))
+            })?;
             hilum_security::iti72_incorporate_access_token::Keys::read(&read).map_err(|error| {
                 ConfigError(format!(
                     "iua.issuer: {}: no JWK Set: {error}",
@@ -428,7 +455,11 @@ const SECRET_BYTES: usize = 32;
 
 fn secret(file: &Path) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(file);
-    let text = text.with_context(|| format!("iua.issuer: {}", file.display()))?;
+    // Somebody may have written the secret itself where the name of its file belongs.
+    let text = text.map_err(|error| {
+        let problem = "a file of a secret or token cannot be read";
+        ConfigError(format!("iua.issuer: {problem}: {error}"))
+    })?;
     Ok(text.trim_end().to_owned())
 }
 
@@ -437,6 +468,9 @@ fn check_url(config: &Config, url: &str) -> Result<(), &'static str> {
     let origin = match url.split_once("://") {
         Some((scheme, rest)) => {
             let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            if rest.contains('@') {
+                return Err("no user or password stands in a URL");
+            }
             hilum_transport::Origin::parse(&format!("{scheme}://{host}"))?
         }
         None => return Err("it is no URL"),

@@ -50,6 +50,34 @@ fn a_damaged_document_is_refused_and_named_and_the_others_come() {
     assert_eq!(node.retrieved(&sound), b"sound");
 }
 
+/// What is damaged where it begins is found before the answer begins, however many others there are.
+#[test]
+fn long_documents_that_are_damaged_where_they_begin_do_not_keep_others_back() {
+    let node = Node::running(&["--encrypt"]);
+    let ids: Vec<String> = (0..11).map(|it| node.submit(&long(it))).collect();
+    // One whose file is open before the answer begins, and one whose file is not.
+    let damaged = [1, 9];
+    for at in damaged {
+        flip(&node.document(&ids[at]), 1024 + 5);
+    }
+    let mut arguments = vec!["retrieve", "--out", "got"];
+    arguments.extend(ids.iter().map(String::as_str));
+    let said = node.refused(&arguments);
+    for (at, id) in ids.iter().enumerate() {
+        let told = said.contains("XDSRepositoryError") && said.contains(&format!("[{id}]"));
+        assert_eq!(told, damaged.contains(&at), "{id}: {said}");
+    }
+    let mut got: Vec<_> = files(&node.dir().join("got"))
+        .iter()
+        .map(|path| fs::read(path).unwrap())
+        .collect();
+    got.sort();
+    let sound = (0..11).filter(|it| !damaged.contains(&usize::from(*it)));
+    let mut sound: Vec<_> = sound.map(long).collect();
+    sound.sort();
+    assert!(got == sound, "{} came", got.len());
+}
+
 #[test]
 fn a_long_document_breaks_off_where_it_is_damaged() {
     let node = Node::running(&["--encrypt"]);
@@ -194,6 +222,13 @@ fn a_damaged_image_is_refused_and_the_others_come() {
     let got = instances(&node.dir().join("got"));
     assert_eq!(got.len(), study.instances - 1);
     assert!(node.log().contains(sop), "{}", node.log());
+    // WADO-RS passes it over, and says that it does.
+    let path = format!("/dicom-web/studies/{uid}");
+    let accept = "multipart/related; type=\"application/dicom\"; transfer-syntax=*";
+    let (status, body, whole) = node.get(&path, accept);
+    assert!(status == 206 && whole, "{status} {whole}");
+    let parts = body.windows(4).filter(|it| it == b"DICM").count();
+    assert_eq!(parts, study.instances - 1);
     // Two images of one study are exchanged.
     let (one, other) = (&of_study[1], &of_study[2]);
     let between = one.with_extension("between");

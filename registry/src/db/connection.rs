@@ -12,6 +12,7 @@ use diesel::{Connection as _, PgConnection, QueryResult, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use thiserror::Error;
 
+use super::url::PostgresUrl;
 use crate::failure::Failure;
 
 const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -50,6 +51,11 @@ pub(crate) use on;
 #[error("the transaction was lost")]
 pub(crate) struct Unsound;
 
+/// There is no connection to the server of the database. The text says why, without its URL.
+#[derive(Debug, Error)]
+#[error("PostgreSQL cannot be reached: {0}")]
+pub struct DatabaseUnreachable(String);
+
 /// A connection to one of the two databases.
 pub(crate) enum Connection {
     Sqlite(SqliteConnection),
@@ -65,15 +71,12 @@ impl Connection {
             connection.batch_execute(SQLITE_SETTINGS)?;
             return Ok(Self::Sqlite(connection));
         }
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            // The URL may hold a password, so it is not repeated.
-            let connection =
-                PgConnection::establish(url).context("PostgreSQL cannot be reached")?;
-            return Ok(Self::Postgres(connection));
-        }
-        Err(anyhow!(
-            "the database URL begins neither with sqlite: nor with postgres://"
-        ))
+        let read = PostgresUrl::read(url);
+        let read = read.map_err(|problem| anyhow!("the URL of the database: {problem}"))?;
+        // The URL may hold a password, so it is not repeated, and neither is libpq where it does so.
+        let connection =
+            PgConnection::establish(url).map_err(|error| DatabaseUnreachable(read.told(error)))?;
+        Ok(Self::Postgres(connection))
     }
 
     /// Brings the tables up to date.

@@ -32,6 +32,13 @@ impl Refused {
         }
     }
 
+    /// An answer is wanted in another form.
+    pub(super) fn not_json() -> Self {
+        let reason =
+            "consents are answered as application/fhir+json, and not as XML or anything else";
+        Self::new(406, "not-supported", reason)
+    }
+
     /// The resource is not asked so.
     pub(super) fn method(allow: &'static str) -> Self {
         let reason = format!("only {allow} can be asked here");

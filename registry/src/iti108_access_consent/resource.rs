@@ -88,8 +88,15 @@ fn http_date(millis: i64) -> String {
     format!("{}, {date} {month} {year} {clock} GMT", DAYS[day])
 }
 
-/// A Bundle of versions of consents. `own` is the address under which it was asked for.
-pub(super) fn bundle(kind: &str, own: &str, base: &str, shown: &[Shown]) -> String {
+/// A Bundle of versions of consents, of `total` that there are. `links` are the address under which it
+/// was asked for, and that of the next page.
+pub(super) fn bundle(
+    kind: &str,
+    links: &[(&str, String)],
+    base: &str,
+    shown: &[Shown],
+    total: usize,
+) -> String {
     let entry = |shown: &Shown| {
         let mut entry = json!({
             "fullUrl": format!("{base}/{}", shown.id),
@@ -114,11 +121,13 @@ pub(super) fn bundle(kind: &str, own: &str, base: &str, shown: &[Shown]) -> Stri
         }
         entry
     };
+    let links = links.iter();
+    let links = links.map(|(relation, url)| json!({"relation": relation, "url": url}));
     let mut bundle = json!({
         "resourceType": "Bundle",
         "type": kind,
-        "total": shown.len(),
-        "link": [{"relation": "self", "url": own}],
+        "total": total,
+        "link": links.collect::<Vec<_>>(),
     });
     if !shown.is_empty() {
         bundle["entry"] = shown.iter().map(entry).collect();

@@ -11,6 +11,21 @@ use super::resource::Shown;
 
 /// Values that a parameter can have, ids among them.
 const MOST_VALUES: usize = 100;
+/// Consents of one page, whoever asks for more.
+const MOST: usize = 1000;
+/// Parameters that are understood, and their kinds as FHIR names them.
+pub(super) const PARAMETERS: [(&str, &str); 10] = [
+    ("patient", "reference"),
+    ("patient.identifier", "token"),
+    ("patient:identifier", "token"),
+    ("_id", "token"),
+    ("status", "token"),
+    ("period", "date"),
+    ("date", "date"),
+    ("actor:identifier", "token"),
+    ("actor.identifier", "token"),
+    ("purpose", "token"),
+];
 /// Identifiers that are URIs need no other system.
 const URI: &str = "urn:ietf:rfc:3986";
 
@@ -24,7 +39,20 @@ pub(super) struct Search {
     dates: Vec<Vec<Span>>,
     actors: Vec<Vec<String>>,
     purposes: Vec<Vec<String>>,
+    count: Option<usize>,
+    /// The id of the last consent of the page before.
+    after: Option<String>,
     used: Vec<(String, String)>,
+}
+
+/// A part of what was found.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) shown: Vec<Shown>,
+    /// How many there are on all pages.
+    pub(super) total: usize,
+    /// After which consent the next page begins, if there is one.
+    pub(super) next: Option<String>,
 }
 
 /// A date of a search, and how it is to be compared with.
@@ -78,6 +106,12 @@ impl Search {
                 "date" => self.dates.push(spans(name, &values)?),
                 "actor" | "actor:identifier" | "actor.identifier" => self.actors.push(values),
                 "purpose" => self.purposes.push(values),
+                "_count" => {
+                    let count = value.parse::<usize>();
+                    let count = count.map_err(|_| format!("{name}: it is a number from 0 on"))?;
+                    self.count = Some(count.min(MOST));
+                }
+                "_page" => self.after = Some(value.to_owned()),
                 _ => return Ok(()),
             }
         }
@@ -99,10 +133,33 @@ impl Search {
 
     /// What of the search was understood, as it stands in an address.
     pub(super) fn used(&self) -> String {
-        let parameters = self.used.iter();
-        let parameters =
-            parameters.map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
-        parameters.collect::<Vec<_>>().join("&")
+        written(self.used.iter())
+    }
+
+    /// The same for the page that begins after this consent.
+    pub(super) fn following(&self, next: &str) -> String {
+        let others = self.used.iter().filter(|(name, _)| name != "_page");
+        let page = ("_page".to_owned(), next.to_owned());
+        written(others.chain([&page]))
+    }
+
+    /// The page that is asked for. Pages are stable: the ids of consents say in which order they were
+    /// made, so that those that are made meanwhile come last.
+    pub(super) fn page(&self, mut found: Vec<Shown>) -> Page {
+        let total = found.len();
+        found.sort_by(|one, other| one.id.cmp(&other.id));
+        if let Some(after) = &self.after {
+            found.retain(|shown| shown.id > *after);
+        }
+        let count = self.count.unwrap_or(found.len());
+        // Who asks for none wants to know how many there are.
+        let more = count > 0 && found.len() > count;
+        found.truncate(count);
+        Page {
+            next: found.last().filter(|_| more).map(|it| it.id.clone()),
+            shown: found,
+            total,
+        }
     }
 
     pub(super) fn accepts(&self, shown: &Shown) -> bool {
@@ -130,6 +187,11 @@ impl Search {
                 })
             })
     }
+}
+
+fn written<'a>(parameters: impl Iterator<Item = &'a (String, String)>) -> String {
+    let written = parameters.map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
+    written.collect::<Vec<_>>().join("&")
 }
 
 /// When a consent was given; nothing is known of one that does not say so, and any date is after it.

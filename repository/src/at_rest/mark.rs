@@ -5,11 +5,19 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use hilum_security::at_rest::{KeyId, Vault, content_of};
 
 /// Names the keys that a store needs, one in a line; itself encrypted with the current one.
 pub(crate) const MARK: &str = "at-rest";
+
+/// A store is encrypted, and what it needs is not there. The text says what.
+#[derive(Debug, thiserror::Error)]
+#[error("{called} is encrypted, and {why}")]
+pub struct Locked {
+    called: String,
+    why: String,
+}
 
 /// Refuses a store whose keys are not there. Gives the keys it needs from now on, if that is not what
 /// its mark says. `called` is how it is called in errors.
@@ -22,26 +30,27 @@ pub(crate) fn judged(
     vault: &Vault,
     called: &str,
 ) -> anyhow::Result<Option<BTreeSet<KeyId>>> {
-    let encrypted = || format!("{called} is encrypted");
+    let locked = |why: String| {
+        let called = called.to_owned();
+        anyhow!(Locked { called, why })
+    };
     let Some(ring) = vault.ring() else {
-        if stored.is_some() {
-            bail!("{}, and [at_rest] names no keys", encrypted());
-        }
-        return Ok(None);
+        return match stored {
+            Some(_) => Err(locked("[at_rest] names no keys".to_owned())),
+            None => Ok(None),
+        };
     };
     let mut needed = BTreeSet::new();
     if let Some(stored) = stored {
-        let content = content_of(path, stored).with_context(encrypted)?;
-        for line in String::from_utf8(content).with_context(encrypted)?.lines() {
-            let id = line.parse().map_err(anyhow::Error::msg);
-            needed.insert(id.with_context(encrypted)?);
+        let content = content_of(path, stored).map_err(|error| locked(error.to_string()))?;
+        let garbled = || locked(format!("{} does not name keys", path.display()));
+        let content = String::from_utf8(content).map_err(|_| garbled())?;
+        for line in content.lines() {
+            needed.insert(line.parse().map_err(|_| garbled())?);
         }
     }
     if let Some(missing) = needed.iter().find(|id| !ring.has(id)) {
-        bail!(
-            "{}, and its key {missing} is not in the key ring",
-            encrypted()
-        );
+        return Err(locked(format!("its key {missing} is not in the key ring")));
     }
     Ok(needed.insert(ring.current_id()).then_some(needed))
 }

@@ -301,6 +301,22 @@ impl Bucket {
         }
     }
 
+    /// Whether the document is there, and can be read where it begins; of one that is not encrypted,
+    /// nothing is asked.
+    ///
+    /// # Errors
+    /// If it is damaged.
+    pub(super) async fn begins_well(&self, label: &Label) -> io::Result<bool> {
+        if label.data_key.is_none() || label.size == 0 {
+            return Ok(true);
+        }
+        match piece(&self.s3, &data(&label.arrival), label, 0..1).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The bytes of a document, fetched when its turn has come.
     pub(super) fn stream(&self, label: &Label) -> Stream {
         let (s3, key, size) = (Arc::clone(&self.s3), data(&label.arrival), label.size);

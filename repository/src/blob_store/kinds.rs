@@ -51,11 +51,20 @@ impl Stored {
     /// What is known of the document, and where its bytes come from when it is sent; nothing if it
     /// was removed since it was found. If it is `open`, it comes even if it is removed from now on:
     /// a file in any case, an object if it is small. A larger one breaks off. Blocks.
+    ///
+    /// # Errors
+    /// If it is encrypted and damaged where it begins: once it is announced, others would break off
+    /// with it.
     pub(crate) fn into_source(self, open: bool) -> io::Result<Option<(Label, PartSource)>> {
         let length = self.label.size;
         let source = match self.content {
-            Content::File { path, file } if open => at_rest::open_source(path, file, length),
-            Content::File { path, file } => at_rest::source(path, length, !file.is_sealed()),
+            Content::File { path, mut file } => {
+                at_rest::begins_well(&mut file)?;
+                match open {
+                    true => at_rest::open_source(path, file, length),
+                    false => at_rest::source(path, length, !file.is_sealed()),
+                }
+            }
             Content::Object(bucket) if open && length <= HELD => {
                 let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
                 match runtime.block_on(bucket.content(&self.label))? {
@@ -63,7 +72,13 @@ impl Stored {
                     None => return Ok(None),
                 }
             }
-            Content::Object(bucket) => PartSource::Stream(bucket.stream(&self.label)),
+            Content::Object(bucket) => {
+                let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+                if !runtime.block_on(bucket.begins_well(&self.label))? {
+                    return Ok(None);
+                }
+                PartSource::Stream(bucket.stream(&self.label))
+            }
         };
         Ok(Some((self.label, source)))
     }
@@ -171,6 +186,18 @@ impl BlobStore {
 /// Whether a store's URL names one in S3.
 pub fn is_object_store(url: &str) -> bool {
     url.starts_with("s3:")
+}
+
+/// Whether `url` can be that of a store: `file:PATH` or `s3://BUCKET/PREFIX?endpoint=…&region=…`.
+/// Nobody is asked.
+///
+/// # Errors
+/// Says what is wrong with it, and repeats nothing of it, since a secret may stand anywhere in it.
+pub fn check_store_url(url: &str) -> anyhow::Result<()> {
+    match is_object_store(url) {
+        true => Address::parse(url).map(drop),
+        false => super::folder_of(url).map(drop),
+    }
 }
 
 /// Whether documents can be stored at `url`, for `hilum check`: writes and removes a file, in the

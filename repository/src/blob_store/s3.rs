@@ -48,7 +48,10 @@ impl fmt::Debug for Access {
     }
 }
 
-/// Where a store is: `s3://BUCKET/PREFIX?endpoint=https://HOST:PORT&region=REGION`.
+/// Letters of a region.
+const REGION: usize = 32;
+
+/// Where a store is, without anything secret: errors name it. `s3://BUCKET/PREFIX?endpoint=https://HOST:PORT&region=REGION`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
     endpoint: String,
@@ -61,7 +64,7 @@ pub(super) struct Address {
 impl Address {
     pub(super) fn parse(url: &str) -> anyhow::Result<Self> {
         let rest = url.strip_prefix("s3://");
-        let rest = rest.with_context(|| format!("{url:?}: a bucket is given as s3://BUCKET"))?;
+        let rest = rest.context("a bucket is given as s3://BUCKET/PREFIX")?;
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
         let plain = |text: &str| {
@@ -69,25 +72,33 @@ impl Address {
             text.bytes().all(allowed) && !text.split('/').any(|part| matches!(part, "." | ".."))
         };
         if bucket.is_empty() || !plain(bucket) || !plain(prefix) || prefix.contains("//") {
-            bail!("{url:?}: bucket and prefix have letters, digits, -, . and _ only");
+            bail!("bucket and prefix have letters, digits, -, . and _ only; keys stand elsewhere");
         }
+        let is_region = |text: &str| {
+            let allowed =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            text.len() <= REGION && !text.is_empty() && text.bytes().all(allowed)
+        };
         let (mut endpoint, mut region) = (None, "us-east-1".to_owned());
         for option in query.split('&').filter(|option| !option.is_empty()) {
             match option.split_once('=') {
                 Some(("endpoint", value)) => {
                     endpoint = Some(value.trim_end_matches('/').to_owned())
                 }
-                Some(("region", value)) if plain(value) => region = value.to_owned(),
-                _ => bail!("{url:?}: only endpoint and region are options of a bucket"),
+                Some(("region", value)) if is_region(value) => region = value.to_owned(),
+                Some(("region", _)) => bail!("a region has small letters, digits and - only"),
+                _ => {
+                    bail!("only endpoint and region are options of a bucket; keys stand elsewhere")
+                }
             }
         }
         let aws = || format!("https://s3.{region}.amazonaws.com");
         let endpoint = endpoint.unwrap_or_else(aws);
         match hilum_transport::Origin::parse(&endpoint) {
-            Err(problem) => bail!("{url:?}: the endpoint: {problem}"),
+            Err(problem) => bail!("the endpoint of the bucket: {problem}"),
             // Documents leave this machine encrypted or not at all.
             Ok(server) if !server.is_encrypted() && !server.is_loopback() => {
-                bail!("{url:?}: the endpoint must be https, unless it is on this machine")
+                bail!("the endpoint of the bucket must be https, unless it is on this machine")
             }
             Ok(_) => {}
         }

@@ -96,24 +96,16 @@ pub(super) fn is_as_it_was(path: &Path, stamp: &Stamp) -> io::Result<bool> {
     Ok(opened.is_sealed() && opened.length()? == stamp.size)
 }
 
-/// The same as [`file_of`] for an answer with `others`: if they are few, what is damaged where it begins
-/// can still be said. Reads that beginning.
-pub(super) fn readable_file_of(
-    instance: &StoredInstance,
-    others: usize,
-) -> Result<(PathBuf, u64), String> {
+/// The same as [`file_of`] for what is sent with others: if it is encrypted and damaged where it begins,
+/// that can still be said, and the others do not break off with it. Reads that beginning.
+pub(super) fn readable_file_of(instance: &StoredInstance) -> Result<(PathBuf, u64), String> {
     let (path, length) = file_of(instance)?;
-    if others <= MOST_TRIED
-        && let Err(error) = at_rest::begins_well(&path)
-    {
+    if let Err(error) = at_rest::file_begins_well(&path) {
         tracing::error!(path = %path.display(), %error, "an image cannot be read");
         return Err("its file is damaged".to_owned());
     }
     Ok((path, length))
 }
-
-/// Instances of one answer of which it is tried whether they can be read.
-const MOST_TRIED: usize = 64;
 
 /// An instance that is about to be given.
 #[derive(Debug)]
@@ -217,13 +209,13 @@ pub(super) async fn open(
     instances: Vec<ToGive>,
 ) -> anyhow::Result<Vec<Result<Giving, NotGiven>>> {
     let here = Arc::new(instances);
-    let looked = Arc::clone(&here);
+    let looking = Arc::clone(&here);
     let files = tokio::task::spawn_blocking(move || -> Vec<_> {
         let file = |instance: &ToGive| match &instance.stored.place {
-            Place::File { .. } => Some(readable_file_of(&instance.stored, looked.len())),
+            Place::File { .. } => Some(readable_file_of(&instance.stored)),
             Place::Archive(_) => None,
         };
-        looked.iter().map(file).collect()
+        looking.iter().map(file).collect()
     });
     let files = files.await?;
     let mut fetched = fetched(room, &here).await?;

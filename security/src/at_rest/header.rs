@@ -108,7 +108,7 @@ impl Header {
     pub(super) fn unwrap(&self, name: &str) -> io::Result<Unwrapped> {
         let mut slots: Vec<(usize, Said)> = self.said().collect();
         slots.sort_by_key(|(_, said)| std::cmp::Reverse(said.generation));
-        let mut trouble = damaged("its header is damaged, or that of another object");
+        let mut trouble = damaged(DAMAGED);
         for (slot, said) in slots {
             let Some(kek) = ring::find(&said.key) else {
                 let key = said.key;
@@ -117,12 +117,23 @@ impl Header {
                 continue;
             };
             if let Some(key) = opened(self.slot(slot), &kek, name) {
+                kek.is_proven();
                 return Ok(Unwrapped { slot, said, key });
+            }
+            // A key that has opened something is the one of this name.
+            if !kek.was_proven() {
+                let key = said.key;
+                trouble = damaged(&format!(
+                    "the key {key} of the key ring does not open it: another key bears that name \
+                     now, or its header is damaged"
+                ));
             }
         }
         Err(trouble)
     }
 }
+
+const DAMAGED: &str = "its header is damaged, or that of another object";
 
 /// The name of an object: the last two parts of its path, which say where it is in its store.
 pub(super) fn name_of(path: &Path) -> String {

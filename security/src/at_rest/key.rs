@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use openssl::rand::rand_bytes;
 
@@ -52,27 +53,43 @@ impl FromStr for KeyId {
 }
 
 /// A key. It is never shown, and overwritten when it is dropped.
-pub(super) struct Secret([u8; KEY_BYTES]);
+pub(super) struct Secret {
+    bytes: [u8; KEY_BYTES],
+    /// It has opened something, so that it is what its name says.
+    proven: AtomicBool,
+}
 
 impl Secret {
     pub(super) const fn of(bytes: [u8; KEY_BYTES]) -> Self {
-        Self(bytes)
+        Self {
+            bytes,
+            proven: AtomicBool::new(false),
+        }
+    }
+
+    /// It has opened something that was encrypted with the key of its name.
+    pub(super) fn is_proven(&self) {
+        self.proven.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn was_proven(&self) -> bool {
+        self.proven.load(Ordering::Relaxed)
     }
 
     pub(super) fn random() -> std::io::Result<Self> {
         let mut bytes = [0; KEY_BYTES];
         rand_bytes(&mut bytes)?;
-        Ok(Self(bytes))
+        Ok(Self::of(bytes))
     }
 
     pub(super) const fn bytes(&self) -> &[u8; KEY_BYTES] {
-        &self.0
+        &self.bytes
     }
 }
 
 impl Drop for Secret {
     fn drop(&mut self) {
-        forget(&mut self.0);
+        forget(&mut self.bytes);
     }
 }
 

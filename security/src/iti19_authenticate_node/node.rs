@@ -243,15 +243,15 @@ impl ServerTls {
     /// If the node may not call, or no longer.
     pub fn admit(&self, session: &SslRef) -> Result<Option<NodeName>, NotAuthenticated> {
         let garbled = |error: ErrorStack| NotAuthenticated {
-            subject: None,
-            reason: format!("the certificate is garbled: {error}"),
+            library: Some(error.to_string()),
+            ..NotAuthenticated::because("its certificate is garbled")
         };
         let Some(node) = peer(session).map_err(garbled)? else {
             return Ok(None);
         };
         let refused = |reason: String| NotAuthenticated {
             subject: Some(node.subject.clone()),
-            reason,
+            ..NotAuthenticated::because(reason)
         };
         if let Some(certificate) = session
             .peer_certificate()

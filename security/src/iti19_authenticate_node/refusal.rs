@@ -9,6 +9,7 @@ use openssl::ex_data::Index;
 use openssl::ssl::{Error, Ssl, SslRef, SslVersion};
 use openssl::x509::{X509, X509Ref, X509StoreContext, X509StoreContextRef, X509VerifyResult};
 
+use super::advice;
 use super::judge::{Trust, same_name};
 use super::rules::alternatives;
 use crate::caller::distinguished_name;
@@ -26,6 +27,8 @@ pub struct NotAuthenticated {
     pub subject: Option<String>,
     /// Why they do not pass.
     pub reason: String,
+    /// The library's own words, for who looks for more.
+    pub library: Option<String>,
 }
 
 impl fmt::Display for NotAuthenticated {
@@ -40,23 +43,41 @@ impl fmt::Display for NotAuthenticated {
 impl NotAuthenticated {
     /// Why this handshake failed.
     pub(super) fn of(session: &SslRef, error: &Error) -> Self {
+        let stack = error.ssl_error().map(ErrorStack::errors);
+        let reason = stack.and_then(|errors| errors.last()?.reason());
         if let Some(noted) = noted(session) {
-            return noted;
+            let library = noted.library.or_else(|| reason.map(str::to_owned));
+            return Self { library, ..noted };
         }
-        let library = error.ssl_error().map(ErrorStack::errors);
-        let reason = library.and_then(|errors| errors.last()?.reason());
         let offered = NOTES.as_ref().and_then(|it| session.ex_data(*it));
         let offered = offered.and_then(|notes| notes.offered.get().copied());
         Self {
-            subject: None,
-            reason: said(reason, offered).unwrap_or_else(|| error.to_string()),
+            library: Some(reason.map_or_else(|| error.to_string(), str::to_owned)),
+            ..Self::because(said(reason, offered))
         }
+    }
+
+    /// Nothing is known but why.
+    pub fn because(reason: impl Into<String>) -> Self {
+        Self {
+            subject: None,
+            reason: reason.into(),
+            library: None,
+        }
+    }
+
+    /// What the operator does about it.
+    pub fn advice(&self) -> Option<&'static str> {
+        advice::of(&self.reason)
     }
 }
 
 /// The library's words for what is not about certificates, as operators say it.
-fn said(reason: Option<&str>, offered: Option<SslVersion>) -> Option<String> {
-    let reason = reason?;
+fn said(reason: Option<&str>, offered: Option<SslVersion>) -> String {
+    let Some(reason) = reason else {
+        // The library has no complaint: the connection is gone.
+        return "the connection ended within the handshake".to_owned();
+    };
     let words = match reason {
         "peer did not return a certificate" => "no client certificate",
         "no shared cipher" => "no cipher suite of BCP 195 offered",
@@ -64,29 +85,39 @@ fn said(reason: Option<&str>, offered: Option<SslVersion>) -> Option<String> {
             "no curve of BCP 195 offered"
         }
         "unsupported protocol" | "version too low" => {
-            return Some(match offered.and_then(old) {
+            return match offered.and_then(old) {
                 Some(old) => format!("protocol {old} offered"),
                 // What else it offers, it says in an extension.
                 None => "neither TLS 1.2 nor TLS 1.3 offered".to_owned(),
-            });
+            };
         }
+        "no shared signature algorithms"
+        | "no suitable signature algorithm"
+        | "wrong signature type" => "no signature algorithm of BCP 195 offered",
         "http request" | "https proxy request" => "HTTP without TLS",
-        "wrong version number" | "packet length too long" | "bad record type" => {
-            "no TLS was spoken"
+        "wrong version number"
+        | "packet length too long"
+        | "bad record type"
+        | "record layer failure"
+        | "unknown protocol"
+        | "record too small" => "no TLS was spoken",
+        "certificate verify failed" => "its certificate cannot be verified",
+        "bad signature" | "digest check failed" | "decrypt error" => {
+            "its certificate is not the one of its key"
         }
         "unexpected eof while reading" => "the connection ended within the handshake",
         _ => match reason.split_once("alert ") {
             Some((_, alert)) => {
                 let does_not_trust = ["unknown ca", "bad certificate", "certificate unknown"];
-                return Some(match does_not_trust.contains(&alert) {
+                return match does_not_trust.contains(&alert) {
                     true => format!("it does not accept our certificate (alert: {alert})"),
                     false => format!("it broke off (alert: {alert})"),
-                });
+                };
             }
-            None => return None,
+            None => "the TLS handshake failed",
         },
     };
-    Some(words.to_owned())
+    words.to_owned()
 }
 
 /// The name of a version that is too old.
@@ -140,9 +171,11 @@ pub(super) fn wanted(context: &X509StoreContextRef) -> Option<String> {
 pub(super) fn note(context: &X509StoreContextRef, leaf: &X509Ref, reason: String) {
     let Some(notes) = notes(context) else { return };
     let mut refused = notes.refused.lock().unwrap_or_else(PoisonError::into_inner);
+    let error = context.error();
     *refused = Some(NotAuthenticated {
         subject: Some(distinguished_name(leaf.subject_name())),
         reason,
+        library: (error != X509VerifyResult::OK).then(|| error.error_string().to_owned()),
     });
 }
 
@@ -162,7 +195,7 @@ pub(super) struct Objection {
     pub(super) kind: Kind,
     depth: u32,
     certificate: Option<X509>,
-    said: &'static str,
+    number: i32,
 }
 
 /// Kinds of objections that are treated, or told, in their own way.
@@ -188,14 +221,14 @@ impl Objection {
             kind: kind(error),
             depth: context.error_depth(),
             certificate: context.current_cert().map(X509Ref::to_owned),
-            said: error.error_string(),
+            number: error.as_raw(),
         }
     }
 
     /// The objection as a sentence goes on after the name of who does not pass.
     pub(super) fn words(&self, trust: &Trust) -> String {
         let Some(certificate) = &self.certificate else {
-            return self.said.to_owned();
+            return unusable(self.number).to_owned();
         };
         let issuer = || distinguished_name(certificate.issuer_name());
         let words = match self.kind {
@@ -206,7 +239,9 @@ impl Objection {
                 format!("issuer not in trust: {}", issuer())
             }
             Kind::NotTrusted => return format!("issuer not in trust: {}", issuer()),
-            Kind::Dates => wrong_dates(certificate).unwrap_or_else(|| self.said.to_owned()),
+            Kind::Dates => {
+                wrong_dates(certificate).unwrap_or_else(|| unusable(self.number).to_owned())
+            }
             Kind::Revoked => {
                 let revoked = trust.revoked(certificate);
                 revoked.unwrap_or_else(|| format!("revoked by {}", issuer()))
@@ -228,7 +263,8 @@ impl Objection {
             }
             Kind::ShortKey => "its key is too short".to_owned(),
             Kind::WeakSignature => "it is signed with a weak hash".to_owned(),
-            Kind::OtherName | Kind::Other => self.said.to_owned(),
+            Kind::OtherName => "name does not match".to_owned(),
+            Kind::Other => unusable(self.number).to_owned(),
         };
         match (self.depth, self.kind) {
             (0, _) | (_, Kind::NotTrusted) => words,
@@ -253,6 +289,24 @@ fn kind(error: X509VerifyResult) -> Kind {
         68 => Kind::WeakSignature,
         62 | 64 => Kind::OtherName,
         _ => Kind::Other,
+    }
+}
+
+/// What is wrong with a certificate that is not used as it should be, as a sentence goes on after the
+/// name of who showed it.
+const fn unusable(number: i32) -> &'static str {
+    match number {
+        4 | 7 => "its certificate was changed, or signed with another key than that of its issuer",
+        5 | 8 | 35 => "the revocation list of its issuer is not signed by it, or may not be",
+        6 => "its certificate has a key that cannot be read",
+        13 | 14 => "its certificate has dates that cannot be read",
+        15 | 16 => "the revocation list of its issuer has dates that cannot be read",
+        22 | 25 => "its chain has more authorities than it may have",
+        24 | 32 | 37 | 79 => "its chain has a certificate in it that may not sign others",
+        26 => "its certificate is for something else",
+        34 | 36 => "its certificate has a critical extension that is not understood",
+        47..=49 | 51..=53 => "its certificate is for names that its issuer may not certify",
+        _ => "its certificate cannot be used",
     }
 }
 
@@ -336,7 +390,7 @@ mod tests {
 
     #[test]
     fn the_library_s_words_become_the_operator_s() {
-        let said = |reason, offered| said(Some(reason), offered).unwrap();
+        let said = |reason, offered| said(Some(reason), offered);
         let old = said("unsupported protocol", Some(SslVersion::TLS1_1));
         assert_eq!(old, "protocol TLS 1.1 offered");
         let none = said("peer did not return a certificate", None);
@@ -348,6 +402,14 @@ mod tests {
         );
         let alert = said("sslv3 alert handshake failure", None);
         assert_eq!(alert, "it broke off (alert: handshake failure)");
-        assert_eq!(super::said(Some("something new"), None), None);
+        assert_eq!(said("something new", None), "the TLS handshake failed");
+        let gone = super::said(None, None);
+        assert_eq!(gone, "the connection ended within the handshake");
+        for reason in [old, none, alert, gone] {
+            assert!(advice::of(&reason).is_some(), "{reason}");
+        }
+        for number in 0..100 {
+            assert!(advice::of(unusable(number)).is_some(), "{number}");
+        }
     }
 }

@@ -47,7 +47,7 @@ impl Standing {
             if let Err(reason) = passes {
                 return NotAuthenticated {
                     subject: Some(distinguished_name(self.certificate.subject_name())),
-                    reason,
+                    ..NotAuthenticated::because(reason)
                 };
             }
         }

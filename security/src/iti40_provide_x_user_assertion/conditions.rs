@@ -44,6 +44,11 @@ impl Now {
         from: Option<Seconds>,
         until: Option<Seconds>,
     ) -> Result<(), UserRefused> {
+        if from.zip(until).is_some_and(|(from, until)| from >= until) {
+            // The leave that clocks have would make a moment of it at which both hold.
+            let why = format!("{what} ends before it begins (NotBefore, NotOnOrAfter)");
+            return Err(UserRefused::invalid(why));
+        }
         if from.is_some_and(|from| self.is_before(from)) {
             return Err(UserRefused::failed(format!("{what} is not valid yet")));
         }

@@ -268,6 +268,29 @@ fn time_decides_with_a_leave_that_is_stated() {
         subject.confirmations[0].not_on_or_after = Some(now() + 10);
     });
     assert!(at(&confirmed, 80).unwrap_err().contains("confirmation"));
+    // What ends before it begins never holds, whatever leave clocks have.
+    for (from, until) in [(20, 10), (10, 10), (30, -30)] {
+        let inverted = scene.signed(|assertion| {
+            let conditions = assertion.conditions.as_mut().unwrap();
+            conditions.not_before = Some(now() + from);
+            conditions.not_on_or_after = Some(now() + until);
+        });
+        assert!(
+            at(&inverted, 0)
+                .unwrap_err()
+                .contains("ends before it begins")
+        );
+        let inverted = scene.signed(|assertion| {
+            let subject = assertion.subject.as_mut().unwrap();
+            subject.confirmations[0].not_before = Some(now() + from);
+            subject.confirmations[0].not_on_or_after = Some(now() + until);
+        });
+        assert!(
+            at(&inverted, 0)
+                .unwrap_err()
+                .contains("ends before it begins")
+        );
+    }
     // The issuer's certificate ends after two days.
     let long = scene.signed(|assertion| {
         let conditions = assertion.conditions.as_mut().unwrap();

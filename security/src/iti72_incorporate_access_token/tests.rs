@@ -236,6 +236,13 @@ fn claims_must_be_there_and_right() {
         let token = scene.issuer.sign(&changed(name, value)).unwrap();
         scene.refused(&token, why);
     }
+    // What ends before it begins never holds, whatever leave clocks have.
+    for (nbf, exp) in [(20, 10), (10, 10), (30, -30)] {
+        let mut claims = changed("nbf", json!(now() + nbf));
+        claims["exp"] = json!(now() + exp);
+        let token = scene.issuer.sign(&claims).unwrap();
+        scene.refused(&token, "ends before it begins");
+    }
     // Within the leave that clocks have, and times that are not whole.
     for (name, value) in [
         ("exp", json!(now() - 30)),

@@ -11,6 +11,8 @@ use crate::limits::Limits;
 
 /// Vertical tab: a message begins.
 const BEGIN: u8 = 0x0b;
+/// How a TLS connection begins (RFC 8446, section 5.1).
+const TLS: u8 = 0x16;
 /// File separator: it ends. A carriage return follows.
 const END: u8 = 0x1c;
 /// How much is read at once.
@@ -98,6 +100,7 @@ impl<'l, S: AsyncRead + AsyncWrite + Unpin> Frames<'l, S> {
         match self.buffer.first() {
             None => return None,
             Some(&BEGIN) => {}
+            Some(&TLS) => return Some(wrong("TLS was spoken to a port without TLS")),
             Some(_) => return Some(wrong("this is not MLLP: a message begins with 0x0B")),
         }
         let from = self.seen.max(1);

@@ -102,6 +102,7 @@ impl FaultKind {
                 timestamp: now,
                 description: reason,
             }))),
+            detail: None,
         }
     }
 }

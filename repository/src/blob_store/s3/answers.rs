@@ -82,6 +82,7 @@ pub(super) fn upload(xml: &[u8]) -> Result<String, XmlError> {
         Ok(())
     })?;
     upload.ok_or_else(|| XmlError {
+        told: None,
         line: 1,
         column: 1,
         reason: "expected an UploadId".to_owned(),

@@ -266,7 +266,7 @@ impl Found {
                 syntaxes: [].into(),
             });
         }
-        match readable_file_of(instance, self.wanted) {
+        match readable_file_of(instance) {
             Ok((path, length)) => self.instances.push(Instance {
                 stored: instance.clone(),
                 series: series.clone(),
