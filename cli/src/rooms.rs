@@ -83,7 +83,6 @@ pub(crate) async fn open(
     let mut rooms = Vec::new();
     let (mut fed, mut filled) = (None, None);
     let access = config.access().context("[access]")?;
-    warn_of_closed_doors(&access);
     if let Some(address) = config.registry.listen {
         let registry = registry(config, audit, &access)
             .await
@@ -129,6 +128,7 @@ pub(crate) async fn open(
         rooms.extend(gateways(config, address, (audit, &access), client)?);
     }
     let records = records(config, (audit, &access), &mut rooms)?;
+    warn_of_closed_doors(&access, &rooms);
     Ok(Opened {
         rooms,
         registry: fed,
@@ -139,7 +139,11 @@ pub(crate) async fn open(
 }
 
 /// Rules that nobody can hand in by are rarely meant so.
-fn warn_of_closed_doors(access: &Access) {
+fn warn_of_closed_doors(access: &Access, rooms: &[Room]) {
+    let doors = ["registry", "repository", "imaging", "recipient"];
+    if !rooms.iter().any(|room| doors.contains(&room.name)) {
+        return;
+    }
     let policy = access.policy();
     if policy.is_some_and(|it| it.granting(Permission::Provide).next().is_none()) {
         tracing::warn!(

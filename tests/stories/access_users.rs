@@ -359,13 +359,20 @@ async fn documents(place: &Place, count: usize) -> BTreeMap<String, (usize, &'st
     documents
 }
 
+/// Their uniqueIds, a patient's together: of those the registry is asked at once.
+fn by_patient(documents: &BTreeMap<String, (usize, &'static str)>) -> Vec<&str> {
+    let mut ids: Vec<&str> = documents.keys().map(String::as_str).collect();
+    ids.sort_by_key(|id| documents[*id].0);
+    ids
+}
+
 #[tokio::test]
 async fn documents_are_given_as_the_reference_says() {
     let mut place = Place::open();
     let scale = Scale::of(48, 400);
     let documents = documents(&place, scale.documents).await;
     record_wishes(&place.town, &PATIENTS);
-    let ids: Vec<&str> = documents.keys().map(String::as_str).collect();
+    let ids = by_patient(&documents);
     let mut dice = Dice(0x5EED_0001);
     let (mut pairs, mut given, mut emergencies) = (0, 0, 0);
     for _ in 0..scale.callers {
@@ -430,7 +437,7 @@ async fn the_gateway_gives_as_the_reference_says() {
     let scale = Scale::of(48, 400);
     let documents = documents(&place, scale.documents).await;
     record_wishes(&place.town, &PATIENTS);
-    let ids: Vec<&str> = documents.keys().map(String::as_str).collect();
+    let ids = by_patient(&documents);
     let home = format!(
         "<xds:HomeCommunityId>urn:oid:{}</xds:HomeCommunityId>",
         words::HOME
