@@ -31,9 +31,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use hilum_security::Permission;
+use hilum_security::access::{Access, Asking};
 use hilum_security::iti19_authenticate_node::TlsError;
 use hilum_security::signing::{self, SigningKey};
-use hilum_transport::{Incoming, Reply};
+use hilum_transport::{Incoming, PermittedRequest, Reply, Request};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use xds_schemas::soap::Fault;
@@ -79,6 +81,8 @@ pub struct RecordRepositoryConfig {
     pub retention: Option<Duration>,
     /// Nothing is removed, whatever the time.
     pub legal_hold: bool,
+    /// Who may read it, beside what [`Permission::Audit`] asks of everybody.
+    pub access: Access,
 }
 
 impl RecordRepositoryConfig {
@@ -91,6 +95,7 @@ impl RecordRepositoryConfig {
             head_every: Duration::from_secs(HEAD_SECONDS),
             retention: None,
             legal_hold: false,
+            access: Access::everything(),
         }
     }
 }
@@ -219,6 +224,24 @@ impl RecordRepository {
 
     fn following(&self) -> Option<&Following> {
         self.shared.following.as_ref()
+    }
+
+    /// Lets a request be read whose answer says what was recorded of others: with rules, one of them must
+    /// name this. Handing in is open to every node.
+    fn reading(&self, request: Request) -> Result<PermittedRequest, Fault> {
+        let asking = Asking {
+            caller: request.caller(),
+            permission: Permission::Audit,
+            now: SystemTime::now(),
+        };
+        match self.shared.config.access.policy() {
+            Some(policy) if !policy.grants(&asking) => {
+                let address = request.caller().address.ip().to_canonical();
+                tracing::warn!(%address, "no rule of [access] lets it read the audit");
+                Err(Fault::not_permitted("not permitted"))
+            }
+            _ => request.permitted(Permission::Audit),
+        }
     }
 
     fn public_key(&self) -> &[u8] {

@@ -6,6 +6,7 @@ mod hypothesis;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use hilum_security::Permission;
 use hilum_security::access::{Policy, Vocabulary};
 use serde_json::json;
 
@@ -60,13 +61,28 @@ fn check(arguments: &Check) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(&arguments.rules).map_err(|error| wrong(&error))?;
     let policy = Policy::parse(&text, &known).map_err(|error| wrong(&error))?;
     let rules = policy.in_words();
+    let handing_in = [
+        ("provide", Permission::Provide),
+        ("register", Permission::Register),
+    ];
+    let granting = |permission| policy.granting(permission).collect::<Vec<_>>();
     if arguments.json {
-        return say_json(&json!({ "rules": rules }));
+        let granting = handing_in.map(|(word, it)| (word.to_owned(), json!(granting(it))));
+        let granting = serde_json::Map::from_iter(granting);
+        return say_json(&json!({ "rules": rules, "handingIn": granting }));
     }
     for (number, rule) in rules.iter().enumerate() {
         say(&format!("{:>3}. {}", number + 1, printable(rule)))?;
     }
     say("     Whoever is in none of them gets nothing.")?;
+    for (word, permission) in handing_in {
+        let rules = granting(permission);
+        let by = match rules.is_empty() {
+            true => "nobody but the infrastructure".to_owned(),
+            false => format!("who is in: {}", printable(&rules.join(", "))),
+        };
+        say(&format!("     To {word}: {by}."))?;
+    }
     if arguments.config.is_none() {
         say("     Codes and collections were not checked; with --config they are.")?;
     }

@@ -4,11 +4,11 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context;
-use hilum_audit::record_repository::{self, RecordRepository};
-use hilum_audit::{Audit, Event};
+use hilum_audit::Audit;
+use hilum_audit::record_repository::{self, RecordRepository, RecordRepositoryConfig};
 use hilum_gateway::Gateway;
 use hilum_gateway::rad160_cross_community_wado_rs;
 use hilum_gateway::routes::Side;
@@ -18,21 +18,18 @@ use hilum_repository::imaging::{
 };
 use hilum_repository::recipient::{self, Recipient, RecipientConfig};
 use hilum_repository::{Consents, Repository, RepositoryConfig};
-use hilum_security::access::{Access, Asking};
-use hilum_security::{Caller, Permission};
+use hilum_security::Permission;
+use hilum_security::access::Access;
 use hilum_transport::{Client, Incoming, Reply};
 use xds_schemas::affinity_codes::{AffinityCodes, CodeKind};
 use xds_schemas::metadata::hl7::is_oid;
 use xds_schemas::metadata::{Code, HomeCommunityId, RepositoryUniqueId};
-use xds_schemas::soap::Fault;
 
 use crate::client;
 use crate::config::{
     Config, ConfigError, ExtraMetadata, OnDemand, RemoveRegistered, UnknownPatients,
     UnknownPatientsInQueries,
 };
-
-use crate::serve::plain;
 
 /// Where consents are.
 const CONSENT_PATH: &str = "fhir/Consent";
@@ -120,7 +117,7 @@ pub(crate) async fn open(
         }));
     }
     if let Some(address) = config.recipient.listen {
-        let recipient = recipient(config, audit).context("[recipient]")?;
+        let recipient = recipient(config, (audit, &access), client).context("[recipient]")?;
         rooms.push(room(
             "recipient",
             address,
@@ -139,6 +136,7 @@ pub(crate) async fn open(
         gateway = Some(opened);
     }
     let records = records(config, (audit, &access), &mut rooms)?;
+    warn_of_closed_doors(&access, &rooms);
     Ok(Opened {
         rooms,
         registry: fed,
@@ -147,6 +145,21 @@ pub(crate) async fn open(
         gateway,
         access,
     })
+}
+
+/// Rules that nobody can hand in by are rarely meant so.
+fn warn_of_closed_doors(access: &Access, rooms: &[Room]) {
+    let doors = ["registry", "repository", "imaging", "recipient"];
+    if !rooms.iter().any(|room| doors.contains(&room.name)) {
+        return;
+    }
+    let policy = access.policy();
+    if policy.is_some_and(|it| it.granting(Permission::Provide).next().is_none()) {
+        tracing::warn!(
+            "no rule of [access] lets anybody hand in documents or images but the infrastructure \
+             (permission \"provide\"): see `hilum access check`"
+        );
+    }
 }
 
 /// The imaging source, at work: it publishes what is sent to it, watches folders, and stands beside archives.
@@ -189,38 +202,18 @@ fn records(
     let (Some(wanted), Some(address)) = (config.audit_repository(), config.audit_listen()) else {
         return Ok(None);
     };
+    let wanted = RecordRepositoryConfig {
+        access: access.clone(),
+        ..wanted
+    };
     let opened = RecordRepository::open(wanted, audit.clone()).context("[audit]")?;
-    let guarded = (opened.clone(), audit.clone(), access.clone());
-    rooms.push(room("audit", address, guarded, |guarded, incoming| {
-        Box::pin(async move {
-            let (records, audit, access) = guarded;
-            match unread(&access, &incoming) {
-                None => records.serve(incoming).await,
-                Some(caller) => {
-                    let fault = Fault::not_permitted("no rule of [access] lets it read the audit");
-                    let event = Event::refused(&caller, &fault);
-                    audit.refuse(event, plain(403, "forbidden\n")).await
-                }
-            }
-        })
-    }));
+    rooms.push(room(
+        "audit",
+        address,
+        opened.clone(),
+        |records, incoming| Box::pin(async move { records.serve(incoming).await }),
+    ));
     Ok(Some(opened))
-}
-
-/// Who asks to read what was recorded of everybody, if rules say that they may not. Handing in is open to
-/// every node.
-fn unread(access: &Access, incoming: &Incoming) -> Option<Caller> {
-    let policy = access.policy()?;
-    let Incoming::Request(request) = incoming else {
-        return None;
-    };
-    let hands_in = request.method() == "POST" && !request.path().ends_with("_search");
-    let asking = Asking {
-        caller: request.caller(),
-        permission: Permission::Audit,
-        now: SystemTime::now(),
-    };
-    (!hands_in && !policy.grants(&asking)).then(|| request.caller().clone())
 }
 
 /// A variable of the environment.
@@ -361,7 +354,11 @@ fn gateways(gateway: &Gateway, address: SocketAddr) -> [Room; 2] {
     [initiating, responding]
 }
 
-fn recipient(config: &Config, audit: &Audit) -> anyhow::Result<Recipient> {
+fn recipient(
+    config: &Config,
+    (audit, access): (&Audit, &Access),
+    client: &Client,
+) -> anyhow::Result<Recipient> {
     let mut wanted = RecipientConfig::new(config.recipient_store());
     wanted.home_community_id = Some(HomeCommunityId::from(config.home_community_id.as_str()));
     if let Some(limited_metadata) = config.recipient.limited_metadata {
@@ -372,6 +369,9 @@ fn recipient(config: &Config, audit: &Audit) -> anyhow::Result<Recipient> {
         wanted.max_submissions = most.get().try_into()?;
     }
     wanted.vault = config.vault()?;
+    wanted.access = access.clone();
+    let registry = config.registry_of_repository();
+    wanted.consents = registry.map(|url| Consents::of(client.clone(), &url));
     Recipient::open(wanted, audit.clone())
 }
 

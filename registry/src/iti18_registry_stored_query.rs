@@ -139,7 +139,7 @@ async fn find(
 type Emergency = BTreeMap<String, Vec<String>>;
 
 /// What is given because it is an emergency raises an alert, one for each patient.
-fn alerts(caller: &Caller, emergency: &Emergency) -> Option<Event> {
+pub(crate) fn alerts(caller: &Caller, emergency: &Emergency) -> Option<Event> {
     let user = caller.user.as_deref();
     let reason = user.and_then(|user| user.reason.as_deref());
     let reason = reason.unwrap_or("no reason was given");

@@ -16,7 +16,9 @@ use xds_schemas::ebrim::RegistryObjectList;
 use xds_schemas::ebrs::{RegistryError, RegistryResponse, SubmitObjectsRequest};
 use xds_schemas::metadata::Submission;
 use xds_schemas::metadata::submission::Rules;
+use xds_schemas::soap::Fault;
 
+use crate::admission;
 use crate::config::ExtraMetadata;
 use crate::failure::Failure;
 use crate::sight::Sight;
@@ -29,11 +31,14 @@ pub(crate) async fn answer(
     (caller, parties): (&Caller, &Parties),
     request: SubmitObjectsRequest,
     now: SystemTime,
-) -> Result<Recorded<RegistryResponse>, NotRecorded> {
+) -> Result<Recorded<RegistryResponse>, Fault> {
+    let objects = &request.objects;
+    let alerts = admission::of_submission(registry, caller, objects, Rules::Register, now).await?;
     let sight = sight(registry, caller, Permission::Register, now);
-    let response = register(registry, &request.objects, Rules::Register, sight, now).await;
-    let by = Transaction::Register;
-    record(&registry.audit, by, parties, &request.objects, response).await
+    let response = register(registry, objects, Rules::Register, sight, now).await;
+    let event = event(Transaction::Register, parties, objects, &response);
+    let event = alerts.into_iter().fold(event, Event::and);
+    Ok(registry.audit.record(event, response).await?)
 }
 
 /// What somebody sees who changes what is registered: for that, its metadata must be seen.
@@ -71,6 +76,7 @@ async fn try_to_register(
     let codes = registry.config.affinity_codes.as_ref();
     let submission = Submission::read_in_domain(objects, rules, codes);
     let mut submission = submission.map_err(Failure::Refused)?;
+    unexplained(registry, &submission)?;
     let mut warnings = without_extra_metadata(registry, &mut submission);
     let offences = codes.map_or_else(Vec::new, |codes| submission.judge_codes(codes));
     let home = &registry.config.home_community_id;
@@ -84,6 +90,28 @@ async fn try_to_register(
     let notifications = registry.db.write(work).await?;
     registry.deliveries.hurry(notifications);
     Ok(warnings)
+}
+
+/// Refuses documents in which somebody acknowledges privacy policies that mean nothing here (BPPC): their
+/// patients would believe that they are heeded.
+fn unexplained(registry: &Registry, submission: &Submission) -> Result<(), Failure> {
+    let Some(policy) = registry.config.access.policy() else {
+        return Ok(());
+    };
+    let entries = submission.document_entries.iter();
+    let errors = entries
+        .filter(|it| policy.leaves_unexplained(it))
+        .map(|it| {
+            let context = "eventCodeList: the rules explain none of the privacy policies that are \
+                       acknowledged ([policies])";
+            let error = RegistryError::error(ErrorCode::RegistryMetadataError, context);
+            error.at(it.entry_uuid.as_str())
+        });
+    let errors: Vec<RegistryError> = errors.collect();
+    match errors.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::Refused(errors)),
+    }
 }
 
 /// Drops extra metadata, if it is not kept here. ITI TF-2 3.42.4.1.3: a registry that does not keep
@@ -115,6 +143,17 @@ pub(crate) async fn record(
     objects: &RegistryObjectList,
     response: RegistryResponse,
 ) -> Result<Recorded<RegistryResponse>, NotRecorded> {
+    let event = event(by, parties, objects, &response);
+    audit.record(event, response).await
+}
+
+/// The same without the answer.
+pub(crate) fn event(
+    by: Transaction,
+    parties: &Parties,
+    objects: &RegistryObjectList,
+    response: &RegistryResponse,
+) -> Event {
     let set = objects.objects.iter().find_map(|object| {
         let unique_id = object.external_identifier(submission_set::UNIQUE_ID)?;
         Some((
@@ -125,8 +164,7 @@ pub(crate) async fn record(
     let (unique_id, patient) = set.unwrap_or(("none", None));
     let set = hilum_audit::SubmissionSet { unique_id, patient };
     let outcome = outcome(response.status, &response.errors);
-    let event = Event::submitted(by, parties, set, &outcome);
-    audit.record(event, response).await
+    Event::submitted(by, parties, set, &outcome)
 }
 
 /// How the record says it ended.

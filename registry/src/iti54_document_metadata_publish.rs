@@ -7,7 +7,9 @@
 
 use std::time::SystemTime;
 
-use hilum_audit::{Event, Notified, Parties};
+use hilum_audit::{Event, Notified, Parties, Recorded};
+use hilum_security::Caller;
+use hilum_security::access::Described;
 use xds_schemas::codes::ebrim_uuids::{folder, submission_set};
 use xds_schemas::codes::status::AvailabilityStatus;
 use xds_schemas::ebrim::{Body, RegistryObject};
@@ -17,9 +19,11 @@ use xds_schemas::metadata::{DocumentEntry, Folder, SubmissionSet};
 use xds_schemas::soap::Fault;
 use xds_schemas::wsn::{Message, NotificationMessage};
 
+use crate::admission;
 use crate::db::registry_objects::{Row, Status};
-use crate::iti52_document_metadata_subscribe::{Answered, incident, outcome};
+use crate::iti52_document_metadata_subscribe::{incident, outcome};
 use crate::iti53_document_metadata_notify::{notified, objects};
+use crate::sight;
 use crate::submission::rows;
 use crate::subscriptions::{self, Change, Happened};
 use crate::{Registry, seconds};
@@ -27,15 +31,18 @@ use crate::{Registry, seconds};
 /// Takes what was published (ITI TF-2 3.54.4.1.3) and records it.
 pub(crate) async fn receive(
     registry: &Registry,
-    parties: &Parties,
+    (caller, parties): (&Caller, &Parties),
     notify: Notify,
     now: SystemTime,
-) -> Answered<()> {
+) -> Result<Recorded<Result<(), Fault>>, Fault> {
     let objects = notify.messages.first().map(objects).unwrap_or_default();
     let told: Vec<Notified> = objects.iter().filter_map(notified).collect();
+    let mut alerts = None;
     let published = match Published::read(&notify) {
         Ok(published) => {
             let patient = published.patient_id.clone();
+            let what = (patient.clone(), published.documents());
+            alerts = admission::of_documents(registry, caller, what, now).await?;
             let told = tell(registry, published, now).await;
             told.map(|()| patient)
         }
@@ -43,7 +50,8 @@ pub(crate) async fn receive(
     };
     let patient = published.as_ref().ok().cloned().flatten();
     let event = Event::published(parties, patient.as_deref(), &told, &outcome(&published));
-    registry.audit.record(event, published.map(drop)).await
+    let event = alerts.into_iter().fold(event, Event::and);
+    Ok(registry.audit.record(event, published.map(drop)).await?)
 }
 
 async fn tell(registry: &Registry, published: Published, now: SystemTime) -> Result<(), Fault> {
@@ -121,6 +129,14 @@ impl Published {
         let home = object.home.clone();
         self.objects.push((row, rows::ebrim(object), home));
         Ok(())
+    }
+
+    /// The documents among it, as rules look at them.
+    fn documents(&self) -> Vec<Described> {
+        let rows = self.objects.iter().map(|(row, ..)| row);
+        let documents = rows.filter(|row| row.kind.is_document_entry());
+        let described = |row: &Row| sight::described(row, row.origin.as_deref());
+        documents.map(described).collect()
     }
 
     fn happened(&self) -> impl Iterator<Item = Happened<'_>> {

@@ -7,13 +7,15 @@
 
 use std::time::SystemTime;
 
-use hilum_audit::{NotRecorded, Parties, Recorded, Transaction};
+use hilum_audit::{Event, Parties, Recorded, Transaction};
 use hilum_security::{Caller, Permission};
 use xds_schemas::ebrs::{RegistryResponse, SubmitObjectsRequest};
 use xds_schemas::metadata::submission::Rules;
+use xds_schemas::soap::Fault;
 
 use crate::Registry;
-use crate::iti42_register_document_set::{record, register, sight};
+use crate::admission;
+use crate::iti42_register_document_set::{event, register, sight};
 
 /// Registers a submission (ITI TF-2 3.61.4.1.3) and records that it was tried.
 pub(crate) async fn answer(
@@ -21,10 +23,12 @@ pub(crate) async fn answer(
     (caller, parties): (&Caller, &Parties),
     request: SubmitObjectsRequest,
     now: SystemTime,
-) -> Result<Recorded<RegistryResponse>, NotRecorded> {
+) -> Result<Recorded<RegistryResponse>, Fault> {
+    let (rules, objects) = (Rules::RegisterOnDemand, &request.objects);
+    let alerts = admission::of_submission(registry, caller, objects, rules, now).await?;
     let sight = sight(registry, caller, Permission::Register, now);
-    let rules = Rules::RegisterOnDemand;
-    let response = register(registry, &request.objects, rules, sight, now).await;
-    let by = Transaction::RegisterOnDemand;
-    record(&registry.audit, by, parties, &request.objects, response).await
+    let response = register(registry, objects, rules, sight, now).await;
+    let event = event(Transaction::RegisterOnDemand, parties, objects, &response);
+    let event = alerts.into_iter().fold(event, Event::and);
+    Ok(registry.audit.record(event, response).await?)
 }

@@ -6,6 +6,7 @@
 //! `iti18_registry_stored_query` and `stored_queries` out of it. Objects are kept in the ebRIM
 //! in which they are answered, beside the columns that queries ask for (`db`).
 
+mod admission;
 pub mod config;
 mod consents;
 mod db;

@@ -80,12 +80,14 @@ async fn answer(registry: &Registry, call: Call) -> Result<Recorded<Reply>, Faul
     let now = SystemTime::now();
     match call.action() {
         RegisterDocumentSet::ACTION => {
+            admitted(registry, &call, Permission::Register, now)?;
             let permitted = call.permitted(Permission::Register)?;
             let (caller, request, _) = permitted.read::<RegisterDocumentSet>()?;
             let response = iti42::answer(registry, (&caller, &parties), request, now).await?;
             Ok(response.map(|it| Reply::of::<RegisterDocumentSet>(&it)))
         }
         RegisterOnDemandDocumentEntry::ACTION => {
+            admitted(registry, &call, Permission::Register, now)?;
             let permitted = call.permitted(Permission::Register)?;
             let (caller, request, _) = permitted.read::<RegisterOnDemandDocumentEntry>()?;
             let response = iti61::answer(registry, (&caller, &parties), request, now).await?;
@@ -186,6 +188,7 @@ async fn answer_subscriber(
     let endpoint = call.endpoint().to_owned();
     match call.action() {
         DocumentMetadataSubscribe::ACTION => {
+            admitted(registry, &call, Permission::Subscribe, now)?;
             let permitted = call.permitted(Permission::Subscribe)?;
             let (caller, request, _) = permitted.read::<DocumentMetadataSubscribe>()?;
             let who = (&caller, parties);
@@ -206,12 +209,14 @@ async fn answer_subscriber(
             Ok(taken.map(accepted))
         }
         DocumentMetadataPublish::ACTION => {
+            admitted(registry, &call, Permission::Register, now)?;
             let permitted = call.permitted(Permission::Register)?;
-            let (_, notify, _) = permitted.read::<DocumentMetadataPublish>()?;
-            let taken = iti54::receive(registry, parties, notify, now).await?;
+            let (caller, notify, _) = permitted.read::<DocumentMetadataPublish>()?;
+            let taken = iti54::receive(registry, (&caller, parties), notify, now).await?;
             Ok(taken.map(accepted))
         }
         CreatePullPoint::ACTION => {
+            admitted(registry, &call, Permission::Subscribe, now)?;
             let permitted = call.permitted(Permission::Subscribe)?;
             permitted.read::<CreatePullPoint>()?;
             let answer = iti69::create(registry, parties, &endpoint, now).await?;
@@ -235,6 +240,17 @@ async fn answer_subscriber(
         }
         unknown => Err(Fault::action_not_supported(unknown)),
     }
+}
+
+/// Whether the rules let whoever calls do anything of this kind here, whatever it is about.
+fn admitted(
+    registry: &Registry,
+    call: &Call,
+    permission: Permission,
+    now: SystemTime,
+) -> Result<(), Fault> {
+    let access = &registry.config.access;
+    access.admits(call.caller(), permission, now)
 }
 
 /// The three actions of ITI-44 have one form of message.

@@ -12,8 +12,8 @@ use hilum_security::access::{Asking, Consent, Described, Level, Policy};
 use hilum_security::{Caller, Permission};
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::ebrs::RegistryError;
-use xds_schemas::iti18_registry_stored_query::{Names, StoredQuery};
-use xds_schemas::metadata::{DocumentEntry, UniqueId};
+use xds_schemas::iti18_registry_stored_query::{Names, StoredQuery, Visibility};
+use xds_schemas::metadata::{DocumentEntry, EntryUuid, UniqueId};
 
 use crate::Room;
 use crate::consents::Consents;
@@ -27,7 +27,7 @@ pub(crate) struct Guard<'a> {
     caller: &'a Caller,
     now: SystemTime,
     consents: HashMap<String, Arc<[Consent]>>,
-    /// Whether the registry did not tell something that was needed.
+    /// Whether the registry did not say what documents are.
     in_the_dark: bool,
     /// What the registry was asked, and what is alarming.
     events: Vec<Event>,
@@ -69,10 +69,14 @@ impl<'a> Guard<'a> {
     pub(crate) async fn withhold(&mut self, found: &mut [Found]) -> Vec<bool> {
         let entries = self.entries(found).await;
         let mut may = Vec::with_capacity(found.len());
-        for (request, _) in found.iter() {
-            let own = entries.iter();
-            let own = own.filter(|it| it.unique_id == request.document_unique_id);
-            may.push(self.may_have(own).await);
+        for (request, found) in found.iter() {
+            let came_with = found.as_ref().ok().and_then(|it| it.came_with.as_ref());
+            may.push(
+                match decisive(&entries, &request.document_unique_id, came_with) {
+                    Some(entries) => self.may_have(entries).await,
+                    None => false,
+                },
+            );
         }
         for ((request, found), may) in found.iter_mut().zip(&may) {
             let here = request.repository_unique_id == self.room.config.repository_unique_id;
@@ -105,23 +109,92 @@ impl<'a> Guard<'a> {
         if ids.is_empty() {
             return Vec::new();
         }
-        match self.ask(ids.clone()).await {
-            Some(entries) => entries,
-            // To a question about several patients the registry gives no answer.
-            None => {
-                let mut entries = Vec::new();
-                for id in ids {
-                    entries.extend(self.ask(vec![id]).await.unwrap_or_default());
-                }
-                entries
-            }
+        if let Some(entries) = self.ask(Names::UniqueIds(ids.clone())).await {
+            return entries;
+        }
+        // To a question about several patients the registry gives no answer.
+        let mut entries = Vec::new();
+        for id in ids {
+            let came_with = found.iter().find_map(|(request, found)| {
+                let given = found.as_ref().ok();
+                let given = given.filter(|_| request.document_unique_id == id);
+                given.and_then(|it| it.came_with.clone())
+            });
+            entries.extend(self.entries_of(id, came_with).await.unwrap_or_default());
+        }
+        entries
+    }
+
+    /// What the registry says of one document. If somebody else's entry has its uniqueId too, only the one
+    /// with which it came is asked for; `None` if that is not known.
+    async fn entries_of(
+        &mut self,
+        id: UniqueId,
+        came_with: Option<EntryUuid>,
+    ) -> Option<Vec<DocumentEntry>> {
+        if let Some(entries) = self.ask(Names::UniqueIds(vec![id])).await {
+            return Some(entries);
+        }
+        let came_with = came_with?;
+        let entry = self.ask(Names::EntryUuids(vec![came_with.clone()])).await?;
+        match entry.is_empty() {
+            // There is a newer version.
+            true => self.ask(Names::LogicalIds(vec![came_with])).await,
+            false => Some(entry),
         }
     }
 
+    /// Which of these entries are of documents of which the caller may not know, to whom something that is
+    /// handed in refers.
+    pub(crate) async fn hidden(&mut self, uuids: Vec<EntryUuid>) -> Vec<EntryUuid> {
+        let everything = &iti18::EVERYTHING;
+        let together = self
+            .ask_for(Names::EntryUuids(uuids.clone()), everything)
+            .await;
+        let entries = match together {
+            Some(entries) => entries,
+            None => {
+                let mut entries = Vec::new();
+                for uuid in uuids.clone() {
+                    let one = self
+                        .ask_for(Names::EntryUuids(vec![uuid]), everything)
+                        .await;
+                    entries.extend(one.unwrap_or_default());
+                }
+                entries
+            }
+        };
+        if self.in_the_dark {
+            return uuids;
+        }
+        let mut hidden = Vec::new();
+        for entry in entries {
+            let decision = self
+                .decide(Permission::Provide, &Described::of(&entry))
+                .await;
+            if decision.is_none_or(|it| it.level < Level::Metadata) {
+                hidden.push(entry.entry_uuid);
+            }
+        }
+        hidden
+    }
+
     /// What the registry says of documents; `None` if they are of several patients.
-    async fn ask(&mut self, ids: Vec<UniqueId>) -> Option<Vec<DocumentEntry>> {
-        let query = StoredQuery::GetDocuments(Names::UniqueIds(ids));
-        let asked = (&query, &iti18::USUAL);
+    async fn ask(&mut self, names: Names) -> Option<Vec<DocumentEntry>> {
+        let visibility = match names {
+            Names::LogicalIds(_) => &iti18::EVERYTHING,
+            Names::EntryUuids(_) | Names::UniqueIds(_) => &iti18::USUAL,
+        };
+        self.ask_for(names, visibility).await
+    }
+
+    async fn ask_for(
+        &mut self,
+        names: Names,
+        visibility: &Visibility,
+    ) -> Option<Vec<DocumentEntry>> {
+        let query = StoredQuery::GetDocuments(names);
+        let asked = (&query, visibility);
         let (objects, event) = iti18::send(self.room.registry(), None, asked, &[]).await;
         self.events.push(event);
         let silence = match objects {
@@ -143,13 +216,16 @@ impl<'a> Guard<'a> {
         Some(Vec::new())
     }
 
-    /// Whether the caller may remove a document. Of one that is not registered any more, it is not
-    /// known what it is.
-    pub(crate) async fn may_remove(&mut self, id: &UniqueId) -> bool {
-        let Some(entries) = self.ask(vec![id.clone()]).await else {
+    /// Whether the caller may remove a document, which came with this entry if it is here. Of one that is
+    /// not registered any more, it is not known what it is.
+    pub(crate) async fn may_remove(&mut self, id: &UniqueId, came_with: Option<EntryUuid>) -> bool {
+        let asked = self.entries_of(id.clone(), came_with.clone());
+        let Some(entries) = asked.await else {
             return false;
         };
-        let mut documents: Vec<Described> = entries.iter().map(Described::of).collect();
+        let decisive = decisive(&entries, id, came_with.as_ref());
+        let entries = decisive.into_iter().flatten();
+        let mut documents: Vec<Described> = entries.map(Described::of).collect();
         if documents.is_empty() {
             documents.push(Described {
                 unique_id: Some(id.0.clone()),
@@ -167,8 +243,8 @@ impl<'a> Guard<'a> {
 
     /// Whether the caller may have a document of which the registry says this. If it says several
     /// things, all of them must allow it.
-    async fn may_have(&mut self, entries: impl Iterator<Item = &DocumentEntry>) -> bool {
-        let documents: Vec<Described> = entries.map(Described::of).collect();
+    async fn may_have(&mut self, entries: Vec<&DocumentEntry>) -> bool {
+        let documents: Vec<Described> = entries.into_iter().map(Described::of).collect();
         let mut broken = Vec::new();
         for document in &documents {
             let Some(decision) = self.decide(Permission::Retrieve, document).await else {
@@ -229,8 +305,8 @@ impl<'a> Guard<'a> {
                 Some(consents)
             }
             Err(error) => {
+                // The caller is not told, since only of documents that are here it is asked.
                 tracing::error!(%error, "what a patient wished is not known, so nothing is given");
-                self.in_the_dark = true;
                 None
             }
         }
@@ -255,6 +331,31 @@ impl<'a> Guard<'a> {
     pub(crate) fn into_events(self) -> Vec<Event> {
         self.events
     }
+}
+
+/// The entries that decide about a document: the one with which it came, in its newest version. What others
+/// registered under its uniqueId neither gives it to anybody nor hides it. All of them, if it is not known
+/// any more with which it came, or if nothing came because it is made on demand; `None` if there is none.
+fn decisive<'e>(
+    entries: &'e [DocumentEntry],
+    id: &UniqueId,
+    came_with: Option<&EntryUuid>,
+) -> Option<Vec<&'e DocumentEntry>> {
+    let same = |one: &EntryUuid, other: &EntryUuid| one.0.eq_ignore_ascii_case(&other.0);
+    let of_id = || entries.iter().filter(|it| it.unique_id == *id);
+    let own: Vec<&DocumentEntry> = of_id()
+        .filter(|entry| {
+            came_with.is_some_and(|uuid| {
+                let logical = entry.logical_id.as_ref();
+                same(&entry.entry_uuid, uuid) || logical.is_some_and(|it| same(it, uuid))
+            })
+        })
+        .collect();
+    let all = match own.is_empty() {
+        true => of_id().collect(),
+        false => own,
+    };
+    (!all.is_empty()).then_some(all)
 }
 
 /// The answer for a document that is not there, and for one that may not be had.

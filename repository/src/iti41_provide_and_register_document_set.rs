@@ -8,10 +8,11 @@
 mod names;
 mod reception;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::SystemTime;
 
 use hilum_audit::{Event, Parties, Recorded, SubmissionSet, Transaction};
-use hilum_security::Caller;
+use hilum_security::{Caller, Permission};
 use hilum_transport::Attachments;
 use xds_schemas::codes::ebrim_uuids::submission_set;
 use xds_schemas::codes::error_code::ErrorCode;
@@ -21,14 +22,17 @@ use xds_schemas::iti41_provide_and_register_document_set::{
     Document, ProvideAndRegisterDocumentSetRequest,
 };
 use xds_schemas::metadata::submission::Rules;
-use xds_schemas::metadata::{DocumentEntry, Submission};
+use xds_schemas::metadata::{DocumentEntry, EntryUuid, Submission};
 use xds_schemas::mtom::Content;
 use xds_schemas::rad68_provide_and_register_imaging_document_set as rad68;
 use xds_schemas::soap::Fault;
 
 use crate::Room;
+use crate::access::Guard;
+use crate::admission::Door;
 use crate::blob_store::{Arrival, BlobStore, Label};
 use crate::community;
+use crate::consents::Consents;
 use crate::failure::Failure;
 use crate::iti42_register_document_set::{self as iti42, Registration};
 use crate::recovery::Submitted;
@@ -46,7 +50,7 @@ pub(crate) async fn answer(
     attachments: Attachments,
 ) -> Result<Recorded<RegistryResponse>, Fault> {
     let set = Described::by(&request.submit.objects);
-    let mut asked = None;
+    let mut asked = Vec::new();
     let mine = room.config.home_community_id.as_ref();
     let provided = match community::meant_here(mine, home_community_id, &request.submit.slots) {
         Ok(_) => provide(room, caller, &set, request, attachments, &mut asked).await,
@@ -71,13 +75,23 @@ async fn provide(
     set: &Described,
     request: ProvideAndRegisterDocumentSetRequest,
     attachments: Attachments,
-    asked: &mut Option<Event>,
+    asked: &mut Vec<Event>,
 ) -> Result<Vec<RegistryError>, Failure> {
     let read = Submission::read(&request.submit.objects, Rules::Provide);
     let mut submission = read.map_err(Failure::Refused)?;
     let contents = matched(&submission.document_entries, request.documents)?;
+    let door = Door {
+        rules: &room.config.access,
+        home: room.config.home_community_id.as_ref(),
+        consents: Some(Consents::of(room.client.clone(), &room.config.registry)),
+    };
+    asked.extend(door.admit(caller, &submission, SystemTime::now()).await?);
     // The names are chosen here, so that the registry can be asked for them (ITI TF-3 4.2.1.5).
-    let names = Names::choose(&mut submission);
+    let mut names = Names::choose(&mut submission);
+    let guard = Guard::of(room, (caller, Permission::Provide), SystemTime::now());
+    if let Some(guard) = guard {
+        asked.extend(hide(guard, &mut submission, &mut names).await);
+    }
     let described = Submitting {
         set,
         slots: request.submit.slots,
@@ -88,6 +102,29 @@ async fn provide(
         Err(Failure::Refused(errors)) => Err(Failure::Refused(names.told(errors))),
         Err(failure) => Err(failure),
     }
+}
+
+/// Lets what refers to documents of which the sender may not know refer to nothing, so that the registry
+/// refuses it as what refers to documents that are not there. Gives what is to be recorded of this.
+async fn hide(mut guard: Guard<'_>, submission: &mut Submission, names: &mut Names) -> Vec<Event> {
+    let own: HashSet<EntryUuid> = submission.entry_uuids().into_iter().collect();
+    let associations = submission.associations.iter();
+    let ends = associations.flat_map(|it| [&it.source, &it.target]);
+    let elsewhere: BTreeSet<EntryUuid> = ends.filter(|end| !own.contains(*end)).cloned().collect();
+    if elsewhere.is_empty() {
+        return guard.into_events();
+    }
+    for hidden in guard.hidden(elsewhere.into_iter().collect()).await {
+        let nothing = names.stand_in(&hidden);
+        for association in &mut submission.associations {
+            for end in [&mut association.source, &mut association.target] {
+                if end.as_str().eq_ignore_ascii_case(hidden.as_str()) {
+                    end.clone_from(&nothing);
+                }
+            }
+        }
+    }
+    guard.into_events()
 }
 
 /// What is submitted, without the documents themselves.
@@ -104,7 +141,7 @@ async fn hand_in(
     described: Submitting<'_>,
     contents: Vec<Content>,
     attachments: Attachments,
-    asked: &mut Option<Event>,
+    asked: &mut Vec<Event>,
 ) -> Result<Vec<RegistryError>, Failure> {
     let mut submission = described.submission;
     let entries = &mut submission.document_entries;
@@ -123,7 +160,7 @@ async fn hand_in(
     let submitted = Submitted::new(room, arrivals);
     let set = described.set.audited();
     let (registration, event) = iti42::send(room, caller, set, &request).await;
-    *asked = Some(event);
+    asked.push(event);
     match registration {
         Registration::Registered(warnings) => {
             submitted.keep().await?;

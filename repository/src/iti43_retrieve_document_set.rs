@@ -19,7 +19,7 @@ use xds_schemas::iti43_retrieve_document_set::{
     DocumentRequest, DocumentResponse, RetrieveDocumentSet, RetrieveDocumentSetRequest,
     RetrieveDocumentSetResponse,
 };
-use xds_schemas::metadata::UniqueId;
+use xds_schemas::metadata::{EntryUuid, UniqueId};
 use xds_schemas::mtom::Content;
 use xds_schemas::soap::Fault;
 use xds_schemas::xml::{ToXml, Writer};
@@ -47,6 +47,8 @@ pub(crate) struct Given {
     pub(crate) new_unique_id: Option<UniqueId>,
     /// Whether what was made on demand is kept here under that name.
     pub(crate) is_kept: bool,
+    /// The entry with which it was handed in, if it was.
+    pub(crate) came_with: Option<EntryUuid>,
 }
 
 /// Gives the documents that are here, and an error for each that is not.
@@ -194,6 +196,7 @@ fn given(label: Label, source: PartSource) -> Given {
         source,
         new_unique_id: None,
         is_kept: false,
+        came_with: Some(EntryUuid::from(&*label.entry_uuid)),
     }
 }
 

@@ -20,6 +20,7 @@ use xds_schemas::ebrs::{RegistryError, RegistryResponse};
 use xds_schemas::iti18_registry_stored_query::{Names, StoredQuery};
 use xds_schemas::iti43_retrieve_document_set::DocumentRequest;
 use xds_schemas::iti86_remove_documents::RemoveDocumentsRequest;
+use xds_schemas::metadata::EntryUuid;
 use xds_schemas::soap::Fault;
 
 use crate::access::{Guard, absent};
@@ -114,22 +115,25 @@ impl Removal<'_> {
             return Err(RegistryError::error(code, context));
         }
         self.decided(unique_id).await?;
-        if let Some(guard) = &mut self.guard
-            && !guard.may_remove(&document.document_unique_id).await
-        {
-            return Err(absent(&document.document_unique_id));
-        }
-        if room.config.remove_registered == RemoveRegistered::Refuse {
-            self.is_not_registered(document).await?;
-        }
         let store = room.store.clone();
         let id = unique_id.to_owned();
         let found = tokio::task::spawn_blocking(move || store.find(&id)).await;
         // What is damaged names no patient any more, but can be removed.
-        let patient = match found {
-            Ok(Ok(stored)) => stored.and_then(|stored| stored.label.patient_id),
+        let label = match found {
+            Ok(Ok(stored)) => stored.map(|stored| stored.label),
             _ => None,
         };
+        if let Some(guard) = &mut self.guard {
+            let came_with = label.as_ref().map(|it| EntryUuid::from(&*it.entry_uuid));
+            let id = &document.document_unique_id;
+            if !guard.may_remove(id, came_with).await {
+                return Err(absent(id));
+            }
+        }
+        if room.config.remove_registered == RemoveRegistered::Refuse {
+            self.is_not_registered(document).await?;
+        }
+        let patient = label.and_then(|label| label.patient_id);
         match room.store.remove(unique_id).await {
             Ok(true) => Ok(patient),
             Ok(false) => Err(absent(&document.document_unique_id)),

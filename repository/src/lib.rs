@@ -5,6 +5,7 @@
 //! it. When nobody knows whether it has, it is asked.
 
 mod access;
+mod admission;
 pub mod at_rest;
 mod blob_store;
 mod community;

@@ -145,6 +145,7 @@ impl Making<'_, '_> {
             source: PartSource::Bytes(bytes),
             new_unique_id: Some(unique_id),
             is_kept: false,
+            came_with: None,
         })
     }
 

@@ -12,8 +12,11 @@ pub mod routes;
 use std::sync::Arc;
 
 use hilum_audit::Audit;
+use hilum_security::access::Access;
 use hilum_security::at_rest::Vault;
 use xds_schemas::metadata::HomeCommunityId;
+
+use crate::consents::Consents;
 
 use inbox::Inbox;
 
@@ -36,6 +39,10 @@ pub struct RecipientConfig {
     pub max_submissions: usize,
     /// How the inbox is written.
     pub vault: Vault,
+    /// Who may send what here.
+    pub access: Access,
+    /// Whom to ask what patients wished, if that depends on it.
+    pub consents: Option<Consents>,
 }
 
 impl RecipientConfig {
@@ -48,6 +55,8 @@ impl RecipientConfig {
             recipients: Vec::new(),
             max_submissions: MAX_SUBMISSIONS,
             vault: Vault::default(),
+            access: Access::everything(),
+            consents: None,
         }
     }
 }

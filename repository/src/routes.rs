@@ -1,5 +1,7 @@
 //! Everything the Document Repository answers.
 
+use std::time::SystemTime;
+
 use hilum_audit::{Event, Recorded};
 use hilum_security::Permission;
 use hilum_transport::{Call, Get, Incoming, Reply};
@@ -45,6 +47,9 @@ async fn answer(repository: &Repository, call: Call) -> Result<Recorded<Reply>, 
         ProvideAndRegisterDocumentSet::ACTION => {
             let home = call.header().home_community_id.clone();
             let home = home.as_deref();
+            let now = SystemTime::now();
+            let access = &room.config.access;
+            access.admits(call.caller(), Permission::Provide, now)?;
             let call = call.permitted(Permission::Provide)?;
             let (caller, request, attachments) = call.read::<ProvideAndRegisterDocumentSet>()?;
             let answered =

@@ -10,6 +10,7 @@
 //! ([`Policy::acknowledged`], BPPC).
 
 mod acknowledged;
+mod admission;
 mod codes;
 mod consent;
 mod described;
@@ -28,9 +29,12 @@ use crate::caller::Caller;
 use crate::permission::Permission;
 
 pub use acknowledged::{Acknowledgement, BPPC_FORMATS};
+pub use admission::NotAdmitted;
 pub use consent::{Consent, Period, Provision, Status, Wish};
 pub use described::Described;
-pub use fhir::{CONSENT_PATH, NotAConsent, consents_of, consents_url, search_of, searched_patient};
+pub use fhir::{
+    CONSENT_PATH, Known, NotAConsent, consents_of, consents_url, search_of, searched_patient,
+};
 pub use infrastructure::Infrastructure;
 pub use moment::fhir as span_of_fhir;
 pub use policy::{Considered, Explained, Policy, Vocabulary};

@@ -19,6 +19,9 @@ pub struct Caller {
     pub user: Option<Arc<User>>,
     /// Where the connection comes from.
     pub address: SocketAddr,
+    /// What it calls itself where it speaks DICOM's own protocol: the calling AE title, which nothing
+    /// proves.
+    pub ae_title: Option<String>,
     /// Where the answer is wanted, if it is not on the connection: an address that we send to.
     pub reply_to: Option<String>,
 }
@@ -30,6 +33,7 @@ impl Caller {
             node: None,
             user: None,
             address,
+            ae_title: None,
             reply_to: None,
         }
     }

@@ -4,8 +4,11 @@
 
 use std::time::SystemTime;
 
-use hilum_security::access::{Asking, Described, Infrastructure, Level, Policy, Vocabulary};
+use hilum_security::access::{
+    Asking, BPPC_FORMATS, Described, Infrastructure, Level, Policy, Vocabulary,
+};
 use hilum_security::{Caller, NodeName, Permission};
+use xds_schemas::metadata::{Code, DocumentEntry};
 
 fn policy(text: &str) -> Policy {
     let mut infrastructure = Infrastructure::default();
@@ -71,6 +74,90 @@ fn rules_about_nodes_are_known_to_be() {
     let rule = "[[rule]]\nname = \"a\"\nlevel = \"full\"\n";
     assert!(!policy(&format!("{rule}who.role = \"x\"\n")).heeds_nodes());
     assert!(policy(&format!("{rule}who.node = \"CN=x\"\n")).heeds_nodes());
+    // Nobody is asked through a gateway to take something.
+    let hands_in = "who.node = \"CN=x\"\npermission = [\"provide\", \"register\"]\n";
+    assert!(!policy(&format!("{rule}{hands_in}")).heeds_nodes());
     let project = "[project.p]\nmember = [{ node = \"CN=x\" }]\n\n";
     assert!(policy(&format!("{project}{rule}who.project = \"p\"\n")).heeds_nodes());
+}
+
+#[test]
+fn who_can_be_given_nothing_is_refused_before_anything_is_read() {
+    let rules = policy(
+        "[[rule]]\nname = \"no interns\"\nwho.node = \"CN=intern\"\nlevel = \"nothing\"\n\
+         [[rule]]\nname = \"no secrets\"\nwhat.any_confidentiality = \"V\"\nlevel = \"nothing\"\n\
+         [[rule]]\nname = \"reports\"\nwho.node = [\"CN=source\", \"CN=intern\"]\n\
+         what.class = \"REPORTS\"\npermission = [\"provide\", \"register\"]\nlevel = \"full\"\n\
+         [[rule]]\nname = \"look\"\nwho.node = \"CN=viewer\"\nlevel = \"metadata\"\n",
+    );
+    let refused = |name: &str, permission, level| {
+        let caller = node(name);
+        let admitted = rules.admits(&asking(&caller, permission), level);
+        admitted.err().map(|it| it.rule().to_owned())
+    };
+    let (provide, subscribe) = (Permission::Provide, Permission::Subscribe);
+    let rule = |name: &str| Some(name.to_owned());
+    assert_eq!(refused("source", provide, Level::Full), None);
+    assert_eq!(refused("node", provide, Level::Full), None);
+    assert_eq!(refused("intern", provide, Level::Full), rule("no interns"));
+    // Metadata can be looked at, not handed in.
+    assert_eq!(refused("viewer", provide, Level::Full), rule("look"));
+    assert_eq!(refused("viewer", subscribe, Level::Existence), None);
+    assert_eq!(
+        refused("source", subscribe, Level::Existence),
+        rule("no rule")
+    );
+    let granting: Vec<&str> = rules.granting(provide).collect();
+    assert_eq!(granting, ["reports"]);
+}
+
+#[test]
+fn nodes_without_certificates_are_known_by_address_or_title() {
+    let rules = policy(
+        "[[rule]]\nname = \"a\"\nwho.node = [\"address 192.0.2.1\", \"AE CT1\"]\nlevel = \"full\"\n",
+    );
+    let level = |caller: &Caller| {
+        let asking = asking(caller, Permission::Provide);
+        rules.decide(&asking, &Described::default(), &[]).level
+    };
+    let near = Caller::unknown("192.0.2.1:5".parse().unwrap());
+    let far = Caller::unknown("192.0.2.2:5".parse().unwrap());
+    assert_eq!(level(&near), Level::Full);
+    assert_eq!(level(&far), Level::Nothing);
+    // Whoever has a certificate is known by it.
+    assert_eq!(level(&node("x")), Level::Nothing);
+    let titled = |title: &str| Caller {
+        ae_title: Some(title.to_owned()),
+        ..node("x")
+    };
+    assert_eq!(level(&titled("CT1")), Level::Full);
+    assert_eq!(level(&titled("CT10")), Level::Nothing);
+    for wrong in ["address localhost", "AE A-TITLE-THAT-IS-TOO-LONG"] {
+        let rule = format!("[[rule]]\nname = \"a\"\nwho.node = \"{wrong}\"\nlevel = \"full\"\n");
+        assert!(
+            Policy::parse(&rule, &Vocabulary::default()).is_err(),
+            "{wrong}"
+        );
+    }
+}
+
+/// BPPC: where policies are explained, a document that acknowledges others only would not be heeded.
+#[test]
+fn acknowledgements_that_nobody_explains_are_known() {
+    let explaining = policy("[policies.\"1.2.3.4\"]\nwish = \"deny\"\n");
+    let entry = |format: &str, policies: &[&str]| {
+        let codes = policies.iter();
+        DocumentEntry {
+            format_code: Some(Code::new(format, "1.3.6.1.4.1.19376.1.2.3", "")),
+            event_codes: codes.map(|it| Code::new(*it, "", "")).collect(),
+            ..DocumentEntry::new("urn:uuid:1", "1.2.3", "text/xml")
+        }
+    };
+    let bppc = BPPC_FORMATS[0];
+    assert!(explaining.leaves_unexplained(&entry(bppc, &["1.2.3.5"])));
+    assert!(explaining.leaves_unexplained(&entry(bppc, &[])));
+    assert!(!explaining.leaves_unexplained(&entry(bppc, &["1.2.3.5", "urn:oid:1.2.3.4"])));
+    assert!(!explaining.leaves_unexplained(&entry("another", &["1.2.3.5"])));
+    // Where nothing is explained, they are documents as any other.
+    assert!(!policy("").leaves_unexplained(&entry(bppc, &["1.2.3.5"])));
 }

@@ -15,6 +15,12 @@ use xds_schemas::codes::status::ResponseStatus;
 /// `{lung}` is a study that came into no collection.
 const RULES: &str = r#"
 [[rule]]
+name = "the source"
+who.node = "CN=client"
+permission = ["provide", "register"]
+level = "full"
+
+[[rule]]
 name = "very restricted"
 what.any_confidentiality = "V"
 level = "nothing"

@@ -14,12 +14,18 @@ use hilum_tests::people::{AS, IDP, authorization_server, configure, idp, issue, 
 use hilum_tests::town::hilum;
 use hilum_tests::words::{self, Document, Submission};
 use hilum_tests::{Setup, Town};
-use hilum_transport::HttpRequest;
+use hilum_transport::{Client, HttpRequest};
 use serde_json::Value;
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::metadata::DocumentEntry;
 
 const RULES: &str = r#"
+[[rule]]
+name = "the source"
+who.node = "CN=client"
+permission = ["provide", "register"]
+level = "full"
+
 [[rule]]
 name = "own documents"
 who.role = "patient^^1.9"
@@ -65,9 +71,34 @@ consent = "opt-in"
 level = "full"
 "#;
 
-/// How many callers ask, and how many documents there are beside four studies.
+/// At least so many callers ask.
 const CALLERS: usize = 40;
-const DOCUMENTS: usize = 48;
+/// Pairs of callers and documents on each door, unless `HILUM_ACCESS_PAIRS` says how many.
+const PAIRS: usize = 2_000;
+/// Documents that are asked for in one request.
+const AT_ONCE: usize = 100;
+/// Requests of the web at one time, each of which is about one study.
+const AT_A_TIME: usize = 10;
+
+/// How many callers ask about how many documents, or studies. One answer is about many of them.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    callers: usize,
+    documents: usize,
+}
+
+impl Scale {
+    /// `few` documents for everyday runs, more if there are to be many pairs.
+    fn of(few: usize, many: usize) -> Self {
+        let pairs = std::env::var("HILUM_ACCESS_PAIRS");
+        let pairs = pairs.map_or(PAIRS, |pairs| pairs.parse().expect("HILUM_ACCESS_PAIRS"));
+        let documents = if pairs > 10 * PAIRS { many } else { few };
+        Self {
+            callers: pairs.div_ceil(documents).max(CALLERS),
+            documents,
+        }
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Given {
@@ -165,6 +196,8 @@ struct Place {
     town: Town,
     assertions: AssertionIssuer,
     tokens: TokenIssuer,
+    /// Nobody's in particular.
+    web: Client,
 }
 
 impl Place {
@@ -200,6 +233,7 @@ impl Place {
         );
         town.start();
         Self {
+            web: town.client_named("client"),
             town,
             assertions,
             tokens,
@@ -207,8 +241,8 @@ impl Place {
     }
 
     /// Asks as this caller from now on; gives what the web needs for it.
-    fn become_caller(&mut self, who: &Who, patients: &[&str]) -> Vec<(&'static str, String)> {
-        self.town.client = self.town.client_named("client");
+    fn become_caller(&mut self, who: &Who, patients: &[&str]) -> Headers {
+        self.town.client = self.web.clone();
         if !who.user {
             return Vec::new();
         }
@@ -235,18 +269,40 @@ impl Place {
         vec![("authorization", format!("Bearer {token}"))]
     }
 
-    async fn get(&self, path: &str, headers: &[(&str, String)]) -> (u16, Bytes) {
+    async fn get(&self, path: &str, headers: &Headers) -> (u16, Bytes) {
         let url = format!("https://localhost:{}{path}", self.town.port(2));
-        let request = HttpRequest {
-            method: "GET",
-            url: &url,
-            headers,
-            body: Bytes::new(),
-        };
-        let client = self.town.client_named("client");
-        let answer = client.exchange_http(request, 1 << 24).await.unwrap();
-        (answer.status, answer.body)
+        get(&self.web, &url, headers).await
     }
+
+    /// What is answered to who asks for the metadata of each study.
+    async fn metadata(&self, studies: &[Study], headers: &Headers) -> Vec<(u16, Bytes)> {
+        let mut answers = Vec::new();
+        for studies in studies.chunks(AT_A_TIME) {
+            let asking = studies.iter().map(|study| {
+                let path = format!("/dicom-web/studies/{}/metadata", study.uid);
+                let url = format!("https://localhost:{}{path}", self.town.port(2));
+                let (client, headers) = (self.web.clone(), headers.clone());
+                tokio::spawn(async move { get(&client, &url, &headers).await })
+            });
+            for answer in asking.collect::<Vec<_>>() {
+                answers.push(answer.await.unwrap());
+            }
+        }
+        answers
+    }
+}
+
+type Headers = Vec<(&'static str, String)>;
+
+async fn get(client: &Client, url: &str, headers: &Headers) -> (u16, Bytes) {
+    let request = HttpRequest {
+        method: "GET",
+        url,
+        headers,
+        body: Bytes::new(),
+    };
+    let answer = client.exchange_http(request, 1 << 24).await.unwrap();
+    (answer.status, answer.body)
 }
 
 /// Runs a command that succeeds, and gives what it says.
@@ -258,8 +314,12 @@ fn told(town: &Town, arguments: &[&str]) -> String {
 
 /// The documents that ITI-43 gives of these.
 async fn retrieved(town: &Town, ids: &[&str]) -> BTreeSet<String> {
-    let got = town.retrieve(ids).await.unwrap();
-    got.documents.into_iter().map(|it| it.unique_id).collect()
+    let mut all = BTreeSet::new();
+    for ids in ids.chunks(AT_ONCE) {
+        let got = town.retrieve(ids).await.unwrap();
+        all.extend(got.documents.into_iter().map(|it| it.unique_id));
+    }
+    all
 }
 
 /// The documents that ITI-18 finds of a patient.
@@ -281,10 +341,10 @@ const PATIENTS: [&str; 4] = ["P-0", "P-1", "P-2", "P-3"];
 const CODES: [&str; 3] = ["N", "R", "V"];
 
 /// By uniqueId: patient and confidentiality code.
-async fn documents(place: &Place) -> BTreeMap<String, (usize, &'static str)> {
+async fn documents(place: &Place, count: usize) -> BTreeMap<String, (usize, &'static str)> {
     let mut documents = BTreeMap::new();
     for (number, patient) in PATIENTS.into_iter().enumerate() {
-        let of_patient = (0..DOCUMENTS / 4).map(|at| {
+        let of_patient = (0..count / 4).map(|at| {
             let mut document = Document::text(&format!("{patient} {at}"));
             document.confidentiality = CODES[at % 3];
             document
@@ -299,15 +359,23 @@ async fn documents(place: &Place) -> BTreeMap<String, (usize, &'static str)> {
     documents
 }
 
+/// Their uniqueIds, a patient's together: of those the registry is asked at once.
+fn by_patient(documents: &BTreeMap<String, (usize, &'static str)>) -> Vec<&str> {
+    let mut ids: Vec<&str> = documents.keys().map(String::as_str).collect();
+    ids.sort_by_key(|id| documents[*id].0);
+    ids
+}
+
 #[tokio::test]
 async fn documents_are_given_as_the_reference_says() {
     let mut place = Place::open();
-    let documents = documents(&place).await;
+    let scale = Scale::of(48, 400);
+    let documents = documents(&place, scale.documents).await;
     record_wishes(&place.town, &PATIENTS);
-    let ids: Vec<&str> = documents.keys().map(String::as_str).collect();
+    let ids = by_patient(&documents);
     let mut dice = Dice(0x5EED_0001);
     let (mut pairs, mut given, mut emergencies) = (0, 0, 0);
-    for _ in 0..CALLERS {
+    for _ in 0..scale.callers {
         let who = dice.caller();
         place.become_caller(&who, &PATIENTS);
         let level =
@@ -329,15 +397,17 @@ async fn documents_are_given_as_the_reference_says() {
                 "{who:?} {patient}"
             );
         }
-        pairs += 2 * documents.len();
+        pairs += documents.len();
         given += expected.len();
         let emergency = who.user && who.role == "physician" && who.reason;
         let emergency = emergency && ["BTG", "ETREAT"].contains(&who.purpose);
         emergencies += if emergency { expected.len() } else { 0 };
     }
-    println!("{pairs} pairs of callers and documents at ITI-43 and ITI-18, {given} retrieved");
+    println!(
+        "{pairs} pairs of callers and documents at each of ITI-43 and ITI-18, {given} retrieved"
+    );
     assert!(
-        given > DOCUMENTS && emergencies > 0,
+        given > scale.documents && emergencies > 0,
         "{given} {emergencies}"
     );
 
@@ -364,26 +434,33 @@ async fn documents_are_given_as_the_reference_says() {
 #[tokio::test]
 async fn the_gateway_gives_as_the_reference_says() {
     let mut place = Place::open();
-    let documents = documents(&place).await;
+    let scale = Scale::of(48, 400);
+    let documents = documents(&place, scale.documents).await;
     record_wishes(&place.town, &PATIENTS);
-    let ids: Vec<&str> = documents.keys().map(String::as_str).collect();
+    let ids = by_patient(&documents);
     let home = format!(
         "<xds:HomeCommunityId>urn:oid:{}</xds:HomeCommunityId>",
         words::HOME
     );
     let first = "<xds:RepositoryUniqueId>";
-    let request =
-        words::retrieve(words::REPOSITORY, &ids).replace(first, &format!("{home}{first}"));
+    let request = |ids: &[&str]| {
+        words::retrieve(words::REPOSITORY, ids).replace(first, &format!("{home}{first}"))
+    };
     let mut dice = Dice(0x5EED_0003);
     let (mut pairs, mut given) = (0, 0);
-    for _ in 0..CALLERS / 2 {
+    while pairs < scale.callers * scale.documents {
         let who = dice.caller();
         place.become_caller(&who, &PATIENTS);
         let town = &place.town;
         let url = town.initiating();
-        let got = town.retrieve_at::<Retrieve>(&url, request.clone()).await;
+        let mut got = Vec::new();
+        for ids in ids.chunks(AT_ONCE) {
+            match town.retrieve_at::<Retrieve>(&url, request(ids)).await {
+                Ok(part) if who.user => got.extend(part.documents),
+                answer => assert!(answer.is_err() && !who.user, "nobody is asked for nobody"),
+            }
+        }
         if !who.user {
-            assert!(got.is_err(), "nobody is asked for nobody");
             continue;
         }
         let level =
@@ -393,7 +470,7 @@ async fn the_gateway_gives_as_the_reference_says() {
             .clone()
             .filter(|(_, (of, code))| level(*of, code, true) == Given::Full);
         let expected: BTreeSet<String> = expected.map(|(id, _)| id.clone()).collect();
-        let got = got.unwrap().documents.into_iter().map(|it| it.unique_id);
+        let got = got.into_iter().map(|it| it.unique_id);
         assert_eq!(got.collect::<BTreeSet<_>>(), expected, "{who:?}");
         for (number, patient) in PATIENTS.into_iter().enumerate() {
             let known = all.clone().filter(|(_, (of, code))| {
@@ -406,11 +483,13 @@ async fn the_gateway_gives_as_the_reference_says() {
             let entries = entries.map(|it| DocumentEntry::from_ebrim(it).unwrap().unique_id.0);
             assert_eq!(entries.collect::<BTreeSet<_>>(), known, "{who:?} {patient}");
         }
-        pairs += 2 * documents.len();
+        pairs += documents.len();
         given += expected.len();
     }
-    println!("{pairs} pairs of callers and documents at the gateway, {given} retrieved");
-    assert!(given > DOCUMENTS, "{given}");
+    println!(
+        "{pairs} pairs of callers and documents at each of ITI-43 and ITI-18 of the gateway, {given} retrieved"
+    );
+    assert!(given > scale.documents, "{given}");
 }
 
 /// Whether a command succeeds with the certificate of a client, which is no infrastructure.
@@ -461,7 +540,7 @@ async fn what_no_rule_names_is_not_done() {
 #[tokio::test]
 async fn consents_are_looked_up_where_tokens_are_required() {
     let mut place = Place::with(&[("HILUM_IUA__TOKENS", "required")]);
-    let documents = documents(&place).await;
+    let documents = documents(&place, 48).await;
     record_wishes(&place.town, &PATIENTS);
     let of_patient = documents
         .iter()
@@ -482,7 +561,7 @@ async fn consents_are_looked_up_where_tokens_are_required() {
 #[tokio::test]
 async fn a_withdrawal_counts_at_the_next_call() {
     let mut place = Place::open();
-    let documents = documents(&place).await;
+    let documents = documents(&place, 48).await;
     record_wishes(&place.town, &PATIENTS);
     let of_patient = documents
         .iter()
@@ -519,49 +598,82 @@ async fn a_withdrawal_counts_at_the_next_call() {
     assert_eq!(retrieved(&place.town, &ids).await.len(), ids.len() - 1);
 }
 
+/// A study of one instance.
+struct Study {
+    uid: String,
+    /// Whose it is: a place among the patients.
+    of: usize,
+    instance: words::Instance,
+}
+
+/// Imports so many studies. Gives them, and their patients.
+fn studies(town: &Town, count: usize) -> (Vec<Study>, Vec<&'static str>) {
+    let folder = town.folder().join("dicom");
+    std::fs::create_dir(&folder).unwrap();
+    let (mut studies, mut patients) = (Vec::new(), Vec::new());
+    for seed in 0.. {
+        if studies.len() >= count {
+            break;
+        }
+        let made = town.folder().join(format!("made-{seed}"));
+        let now = SystemTime::now();
+        for phantom in phantoms::write(&made, &format!("users {seed}"), now, Detail::Small).unwrap()
+        {
+            let file = std::fs::read_dir(&phantom.folder).unwrap().next().unwrap();
+            let file = file.unwrap().path();
+            let instance = instance_in(&file);
+            std::fs::copy(&file, folder.join(format!("{}.dcm", studies.len()))).unwrap();
+            if !patients.contains(&phantom.patient_id) {
+                patients.push(phantom.patient_id);
+            }
+            let of = patients.iter().position(|it| *it == phantom.patient_id);
+            studies.push(Study {
+                uid: instance.0.clone(),
+                of: of.unwrap(),
+                instance,
+            });
+        }
+        std::fs::remove_dir_all(made).unwrap();
+    }
+    told(town, &["import", folder.to_str().unwrap()]);
+    (studies, patients)
+}
+
 #[tokio::test]
 async fn studies_are_given_as_the_reference_says() {
     let mut place = Place::open();
-    let folder = place.town.folder().join("dicom");
-    let made = phantoms::write(&folder, "users", SystemTime::now(), Detail::Small).unwrap();
-    told(&place.town, &["import", folder.to_str().unwrap()]);
-    let mut patients: Vec<&str> = Vec::new();
-    for phantom in &made {
-        if !patients.contains(&phantom.patient_id) {
-            patients.push(phantom.patient_id);
-        }
-    }
+    let scale = Scale::of(20, 100);
+    let (studies, mut patients) = studies(&place.town, scale.documents);
     record_wishes(&place.town, &patients);
-    let all = patients.clone();
     patients.resize(4, "P-9");
+    let instances: Vec<words::Instance> = studies.iter().map(|it| it.instance.clone()).collect();
     let mut dice = Dice(0x5EED_0002);
     let (mut pairs, mut given) = (0, 0);
-    for _ in 0..CALLERS {
+    for _ in 0..scale.callers {
         let who = dice.caller();
         let headers = place.become_caller(&who, &patients);
-        let mut known = BTreeSet::new();
-        for phantom in &made {
-            let of = all.iter().position(|it| *it == phantom.patient_id).unwrap();
-            let wish = wish(of, &who);
-            let full = reference(&who, of, "N", wish, true) == Given::Full;
-            if reference(&who, of, "N", wish, false) >= Given::Metadata {
-                known.insert(phantom.study_instance_uid.to_string());
-            }
-            let uid = &phantom.study_instance_uid;
-            let path = format!("/dicom-web/studies/{uid}/metadata");
-            let (status, body) = place.get(&path, &headers).await;
-            assert_eq!(status == 200, full, "{who:?} {}: {status}", phantom.title);
-            let absent = place
-                .get("/dicom-web/studies/2.999.404/metadata", &headers)
-                .await;
-            assert!(full || (status, body) == absent, "{who:?}");
-            let instance = first_of(&phantom.folder);
-            let request = words::retrieve_images(words::REPOSITORY, &[instance], &[EXPLICIT]);
-            let got = place.town.retrieve_images(request).await.unwrap();
-            assert_eq!(!got.documents.is_empty(), full, "{who:?} {}", phantom.title);
-            pairs += 2;
-            given += usize::from(full);
+        let level = |of: usize, retrieves| reference(&who, of, "N", wish(of, &who), retrieves);
+        let chosen = |retrieves, least| -> BTreeSet<String> {
+            let chosen = studies.iter();
+            let chosen = chosen.filter(|it| level(it.of, retrieves) >= least);
+            chosen.map(|it| it.uid.clone()).collect()
+        };
+        let (full, known) = (chosen(true, Given::Full), chosen(false, Given::Metadata));
+        let absent = place
+            .get("/dicom-web/studies/2.999.404/metadata", &headers)
+            .await;
+        let answers = place.metadata(&studies, &headers).await;
+        for (study, answer) in studies.iter().zip(answers) {
+            let may = full.contains(&study.uid);
+            assert_eq!(answer.0 == 200, may, "{who:?} {}: {}", study.of, answer.0);
+            assert!(may || answer == absent, "{who:?}");
         }
+        let request = words::retrieve_images(words::REPOSITORY, &instances, &[EXPLICIT]);
+        let got = place.town.retrieve_images(request).await.unwrap();
+        let got: BTreeSet<String> = got.documents.into_iter().map(|it| it.unique_id).collect();
+        let expected = studies.iter().filter(|it| full.contains(&it.uid));
+        let expected: BTreeSet<String> = expected.map(|it| it.instance.2.clone()).collect();
+        assert_eq!(got, expected, "{who:?}");
         let (status, body) = place.get("/dicom-web/studies", &headers).await;
         assert_eq!(status, 200);
         let listed: Vec<Value> = serde_json::from_slice(&body).unwrap();
@@ -571,19 +683,19 @@ async fn studies_are_given_as_the_reference_says() {
             known,
             "{who:?}"
         );
-        pairs += made.len();
+        pairs += studies.len();
+        given += full.len();
     }
     assert!(given > 10, "{given}");
-    println!("{pairs} pairs of callers and studies at WADO-RS, RAD-69 and QIDO-RS");
+    println!("{pairs} pairs of callers and studies at each of WADO-RS, RAD-69 and QIDO-RS");
     let messages = place.town.messages();
     assert!(messages.iter().any(|it| it.contains("csd-code=\"110127\"")));
 }
 
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
-fn first_of(folder: &std::path::Path) -> words::Instance {
-    let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap();
-    let bytes = std::fs::read(file.path()).unwrap();
+fn instance_in(file: &std::path::Path) -> words::Instance {
+    let bytes = std::fs::read(file).unwrap();
     let one = hilum_dicom::instance::read_bytes(&bytes).unwrap();
     let uids = [
         one.study_instance_uid,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod access_inbound;
 mod access_users;
 mod across;
 mod across_streaming;

@@ -52,6 +52,7 @@ fn caller() -> Caller {
             ..User::default()
         })),
         address,
+        ae_title: None,
         reply_to: None,
     }
 }

@@ -57,16 +57,16 @@ async fn answer(
             Ok(Recorded::public(format.reply(200, &statement)))
         }
         (["fhir", "AuditEvent"], "GET") => {
-            let request = request.permitted(Permission::Audit)?;
+            let request = repository.reading(request)?;
             iti81::search(repository, request).await
         }
         (["fhir", "AuditEvent", "_search"], "POST") => {
-            let request = request.permitted(Permission::Audit)?;
+            let request = repository.reading(request)?;
             iti81::search(repository, request).await
         }
         (["fhir", "AuditEvent", id] | ["fhir", "AuditEvent", id, "_history", "1"], "GET") => {
             let id = (*id).to_owned();
-            let request = request.permitted(Permission::Audit)?;
+            let request = repository.reading(request)?;
             iti81::read(repository, request, &id).await
         }
         (["fhir", "AuditEvent"], "POST") => {
@@ -78,7 +78,7 @@ async fn answer(
             iti20::bundle(repository, request).await
         }
         (["syslogsearch" | "syslog"], "GET") => {
-            let request = request.permitted(Permission::Audit)?;
+            let request = repository.reading(request)?;
             iti82::search(repository, request).await
         }
         (["fhir", "AuditEvent"], _) => Err(Refused::method("GET, HEAD, POST")),

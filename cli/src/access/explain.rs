@@ -26,7 +26,10 @@ Examples:
   hilum access explain --user curie --role researcher --purpose HRESCH --document 1.2.3.4.5
   hilum access explain --user welby --role physician --purpose TREAT \\
     --confidentiality R^^2.16.840.1.113883.5.25 --patient P-1 --json
-  hilum access explain --node \"CN=viewer.example, O=Clinic\" --collection lung-screening";
+  hilum access explain --node \"CN=viewer.example, O=Clinic\" --collection lung-screening
+  hilum access explain --permission provide --node \"AE CT1\" --collection lung-screening
+
+Handing in (provide, register) takes the level full, a subscription (subscribe) whatever is above nothing.";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

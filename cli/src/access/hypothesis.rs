@@ -1,6 +1,6 @@
 //! Somebody who might ask, and a document that might be asked for.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use clap::Args;
@@ -14,7 +14,8 @@ use crate::status::Usage;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Who asks")]
 pub(super) struct Who {
-    /// The node: subject of its certificate, such as "CN=viewer.example, O=Clinic", or its SHA-256
+    /// The node: subject of its certificate, such as "CN=viewer.example, O=Clinic", its SHA-256, or, if it
+    /// has no certificate, "address IP"; "AE TITLE" for one that speaks DICOM's own protocol
     #[arg(long, value_name = "SUBJECT")]
     node: Option<String>,
     /// The user
@@ -93,10 +94,20 @@ impl Who {
     pub(super) fn caller(&self, domain: &Domain) -> anyhow::Result<Caller> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut caller = Caller::unknown(address);
-        caller.node = self.node.as_ref().map(|node| NodeName {
-            subject: node.clone(),
-            fingerprint: node.replace(':', "").to_ascii_lowercase(),
-        });
+        match self.node.as_deref().map(|node| node.split_once(' ')) {
+            Some(Some(("address", address))) => {
+                let address = address.trim().parse::<IpAddr>();
+                let problem = || Usage("--node: it is no address".to_owned());
+                caller.address.set_ip(address.map_err(|_| problem())?);
+            }
+            Some(Some(("AE", title))) => caller.ae_title = Some(title.trim().to_owned()),
+            _ => {
+                caller.node = self.node.as_ref().map(|node| NodeName {
+                    subject: node.clone(),
+                    fingerprint: node.replace(':', "").to_ascii_lowercase(),
+                });
+            }
+        }
         let patient = self.about_patient.as_deref();
         let patient = patient.map(|id| domain.patient(id)).transpose()?;
         let user = User {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use hilum_security::access::{Asking, Consent, Described, Level, Period, Policy, Provision};
+use hilum_security::access::{Asking, Consent, Described, Known, Level, Period, Policy, Provision};
 use hilum_security::{Caller, Permission};
 use serde_json::Value;
 use uuid::Uuid;
@@ -93,7 +93,7 @@ impl Store {
 
     /// Keeps a new consent.
     pub(super) async fn create(&self, registry: &Registry, body: Bytes) -> Done<Shown> {
-        let (resource, meant) = read(&body, self.now)?;
+        let (resource, meant) = self.understood(registry, &body)?;
         let store = self.clone();
         let id = Uuid::now_v7().to_string();
         let work = move |conn: &mut _| store.insert(conn, &id, resource.clone(), &meant);
@@ -166,7 +166,7 @@ impl Store {
         expected: Option<&str>,
         body: Bytes,
     ) -> Done<Shown> {
-        let (resource, meant) = read(&body, self.now)?;
+        let (resource, meant) = self.understood(registry, &body)?;
         if resource.get("id").and_then(Value::as_str) != Some(id) {
             let why = "the id in the resource is not that in the path";
             return Err(Denied::Invalid(why.to_owned()));
@@ -372,23 +372,29 @@ fn unknown_patient() -> Denied {
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Reads what was sent: as it is kept, and as it is meant.
-fn read(body: &[u8], now: SystemTime) -> Done<(Value, Consent)> {
-    let resource: Value = serde_json::from_slice(body).map_err(|error| {
-        // The library quotes values, and values are about patients.
-        let (line, column) = (error.line(), error.column());
-        Denied::Invalid(format!("line {line}, column {column}: this is no JSON"))
-    })?;
-    // What is kept is read, so that a name that occurs twice cannot mean two things.
-    let meant = Consent::from_fhir(resource.to_string().as_bytes());
-    let meant = meant.map_err(|error| Denied::Meaningless(error.to_string()))?;
-    // The newest counts, so one from the future would count more than whatever is wished later. Days begin
-    // at different times.
-    if meant.given.is_some_and(|given| given > now + DAY) {
-        let problem = "dateTime: a consent cannot have been given in the future";
-        return Err(Denied::Meaningless(problem.to_owned()));
+impl Store {
+    /// Reads what was sent: as it is kept, and as it is meant.
+    fn understood(&self, registry: &Registry, body: &[u8]) -> Done<(Value, Consent)> {
+        let resource: Value = serde_json::from_slice(body).map_err(|error| {
+            // The library quotes values, and values are about patients.
+            let (line, column) = (error.line(), error.column());
+            Denied::Invalid(format!("line {line}, column {column}: this is no JSON"))
+        })?;
+        // What is kept is read, so that a name that occurs twice cannot mean two things.
+        let known = Known {
+            policy: self.policy.as_deref(),
+            codes: registry.config.affinity_codes.as_ref(),
+        };
+        let meant = Consent::from_fhir_knowing(resource.to_string().as_bytes(), &known);
+        let meant = meant.map_err(|error| Denied::Meaningless(error.to_string()))?;
+        // The newest counts, so one from the future would count more than whatever is wished later. Days begin
+        // at different times.
+        if meant.given.is_some_and(|given| given > self.now + DAY) {
+            let problem = "dateTime: a consent cannot have been given in the future";
+            return Err(Denied::Meaningless(problem.to_owned()));
+        }
+        Ok((resource, meant))
     }
-    Ok((resource, meant))
 }
 
 /// A consent as it is shown: as the patient is known now.

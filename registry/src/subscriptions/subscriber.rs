@@ -63,6 +63,8 @@ pub(crate) fn read(kept: Option<&str>) -> Caller {
         }),
         user: kept.user.map(user).map(Arc::new),
         address: kept.address,
+        // Nobody subscribes over DICOM's own protocol.
+        ae_title: None,
         reply_to: None,
     }
 }
@@ -164,6 +166,7 @@ mod tests {
                 reason: None,
             })),
             address: "192.0.2.1:7".parse().unwrap(),
+            ae_title: None,
             reply_to: None,
         };
         assert_eq!(read(Some(&written(&caller))), caller);

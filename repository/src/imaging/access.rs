@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use hilum_audit::Event;
 use hilum_dicom::scan::Study;
-use hilum_security::access::{Asking, Consent, Decision, Described, Level, Policy};
+use hilum_security::access::{Asking, Consent, Decision, Described, Level, NotAdmitted, Policy};
 use hilum_security::{Caller, Permission};
 use tokio::runtime::Handle;
 use xds_schemas::metadata::{Code, hl7};
@@ -18,6 +18,7 @@ use xds_schemas::rad68_provide_and_register_imaging_document_set as rad68;
 
 use super::cache::Loaded;
 use super::document_entry::domain_patient;
+use super::intake::Object;
 use super::{ImagingConfig, Room};
 
 /// Patients whose consents are asked for in one call.
@@ -135,15 +136,45 @@ impl Guard {
         (lowest.unwrap_or(Level::Nothing), glass_broken)
     }
 
+    /// Whether an object may be handed in. What counts is what would be kept of it, and the collection into
+    /// which it comes. Blocks.
+    pub(super) fn takes(&self, object: &Object) -> Result<(), NotAdmitted> {
+        let instance = object.kept();
+        let patient = domain_patient(&self.config, &instance.patient).map(|it| it.to_string());
+        let study = instance.study_instance_uid.as_str();
+        let institution = instance.study.institution.as_deref();
+        let mut document = self.described_as(study, patient.clone(), institution);
+        document.collection = object.collection.clone();
+        let decision = self.decide(&document);
+        NotAdmitted::unless_full(self.permission, &decision)?;
+        if decision.glass_broken {
+            let mut alarming = self.alarming.lock().unwrap_or_else(PoisonError::into_inner);
+            alarming
+                .entry(patient)
+                .or_default()
+                .insert(study.to_owned());
+        }
+        Ok(())
+    }
+
     fn described(&self, asked: &Asked<'_>) -> Described {
+        let institution = asked.study.facts.institution.as_deref();
+        self.described_as(asked.study.uid.as_str(), self.patient(asked), institution)
+    }
+
+    fn described_as(
+        &self,
+        study: &str,
+        patient_id: Option<String>,
+        institution: Option<&str>,
+    ) -> Described {
         let department = &self.config.department;
         let code = |code: &Code| format!("{}^^{}", code.code, code.scheme);
-        let institution = asked.study.facts.institution.as_deref();
         let format = format!("{}^^{}", rad68::FORMAT_CODE, rad68::FORMAT_CODE_SCHEME);
         let home = self.config.home_community_id.as_ref();
         Described {
-            patient_id: self.patient(asked),
-            unique_id: Some(asked.study.uid.to_string()),
+            patient_id,
+            unique_id: Some(study.to_owned()),
             confidentiality_codes: vec![code(&department.confidentiality_code)],
             class_code: Some(code(&department.class_code)),
             type_code: Some(code(&department.type_code)),

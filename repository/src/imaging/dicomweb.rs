@@ -15,6 +15,7 @@ mod rad55_wado_retrieve;
 mod refused;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use hilum_audit::{Event, Recorded};
 use hilum_security::Permission;
@@ -85,10 +86,12 @@ async fn answer(room: &Arc<Room>, request: Request) -> Result<Recorded<Reply>, R
             rad107::answer(room, Asked::of(room, &request)?, target, what).await
         }
         (Ask::Search(scope), "POST") if scope.is_all_studies() => {
+            admitted(room, &request)?;
             let request = request.permitted(Permission::Provide)?;
             rad108::answer(room, request, None).await
         }
         (Ask::Retrieve(target, What::Dicom), "POST") if target.series.is_none() => {
+            admitted(room, &request)?;
             let request = request.permitted(Permission::Provide)?;
             rad108::answer(room, request, Some(target.study)).await
         }
@@ -100,4 +103,11 @@ async fn answer(room: &Arc<Room>, request: Request) -> Result<Recorded<Reply>, R
         }
         _ => Err(Refused::method("GET, HEAD")),
     }
+}
+
+/// Whether the rules let whoever asks hand in anything here, whatever it is.
+fn admitted(room: &Room, request: &Request) -> Result<(), Refused> {
+    let access = &room.config.access;
+    access.admits(request.caller(), Permission::Provide, SystemTime::now())?;
+    Ok(())
 }

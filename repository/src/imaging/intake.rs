@@ -57,6 +57,8 @@ pub(super) struct Object {
     stand_in: Option<Box<Instance>>,
     /// Why it did not pass; nothing if it did.
     kept_back: Vec<String>,
+    /// The collection to which it belongs, whether it passes or not.
+    pub(super) collection: Option<String>,
 }
 
 /// How an object was called when it came.
@@ -88,6 +90,16 @@ impl Object {
     /// the pseudonym, also if it could not be and waits.
     pub(super) fn told(&self) -> &Instance {
         self.stand_in.as_deref().unwrap_or(&self.found.instance)
+    }
+
+    /// What would be kept of it.
+    pub(super) const fn kept(&self) -> &Instance {
+        &self.found.instance
+    }
+
+    /// Whether the gate lets it pass by what it says itself.
+    pub(super) const fn passes(&self) -> bool {
+        self.kept_back.is_empty()
     }
 
     /// Whether it is called as it was when it came.
@@ -173,6 +185,7 @@ impl Intake {
             origin,
             way,
             sent_as,
+            collection: collection.map(|it| it.name.clone()),
         };
         let Some(deidentification) = collection.and_then(|it| it.deidentify.as_ref()) else {
             return self.judged(file, &walked, collection, looking);
@@ -287,6 +300,7 @@ struct Looking<'o> {
     origin: &'o str,
     way: Way,
     sent_as: SentAs,
+    collection: Option<String>,
 }
 
 impl Looking<'_> {
@@ -299,6 +313,7 @@ impl Looking<'_> {
             sent_as: self.sent_as,
             stand_in: None,
             kept_back: Vec::new(),
+            collection: self.collection,
         }
     }
 }

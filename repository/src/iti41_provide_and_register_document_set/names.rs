@@ -18,6 +18,13 @@ impl Names {
         Self(chosen.filter(|(_, called)| symbolic(called)).collect())
     }
 
+    /// A name of nothing, for something that the source must not find.
+    pub(super) fn stand_in(&mut self, called: &EntryUuid) -> EntryUuid {
+        let nothing = EntryUuid(Uuid::now_v7().urn().to_string());
+        self.0.push((nothing.clone(), called.clone()));
+        nothing
+    }
+
     /// Errors and warnings as the source understands them.
     pub(super) fn told(&self, mut errors: Vec<RegistryError>) -> Vec<RegistryError> {
         for error in &mut errors {

@@ -24,6 +24,7 @@ use xds_schemas::soap::Fault;
 
 use super::Room;
 use super::inbox::{FORMAT, Keeping, Slip, sha1};
+use crate::admission::Door;
 use crate::blob_store::Measured;
 use crate::community;
 use crate::failure::Failure;
@@ -48,7 +49,9 @@ pub(super) async fn answer(
     attachments: Attachments,
 ) -> Result<Recorded<RegistryResponse>, Fault> {
     let set = Described::by(&request.submit.objects);
-    let response = match receive(room, sender, request, attachments).await {
+    let mut alerts = None;
+    let received = receive(room, sender, request, attachments, &mut alerts).await;
+    let response = match received {
         Ok(warnings) => RegistryResponse::success(warnings),
         Err(failure) => RegistryResponse::failure(failure.told()?),
     };
@@ -56,15 +59,18 @@ pub(super) async fn answer(
     let outcome = outcome(response.status, &response.errors);
     let transaction = Transaction::ProvideAndRegister;
     let event = Event::submitted(transaction, &parties, set.audited(), &outcome);
+    let event = alerts.into_iter().fold(event, Event::and);
     Ok(room.audit.record(event, response).await?)
 }
 
-/// Gives what the sender is to be told of a submission that is in the inbox.
+/// Gives what the sender is to be told of a submission that is in the inbox, and in `alerts` what is
+/// alarming about it.
 async fn receive(
     room: &Room,
     sender: &Sender,
     request: ProvideAndRegisterDocumentSetRequest,
     attachments: Attachments,
+    alerts: &mut Option<Event>,
 ) -> Result<Vec<RegistryError>, Failure> {
     let ProvideAndRegisterDocumentSetRequest {
         mut submit,
@@ -76,6 +82,12 @@ async fn receive(
     let limited = is_limited(&submit.objects);
     let submission = judged(room, &submit, limited)?;
     let contents = matched(&submission.document_entries, documents)?;
+    let door = Door {
+        rules: &room.config.access,
+        home: mine,
+        consents: room.config.consents.clone(),
+    };
+    *alerts = door.admit(&sender.caller, &submission, sender.now).await?;
     room.inbox.has_room().map_err(Failure::from)?;
 
     let unique_id = submission.submission_set.unique_id.as_str();

@@ -45,13 +45,16 @@ async fn answer(room: &Room, call: Call) -> Result<Recorded<Reply>, Fault> {
     match call.action() {
         ProvideAndRegisterDocumentSet::ACTION => {
             let home_community_id = call.header().home_community_id.clone();
+            let now = SystemTime::now();
+            let access = &room.config.access;
+            access.admits(call.caller(), Permission::Provide, now)?;
             let call = call.permitted(Permission::Provide)?;
             let (caller, request, attachments) = call.read::<ProvideAndRegisterDocumentSet>()?;
             let sender = Sender {
                 caller,
                 endpoint,
                 home_community_id,
-                now: SystemTime::now(),
+                now,
             };
             let answered = iti41::answer(room, &sender, request, attachments).await?;
             Ok(answered.map(|response| Reply::of::<ProvideAndRegisterDocumentSet>(&response)))

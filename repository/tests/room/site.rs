@@ -7,6 +7,7 @@ use std::time::Duration;
 use hilum_audit::summary::Summary;
 use hilum_audit::{Audit, AuditConfig, spool};
 use hilum_repository::{OnDemand, RemoveRegistered, Repository, RepositoryConfig};
+use hilum_security::access::Access;
 use hilum_security::at_rest::Vault;
 use hilum_transport::{Answer, Client, ClientError, Limits, Part};
 use tempfile::TempDir;
@@ -47,6 +48,7 @@ pub(crate) struct Site {
     pub(crate) remove_registered: RemoveRegistered,
     pub(crate) on_demand: OnDemand,
     pub(crate) vault: Vault,
+    pub(crate) access: Access,
     running: Option<(oneshot::Sender<()>, JoinHandle<bool>)>,
 }
 
@@ -116,6 +118,7 @@ impl Site {
             remove_registered: RemoveRegistered::default(),
             on_demand: OnDemand::default(),
             vault: vault(),
+            access: Access::everything(),
             running: None,
         };
         site.start().await;
@@ -155,6 +158,7 @@ impl Site {
             remove_registered: self.remove_registered,
             on_demand: self.on_demand,
             vault: self.vault.clone(),
+            access: self.access.clone(),
             ..RepositoryConfig::new(
                 REPOSITORY.into(),
                 format!("http://127.0.0.1:{}/registry", self.link.port),

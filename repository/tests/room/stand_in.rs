@@ -77,8 +77,11 @@ impl StandIn {
     }
 
     async fn routes(&self, incoming: Incoming) -> Reply {
-        let Incoming::Call(call) = incoming else {
-            panic!("the repository sends calls only");
+        let call = match incoming {
+            Incoming::Call(call) => call,
+            // It keeps no consents.
+            Incoming::Get(_) | Incoming::Request(_) => return Reply::empty(404),
+            Incoming::Refused(_) => panic!("the repository sends what can be read"),
         };
         let answered = match call.action() {
             RegisterDocumentSet::ACTION => self.register(call).await,

@@ -26,6 +26,21 @@ pub struct Acknowledgement {
 }
 
 impl Policy {
+    /// Whether a document acknowledges privacy policies of which the rules explain none, although they
+    /// explain some: then nobody would heed what its patient wishes.
+    pub fn leaves_unexplained(&self, entry: &DocumentEntry) -> bool {
+        let format = entry.format_code.as_ref();
+        let acknowledges = format.is_some_and(|it| BPPC_FORMATS.contains(&&*it.code));
+        let mut codes = entry.event_codes.iter();
+        let explained = |oid: &str| {
+            let mut all = self.acknowledgements.iter();
+            all.any(|it| codes::same_identifier(&it.oid, oid))
+        };
+        acknowledges
+            && !self.acknowledgements.is_empty()
+            && !codes.any(|code| explained(&code.code))
+    }
+
     /// The consent that a document is, if it is one and the rules know the policy that it acknowledges.
     /// If it acknowledges several, all of them count, and what one denies, the others do not permit.
     pub fn acknowledged(&self, entry: &DocumentEntry) -> Option<Consent> {

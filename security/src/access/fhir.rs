@@ -4,6 +4,7 @@
 //! refused: a denial that nobody heeds is worse than one that is not accepted.
 //! <https://hl7.org/fhir/R4/consent.html>
 
+mod known;
 mod read;
 mod resource;
 mod write;
@@ -13,6 +14,7 @@ use xds_schemas::metadata::PatientId;
 
 use super::Consent;
 
+pub use known::Known;
 use resource::Bundle;
 
 /// Where the registry's node serves consents.

@@ -11,7 +11,8 @@ use super::codes::Word;
 use super::consent::wished;
 use super::who::{self, What, Who};
 use super::{
-    Asking, Consent, Decision, Described, Infrastructure, Level, Period, RulesError, Wish, rules,
+    Asking, Consent, Decision, Described, Infrastructure, Level, NotAdmitted, Period, RulesError,
+    Wish, rules,
 };
 use crate::caller::Caller;
 use crate::permission::Permission;
@@ -28,6 +29,10 @@ pub struct Policy {
     pub(super) rules: Vec<Rule>,
     pub(super) acknowledgements: Vec<Acknowledgement>,
     pub(super) emergency: Emergency,
+    /// Purposes that are known.
+    purposes: Vec<String>,
+    /// The roles that there are, if that is known.
+    roles: Option<Vec<String>>,
     infrastructure: Infrastructure,
     as_infrastructure: Arc<str>,
     by_no_rule: Arc<str>,
@@ -111,8 +116,11 @@ impl Policy {
         rules: Vec<Rule>,
         acknowledgements: Vec<Acknowledgement>,
         emergency: Emergency,
+        (purposes, roles): (Vec<String>, Option<Vec<String>>),
     ) -> Self {
         Self {
+            purposes,
+            roles,
             rules,
             acknowledgements,
             emergency,
@@ -120,6 +128,16 @@ impl Policy {
             as_infrastructure: INFRASTRUCTURE.into(),
             by_no_rule: NO_RULE.into(),
         }
+    }
+
+    /// The purposes that rules and consents may name.
+    pub(super) fn purposes(&self) -> &[String] {
+        &self.purposes
+    }
+
+    /// The roles that they may name, if the file says which there are.
+    pub(super) fn roles(&self) -> Option<&[String]> {
+        self.roles.as_deref()
     }
 
     /// With the nodes that ask so that others can be answered: they get everything.
@@ -134,9 +152,46 @@ impl Policy {
         self.rules.iter().any(|rule| rule.consent.is_some())
     }
 
-    /// Whether any decision depends on which node asks, which nobody can pass on who asks for others.
+    /// Whether what is found or retrieved depends on which node asks, which nobody can pass on who asks for
+    /// others.
     pub fn heeds_nodes(&self) -> bool {
-        self.rules.iter().any(|rule| who::heeds_nodes(&rule.who))
+        let asked = [Permission::Query, Permission::Retrieve];
+        let gives = |rule: &&Rule| {
+            rule.permissions.is_empty() || asked.iter().any(|it| rule.permissions.contains(it))
+        };
+        let mut rules = self.rules.iter().filter(gives);
+        rules.any(|rule| who::heeds_nodes(&rule.who))
+    }
+
+    /// Whether there may be anything of which a caller has this much, as far as can be said before it is
+    /// known what it is.
+    ///
+    /// # Errors
+    /// If there is nothing, and by which rule. Of subscriptions, emergencies are none.
+    pub fn admits(&self, asking: &Asking<'_>, level: Level) -> Result<(), NotAdmitted> {
+        if self.infrastructure.has(asking.caller) {
+            return Ok(());
+        }
+        let lasting = |rule: &Rule| !rule.break_glass || asking.permission != Permission::Subscribe;
+        let concerned = |rule: &&Rule| rule.unmet(asking, &self.emergency).is_none();
+        for rule in self.rules.iter().filter(concerned) {
+            if rule.level >= level && lasting(rule) {
+                return Ok(());
+            }
+            if rule.what.is_empty() && rule.consent.is_none() {
+                return Err(NotAdmitted::by(asking.permission, &rule.name));
+            }
+        }
+        Err(NotAdmitted::by(asking.permission, &self.by_no_rule))
+    }
+
+    /// The rules by which somebody may do this in full, whoever and with whatever.
+    pub fn granting(&self, permission: Permission) -> impl Iterator<Item = &str> {
+        let grants = move |rule: &&Rule| {
+            rule.level == Level::Full
+                && (rule.permissions.is_empty() || rule.permissions.contains(&permission))
+        };
+        self.rules.iter().filter(grants).map(|rule| &*rule.name)
     }
 
     /// Whether a caller is a node of the infrastructure that asks for nobody.

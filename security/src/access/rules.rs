@@ -1,7 +1,7 @@
 //! The rules file. Whatever is wrong is refused with its line.
 
 mod conditions;
-mod purposes;
+pub(super) mod purposes;
 mod section;
 
 use std::collections::HashSet;
@@ -17,6 +17,8 @@ use super::policy::{Emergency, INFRASTRUCTURE, NO_RULE, Needed, Rule};
 use super::who::{Project, Who};
 use super::{Level, Period, Policy, Provision, Vocabulary, Wish};
 use crate::permission::Permission;
+
+pub(super) use section::nearest;
 
 use section::Section;
 
@@ -100,7 +102,8 @@ pub(super) fn read(text: &str, known: &Vocabulary) -> Read<Policy> {
         let acknowledgements = acknowledgements.iter();
         let acknowledgements = acknowledgements.map(|(oid, it)| file.acknowledgement(oid, it));
         let acknowledgements = acknowledgements.collect::<Read<_>>()?;
-        Ok(Policy::of(rules, acknowledgements, file.emergency))
+        let known = (file.purposes, file.roles);
+        Ok(Policy::of(rules, acknowledgements, file.emergency, known))
     })
 }
 
@@ -205,6 +208,7 @@ impl<'a> File<'a> {
         self.purposes(section)?;
         self.roles(section)?;
         self.codes(section, "confidentiality", CodeKind::ConfidentialityCode)?;
+        self.classes(section)?;
         Ok(Acknowledgement {
             oid: plain.to_owned(),
             otherwise: section.one_of("otherwise", &wishes)?,

@@ -1,5 +1,8 @@
 //! What rules ask of callers and of documents.
 
+use std::fmt;
+use std::net::IpAddr;
+
 use super::codes::{self, Name, Word};
 use super::{Asking, Described, Period};
 use crate::caller::{Caller, User, Vouched};
@@ -7,8 +10,8 @@ use crate::caller::{Caller, User, Vouched};
 /// What is asked of a caller. It is enough that one of a list is true.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Who {
-    /// The node: subject, part of the subject, or SHA-256.
-    Node(Vec<String>),
+    /// The node.
+    Node(Vec<NodeWord>),
     /// The user: `name` or `issuer|name`.
     User(Vec<String>),
     /// Who vouches for the user.
@@ -78,7 +81,7 @@ impl Who {
         let Asking { caller, .. } = asking;
         let user = |is: &dyn Fn(&User) -> bool| caller.user.as_deref().is_some_and(is);
         match self {
-            Self::Node(nodes) => is_node(caller, nodes),
+            Self::Node(nodes) => nodes.iter().any(|it| it.is(caller)),
             Self::User(names) => user(&|user| names.iter().any(|it| Name::of(it).is_user(user))),
             Self::Issuer(issuers) => user(&|user| issuers.contains(&user.issuer)),
             Self::Role(words) => user(&|user| words.iter().any(|it| it.is_one_of(&user.roles))),
@@ -110,12 +113,38 @@ impl Project {
     }
 }
 
-fn is_node(caller: &Caller, nodes: &[String]) -> bool {
-    let Some(node) = &caller.node else {
-        return false;
-    };
-    let is = |name: &String| node.fingerprint == *name || node.is_called(name);
-    nodes.iter().any(is)
+/// How a rule names a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NodeWord {
+    /// By its certificate: subject, part of the subject, or SHA-256.
+    Certificate(String),
+    /// By its address, if it has no certificate.
+    Address(IpAddr),
+    /// By what it calls itself where it speaks DICOM's own protocol.
+    AeTitle(String),
+}
+
+impl NodeWord {
+    fn is(&self, caller: &Caller) -> bool {
+        match (self, &caller.node) {
+            (Self::Certificate(name), Some(node)) => {
+                node.fingerprint == *name || node.is_called(name)
+            }
+            (Self::Address(address), None) => caller.address.ip().to_canonical() == *address,
+            (Self::Certificate(_), None) | (Self::Address(_), Some(_)) => false,
+            (Self::AeTitle(title), _) => caller.ae_title.as_ref() == Some(title),
+        }
+    }
+}
+
+impl fmt::Display for NodeWord {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate(name) => out.write_str(name),
+            Self::Address(address) => write!(out, "address {address}"),
+            Self::AeTitle(title) => write!(out, "AE {title}"),
+        }
+    }
 }
 
 fn is_one_of(homes: &[String], home: &str) -> bool {

@@ -53,8 +53,8 @@ pub(super) fn sentence(rule: &Rule) -> String {
 
 fn who(who: &Who) -> String {
     let values = match who {
-        Who::Node(all)
-        | Who::User(all)
+        Who::Node(all) => all.iter().map(ToString::to_string).collect(),
+        Who::User(all)
         | Who::Issuer(all)
         | Who::Organisation(all)
         | Who::Community(all)

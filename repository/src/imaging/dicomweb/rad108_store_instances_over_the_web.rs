@@ -14,17 +14,21 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use hilum_audit::{Event, NotRecorded, Parties, Recorded};
 use hilum_dicom::Uid;
+use hilum_security::{Caller, Permission};
 use hilum_transport::{PermittedRequest, Reply, Trouble};
 use tokio::sync::Mutex;
 use tokio::task::{JoinSet, spawn_blocking};
+use xds_schemas::soap::Fault;
 
 use super::asked::Asked;
 use super::rad129::DICOM_JSON;
 use super::refused::Refused;
 use crate::imaging::Room;
+use crate::imaging::access::Guard;
 use crate::imaging::index::work::Way;
+use crate::imaging::intake::{Object, Taken};
 
-use outcome::{Fate, Stored, Told};
+use outcome::{Fate, REFUSED, Stored, Told};
 use receiving::Received;
 
 /// Instances of one request that are on their way into the index at a time: more share its commits,
@@ -52,12 +56,16 @@ pub(super) async fn answer(
         ));
     }
     let caller = request.request().caller();
+    let guard = Guard::of(room, caller, Permission::Provide);
     let storing = Arc::new(Storing {
         room: Arc::clone(room),
         parties: asked.parties.clone(),
         study,
         origin: format!("STOW-RS from {}", caller.address.ip()),
         begun: Mutex::default(),
+        caller: caller.clone(),
+        guard: guard.clone(),
+        sees_all: Guard::of(room, caller, Permission::Query).is_none(),
     });
     let mut told = Told::default();
     let came = storing.take_all(request, &mut told).await;
@@ -71,6 +79,10 @@ pub(super) async fn answer(
         return Err(Refused::new(400, "the request holds no instance"));
     }
     let event = told.event(room, &asked.parties);
+    let event = Guard::with_alerts(guard.as_ref(), event);
+    let refused = told.not_permitted();
+    let refused = refused.then(|| Event::refused(&storing.caller, &Fault::not_permitted(REFUSED)));
+    let event = refused.into_iter().fold(event, Event::and);
     let (status, json) = told.answer(&asked.base, came.is_ok());
     let mut reply = Reply::plain(status, DICOM_JSON, json);
     for text in told.remarks(came.err().as_ref()) {
@@ -89,6 +101,11 @@ struct Storing {
     origin: String,
     /// Studies of which it is recorded that something of them comes.
     begun: Mutex<BTreeSet<Uid>>,
+    caller: Caller,
+    /// What may be handed in, if that is not everything.
+    guard: Option<Arc<Guard>>,
+    /// Whether there is nothing here of which the sender may not know.
+    sees_all: bool,
 }
 
 impl Storing {
@@ -152,17 +169,41 @@ impl Storing {
             Err(error) => return Stored::trouble(&error.into()),
         };
         let stored = Stored::of(&object);
-        let of_study = &object.told().study_instance_uid;
         let asked = self.study.as_ref().map(Uid::as_str);
         if asked.is_some_and(|study| study != object.sent_as.study) {
             return stored.ended(Fate::OtherStudy);
         }
+        let object = match self.admit(object).await {
+            Ok(object) => object,
+            Err(fate) => return stored.ended(fate),
+        };
+        let of_study = &object.told().study_instance_uid;
         if let Err(error) = self.begin(of_study).await {
             return stored.ended(Fate::trouble(&anyhow!(error)));
         }
+        let passes = object.passes();
         match self.room.intake.take(object).await {
+            // What is here already is what it does not agree with, and the sender may not be meant to know
+            // that it is: a study that is hidden is answered as one that is not there. Kept it is.
+            Ok(Taken::Quarantined(_)) if passes && !self.sees_all => stored.ended(Fate::Stored),
             Ok(taken) => stored.ended(Fate::from(taken)),
             Err(error) => stored.ended(Fate::trouble(&error)),
+        }
+    }
+
+    /// Gives the object back if the rules let the sender hand it in.
+    async fn admit(&self, object: Object) -> Result<Object, Fate> {
+        let Some(guard) = self.guard.clone() else {
+            return Ok(object);
+        };
+        let judged = spawn_blocking(move || (guard.takes(&object), object));
+        match judged.await {
+            Ok((Ok(()), object)) => Ok(object),
+            Ok((Err(refused), _)) => {
+                refused.told(&self.caller);
+                Err(Fate::NotPermitted)
+            }
+            Err(error) => Err(Fate::trouble(&error.into())),
         }
     }
 

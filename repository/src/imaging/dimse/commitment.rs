@@ -31,6 +31,7 @@ use super::command::{
 };
 use super::data_set::{self, DataSet};
 use super::provider::{SUCCESS, Serving, Shared};
+use super::store::NOT_AUTHORIZED;
 
 pub(super) use delivery::run;
 
@@ -130,6 +131,11 @@ pub(super) async fn answer(
         Ok(asked) => asked,
         Err(status) => return serving.respond(context, &command, status).await,
     };
+    // Whoever may not send images is not told which there are.
+    if serving.admitted().is_err() {
+        let refused = NOT_AUTHORIZED;
+        return serving.respond(context, &command, refused).await;
+    }
     let (index, calling) = (serving.shared.index(), serving.calling.clone());
     let kept = spawn_blocking(move || {
         let asked = now();

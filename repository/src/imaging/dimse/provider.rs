@@ -1,7 +1,7 @@
 //! What is answered on an association that others have asked for.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use dicom_ul::pdu::{
@@ -174,6 +174,10 @@ impl Shared {
         // What is no title was not accepted.
         let title = |text| title(text).unwrap_or_default().to_owned();
         let calling = title(&request.calling_ae_title);
+        let caller = Caller {
+            ae_title: Some(calling.clone()),
+            ..caller
+        };
         let parties = Parties::answered(&caller, "dicom:")
             .named(calling.clone(), title(&request.called_ae_title));
         let mut serving = Serving {
@@ -247,6 +251,12 @@ impl Serving<'_> {
                     .await
             }
         }
+    }
+
+    /// Whether the rules let whoever calls hand in anything here, whatever it is.
+    pub(super) fn admitted(&self) -> Result<(), Fault> {
+        let access = &self.shared.room.config.access;
+        access.admits(&self.caller, Permission::Provide, SystemTime::now())
     }
 
     pub(super) async fn skip_data(&mut self, context: u8, command: &Command) -> anyhow::Result<()> {

@@ -5,8 +5,12 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use hilum_dicom::part10;
+use hilum_security::{Caller, Permission};
 use tokio::task::spawn_blocking;
+use xds_schemas::soap::Fault;
 
+use super::super::Room;
+use super::super::access::Guard;
 use super::super::archives::Archive;
 use super::super::index::work::Way;
 use super::super::intake::{Incoming, Intake, Object, SentAs, Taken, Written};
@@ -23,6 +27,7 @@ const OUT_OF_RESOURCES: u16 = 0xA700;
 const DATA_SET_DOES_NOT_MATCH: u16 = 0xA900;
 const CANNOT_UNDERSTAND: u16 = 0xC000;
 const SOP_CLASS_NOT_SUPPORTED: u16 = 0x0122;
+pub(super) const NOT_AUTHORIZED: u16 = 0x0124;
 const INVALID_OBJECT_INSTANCE: u16 = 0x0117;
 
 /// Why an object is not taken: what is answered, and why in a sentence for people.
@@ -41,6 +46,13 @@ impl Refused {
     fn out_of_resources(error: &anyhow::Error) -> Self {
         tracing::error!(error = format!("{error:#}"), "an object cannot be kept");
         Self::new(OUT_OF_RESOURCES, "it cannot be kept now")
+    }
+}
+
+/// The rules do not let the sender do it.
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self::new(NOT_AUTHORIZED, fault.reason)
     }
 }
 
@@ -98,6 +110,9 @@ fn check(
     }
     if !command.has_data() {
         return Err(Refused::new(CANNOT_UNDERSTAND, "there is no data set"));
+    }
+    if awaited_from(serving, instance).is_none() {
+        serving.admitted()?;
     }
     Ok(agreed.transfer_syntax.clone())
 }
@@ -184,6 +199,7 @@ async fn hand_in(
         let reason = "SOP Class or Instance UID of the data set is not that of the command";
         return Err(Refused::new(DATA_SET_DOES_NOT_MATCH, reason));
     }
+    let object = admit(room, &serving.caller, object).await?;
     let instance = object.told();
     let begun = serving.told.begins(room, instance).await;
     begun.map_err(|error| Refused::out_of_resources(&error))?;
@@ -200,6 +216,20 @@ async fn hand_in(
     }
     serving.told.kept(&study, &class);
     Ok(())
+}
+
+/// Gives the object back if the rules let the sender hand it in.
+async fn admit(room: &Room, caller: &Caller, object: Object) -> Result<Object, Refused> {
+    let Some(guard) = Guard::of(room, caller, Permission::Provide) else {
+        return Ok(object);
+    };
+    // Nobody breaks the glass here, since there are no users.
+    let judged = spawn_blocking(move || (guard.takes(&object), object));
+    match judged.await {
+        Ok((Ok(()), object)) => Ok(object),
+        Ok((Err(refused), _)) => Err(refused.told(caller).into()),
+        Err(error) => Err(Refused::out_of_resources(&error.into())),
+    }
 }
 
 fn is_named(object: &SentAs, (class, sop_instance): (&str, &str)) -> bool {

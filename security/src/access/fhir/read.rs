@@ -15,9 +15,9 @@ const MAX_PROVISIONS: usize = 256;
 /// Actions that reading is.
 const READING: [&str; 3] = ["access", "use", "disclose"];
 
-type Read<T> = Result<T, NotAConsent>;
+pub(super) type Read<T> = Result<T, NotAConsent>;
 
-fn wrong<T>(at: &str, problem: &str) -> Read<T> {
+pub(super) fn wrong<T>(at: &str, problem: &str) -> Read<T> {
     Err(NotAConsent(format!("{at}: {problem}")))
 }
 
@@ -180,10 +180,7 @@ fn codes<'a>(at: &str, codings: impl Iterator<Item = &'a Coding>) -> Read<Vec<St
 /// References cannot be followed, so what they mean must be said by an identifier.
 fn actor(actor: &Actor, at: &str, read: &mut Provision) -> Read<()> {
     let reference = actor.reference.as_ref();
-    let kind = reference.and_then(|it| {
-        let of_reference = it.reference.as_deref().and_then(|it| it.split('/').next());
-        it.kind.as_deref().or(of_reference)
-    });
+    let kind = reference.and_then(kind);
     // Of whoever has the role, whoever it is.
     if kind == Some("PractitionerRole") && reference.is_some_and(|it| it.identifier.is_none()) {
         let role = actor.role.iter().flat_map(|it| &it.coding);
@@ -206,6 +203,13 @@ fn actor(actor: &Actor, at: &str, read: &mut Provision) -> Read<()> {
         _ => read.actors.push(name),
     }
     Ok(())
+}
+
+/// What kind of resource is referred to.
+pub(super) fn kind(reference: &Reference) -> Option<&str> {
+    let of_reference = reference.reference.as_deref();
+    let of_reference = of_reference.and_then(|it| it.split('/').next());
+    reference.kind.as_deref().or(of_reference)
 }
 
 /// An identifier as callers have it: alone if it is a URI, else behind its system.

@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
+use xds_schemas::affinity_codes::AffinityCodes;
+
 use super::*;
-use crate::access::{Provision, Status, Wish};
+use crate::access::{Policy, Provision, Status, Vocabulary, Wish};
 
 /// What somebody else's software would send.
 const NOT_THIS_ORGANISATION: &str = r#"{
@@ -49,7 +51,7 @@ fn a_consent_of_another_system_is_understood() {
     assert_eq!(permit.confidentiality_codes, ["N"]);
     assert_eq!(permit.documents, ["1.2.3.4"]);
     // The whole of June is within.
-    let until = super::super::moment::fhir("2027-07").unwrap().0;
+    let until = crate::access::moment::fhir("2027-07").unwrap().0;
     assert_eq!(deny.period.until, Some(until));
 }
 
@@ -266,4 +268,140 @@ proptest! {
         bytes[at] = byte;
         let _ = Consent::from_fhir(&bytes);
     }
+}
+
+/// What can never be about anything is refused when it is handed in, with its place and the nearest word.
+#[test]
+fn what_nobody_could_heed_is_refused() {
+    let rules = "[known]\npurpose = [\"AUDIT\"]\nrole = [\"physician\", \"nurse^^1.9\"]\n";
+    let policy = Policy::parse(rules, &Vocabulary::default()).unwrap();
+    let codes = AffinityCodes::parse(
+        r#"<Codes>
+        <CodeType name="confidentialityCode" classScheme="">
+          <Code code="N" display="" codingScheme="2.16.840.1.113883.5.25"/>
+        </CodeType>
+        <CodeType name="classCode" classScheme=""><Code code="REPORTS" display="" codingScheme="1.3"/></CodeType>
+        <CodeType name="typeCode" classScheme=""><Code code="18748-4" display="" codingScheme="2.16.840.1.113883.6.1"/></CodeType>
+        <CodeType name="formatCode" classScheme=""><Code code="urn:f" display="" codingScheme="1.4"/></CodeType>
+        </Codes>"#,
+    );
+    let codes = codes.unwrap();
+    let known = Known {
+        policy: Some(&policy),
+        codes: Some(&codes),
+    };
+    let json = |provision: &str| {
+        format!(
+            r#"{{"resourceType": "Consent", "status": "active",
+            "patient": {{"identifier": {{"system": "urn:oid:1.2.3", "value": "P-1"}}}},
+            "provision": {{"type": "permit", "provision": [{{"type": "deny", {provision}}}]}}}}"#
+        )
+    };
+    const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
+    let actor = |kind: &str, value: &str| {
+        format!(
+            r#""actor": [{{"reference": {{"type": "{kind}", "identifier": {{"value": "{value}"}}}}}}]"#
+        )
+    };
+    let role = |code: &str| {
+        format!(
+            r#""actor": [{{"reference": {{"type": "PractitionerRole"}}, "role": {{"coding": [{{"code": "{code}"}}]}}}}]"#
+        )
+    };
+    for taken in [
+        format!(r#""purpose": [{{"system": "{ACT_REASON}", "code": "TREAT"}}]"#),
+        r#""purpose": [{"code": "AUDIT"}]"#.to_owned(),
+        r#""purpose": [{"system": "urn:oid:1.2.3", "code": "whatever"}]"#.to_owned(),
+        r#""securityLabel": [{"code": "N"}]"#.to_owned(),
+        r#""class": [{"code": "REPORTS"}]"#.to_owned(),
+        r#""code": [{"coding": [{"system": "http://loinc.org", "code": "18748-4"}]}]"#.to_owned(),
+        actor("Organization", "urn:oid:1.2.3"),
+        actor("Practitioner", "dr.welby"),
+        role("nurse"),
+    ] {
+        let read = Consent::from_fhir_knowing(json(&taken).as_bytes(), &known);
+        assert!(read.is_ok(), "{taken}: {read:?}");
+    }
+    let within = "provision.provision";
+    for (refused, place, hint) in [
+        (
+            format!(r#""purpose": [{{"system": "{ACT_REASON}", "code": "TRAET"}}]"#),
+            "purpose",
+            "did you mean TREAT?",
+        ),
+        (
+            r#""purpose": [{"code": "AUDI"}]"#.to_owned(),
+            "purpose",
+            "AUDIT?",
+        ),
+        (
+            r#""securityLabel": [{"code": "V"}]"#.to_owned(),
+            "securityLabel",
+            "N?",
+        ),
+        (
+            r#""securityLabel": [{"system": "1.2.3", "code": "N"}]"#.to_owned(),
+            "securityLabel",
+            "N?",
+        ),
+        (
+            r#""class": [{"code": "REPORT"}]"#.to_owned(),
+            "class",
+            "REPORTS?",
+        ),
+        (
+            r#""code": [{"coding": [{"code": "18748-5"}]}]"#.to_owned(),
+            "code",
+            "18748-4?",
+        ),
+        (
+            actor("Organisation", "urn:oid:1.2.3"),
+            "actor.reference.type",
+            "Organization?",
+        ),
+        (
+            actor("Organization", "urn:oid:1.2.x"),
+            "actor.reference.identifier",
+            "no OID",
+        ),
+        (role("physican"), "actor.role", "physician?"),
+        (
+            r#""period": {"start": "2027", "end": "2026"}"#.to_owned(),
+            "period",
+            "ends before",
+        ),
+    ] {
+        let read = Consent::from_fhir_knowing(json(&refused).as_bytes(), &known);
+        let error = read.unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("{within}.{place}: ")),
+            "{refused}: {error}"
+        );
+        assert!(error.contains(hint), "{refused}: {error}");
+        let withdrawn = json(&refused).replace("active", "inactive");
+        assert!(
+            Consent::from_fhir_knowing(withdrawn.as_bytes(), &known).is_ok(),
+            "{refused}"
+        );
+        // What is kept already counts as it did.
+        assert!(
+            Consent::from_fhir(json(&refused).as_bytes()).is_ok(),
+            "{refused}"
+        );
+    }
+    let rule = |code: &str| {
+        format!(
+            r#"{{"resourceType": "Consent", "status": "active",
+            "patient": {{"identifier": {{"system": "urn:oid:1.2.3", "value": "P-1"}}}},
+            "policyRule": {{"coding": [{{"code": "{code}"}}]}}, "provision": {{"type": "deny"}}}}"#
+        )
+    };
+    let read = |code: &str| Consent::from_fhir_knowing(rule(code).as_bytes(), &known);
+    assert!(read("OPTOUT").is_ok());
+    assert!(
+        read("OPTOUTE")
+            .unwrap_err()
+            .to_string()
+            .starts_with("policyRule: ")
+    );
 }

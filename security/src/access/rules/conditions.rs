@@ -1,13 +1,17 @@
 //! What rules ask of callers and documents, as the file writes it.
 
+use std::net::IpAddr;
+
 use xds_schemas::affinity_codes::{AffinityCodes, CodeKind};
 
 use super::section::{Section, Text};
 use super::{File, Read};
 use crate::access::codes::{self, Word};
-use crate::access::who::{Project, What, Who};
+use crate::access::who::{NodeWord, Project, What, Who};
 use crate::caller::Vouched;
 
+/// PS3.5 section 6.2, AE.
+const AE_TITLE_CHARACTERS: usize = 16;
 const WHO: &[&str] = &[
     "node",
     "user",
@@ -44,8 +48,9 @@ impl File<'_> {
             ("token", Some(Vouched::Token)),
             ("nobody", None),
         ];
-        let nodes = section.plain("node")?;
-        let nodes = nodes.map(|all| all.iter().map(|it| node(it)).collect());
+        let nodes = section.texts("node")?;
+        let nodes = nodes.map(|all| all.iter().map(|it| node(section, it)).collect());
+        let nodes = nodes.transpose()?;
         let projects = section.texts("project")?;
         let projects = projects
             .map(|all| self.projects(section, &all))
@@ -114,6 +119,32 @@ impl File<'_> {
         Ok(Some(texts.iter().map(|it| Word::parse(&it.text)).collect()))
     }
 
+    /// Classes as consents have them: class, type or format of a document.
+    pub(super) fn classes(&self, section: &Section<'_>) -> Read<()> {
+        let kinds = [
+            CodeKind::ClassCode,
+            CodeKind::TypeCode,
+            CodeKind::FormatCode,
+        ];
+        let known = self
+            .known
+            .codes
+            .as_ref()
+            .map(|codes| kinds.map(|kind| known_codes(codes, kind)));
+        let Some(known) = known.filter(|kinds| kinds.iter().all(|it| !it.is_empty())) else {
+            return Ok(());
+        };
+        let known = known.concat();
+        for text in section.texts("class")?.unwrap_or_default() {
+            let word = Word::parse(&text.text);
+            if !known.iter().any(|it| word.means(it)) {
+                let known = known.iter().map(|it| shown(it, &text.text));
+                return Err(section.unknown(("class", &text), known));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn purposes(&self, section: &Section<'_>) -> Read<Option<Vec<Word>>> {
         let Some(texts) = section.texts("purpose")? else {
             return Ok(None);
@@ -172,12 +203,27 @@ impl File<'_> {
 }
 
 /// The SHA-256 of a certificate may be written with colons and in capitals.
-fn node(text: &str) -> String {
-    let digits: String = text.chars().filter(|it| *it != ':').collect();
-    match digits.len() == 64 && digits.bytes().all(|it| it.is_ascii_hexdigit()) {
-        true => digits.to_ascii_lowercase(),
-        false => text.to_owned(),
+fn node(section: &Section<'_>, text: &Text) -> Read<NodeWord> {
+    let written = text.text.as_str();
+    if let Some(address) = written.strip_prefix("address ") {
+        let address = address.trim().parse::<IpAddr>();
+        let address = address.map_err(|_| section.error_in("node", text, "it is no address"))?;
+        return Ok(NodeWord::Address(address.to_canonical()));
     }
+    if let Some(title) = written.strip_prefix("AE ") {
+        let title = title.trim();
+        if title.is_empty() || title.len() > AE_TITLE_CHARACTERS || title.contains('\\') {
+            let problem = "an AE title has at most 16 characters, and no backslash";
+            return Err(section.error_in("node", text, problem));
+        }
+        return Ok(NodeWord::AeTitle(title.to_owned()));
+    }
+    let digits: String = written.chars().filter(|it| *it != ':').collect();
+    let name = match digits.len() == 64 && digits.bytes().all(|it| it.is_ascii_hexdigit()) {
+        true => digits.to_ascii_lowercase(),
+        false => written.to_owned(),
+    };
+    Ok(NodeWord::Certificate(name))
 }
 
 fn known_codes(codes: &AffinityCodes, kind: CodeKind) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! Purposes of use that everybody knows.
 
 /// PurposeOfUse of HL7's ActReason, and the names that XSPA gives.
-pub(super) const KNOWN: [&str; 71] = [
+pub(in crate::access) const KNOWN: [&str; 71] = [
     "HMARKT",
     "HOPERAT",
     "CAREMGT",

@@ -284,7 +284,7 @@ impl<'a> Section<'a> {
 }
 
 /// "; did you mean …?" with the nearest known word.
-fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+pub(in crate::access) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     let nearest = known.min_by_key(|known| strsim::damerau_levenshtein(word, known));
     nearest.map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"))
 }

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use xds_schemas::affinity_codes::AffinityCodes;
 
 use super::*;
+use crate::access::who::NodeWord;
 
 fn known() -> Vocabulary {
     let codes = r#"<Codes>
@@ -90,7 +91,10 @@ fn every_key_is_read() {
     let fingerprint = "aa".repeat(32);
     assert_eq!(
         rule.who[0],
-        Who::Node(vec!["CN=viewer".to_owned(), fingerprint])
+        Who::Node(vec![
+            NodeWord::Certificate("CN=viewer".to_owned()),
+            NodeWord::Certificate(fingerprint),
+        ])
     );
     let from = super::super::moment::fhir("2026-11-27T07:00:00Z")
         .unwrap()

@@ -17,6 +17,9 @@ use crate::imaging::intake::{Object, SentAs, Taken};
 /// Sentences of one answer about why something was not taken.
 const REMARKS: usize = 20;
 
+/// All that is said to whoever may not hand something in.
+pub(super) const REFUSED: &str = "not permitted";
+
 /// What became of one instance (PS3.18 annex I, PS3.4 annex B).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -26,6 +29,8 @@ pub(super) enum Fate {
     KeptBack(String),
     /// The request adds to another study.
     OtherStudy,
+    /// No rule lets the sender hand it in.
+    NotPermitted,
     /// It cannot be understood: why.
     Unreadable(String),
     /// The disk is full.
@@ -63,6 +68,8 @@ impl Fate {
             Self::Stored | Self::KeptBack(_) => None,
             Self::Full => Some(0xA700),
             Self::OtherStudy => Some(0xC409),
+            // Refused: Not Authorized (PS3.7 section C.5.20).
+            Self::NotPermitted => Some(0x0124),
             Self::Unreadable(_) => Some(0xC000),
             Self::Trouble => Some(0x0110),
         }
@@ -73,6 +80,7 @@ impl Fate {
             Self::Stored => None,
             Self::KeptBack(reason) => Some(format!("kept back until somebody decides: {reason}")),
             Self::OtherStudy => Some("an instance is of another study".to_owned()),
+            Self::NotPermitted => Some(REFUSED.to_owned()),
             Self::Unreadable(reason) => Some(reason.clone()),
             Self::Full => Some("there is no room for more".to_owned()),
             Self::Trouble => Some("an instance was lost by an internal error".to_owned()),
@@ -155,6 +163,11 @@ impl Told {
         self.all.push(stored);
     }
 
+    /// Whether the sender may not hand in something of it.
+    pub(super) fn not_permitted(&self) -> bool {
+        self.all.iter().any(|it| it.fate == Fate::NotPermitted)
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
@@ -167,9 +180,11 @@ impl Told {
             .iter()
             .filter(|it| it.fate.failure().is_some())
             .count();
+        let forbidden = self.all.iter().all(|it| it.fate == Fate::NotPermitted);
         let warned = self.all.iter().any(|it| it.fate.warning().is_some());
         let status = match (failed, failed == self.all.len()) {
             (0, false) if whole && !warned => 200,
+            (_, true) if forbidden => 403,
             (_, true) => 409,
             _ => 202,
         };
