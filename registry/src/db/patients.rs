@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use super::schema::patients;
-use super::{Connection, SEQ_BITS, on};
+use super::{Connection, Either, SEQ_BITS, on};
 
 /// A patient that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable)]
@@ -85,9 +85,9 @@ pub(crate) fn take_keys(
 /// Lets nobody else register anything for these patients until the transaction ends. On SQLite
 /// nobody else does anyway.
 pub(crate) fn lock(conn: &mut Connection, numbers: &[i64]) -> QueryResult<()> {
-    match conn {
-        Connection::Sqlite(_) => Ok(()),
-        Connection::Postgres(c) => patients::table
+    match conn.engine() {
+        Either::Sqlite(_) => Ok(()),
+        Either::Postgres(c) => patients::table
             .filter(patients::number.eq_any(numbers))
             .order(patients::number)
             .select(patients::number)
@@ -100,9 +100,9 @@ pub(crate) fn lock(conn: &mut Connection, numbers: &[i64]) -> QueryResult<()> {
 /// Waits until no other transaction merges patients, and lets none do so until this one ends. On
 /// SQLite there is none anyway.
 pub(crate) fn one_merge_at_a_time(conn: &mut Connection) -> QueryResult<()> {
-    match conn {
-        Connection::Sqlite(_) => Ok(()),
-        Connection::Postgres(c) => diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
+    match conn.engine() {
+        Either::Sqlite(_) => Ok(()),
+        Either::Postgres(c) => diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
             .bind::<BigInt, _>(MERGES)
             .execute(c)
             .map(drop),

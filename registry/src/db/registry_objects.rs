@@ -11,7 +11,7 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::SmallInt;
 
 use super::schema::registry_objects;
-use super::{Connection, SEQ_BITS, on, patient_of};
+use super::{Connection, Either, SEQ_BITS, on, patient_of};
 
 /// Rows of one INSERT on PostgreSQL, which takes 65,535 values.
 const ROWS: usize = 1000;
@@ -233,14 +233,14 @@ pub(crate) struct Found {
 
 /// Adds objects.
 pub(crate) fn insert(conn: &mut Connection, objects: &[(Row, String)]) -> QueryResult<()> {
-    match conn {
-        Connection::Sqlite(c) => objects.iter().try_for_each(|(row, ebrim)| {
+    match conn.engine() {
+        Either::Sqlite(c) => objects.iter().try_for_each(|(row, ebrim)| {
             diesel::insert_into(registry_objects::table)
                 .values((row, registry_objects::ebrim.eq(ebrim)))
                 .execute(c)
                 .map(drop)
         }),
-        Connection::Postgres(c) => objects.chunks(ROWS).try_for_each(|objects| {
+        Either::Postgres(c) => objects.chunks(ROWS).try_for_each(|objects| {
             let values: Vec<_> = objects
                 .iter()
                 .map(|(row, ebrim)| (row, registry_objects::ebrim.eq(ebrim)))
@@ -400,8 +400,8 @@ pub(crate) fn by_keys(
     let mut keys = keys.to_vec();
     keys.sort_unstable();
     keys.dedup();
-    match conn {
-        Connection::Sqlite(c) => {
+    match conn.engine() {
+        Either::Sqlite(c) => {
             let mut found = Vec::with_capacity(keys.len());
             for key in keys {
                 let query = registry_objects::table.find(key);
@@ -416,7 +416,7 @@ pub(crate) fn by_keys(
             }
             Ok(found)
         }
-        Connection::Postgres(c) => {
+        Either::Postgres(c) => {
             let mut patients: Vec<i64> = keys.iter().map(|key| patient_of(*key)).collect();
             patients.dedup();
             let query = registry_objects::table
