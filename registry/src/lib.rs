@@ -6,6 +6,7 @@
 //! `iti18_registry_stored_query` and `stored_queries` out of it. Objects are kept in the ebRIM
 //! in which they are answered, beside the columns that queries ask for (`db`).
 
+pub mod at_rest;
 pub mod config;
 mod consents;
 mod db;
@@ -73,7 +74,8 @@ impl Registry {
     pub fn open(config: RegistryConfig, audit: Audit) -> anyhow::Result<Self> {
         let destinations = Destinations::of(&config.subscriptions.notify);
         let destinations = destinations.context("the addresses that may be notified")?;
-        let db = Database::open(&config.database, config.connections)?;
+        let ring = config.vault.ring_of_fields();
+        let db = Database::open(&config.database, config.connections, ring)?;
         Ok(Self {
             db: Arc::new(db),
             audit,

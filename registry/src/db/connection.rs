@@ -93,6 +93,25 @@ impl Connection {
         })
     }
 
+    /// The same, if nobody else has it open: of SQLite, which then lets nobody in. What PostgreSQL has
+    /// for this is [`hold_alone`](super::fields::hold_alone).
+    pub(crate) fn open_alone(url: &str) -> anyhow::Result<Self> {
+        const ALONE: &str = "PRAGMA busy_timeout = 1000; PRAGMA locking_mode = EXCLUSIVE; \
+                             PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; COMMIT";
+        let Some(path) = url.strip_prefix("sqlite:") else {
+            return Self::open(url);
+        };
+        let mut connection = SqliteConnection::establish(path)
+            .with_context(|| format!("the database {path} cannot be opened"))?;
+        let alone = connection.batch_execute(ALONE);
+        alone.with_context(|| format!("the node must be stopped: {path} cannot be had alone"))?;
+        connection.batch_execute(SQLITE_SETTINGS)?;
+        Ok(Self {
+            engine: Either::Sqlite(connection),
+            fields: Fields::default(),
+        })
+    }
+
     /// The database.
     pub(crate) const fn engine(&mut self) -> &mut Either {
         &mut self.engine

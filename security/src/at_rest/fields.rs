@@ -199,6 +199,15 @@ impl Fields {
         Ok(BASE64.encode(hash))
     }
 
+    /// A text that stands elsewhere too, for those who look for parts of it: nothing, if fields are
+    /// sealed.
+    pub fn hide(&self, text: String) -> String {
+        match self.are_sealed() {
+            true => String::new(),
+            false => text,
+        }
+    }
+
     /// A text that has to be found, as it is kept.
     ///
     /// # Errors
