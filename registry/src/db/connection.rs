@@ -214,7 +214,9 @@ impl Connection {
     /// Begins the transaction of a group of submissions: nobody else may write from now on.
     pub(crate) fn begin_writing(&mut self) -> QueryResult<()> {
         match &mut self.engine {
-            Either::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE"),
+            Either::Sqlite(c) => {
+                AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE")
+            }
             Either::Postgres(c) => AnsiTransactionManager::begin_transaction(c),
         }
     }

@@ -10,7 +10,7 @@ use hilum_security::at_rest::KeyRing;
 use hilum_security::at_rest::fields::database::{self, Kept};
 use hilum_security::at_rest::fields::{Fields, Named, Place};
 
-use super::fields::{CALLED, ONLY, broken, hold_alone, kept, tell};
+use super::fields::{DATABASE, ONLY, broken, hold_alone, kept, tell};
 use super::schema::{
     at_rest, consents, notifications, patients, registry_objects, specimens, subscriptions,
 };
@@ -74,9 +74,9 @@ pub(crate) fn encrypt(
     conn.migrate()?;
     conn.version()?;
     let (fields, said) = match kept(&mut conn)? {
-        Some(said) => (database::unwrap(CALLED, &said.wrapped)?, said),
+        Some(said) => (database::unwrap(DATABASE, &said.wrapped)?, said),
         None => {
-            let (fields, wrapped) = database::new(CALLED, ring)?;
+            let (fields, wrapped) = database::new(DATABASE, ring)?;
             let progress = Some(written(Step::Patients, &Behind::NOTHING));
             let said = Kept { wrapped, progress };
             tell(&mut conn, &said)?;

@@ -11,14 +11,18 @@ use diesel::prelude::*;
 use diesel::result::Error as DieselError;
 use diesel::sql_types::{Bool, Integer};
 use hilum_security::at_rest::fields::Fields;
-use hilum_security::at_rest::fields::database::{self, Judged, Kept};
+use hilum_security::at_rest::fields::database::{self, Database, Judged, Kept};
 use hilum_security::at_rest::{KeyId, KeyRing};
 
 use super::schema::{at_rest, consents, notifications, patients, registry_objects, subscriptions};
 use super::{Connection, Either, on};
 
-/// How the database is called in errors. Its data key is bound to this.
-pub(super) const CALLED: &str = "the registry's database";
+/// The database, for those who keep its data key.
+pub(super) const DATABASE: Database = Database {
+    name: "registry",
+    called: CALLED,
+};
+const CALLED: &str = "the registry's database";
 /// The number of the only row.
 pub(super) const ONLY: i32 = 1;
 /// What PostgreSQL calls the lock that registries share, and that is of those alone who encrypt.
@@ -55,16 +59,26 @@ pub(super) fn tell(conn: &mut Connection, kept: &Kept) -> QueryResult<bool> {
 
 /// Whether there is anything that could identify a patient.
 pub(super) fn has_data(conn: &mut Connection) -> QueryResult<bool> {
-    on!(conn, |c| Ok(
-        diesel::select(exists(patients::table.select(patients::number))).get_result(c)?
-            || diesel::select(exists(registry_objects::table.select(registry_objects::key)))
-                .get_result(c)?
-            || diesel::select(exists(subscriptions::table.select(subscriptions::number)))
-                .get_result(c)?
-            || diesel::select(exists(notifications::table.select(notifications::number)))
-                .get_result(c)?
-            || diesel::select(exists(consents::table.select(consents::number))).get_result(c)?
+    on!(conn, |c| Ok(diesel::select(exists(
+        patients::table.select(patients::number)
     ))
+    .get_result(c)?
+        || diesel::select(exists(
+            registry_objects::table.select(registry_objects::key)
+        ))
+        .get_result(c)?
+        || diesel::select(exists(
+            subscriptions::table.select(subscriptions::number)
+        ))
+        .get_result(c)?
+        || diesel::select(exists(
+            notifications::table.select(notifications::number)
+        ))
+        .get_result(c)?
+        || diesel::select(exists(
+            consents::table.select(consents::number)
+        ))
+        .get_result(c)?))
 }
 
 /// How the fields of this database are kept, which has its tables. With a ring, a new database is
@@ -74,7 +88,7 @@ pub(super) fn judged(conn: &mut Connection, ring: Option<&KeyRing>) -> anyhow::R
     for _ in 0..2 {
         let said = kept(conn)?;
         let has_data = said.is_none() && has_data(conn)?;
-        let (fields, wrapped) = match database::judge(CALLED, said.as_ref(), has_data, ring)? {
+        let (fields, wrapped) = match database::judge(DATABASE, said.as_ref(), has_data, ring)? {
             Judged::Known(fields) => return Ok(fields),
             Judged::New(fields, wrapped) => (fields, wrapped),
         };
@@ -109,7 +123,10 @@ impl Source {
 
 /// Takes part in using the database until the connection ends. SQLite sees that by itself.
 pub(super) fn hold(conn: &mut Connection) -> anyhow::Result<()> {
-    let held = lock(conn, "SELECT pg_try_advisory_lock_shared($1, hashtext(current_schema())) AS held")?;
+    let held = lock(
+        conn,
+        "SELECT pg_try_advisory_lock_shared($1, hashtext(current_schema())) AS held",
+    )?;
     match held {
         true => Ok(()),
         false => bail!("{CALLED} is being encrypted"),
@@ -118,7 +135,10 @@ pub(super) fn hold(conn: &mut Connection) -> anyhow::Result<()> {
 
 /// Has the database alone, until the connection ends.
 pub(super) fn hold_alone(conn: &mut Connection) -> anyhow::Result<()> {
-    let held = lock(conn, "SELECT pg_try_advisory_lock($1, hashtext(current_schema())) AS held")?;
+    let held = lock(
+        conn,
+        "SELECT pg_try_advisory_lock($1, hashtext(current_schema())) AS held",
+    )?;
     match held {
         true => Ok(()),
         false => bail!("the node must be stopped: {CALLED} is in use"),
@@ -172,7 +192,7 @@ pub(crate) fn rotate(url: &str, ring: &KeyRing) -> anyhow::Result<Option<bool>> 
     let Some(said) = kept(&mut conn)? else {
         return Ok(None);
     };
-    let Some(wrapped) = database::rewrap(CALLED, &said.wrapped, ring)? else {
+    let Some(wrapped) = database::rewrap(DATABASE, &said.wrapped, ring)? else {
         return Ok(Some(false));
     };
     on!(&mut conn, |c| diesel::update(
@@ -193,7 +213,9 @@ pub(crate) fn check(url: &str, ring: Option<&KeyRing>) -> anyhow::Result<Option<
     };
     let said = kept(&mut conn)?;
     let has_data = said.is_none() && has_data(&mut conn)?;
-    Ok(match database::judge(CALLED, said.as_ref(), has_data, ring)? {
-        Judged::Known(fields) | Judged::New(fields, _) => Some(fields),
-    })
+    Ok(
+        match database::judge(DATABASE, said.as_ref(), has_data, ring)? {
+            Judged::Known(fields) | Judged::New(fields, _) => Some(fields),
+        },
+    )
 }

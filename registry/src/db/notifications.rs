@@ -177,7 +177,12 @@ pub(crate) fn take(conn: &mut Connection, pull_point: i64) -> QueryResult<Option
 pub(crate) fn put_back(conn: &mut Connection, notification: &Notification) -> QueryResult<()> {
     let taken = notification.clone();
     let row = row(taken.subscription, taken.pull_point, taken.created);
-    let texts = (taken.patient_id, taken.objects, taken.message, taken.described);
+    let texts = (
+        taken.patient_id,
+        taken.objects,
+        taken.message,
+        taken.described,
+    );
     let texts = sealed(&conn.fields(), &row, &texts).map_err(broken)?;
     let (patient_id, objects, message, described) = texts;
     let notification = &Notification {

@@ -105,7 +105,11 @@ pub(crate) fn find_and_take_keys(
         patients::table.filter(patients::patient_id.eq(name))
     )
     .set(patients::next_seq.eq(patients::next_seq + count))
-    .returning((Patient::as_returning(), patients::patient_id, patients::sealed))
+    .returning((
+        Patient::as_returning(),
+        patients::patient_id,
+        patients::sealed
+    ))
     .get_result(c)
     .optional())?;
     verified(&fields, found)

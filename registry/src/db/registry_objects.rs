@@ -510,7 +510,13 @@ pub(crate) fn by_keys(
         }
     };
     let judge = |_: &Row| true;
-    take(&fields, found.into_iter().map(Ok), wanted, usize::MAX, judge)
+    take(
+        &fields,
+        found.into_iter().map(Ok),
+        wanted,
+        usize::MAX,
+        judge,
+    )
 }
 
 fn rows_only(row: Option<Row>) -> Option<Found> {

@@ -4,8 +4,8 @@ use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use hilum_security::at_rest::fields::{Fields, Named, Place};
 
-use super::fields::broken;
 use super::counting::count as count_of;
+use super::fields::broken;
 use super::schema::specimens;
 use super::{Connection, on};
 

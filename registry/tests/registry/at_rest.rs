@@ -128,7 +128,10 @@ async fn answers(site: &Site, of: &PatientId) -> Vec<String> {
     all.extend(found.into_iter().map(|it| it.id));
     let listed = site.listed().await;
     all.extend(listed.iter().map(|it| it["patientId"].to_string()));
-    let path = format!("/fhir/Consent?patient.identifier=urn:oid:{}|{}", of.authority, of.id);
+    let path = format!(
+        "/fhir/Consent?patient.identifier=urn:oid:{}|{}",
+        of.authority, of.id
+    );
     let consents = site.http("GET", &path, &[], "").await;
     let mut bundle = crate::iti108::body(&consents);
     assert_eq!(bundle["total"], 1, "{bundle}");
@@ -149,16 +152,21 @@ fn dump(database: &str) -> Vec<u8> {
         let files = fs::read_dir(path.parent().unwrap()).unwrap();
         let files = files.map(|file| file.unwrap().path());
         let name = path.file_name().unwrap().to_str().unwrap();
-        let ours = |file: &PathBuf| file.file_name().unwrap().to_str().unwrap().starts_with(name);
+        let ours = |file: &PathBuf| {
+            file.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with(name)
+        };
         return files
             .filter(ours)
             .flat_map(|file| fs::read(file).unwrap())
             .collect();
     }
     let mut connection = PgConnection::establish(database).unwrap();
-    let mut rows = |query: &str| -> Vec<Text> {
-        diesel::sql_query(query).load(&mut connection).unwrap()
-    };
+    let mut rows =
+        |query: &str| -> Vec<Text> { diesel::sql_query(query).load(&mut connection).unwrap() };
     let tables = rows(
         "SELECT table_name::text AS text FROM information_schema.tables \
          WHERE table_schema = current_schema()",
@@ -176,7 +184,9 @@ fn dump(database: &str) -> Vec<u8> {
 
 fn has(bytes: &[u8], word: &str) -> bool {
     let word = word.as_bytes();
-    bytes.windows(word.len()).any(|it| it.eq_ignore_ascii_case(word))
+    bytes
+        .windows(word.len())
+        .any(|it| it.eq_ignore_ascii_case(word))
 }
 
 /// What every case has in its metadata, and nobody may find.
@@ -304,9 +314,17 @@ pub(crate) async fn a_plain_database_is_encrypted(site: Site) {
     if was_plain {
         // What is looked for would be found.
         let all = dump(&database);
-        assert!(WORDS.into_iter().chain([PLANTED]).all(|word| has(&all, word)));
+        assert!(
+            WORDS
+                .into_iter()
+                .chain([PLANTED])
+                .all(|word| has(&all, word))
+        );
         let said = stopped.refused(sealed.clone());
-        assert!(said.contains("are plain") && said.contains("hilum keys encrypt"), "{said}");
+        assert!(
+            said.contains("are plain") && said.contains("hilum keys encrypt"),
+            "{said}"
+        );
         assert!(!said.contains('\n'));
         // It is interrupted after some of the patients, and then again and again.
         for most in 1..8 {
@@ -334,10 +352,18 @@ pub(crate) async fn a_plain_database_is_encrypted(site: Site) {
         Some(Identifiers::Encrypted)
     );
     let said = stopped.refused(Vault::default());
-    assert!(said.contains("must be \"encrypted\"") && !said.contains('\n'), "{said}");
+    assert!(
+        said.contains("must be \"encrypted\"") && !said.contains('\n'),
+        "{said}"
+    );
     let site = stopped.again(sealed);
     assert_eq!(answers(&site, &of).await, before);
-    assert_eq!(site.find(&find_documents(&patient(&format!("{PLANTED}-7")))).await.len(), 1);
+    assert_eq!(
+        site.find(&find_documents(&patient(&format!("{PLANTED}-7"))))
+            .await
+            .len(),
+        1
+    );
     site.taken(&add(&of.id)).await;
     plant(&site, &format!("{PLANTED}-after")).await;
     names_nobody(site.database(), PLANTED);
@@ -348,7 +374,8 @@ pub(crate) async fn a_database_in_use_is_not_encrypted(site: Site) {
     let site = site.with_patients().await;
     let (ring, _) = sealing();
     let database = site.database().to_owned();
-    let tried = tokio::task::spawn_blocking(move || at_rest::encrypt(&database, &ring, &mut |_| {}));
+    let tried =
+        tokio::task::spawn_blocking(move || at_rest::encrypt(&database, &ring, &mut |_| {}));
     let said = format!("{:#}", tried.await.unwrap().unwrap_err());
     assert!(said.contains("the node must be stopped"), "{said}");
     let (submission, _) = one(&patient("P1"));
@@ -357,7 +384,10 @@ pub(crate) async fn a_database_in_use_is_not_encrypted(site: Site) {
 
 pub(crate) async fn exchanged_fields_are_refused(site: Site) {
     let (_, vault) = sealing();
-    let site = site.configured(|config| config.vault = vault).with_patients().await;
+    let site = site
+        .configured(|config| config.vault = vault)
+        .with_patients()
+        .await;
     let (p1, p2) = (patient("P1"), patient("P2"));
     for of in [&p1, &p1, &p2] {
         let (submission, _) = one(of);
@@ -380,10 +410,10 @@ pub(crate) async fn exchanged_fields_are_refused(site: Site) {
     let documents = "SELECT min(key) AS low, max(key) AS high FROM registry_objects WHERE kind = 1 \
                      AND patient = (SELECT min(number) FROM patients)";
     site.sabotage(&format!(
-        "CREATE TABLE kept AS SELECT ebrim, author_persons FROM registry_objects, ({documents}) AS both \
+        "CREATE TABLE kept AS SELECT ebrim, author_persons FROM registry_objects, ({documents}) AS ends \
              WHERE key = high; \
          UPDATE registry_objects SET ebrim = (SELECT ebrim FROM kept) \
-             WHERE key = (SELECT low FROM ({documents}) AS both)"
+             WHERE key = (SELECT low FROM ({documents}) AS ends)"
     ));
     refused(&p1).await;
     assert_eq!(site.find(&find_documents(&p2)).await.len(), 1);
@@ -413,7 +443,11 @@ pub(crate) async fn keys_are_rotated_beside_a_registry(site: Site) {
     // A database of this ring has never had another key.
     let site = match vault_of_all() {
         true => return,
-        false => site.configured(|config| config.vault = vault.clone()).with_patients().await,
+        false => {
+            site.configured(|config| config.vault = vault.clone())
+                .with_patients()
+                .await
+        }
     };
     let database = site.database().to_owned();
     let (submission, _) = one(&patient("P1"));
@@ -442,11 +476,17 @@ pub(crate) async fn keys_are_rotated_beside_a_registry(site: Site) {
         Vault::with(ring).sealing_fields()
     };
     let said = stopped.refused(without());
-    assert!(said.contains(&format!("the key {new} is not in the key ring")), "{said}");
+    assert!(
+        said.contains(&format!("the key {new} is not in the key ring")),
+        "{said}"
+    );
     let other = KeyRing::open(&folder, None).unwrap().current_id();
     fs::copy(folder.join(format!("{other}.key")), &path).unwrap();
     let said = stopped.refused(without());
-    assert!(said.contains("another one of this name") && !said.contains('\n'), "{said}");
+    assert!(
+        said.contains("another one of this name") && !said.contains('\n'),
+        "{said}"
+    );
     fs::rename(&kept, &path).unwrap();
     let site = stopped.again(without());
     assert_eq!(site.find(&find_documents(&patient("P1"))).await.len(), 2);

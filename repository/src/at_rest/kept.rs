@@ -230,7 +230,8 @@ impl Kept {
             if folder.layout == Layout::Imaging {
                 let key = index_at_rest::key(&folder.root);
                 let key = key.with_context(|| folder.root.display().to_string())?;
-                key.into_iter().for_each(|key| survey.add(Some([key].into())));
+                key.into_iter()
+                    .for_each(|key| survey.add(Some([key].into())));
             }
         }
         if let Some(bucket) = self.bucket(vault)? {

@@ -233,7 +233,8 @@ impl Index {
             rows::save(connection, &self.fields, number, &indexed.study)?;
             let generation = indexed.generation + 1;
             let registered = indexed.registered.as_ref();
-            let (registered, planned) = self.manifests(uid, registered, indexed.planned.as_ref())?;
+            let (registered, planned) =
+                self.manifests(uid, registered, indexed.planned.as_ref())?;
             let held = indexed.held.as_ref().map(to_json).transpose()?;
             let seal = |column, text| self.fields.seal_some(Place::of(column, &uid), text);
             let held = seal(fields::HELD, held.as_deref())?;

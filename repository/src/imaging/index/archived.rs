@@ -128,7 +128,12 @@ impl Index {
             if before.is_none() && study.series.is_empty() {
                 return Ok(Entered::Same);
             }
-            save((connection, &self.fields), before.is_some(), &study, settling)?;
+            save(
+                (connection, &self.fields),
+                before.is_some(),
+                &study,
+                settling,
+            )?;
             Ok(Entered::Changed)
         })
     }

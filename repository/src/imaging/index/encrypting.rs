@@ -15,7 +15,7 @@ use hilum_security::at_rest::fields::{Fields, Place};
 
 use super::connection::{MIGRATIONS, SETTINGS};
 use super::fields::{
-    ACCESSION_NUMBER, BASIS, CALLED, DOCUMENTS, DOMAIN_PATIENT_ID, HELD, INSTANCE_FACTS,
+    ACCESSION_NUMBER, BASIS, DOCUMENTS, DOMAIN_PATIENT_ID, HELD, INDEX, INSTANCE_FACTS,
     KEPT_BACK_PATIENT, KEPT_BACK_REASONS, ONLY, PATIENT_ID, PLANNED, REGISTERED, SERIES_FACTS,
     STUDY_FACTS, STUDY_ID, TROUBLE, kept, tell, within,
 };
@@ -62,9 +62,9 @@ pub(in crate::imaging) fn encrypt(
     let migrated = connection.run_pending_migrations(MIGRATIONS).map(drop);
     migrated.map_err(|error| anyhow::anyhow!("{shown}: {error}"))?;
     let (fields, said) = match kept(&mut connection)? {
-        Some(said) => (database::unwrap(CALLED, &said.wrapped)?, said),
+        Some(said) => (database::unwrap(INDEX, &said.wrapped)?, said),
         None => {
-            let (fields, wrapped) = database::new(CALLED, ring)?;
+            let (fields, wrapped) = database::new(INDEX, ring)?;
             let progress = Some(written(0, -1));
             let said = Kept { wrapped, progress };
             tell(&mut connection, &said)?;

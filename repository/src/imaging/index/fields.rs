@@ -9,14 +9,18 @@ use anyhow::bail;
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use hilum_security::at_rest::fields::Fields;
-use hilum_security::at_rest::fields::database::{self, Judged, Kept};
+use hilum_security::at_rest::fields::database::{self, Database, Judged, Kept};
 use hilum_security::at_rest::{KeyId, KeyRing};
 
 use super::connection::{Connections, connect};
 use super::schema::{at_rest, quarantined, removals, studies, volumes};
 
-/// How the index is called in errors. Its data key is bound to this.
-pub(super) const CALLED: &str = "the index of images";
+/// The database, for those who keep its data key.
+pub(super) const INDEX: Database = Database {
+    name: "images",
+    called: CALLED,
+};
+const CALLED: &str = "the index of images";
 /// The number of the only row.
 pub(super) const ONLY: i32 = 1;
 
@@ -83,14 +87,10 @@ fn has_data(connection: &mut SqliteConnection) -> QueryResult<bool> {
 }
 
 /// How the fields of the index are kept. With a ring, a new one is given a key.
-pub(super) fn judged(
-    connections: &Connections,
-    ring: Option<&KeyRing>,
-) -> anyhow::Result<Fields> {
-    let (said, data) = connections.read(|connection| {
-        Ok((kept(connection)?, has_data(connection)?))
-    })?;
-    let (fields, wrapped) = match database::judge(CALLED, said.as_ref(), data, ring)? {
+pub(super) fn judged(connections: &Connections, ring: Option<&KeyRing>) -> anyhow::Result<Fields> {
+    let (said, data) =
+        connections.read(|connection| Ok((kept(connection)?, has_data(connection)?)))?;
+    let (fields, wrapped) = match database::judge(INDEX, said.as_ref(), data, ring)? {
         Judged::Known(fields) => return Ok(fields),
         Judged::New(fields, wrapped) => (fields, wrapped),
     };
@@ -101,7 +101,7 @@ pub(super) fn judged(
     }
     // Another process was faster.
     match connections.read(|connection| Ok(kept(connection)?))? {
-        Some(said) => Ok(database::unwrap(CALLED, &said.wrapped)?),
+        Some(said) => Ok(database::unwrap(INDEX, &said.wrapped)?),
         None => bail!("{CALLED} has a key that nobody can read"),
     }
 }
@@ -129,7 +129,7 @@ pub(in crate::imaging) fn check(
     };
     let said = kept(&mut connection)?;
     let data = said.is_none() && has_data(&mut connection)?;
-    Ok(match database::judge(CALLED, said.as_ref(), data, ring)? {
+    Ok(match database::judge(INDEX, said.as_ref(), data, ring)? {
         Judged::Known(fields) | Judged::New(fields, _) => Some(fields),
     })
 }
@@ -152,7 +152,7 @@ pub(in crate::imaging) fn rotate(path: &Path, ring: &KeyRing) -> anyhow::Result<
     let Some(said) = kept(&mut connection)? else {
         return Ok(None);
     };
-    let Some(wrapped) = database::rewrap(CALLED, &said.wrapped, ring)? else {
+    let Some(wrapped) = database::rewrap(INDEX, &said.wrapped, ring)? else {
         return Ok(Some(false));
     };
     let row = at_rest::table.find(ONLY);

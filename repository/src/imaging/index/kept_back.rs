@@ -145,7 +145,9 @@ impl Index {
             }
             Ok(all.load(connection)?)
         })?;
-        rows.into_iter().map(|row| row.opened(&self.fields)).collect()
+        rows.into_iter()
+            .map(|row| row.opened(&self.fields))
+            .collect()
     }
 
     /// What is kept back under this number.
@@ -179,7 +181,9 @@ impl Index {
                 .filter(quarantined::released.eq(false));
             Ok(rows.select(Row::as_select()).load(connection)?)
         })?;
-        rows.into_iter().map(|row| row.opened(&self.fields)).collect()
+        rows.into_iter()
+            .map(|row| row.opened(&self.fields))
+            .collect()
     }
 
     /// Forgets that an object was kept back.

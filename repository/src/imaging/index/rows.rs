@@ -293,7 +293,9 @@ fn without_instances(fields: &Fields, study: i64, one: &Series) -> anyhow::Resul
         instances: Vec::new(),
     })?;
     let row = within(study, one.uid.as_str());
-    Ok(fields.seal(Place::of(SERIES_FACTS, &row), &facts)?.into_owned())
+    Ok(fields
+        .seal(Place::of(SERIES_FACTS, &row), &facts)?
+        .into_owned())
 }
 
 /// A series of a study, without its instances.

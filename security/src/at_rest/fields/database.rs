@@ -9,6 +9,15 @@ use crate::at_rest::header::{self, Header, WRITTEN};
 use crate::at_rest::key::{KeyId, from_hex, to_hex};
 use crate::at_rest::ring::KeyRing;
 
+/// A database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Database {
+    /// What its data key is bound to: it stays for ever.
+    pub name: &'static str,
+    /// What it is called in errors.
+    pub called: &'static str,
+}
+
 /// What a database says of its fields: its only row in the table `at_rest`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
@@ -50,27 +59,27 @@ pub enum FieldsError {
     Io(#[from] io::Error),
 }
 
-/// How a database is to be treated that says this of itself. `called` names it in errors, `has_data`
+/// How a database is to be treated that says this of itself; `has_data` is
 /// whether anything is in it, and the ring is there if fields are to be encrypted.
 ///
 /// # Errors
 /// If it is not as the site wants it, or its key is not there.
 pub fn judge(
-    called: &'static str,
+    of: Database,
     kept: Option<&Kept>,
     has_data: bool,
     ring: Option<&KeyRing>,
 ) -> Result<Judged, FieldsError> {
     match (kept, ring) {
         (None, None) => Ok(Judged::Known(Fields::default())),
-        (Some(_), None) => Err(FieldsError::Sealed(called)),
-        (None, Some(_)) if has_data => Err(FieldsError::Plain(called)),
+        (Some(_), None) => Err(FieldsError::Sealed(of.called)),
+        (None, Some(_)) if has_data => Err(FieldsError::Plain(of.called)),
         (None, Some(ring)) => {
-            let (fields, wrapped) = new(called, ring)?;
+            let (fields, wrapped) = new(of, ring)?;
             Ok(Judged::New(fields, wrapped))
         }
-        (Some(kept), Some(_)) if kept.progress.is_some() => Err(FieldsError::Unfinished(called)),
-        (Some(kept), Some(_)) => Ok(Judged::Known(unwrap(called, &kept.wrapped)?)),
+        (Some(kept), Some(_)) if kept.progress.is_some() => Err(FieldsError::Unfinished(of.called)),
+        (Some(kept), Some(_)) => Ok(Judged::Known(unwrap(of, &kept.wrapped)?)),
     }
 }
 
@@ -78,9 +87,9 @@ pub fn judge(
 ///
 /// # Errors
 /// If there is no randomness.
-pub fn new(called: &'static str, ring: &KeyRing) -> io::Result<(Fields, String)> {
+pub fn new(of: Database, ring: &KeyRing) -> io::Result<(Fields, String)> {
     let key = DataKey::random()?;
-    let slot = header::slot(ring, &key, 0, &name(called), 1)?;
+    let slot = header::slot(ring, &key, 0, &name(of), 1)?;
     Ok((Fields::with(&key)?, to_hex(&slot[..WRITTEN])))
 }
 
@@ -88,10 +97,10 @@ pub fn new(called: &'static str, ring: &KeyRing) -> io::Result<(Fields, String)>
 ///
 /// # Errors
 /// If no key of this process unwraps it.
-pub fn unwrap(called: &'static str, wrapped: &str) -> Result<Fields, FieldsError> {
-    let locked = |error| FieldsError::Locked(called, error);
+pub fn unwrap(of: Database, wrapped: &str) -> Result<Fields, FieldsError> {
+    let locked = |error| FieldsError::Locked(of.called, error);
     let header = header_of(wrapped).map_err(locked)?;
-    let unwrapped = header.unwrap(&name(called)).map_err(|error| {
+    let unwrapped = header.unwrap(&name(of)).map_err(|error| {
         // A name that is there, and a key that does not fit.
         let other = |id: KeyId| format!("the key {id} in the key ring is another one of this name");
         let id = key_of(wrapped).filter(|_| error.kind() == io::ErrorKind::InvalidData);
@@ -104,18 +113,14 @@ pub fn unwrap(called: &'static str, wrapped: &str) -> Result<Fields, FieldsError
 ///
 /// # Errors
 /// If no key of this process unwraps it.
-pub fn rewrap(
-    called: &'static str,
-    wrapped: &str,
-    ring: &KeyRing,
-) -> Result<Option<String>, FieldsError> {
+pub fn rewrap(of: Database, wrapped: &str, ring: &KeyRing) -> Result<Option<String>, FieldsError> {
     if key_of(wrapped) == Some(ring.current_id()) {
         return Ok(None);
     }
-    let locked = |error| FieldsError::Locked(called, error);
+    let locked = |error| FieldsError::Locked(of.called, error);
     let header = header_of(wrapped).map_err(locked)?;
-    let known = header.unwrap(&name(called)).map_err(locked)?;
-    let slot = header::written(ring, &known.key, &known.said, &name(called))?;
+    let known = header.unwrap(&name(of)).map_err(locked)?;
+    let slot = header::written(ring, &known.key, &known.said, &name(of))?;
     Ok(Some(to_hex(&slot[..WRITTEN])))
 }
 
@@ -126,8 +131,8 @@ pub fn key_of(wrapped: &str) -> Option<KeyId> {
 }
 
 /// What a wrap is bound to.
-fn name(called: &str) -> String {
-    format!("database/{called}")
+fn name(of: Database) -> String {
+    format!("database/{}", of.name)
 }
 
 fn damaged_by(why: &str) -> io::Error {

@@ -4,12 +4,15 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::database::{self, FieldsError, Judged, Kept};
+use super::database::{self, Database, FieldsError, Judged, Kept};
 use super::*;
 use crate::at_rest::{KeyId, KeyRing, has_keys};
 
 const COLUMN: &str = "patients.patient_id";
-const CALLED: &str = "the registry";
+const DATABASE: Database = Database {
+    name: "registry",
+    called: "the registry",
+};
 
 fn ring(folder: &Path) -> KeyRing {
     KeyRing::generate(&folder.join("keys"), None).unwrap();
@@ -59,7 +62,10 @@ proptest! {
 fn a_changed_field_is_refused() {
     let fields = fields();
     let place = Place::of(COLUMN, &1);
-    let sealed = fields.seal(place, "4711^^^&1.2.3&ISO").unwrap().into_owned();
+    let sealed = fields
+        .seal(place, "4711^^^&1.2.3&ISO")
+        .unwrap()
+        .into_owned();
     for at in 0..sealed.len() {
         for other in ['A', 'B', '~'] {
             let mut changed: Vec<char> = sealed.chars().collect();
@@ -161,17 +167,22 @@ fn test_values() {
     let wrapped = "48696c756d456e630101110001000000000102030405060708090a0b0c0d0e0f\
                    00000000000000006465666768696a6b6c6d6e6f\
                    085a9c253dac10d9762b15a3962824b212935459df39a525ff88f613a7fefb17\
-                   29c01f7d15ba9a58842c2f571eda022a";
-    let unwrapped = database::unwrap(CALLED, wrapped).unwrap();
+                   bcf6b3a6ce1e1e0add55c8ed29fb1eb9";
+    let unwrapped = database::unwrap(DATABASE, wrapped).unwrap();
     assert_eq!(unwrapped.open(place, kept.to_owned()).unwrap(), text);
-    assert!(database::unwrap("the index of images", wrapped).is_err());
+    let other = Database {
+        name: "images",
+        ..DATABASE
+    };
+    assert!(database::unwrap(other, wrapped).is_err());
 }
 
 #[test]
 fn a_database_is_opened_as_it_is_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let ring = ring(folder.path());
-    let judge = |kept: Option<&Kept>, has_data, ring| database::judge(CALLED, kept, has_data, ring);
+    let judge =
+        |kept: Option<&Kept>, has_data, ring| database::judge(DATABASE, kept, has_data, ring);
     let Judged::New(fields, wrapped) = judge(None, false, Some(&ring)).unwrap() else {
         panic!("it is new");
     };
@@ -190,7 +201,10 @@ fn a_database_is_opened_as_it_is_or_not_at_all() {
     };
     assert!(!plain.are_sealed());
     let refused = |kept: Option<&Kept>, ring| judge(kept, true, ring).unwrap_err();
-    assert!(matches!(refused(Some(&kept(None)), None), FieldsError::Sealed(_)));
+    assert!(matches!(
+        refused(Some(&kept(None)), None),
+        FieldsError::Sealed(_)
+    ));
     assert!(matches!(refused(None, Some(&ring)), FieldsError::Plain(_)));
     let unfinished = refused(Some(&kept(Some("1"))), Some(&ring));
     assert!(matches!(unfinished, FieldsError::Unfinished(_)));
@@ -202,7 +216,10 @@ fn a_database_is_opened_as_it_is_or_not_at_all() {
         };
         damaged.wrapped.replace_range(at..=at, other);
         let refusal = refused(Some(&damaged), Some(&ring));
-        assert!(matches!(refusal, FieldsError::Locked(..)), "{at}: {refusal}");
+        assert!(
+            matches!(refusal, FieldsError::Locked(..)),
+            "{at}: {refusal}"
+        );
     }
 }
 
@@ -212,7 +229,7 @@ fn a_key_that_is_missing_or_another_one_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let first = ring(folder.path());
     let old = first.current_id();
-    let (_, wrapped) = database::new(CALLED, &first).unwrap();
+    let (_, wrapped) = database::new(DATABASE, &first).unwrap();
     assert_eq!(database::key_of(&wrapped), Some(old));
     let path = folder.path().join(format!("keys/{old}.key"));
     let elsewhere = tempfile::tempdir().unwrap();
@@ -222,12 +239,19 @@ fn a_key_that_is_missing_or_another_one_is_told() {
     KeyRing::open(&folder.path().join("keys"), None)
         .unwrap()
         .install();
-    let said = database::unwrap(CALLED, &wrapped).unwrap_err().to_string();
-    let missing = format!("identifiers in the registry are encrypted: the key {old} is not in the key ring");
+    let said = database::unwrap(DATABASE, &wrapped)
+        .unwrap_err()
+        .to_string();
+    let missing =
+        format!("identifiers in the registry are encrypted: the key {old} is not in the key ring");
     assert_eq!(said, missing);
-    let other = elsewhere.path().join(format!("keys/{}.key", second.current_id()));
+    let other = elsewhere
+        .path()
+        .join(format!("keys/{}.key", second.current_id()));
     fs::copy(other, path).unwrap();
-    let said = database::unwrap(CALLED, &wrapped).unwrap_err().to_string();
+    let said = database::unwrap(DATABASE, &wrapped)
+        .unwrap_err()
+        .to_string();
     let wrong = format!(
         "identifiers in the registry are encrypted: \
          the key {old} in the key ring is another one of this name"
@@ -239,13 +263,15 @@ fn a_key_that_is_missing_or_another_one_is_told() {
 fn a_data_key_gets_another_wrap_and_stays_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let ring = ring(folder.path());
-    let (fields, wrapped) = database::new(CALLED, &ring).unwrap();
+    let (fields, wrapped) = database::new(DATABASE, &ring).unwrap();
     let pseudonym = fields.pseudonym(COLUMN, "4711").unwrap();
-    assert_eq!(database::rewrap(CALLED, &wrapped, &ring).unwrap(), None);
+    assert_eq!(database::rewrap(DATABASE, &wrapped, &ring).unwrap(), None);
     let newer: KeyId = KeyRing::generate(&folder.path().join("keys"), None).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(600));
-    let rewrapped = database::rewrap(CALLED, &wrapped, &ring).unwrap().unwrap();
+    let rewrapped = database::rewrap(DATABASE, &wrapped, &ring)
+        .unwrap()
+        .unwrap();
     assert_eq!(database::key_of(&rewrapped), Some(newer));
-    let again = database::unwrap(CALLED, &rewrapped).unwrap();
+    let again = database::unwrap(DATABASE, &rewrapped).unwrap();
     assert_eq!(again.pseudonym(COLUMN, "4711").unwrap(), pseudonym);
 }
