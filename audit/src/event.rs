@@ -19,6 +19,7 @@ mod keys;
 mod message;
 mod notifications;
 mod parties;
+mod patient_queries;
 mod patient_records;
 mod removals;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use happenings::{Document, Query, Study, SubmissionSet, Transaction};
 pub use message::Source;
 pub use notifications::{Notified, NotifiedKind, Subscribing};
 pub use parties::Parties;
+pub use patient_queries::{PatientQuery, PatientQueryKind};
 pub use patient_records::PatientFeed;
 
 pub(crate) use audit_log::removed_records;

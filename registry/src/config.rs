@@ -51,6 +51,9 @@ pub struct RegistryConfig {
     pub access: Access,
     /// How what identifies patients is kept in the database.
     pub vault: Vault,
+    /// Whether what feeds say of patients is kept, and ITI-45 and ITI-47 are answered from it. If not,
+    /// what was kept before is removed.
+    pub demographics: bool,
 }
 
 /// The URL of a database may hold a password, so it is not shown.
@@ -79,6 +82,7 @@ impl RegistryConfig {
             subscriptions: SubscriptionConfig::default(),
             access: Access::everything(),
             vault: Vault::default(),
+            demographics: false,
         }
     }
 }

@@ -10,6 +10,7 @@ mod checkpoint;
 mod connection;
 pub(crate) mod consents;
 mod counting;
+pub(crate) mod demographics;
 pub(crate) mod encrypting;
 pub(crate) mod entry_uuids;
 pub(crate) mod fields;
@@ -113,6 +114,12 @@ impl Database {
             },
         };
         Ok(Self { engine })
+    }
+
+    /// Forgets what feeds said of patients; says of how many. For when the database is opened.
+    pub(crate) fn forget_demographics(url: &str) -> anyhow::Result<usize> {
+        let mut connection = Connection::open(url)?;
+        Ok(demographics::remove_all(&mut connection)?)
     }
 
     /// Asks, in one transaction that sees one state of things.

@@ -11,6 +11,7 @@ use xds_schemas::hl7v3::{AcceptAcknowledgement, InstanceId, Verdict};
 use xds_schemas::iti8_patient_identity_feed::Announcement;
 use xds_schemas::iti44_patient_identity_feed_hl7v3::{Interaction, PatientRecordMessage};
 use xds_schemas::metadata::Timestamp;
+use xds_schemas::person::Said;
 use xds_schemas::soap::Fault;
 
 use crate::config::NO_DOMAIN;
@@ -38,7 +39,13 @@ pub(crate) async fn answer(
             return registry.audit.record(event, refused).await;
         }
     };
-    let done = patients::carry_out(registry, &announcement, now).await;
+    let people = match (&announcement, &registry.config.feed.domain) {
+        // A merge says which patients are the same and nothing else.
+        (Announcement::Merge { .. }, _) | (_, None) => Vec::new(),
+        (_, Some(domain)) => message.people(domain),
+    };
+    let told = (people, Said::EVERYTHING);
+    let done = patients::carry_out(registry, &announcement, told, now).await;
     let (outcome, answer) = match done {
         Ok(()) => (Outcome::Success, accepted),
         Err(not_done) => {

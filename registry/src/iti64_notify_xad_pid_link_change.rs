@@ -33,6 +33,7 @@ pub(crate) async fn receive(
         home: registry.config.home_community_id.clone(),
         most: registry.config.max_results,
         now_seconds: seconds(now),
+        demographics: registry.config.demographics,
     };
     let work = move |conn: &mut _| link_change::carry_out(conn, &prepared);
     let done = patients::write(registry, work).await;

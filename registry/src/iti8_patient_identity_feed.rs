@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use hilum_audit::{Event, NotRecorded, Outcome, Parties, PatientFeed, Recorded};
 use xds_schemas::hl7v2::{ErrorCode, Header, Message, PatientDomain, Place, Refusal};
 use xds_schemas::iti8_patient_identity_feed as words;
+use xds_schemas::person::Said;
 
 use crate::Registry;
 use crate::feed::Taken;
@@ -25,7 +26,9 @@ pub(crate) async fn receive(
         Ok(announcement) => announcement,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let done = patients::carry_out(registry, &announcement, now).await;
+    let people = words::people(message, header, domain);
+    let said = Said::by_pid(message);
+    let done = patients::carry_out(registry, &announcement, (people, said), now).await;
     let taken = done.map_err(|not_done| refusal(&not_done));
     let outcome = match &taken {
         Ok(()) => Outcome::Success,

@@ -10,6 +10,7 @@ pub mod at_rest;
 pub mod config;
 mod consents;
 mod db;
+mod demographics;
 mod destination;
 mod failure;
 pub mod feed;
@@ -20,6 +21,8 @@ pub mod iti108_access_consent;
 mod iti18_registry_stored_query;
 mod iti42_register_document_set;
 mod iti44_patient_identity_feed_hl7v3;
+mod iti45_pixv3_query;
+mod iti47_patient_demographics_query_hl7v3;
 mod iti51_multi_patient_stored_query;
 mod iti52_document_metadata_subscribe;
 mod iti53_document_metadata_notify;
@@ -51,6 +54,7 @@ use xds_schemas::metadata::PatientId;
 pub use config::{ExtraMetadata, FeedConfig, RegistryConfig, SubscriptionConfig, UnknownPatients};
 
 use db::Database;
+use demographics::continuations::Continuations;
 use destination::Destinations;
 use failure::Failure;
 use iti53_document_metadata_notify::Deliveries;
@@ -63,6 +67,7 @@ pub struct Registry {
     config: Arc<RegistryConfig>,
     destinations: Arc<Destinations>,
     deliveries: Arc<Deliveries>,
+    continuations: Arc<Continuations>,
 }
 
 impl Registry {
@@ -76,12 +81,22 @@ impl Registry {
         let destinations = destinations.context("the addresses that may be notified")?;
         let ring = config.vault.ring_of_fields();
         let db = Database::open(&config.database, config.connections, ring)?;
+        if !config.demographics {
+            let forgotten = Database::forget_demographics(&config.database)?;
+            if forgotten > 0 {
+                tracing::info!(
+                    patients = forgotten,
+                    "demographics are not kept any more and were removed"
+                );
+            }
+        }
         Ok(Self {
             db: Arc::new(db),
             audit,
             config: Arc::new(config),
             destinations: Arc::new(destinations),
             deliveries: Arc::default(),
+            continuations: Arc::default(),
         })
     }
 

@@ -10,10 +10,12 @@ use std::time::SystemTime;
 use thiserror::Error;
 use xds_schemas::iti8_patient_identity_feed::Announcement;
 use xds_schemas::metadata::PatientId;
+use xds_schemas::person::{Person, Said};
 
 use crate::config::UnknownPatients;
 use crate::db::Connection;
 use crate::db::patients::{self, LONGEST_CHAIN, Patient};
+use crate::demographics::{self, Told};
 use crate::failure::Failure;
 use crate::{Registry, seconds};
 
@@ -66,18 +68,31 @@ pub(crate) enum NotDone {
     Internal(String),
 }
 
-/// Does what a feed says. What it says of demographics is ignored (ITI TF-2 3.8.4.1.4).
+/// Does what a feed says. What it says of demographics is ignored, as ITI TF-2 3.8.4.1.4 has it, unless
+/// the registry is configured to keep it.
 pub(crate) async fn carry_out(
     registry: &Registry,
     announcement: &Announcement,
+    (people, said): (Vec<(PatientId, Person)>, Said),
     now: SystemTime,
 ) -> Result<(), NotDone> {
     let known_since = i64::try_from(seconds(now)).unwrap_or(i64::MAX);
+    let keeps = registry.config.demographics;
+    let told = Told {
+        people: if keeps { people } else { Vec::new() },
+        said,
+        now_seconds: known_since,
+    };
     match announcement {
-        Announcement::Revise(_) => Ok(()),
+        Announcement::Revise(_) if told.people.is_empty() => Ok(()),
+        Announcement::Revise(_) => write(registry, move |conn| told.keep(conn).map(Ok)).await,
         Announcement::Add(patients) => {
             let patients: Vec<String> = patients.iter().map(PatientId::to_string).collect();
-            write(registry, move |conn| add(conn, &patients, known_since)).await
+            let work = move |conn: &mut _| match add(conn, &patients, known_since)? {
+                Ok(()) => told.keep(conn).map(Ok),
+                Err(objection) => Ok(Err(objection)),
+            };
+            write(registry, work).await
         }
         Announcement::Merge { subsumed, survivor } => {
             let merge = Merge {
@@ -174,6 +189,8 @@ impl Merge {
             return Ok(Err(Objection::TooLong));
         }
         patients::merge(conn, subsumed.number, survivor.number)?;
+        let both = (subsumed.number, survivor.number);
+        demographics::merge(conn, both, &self.survivor, self.known_since)?;
         Ok(Ok(()))
     }
 

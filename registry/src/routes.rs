@@ -13,6 +13,10 @@ use xds_schemas::iti42_register_document_set::RegisterDocumentSet;
 use xds_schemas::iti44_patient_identity_feed_hl7v3::{
     DuplicatesResolved, Interaction, PatientRecordMessage, RecordAdded, RecordRevised,
 };
+use xds_schemas::iti45_pixv3_query::PixV3Query;
+use xds_schemas::iti47_patient_demographics_query_hl7v3::{
+    Cancel, Continue, PatientDemographicsQuery,
+};
 use xds_schemas::iti51_multi_patient_stored_query::MultiPatientStoredQuery;
 use xds_schemas::iti52_document_metadata_subscribe::{
     DocumentMetadataSubscribe, DocumentMetadataUnsubscribe,
@@ -33,6 +37,8 @@ use crate::Registry;
 use crate::iti18_registry_stored_query as iti18;
 use crate::iti42_register_document_set as iti42;
 use crate::iti44_patient_identity_feed_hl7v3 as iti44;
+use crate::iti45_pixv3_query as iti45;
+use crate::iti47_patient_demographics_query_hl7v3 as iti47;
 use crate::iti51_multi_patient_stored_query as iti51;
 use crate::iti52_document_metadata_subscribe as iti52;
 use crate::iti53_document_metadata_notify as iti53;
@@ -44,7 +50,7 @@ use crate::iti69_create_destroy_pull_point as iti69;
 use crate::iti70_pull_notification as iti70;
 use crate::iti92_restricted_update_document_set as iti92;
 use crate::iti108_access_consent as iti108;
-use crate::sight::may_announce;
+use crate::sight::{may_announce, may_find_patients};
 use crate::subscriptions::{listing, place};
 
 /// Answers whatever comes. What is refused before it is read leaves a record too.
@@ -120,7 +126,52 @@ async fn answer(registry: &Registry, call: Call) -> Result<Recorded<Reply>, Faul
         DuplicatesResolved::ACTION => {
             announced(registry, call, Interaction::DuplicatesResolved).await
         }
+        PixV3Query::ACTION
+        | PatientDemographicsQuery::ACTION
+        | Continue::ACTION
+        | Cancel::ACTION
+            if registry.config.demographics =>
+        {
+            answer_about_patients(registry, call, &parties).await
+        }
         _ => answer_subscriber(registry, call, &parties).await,
+    }
+}
+
+/// The same for who patients are (PIXV3, PDQV3), if the registry keeps what feeds say of them.
+async fn answer_about_patients(
+    registry: &Registry,
+    call: Call,
+    parties: &Parties,
+) -> Result<Recorded<Reply>, Fault> {
+    let now = SystemTime::now();
+    may_find_patients(registry, call.caller(), now)?;
+    match call.action() {
+        PixV3Query::ACTION => {
+            let permitted = call.permitted(Permission::Patients)?;
+            let (_, request, _) = permitted.read::<PixV3Query>()?;
+            let response = iti45::answer(registry, parties, request, now).await?;
+            Ok(response.map(|it| Reply::of::<PixV3Query>(&it)))
+        }
+        PatientDemographicsQuery::ACTION => {
+            let permitted = call.permitted(Permission::Patients)?;
+            let (caller, request, _) = permitted.read::<PatientDemographicsQuery>()?;
+            let response = iti47::answer(registry, (&caller, parties), request, now).await?;
+            Ok(response.map(|it| Reply::of::<PatientDemographicsQuery>(&it)))
+        }
+        Continue::ACTION => {
+            let permitted = call.permitted(Permission::Patients)?;
+            let (caller, request, _) = permitted.read::<Continue>()?;
+            let response = iti47::go_on(registry, (&caller, parties), request, now).await?;
+            Ok(response.map(|it| Reply::of::<Continue>(&it)))
+        }
+        Cancel::ACTION => {
+            let permitted = call.permitted(Permission::Patients)?;
+            let (caller, request, _) = permitted.read::<Cancel>()?;
+            let response = iti47::cancel(registry, (&caller, parties), request, now).await?;
+            Ok(response.map(|it| Reply::of::<Cancel>(&it)))
+        }
+        unknown => Err(Fault::action_not_supported(unknown)),
     }
 }
 

@@ -51,6 +51,26 @@ pub(crate) fn may_announce(
     }
 }
 
+/// Whether a caller may find out who the patients are: with rules, one of them has to name it.
+pub(crate) fn may_find_patients(
+    registry: &Registry,
+    caller: &Caller,
+    now: SystemTime,
+) -> Result<(), Fault> {
+    let asking = Asking {
+        caller,
+        permission: Permission::Patients,
+        now,
+    };
+    match registry.config.access.policy() {
+        Some(policy) if !policy.grants(&asking) => {
+            let reason = "no rule lets this caller find patients here";
+            Err(Fault::not_permitted(reason))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What a caller sees. It remembers what was decided, so it is for one transaction: clones have
 /// decided nothing yet.
 #[derive(Debug)]

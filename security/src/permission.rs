@@ -21,6 +21,8 @@ pub enum Permission {
     Remove,
     /// Say who the patients are.
     Announce,
+    /// Find out who the patients are.
+    Patients,
     /// Be told of what is registered.
     Subscribe,
     /// Read what was recorded of everybody.
@@ -42,6 +44,7 @@ impl Permission {
             Self::Update => "update metadata",
             Self::Remove => "remove documents",
             Self::Announce => "announce patients",
+            Self::Patients => "find patients",
             Self::Subscribe => "subscribe",
             Self::Audit => "read the audit",
             Self::Consent => "record consents",
@@ -64,8 +67,9 @@ impl Caller {
     ///
     /// Everyone who was let in may do what documents are shared for: who is let in, the TLS
     /// configuration decides (ITI-19), and an operator who asks for no certificates has decided
-    /// too. Running the system, reading what was recorded of everybody, saying what patients wish, and
-    /// removing what cannot be had back takes a node that is known, or this very machine.
+    /// too. Running the system, reading what was recorded of everybody, finding out who the patients are,
+    /// saying what they wish, and removing what cannot be had back takes a node that is known, or this
+    /// very machine.
     ///
     /// A user's token may be for less than that (ITI-72): then its scopes say so.
     pub fn may(&self, permission: Permission) -> Result<(), NotPermitted> {
@@ -88,6 +92,7 @@ impl Caller {
             | Permission::Announce
             | Permission::Subscribe => Ok(()),
             Permission::Remove
+            | Permission::Patients
             | Permission::Audit
             | Permission::Consent
             | Permission::Administer
@@ -96,6 +101,7 @@ impl Caller {
                 Ok(())
             }
             Permission::Remove
+            | Permission::Patients
             | Permission::Audit
             | Permission::Consent
             | Permission::Administer => Err(NotPermitted {
@@ -122,6 +128,7 @@ mod tests {
         assert!(far.may(Permission::Remove).is_err());
         assert!(far.may(Permission::Audit).is_err());
         assert!(far.may(Permission::Consent).is_err());
+        assert!(far.may(Permission::Patients).is_err());
         let near = Caller::unknown("127.0.0.1:5".parse().unwrap());
         assert_eq!(near.may(Permission::Administer), Ok(()));
         assert_eq!(near.may(Permission::Remove), Ok(()));

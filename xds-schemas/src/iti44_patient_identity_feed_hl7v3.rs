@@ -9,9 +9,10 @@ mod write;
 
 use crate::hl7v2::cx::MOST_IDS;
 use crate::hl7v2::{PatientDomain, cx};
-use crate::hl7v3::{AcceptAcknowledgement, InstanceId, Transmission};
+use crate::hl7v3::{AcceptAcknowledgement, InstanceId, PatientRole, Transmission};
 use crate::iti8_patient_identity_feed::Announcement;
 use crate::metadata::{PatientId, Timestamp};
+use crate::person::Person;
 use crate::transaction::Transaction;
 use crate::xml::{Element, FromXml, Reader, XmlError, ns};
 
@@ -89,6 +90,8 @@ pub struct PatientRecordMessage {
 pub struct Subject {
     /// `patient/id`.
     pub ids: Vec<InstanceId>,
+    /// What is said of the patient; its identifiers are all that it has.
+    pub person: Person,
     /// `replacementOf/priorRegistration/subject1/priorRegisteredRole/id`.
     pub prior_ids: Vec<InstanceId>,
 }
@@ -147,6 +150,21 @@ impl PatientRecordMessage {
         }
     }
 
+    /// What the message says of the patients of the domain, besides which of them there are. Only of one
+    /// whose identifier is in order something is said.
+    pub fn people(&self, domain: &PatientDomain) -> Vec<(PatientId, Person)> {
+        let mut people = Vec::new();
+        for subject in &self.subjects {
+            let ids = subject.ids.iter().filter(|id| id.root == domain.authority);
+            for id in ids.filter_map(|id| sound(id, "patient/id").ok()) {
+                if people.len() < MOST_IDS {
+                    people.push((id, subject.person.clone()));
+                }
+            }
+        }
+        people
+    }
+
     /// The message that says this, from `transmission.sender` to its receiver.
     pub fn of(announcement: &Announcement, transmission: Transmission, now: &Timestamp) -> Self {
         let id = |patient: &PatientId| InstanceId {
@@ -155,6 +173,10 @@ impl PatientRecordMessage {
         };
         let alone = |patient: &PatientId| Subject {
             ids: vec![id(patient)],
+            person: Person {
+                ids: vec![patient.clone()],
+                ..Person::default()
+            },
             prior_ids: Vec::new(),
         };
         let (interaction, subjects) = match announcement {
@@ -286,7 +308,18 @@ fn registration_event(reader: &mut Reader<'_>) -> Result<Subject, XmlError> {
     let mut subject = Subject::default();
     while let Some(child) = reader.child()? {
         match child.name() {
-            "subject1" => descend(reader, &["patient", "id"], &mut subject.ids)?,
+            "subject1" => {
+                while let Some(patient) = reader.child()? {
+                    match patient.name() {
+                        "patient" => {
+                            let role = PatientRole::read(reader)?;
+                            subject.ids.extend(role.ids);
+                            subject.person = role.person;
+                        }
+                        _ => reader.skip()?,
+                    }
+                }
+            }
             "replacementOf" => {
                 let path = ["priorRegistration", "subject1", "priorRegisteredRole", "id"];
                 descend(reader, &path, &mut subject.prior_ids)?;

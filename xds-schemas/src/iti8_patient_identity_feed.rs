@@ -8,6 +8,7 @@ use crate::hl7v2::{
     ErrorCode, Header, Message, PatientDomain, Place, Refusal, cx, encode, segment,
 };
 use crate::metadata::{PatientId, Timestamp};
+use crate::person::Person;
 
 /// MSH-9.1 of everything that is fed.
 pub const MESSAGE_TYPE: &str = "ADT";
@@ -60,6 +61,24 @@ pub fn read(
             Ok(Announcement::Add(patients(message, domain)?))
         }
     }
+}
+
+/// What the message says of the patients of the domain, besides which of them there are. PID speaks of one
+/// person, whatever its identifiers are. A merge says which patients are the same and nothing else.
+pub fn people(
+    message: &Message,
+    header: &Header,
+    domain: &PatientDomain,
+) -> Vec<(PatientId, Person)> {
+    if header.trigger == "A40" {
+        return Vec::new();
+    }
+    let patients = patients(message, domain).unwrap_or_default();
+    let person = Person::of_pid(message, domain);
+    patients
+        .into_iter()
+        .map(|patient| (patient, person.clone()))
+        .collect()
 }
 
 /// MSH-9 (ITI TF-2 3.8.4.1.2.1, 3.8.4.2.2.1). From 2.4 on, HL7 has a structure of its own for A05.

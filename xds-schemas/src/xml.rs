@@ -256,6 +256,28 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The same where text may stand between the children, as in names and addresses of HL7 v3: the
+    /// text that was passed over is added to `text`.
+    pub fn child_in_text(&mut self, text: &mut String) -> Result<Option<Element<'a>>, XmlError> {
+        loop {
+            match self.event()? {
+                Event::Start(start) => return self.enter(&start).map(Some),
+                Event::End(_) => {
+                    self.depth -= 1;
+                    return Ok(None);
+                }
+                Event::Text(more) => text.push_str(&normalise_line_ends(more.into_inner())),
+                Event::CData(more) => text.push_str(&normalise_line_ends(more.into_inner())),
+                Event::GeneralRef(reference) => text.push(self.character(&reference)?),
+                Event::Comment(_) | Event::PI(_) => {}
+                Event::Eof => return Err(self.error("the document ends inside an element")),
+                Event::DocType(_) | Event::Decl(_) | Event::Empty(_) => {
+                    return Err(self.error("a declaration inside an element"));
+                }
+            }
+        }
+    }
+
     /// Takes the text of the innermost open element and leaves it.
     pub fn text(&mut self) -> Result<Cow<'a, str>, XmlError> {
         match self.text_or_child()? {

@@ -8,6 +8,8 @@
 #[allow(unreachable_pub, reason = "the fuzzer uses them from outside")]
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
+#[path = "words/hl7v3.rs"]
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,13 +39,14 @@ use xds_schemas::xml::ToXml;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 6] = [
+const TARGETS: [Target; 7] = [
     ("xml", targets::xml),
     ("submission", targets::submission),
     ("answers", targets::answers),
     ("query", targets::query),
     ("mtom", targets::mtom),
     ("hl7", targets::hl7),
+    ("hl7v3", targets::hl7v3),
 ];
 
 fn folder_of(target: &str) -> PathBuf {
@@ -288,8 +291,36 @@ fn ours() -> Vec<(&'static str, String, Vec<u8>)> {
         let message = announcement.to_message(&header, &time("20260101").unwrap());
         add("hl7", name, message.into_bytes());
     }
+    add("hl7", "demographics", DEMOGRAPHICS.as_bytes().to_vec());
+    let patients: [(&str, &dyn ToXml); 9] = [
+        ("question.xml", &words::question()),
+        ("deferred.xml", &words::deferred()),
+        ("found.xml", &words::found()),
+        ("wanting.xml", &words::wanting()),
+        ("refusing.xml", &words::refusing()),
+        ("identifiers_wanted.xml", &words::identifiers_wanted()),
+        ("identifiers.xml", &words::identifiers()),
+        ("no_identifiers.xml", &words::no_identifiers()),
+        ("more.xml", &words::more()),
+    ];
+    for (name, message) in patients {
+        add("hl7v3", name, envelope("urn:x", message));
+    }
+    for (name, record) in ["record.xml", "merge.xml"]
+        .into_iter()
+        .zip(words::records())
+    {
+        add("hl7v3", name, envelope("urn:x", &record));
+    }
     all
 }
+
+/// A message that says of a patient what there is to say.
+const DEMOGRAPHICS: &str = "MSH|^~\\&|ADT|HOSPITAL|||20260101||ADT^A04|M-2|P|2.3.1||||||UNICODE UTF-8\r\
+    EVN|A04|20260101\r\
+    PID|||P-1^^^&1.2.3.9&ISO~L1^^^&1.2.3.7&ISO||Müller^Anna^Maria^Jr^Dr.^^L|Svoboda^Eva|19730228|F|\
+    Mueller^Anna||Street 1^^Wien^W^1010^AUT^H~^^Graz^^^AUT^N||(01)4711^PRN^PH~^NET^Internet^a@b.example|\
+    ^WPN^CP^^43^664^12345||||||||AKH|Y|2||||202401|Y\rPV1||N\r";
 
 #[test]
 fn our_messages_are_in_it() {

@@ -84,6 +84,15 @@ fn study() -> Study {
     }
 }
 
+fn asked(kind: PatientQueryKind, patients: &[String]) -> PatientQuery<'_> {
+    PatientQuery {
+        kind,
+        message: "2.25.1",
+        query: "<queryByParameter/>",
+        patients,
+    }
+}
+
 fn query<'a>(patients: &'a [&'a str]) -> Query<'a> {
     Query {
         id: "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d",
@@ -182,6 +191,17 @@ fn all() -> Vec<Event> {
             }
         }
         all.push(Event::link_changed(&parties, "M1", &link(), success));
+        for kind in [
+            PatientQueryKind::Identifiers,
+            PatientQueryKind::Demographics,
+        ] {
+            let patients = [PATIENT.to_owned(), P2.to_owned()];
+            all.push(Event::patients_queried(
+                &parties,
+                asked(kind, &patients),
+                success,
+            ));
+        }
         for what in [
             InboxUse::Listed,
             InboxUse::Fetched(set()),
@@ -706,4 +726,25 @@ fn people_are_recorded_as_assertions_name_them() {
     assert!(own.contains("PurposeOfUse"));
     let again = &written(&event.on_behalf_of(&user))[0];
     assert_eq!(again, xml);
+}
+
+/// ITI TF-2 3.45.5.1 and 3.47.5.1.
+#[test]
+fn who_is_in_an_answer_about_patients_is_recorded_with_the_question() {
+    for (kind, transaction) in [
+        (PatientQueryKind::Identifiers, "ITI-45"),
+        (PatientQueryKind::Demographics, "ITI-47"),
+    ] {
+        let patients = [PATIENT.to_owned(), P2.to_owned()];
+        let event = Event::patients_queried(&answered(), asked(kind, &patients), &Outcome::Success);
+        let [xml] = written(&event).try_into().unwrap();
+        assert_eq!(
+            xml.matches(r#"ParticipantObjectTypeCodeRole="1""#).count(),
+            2
+        );
+        assert!(xml.contains(&BASE64.encode("<queryByParameter/>")), "{xml}");
+        assert!(xml.contains(r#"csd-code="110112""#), "{xml}");
+        let summary = Summary::read(xml.as_bytes()).unwrap();
+        assert_eq!(summary.transaction.as_deref(), Some(transaction));
+    }
 }

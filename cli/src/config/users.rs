@@ -459,6 +459,7 @@ fn permission(name: &str) -> Option<Permission> {
         "update" => Permission::Update,
         "remove" => Permission::Remove,
         "announce" => Permission::Announce,
+        "patients" => Permission::Patients,
         "subscribe" => Permission::Subscribe,
         "audit" => Permission::Audit,
         "consent" => Permission::Consent,

@@ -29,17 +29,19 @@ enum Step {
     Subscriptions,
     Notifications,
     Consents,
+    Demographics,
     /// What was plain is overwritten.
     Cleaning,
 }
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step::Patients,
     Step::Objects,
     Step::Specimens,
     Step::Subscriptions,
     Step::Notifications,
     Step::Consents,
+    Step::Demographics,
     Step::Cleaning,
 ];
 
@@ -93,7 +95,7 @@ pub(crate) fn encrypt(
             clean(&mut conn).context("what was plain cannot be overwritten")?;
         }
         loop {
-            let work = |conn: &mut Connection| Ok(some(conn, &fields, step, &behind)?);
+            let work = |conn: &mut Connection| some(conn, &fields, step, &behind);
             let encrypted = conn.transaction(work).map_err(reason)?;
             let Some((count, reached)) = encrypted else {
                 break;
@@ -137,7 +139,7 @@ fn some(
     fields: &Fields,
     step: Step,
     behind: &Behind,
-) -> QueryResult<Option<(u64, Behind)>> {
+) -> Result<Option<(u64, Behind)>, Failure> {
     let after = behind.number;
     let numbers = match step {
         Step::Patients => some_patients(conn, fields, after)?,
@@ -152,6 +154,7 @@ fn some(
         Step::Subscriptions => some_subscriptions(conn, fields, after)?,
         Step::Notifications => some_notifications(conn, fields, after)?,
         Step::Consents => some_consents(conn, fields, after)?,
+        Step::Demographics => super::demographics::seal_some(conn, fields, after, TOGETHER)?,
         Step::Cleaning => Vec::new(),
     };
     let Some(last) = numbers.last() else {
@@ -367,13 +370,15 @@ fn some_consents(conn: &mut Connection, fields: &Fields, after: i64) -> QueryRes
 /// Nothing plain stays in free pages, in rows that were replaced or in the log of SQLite. Files for a
 /// while are made where the system wants them, since the database may be larger than the memory.
 fn clean(conn: &mut Connection) -> QueryResult<()> {
-    const TABLES: [&str; 6] = [
+    const TABLES: [&str; 8] = [
         "patients",
         "registry_objects",
         "specimens",
         "subscriptions",
         "notifications",
         "consents",
+        "demographics",
+        "demographic_keys",
     ];
     match conn.engine() {
         Either::Sqlite(c) => c.batch_execute(

@@ -210,4 +210,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    demographics (patient) {
+        patient -> BigInt,
+        resource -> Text,
+        updated -> BigInt,
+    }
+}
+
+diesel::table! {
+    demographic_keys (kind, key, patient) {
+        kind -> SmallInt,
+        key -> Text,
+        patient -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(subscriptions, notifications);

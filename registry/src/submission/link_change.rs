@@ -23,6 +23,7 @@ use super::update::{self, By, PreparedUpdate};
 use crate::config::UnknownPatients;
 use crate::db::registry_objects::{self, FIRST, Found, Kind, SUPERSEDED, Scope, Status, Wanted};
 use crate::db::{Connection, links, patients};
+use crate::demographics;
 use crate::failure::Failure;
 use crate::patients::{Objection, Which};
 
@@ -34,6 +35,8 @@ pub(crate) struct PreparedLinkChange {
     /// Documents that may move at once.
     pub(crate) most: usize,
     pub(crate) now_seconds: u64,
+    /// Whether it is kept by which local identifiers patients are known.
+    pub(crate) demographics: bool,
 }
 
 /// Carries out a change of links, whole or not at all. Refused, as an update is, if what is linked
@@ -62,6 +65,10 @@ pub(crate) fn carry_out(
     let mut all = of_previous.clone();
     all.push(new);
     patients::lock(conn, &all)?;
+    if prepared.demographics {
+        let now = i64::try_from(prepared.now_seconds).unwrap_or(i64::MAX);
+        demographics::link(conn, change, now)?;
+    }
     let moved = documents(conn, prepared, &of_previous)?;
     if moved.is_empty() {
         return Ok(Ok(0));

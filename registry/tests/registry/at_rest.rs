@@ -21,7 +21,7 @@ use xds_schemas::iti52_document_metadata_subscribe::Topic;
 use xds_schemas::iti52_document_metadata_subscribe::filter::FilterKind;
 use xds_schemas::metadata::{Author, PatientId, ReferenceId};
 
-use crate::iti8::{add, merge};
+use crate::iti8::{add, adt, merge};
 use crate::iti18::find_documents;
 use crate::iti57::everything;
 use crate::iti108::consent;
@@ -29,7 +29,7 @@ use crate::site::Site;
 use crate::words::{document, empty, folder, new_uuid, one, patient};
 
 /// Stands in what identifies the patient of a case that was encrypted from the first row on.
-pub(crate) const NEVER_PLAIN: &str = "NEVERPLAIN";
+const NEVER_PLAIN: &str = "NEVERPLAIN";
 /// The same where it was plain before.
 const PLANTED: &str = "PLANTED";
 
@@ -64,7 +64,12 @@ fn sealing() -> (KeyRing, Vault) {
 /// Everything that could name this patient.
 async fn plant(site: &Site, mark: &str) -> PatientId {
     let of = patient(&format!("{mark}-4711"));
-    site.taken(&add(&of.id)).await;
+    let person = format!(
+        "PID|||{}^^^&1.2.3.9&ISO~{mark}-OWN^^^&1.2.3.7&ISO||{mark}lady^Greta|{mark}mother|19340607|F|||\
+         {mark} Street 1^^{mark}town^^4711||{mark}@example.org\rPV1||O\r",
+        of.id
+    );
+    site.taken(&adt("A04", &person)).await;
     site.taken(&add(&format!("{mark}-before"))).await;
     let pull_point = site.pull_point().await;
     let whose = format!("'{of}'");
@@ -190,7 +195,13 @@ fn has(bytes: &[u8], word: &str) -> bool {
 }
 
 /// What every case has in its metadata, and nobody may find.
-const WORDS: [&str; 4] = ["Welby", "^^^&1.2.3.9", "^^^&amp;1.2.3.9", "ExtrinsicObject"];
+const WORDS: [&str; 5] = [
+    "Welby",
+    "Greta",
+    "^^^&1.2.3.9",
+    "^^^&amp;1.2.3.9",
+    "ExtrinsicObject",
+];
 
 fn names_nobody(database: &str, mark: &str) {
     let all = dump(database);
@@ -201,8 +212,17 @@ fn names_nobody(database: &str, mark: &str) {
     }
 }
 
+/// No file of a server has what was encrypted from the beginning, neither those of tables nor its log.
+pub(crate) fn no_file_names_anybody(data: &Path) {
+    let words: &[&str] = match vault_of_all() {
+        true => &[NEVER_PLAIN, "Welby", "Greta", "ExtrinsicObject"],
+        false => &[NEVER_PLAIN],
+    };
+    nowhere_below(data, words, "class^^1.2.3.8");
+}
+
 /// Nothing of these words is in any file below a folder, and this one is.
-pub(crate) fn nowhere_below(folder: &Path, words: &[&str], there: &str) {
+fn nowhere_below(folder: &Path, words: &[&str], there: &str) {
     let mut found = false;
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -225,7 +245,10 @@ pub(crate) fn nowhere_below(folder: &Path, words: &[&str], there: &str) {
 
 pub(crate) async fn nothing_in_the_database_names_a_patient(site: Site) {
     let (_, vault) = sealing();
-    let site = site.configured(|config| config.vault = vault);
+    let site = site.configured(|config| {
+        config.vault = vault;
+        config.demographics = true;
+    });
     let of = plant(&site, NEVER_PLAIN).await;
     let before = answers(&site, &of).await;
     assert!(before.iter().any(|it| it.contains("NEVERPLAINname^Greta")));
@@ -300,6 +323,7 @@ impl Stopped {
 
 pub(crate) async fn a_plain_database_is_encrypted(site: Site) {
     let was_plain = !vault().is_on();
+    let site = site.configured(|config| config.demographics = true);
     let of = plant(&site, PLANTED).await;
     for number in 0..1100 {
         let other = patient(&format!("{PLANTED}-{number}"));
@@ -493,6 +517,6 @@ pub(crate) async fn keys_are_rotated_beside_a_registry(site: Site) {
 }
 
 /// Whether all cases are encrypted.
-pub(crate) fn vault_of_all() -> bool {
+fn vault_of_all() -> bool {
     vault().is_on()
 }

@@ -53,7 +53,7 @@ macro_rules! cases {
                 // On the heap: all of them together are too much for a stack.
                 Box::pin($module::$case(Site::on(server.new_database()))).await;
             )*
-            server.names_nobody();
+            at_rest::no_file_names_anybody(&server.path().join("data"));
         }
     };
 }

@@ -8,8 +8,6 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::at_rest::NEVER_PLAIN;
-
 /// A server that runs, reachable through a socket in its folder only.
 pub(crate) struct Server {
     folder: TempDir,
@@ -75,16 +73,8 @@ impl Server {
         format!("postgres://postgres@{socket}/postgres?options=-c%20search_path%3D{name}")
     }
 
-    /// None of its files has what was encrypted from the beginning, neither tables nor its log.
-    pub(crate) fn names_nobody(&self) {
-        let all: &[&str] = match crate::at_rest::vault_of_all() {
-            true => &[NEVER_PLAIN, "Welby", "ExtrinsicObject"],
-            false => &[NEVER_PLAIN],
-        };
-        crate::at_rest::nowhere_below(&self.path().join("data"), all, "class^^1.2.3.8");
-    }
-
-    fn path(&self) -> &Path {
+    /// The folder of the server.
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 

@@ -48,7 +48,7 @@ const POLICY: &[&str] = &[
     "confidentiality",
     "class",
 ];
-const PERMISSIONS: [(&str, Permission); 11] = [
+const PERMISSIONS: [(&str, Permission); 12] = [
     ("query", Permission::Query),
     ("register", Permission::Register),
     ("provide", Permission::Provide),
@@ -56,6 +56,7 @@ const PERMISSIONS: [(&str, Permission); 11] = [
     ("update", Permission::Update),
     ("remove", Permission::Remove),
     ("announce", Permission::Announce),
+    ("patients", Permission::Patients),
     ("subscribe", Permission::Subscribe),
     ("consent", Permission::Consent),
     ("audit", Permission::Audit),

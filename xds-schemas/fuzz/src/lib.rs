@@ -10,15 +10,20 @@ use xds_schemas::ebrs::{
     AdhocQueryRequest, AdhocQueryResponse, RegistryResponse, SubmitObjectsRequest,
 };
 use xds_schemas::hl7v2::{self, Acknowledgement, Message, PatientDomain};
+use xds_schemas::hl7v3::find_candidates::{FindCandidatesQuery, FindCandidatesResponse};
+use xds_schemas::hl7v3::{AcceptAcknowledgement, QueryContinuation};
 use xds_schemas::iti8_patient_identity_feed::{self as iti8, Announcement};
 use xds_schemas::iti18_registry_stored_query::{QueryKind, StoredQuery};
 use xds_schemas::iti41_provide_and_register_document_set::ProvideAndRegisterDocumentSetRequest;
 use xds_schemas::iti43_retrieve_document_set::{
     RetrieveDocumentSetRequest, RetrieveDocumentSetResponse,
 };
+use xds_schemas::iti44_patient_identity_feed_hl7v3::PatientRecordMessage;
+use xds_schemas::iti45_pixv3_query::{GetIdentifiersQuery, GetIdentifiersResponse};
 use xds_schemas::metadata::submission::Rules;
 use xds_schemas::metadata::{Submission, Timestamp};
 use xds_schemas::mtom::{ContentType, Found, MtomError, ScanLimits, Scanner};
+use xds_schemas::person::MOST_OF_A_KIND;
 use xds_schemas::saml::Assertion;
 use xds_schemas::soap::{self, BodyOrFault, Header};
 use xds_schemas::xml::{FromXml, Reader, TextOrChild, ToXml};
@@ -234,6 +239,10 @@ pub fn hl7(data: &[u8]) {
     let header = hl7v2::Header::of(&message);
     let _ = header.judge(Some("REGISTRY"), None);
     let domain = PatientDomain::new("1.2.3.9");
+    for (_, person) in iti8::people(&message, &header, &domain) {
+        assert!(person.names.len() <= MOST_OF_A_KIND && person.addresses.len() <= MOST_OF_A_KIND);
+        assert!(person.names.iter().all(|name| !name.is_empty()));
+    }
     match iti8::read(&message, &header, &domain) {
         // What a registry ignores may name nobody.
         Ok(Announcement::Revise(_)) => {}
@@ -246,5 +255,23 @@ pub fn hl7(data: &[u8]) {
             assert_eq!(again, announcement, "{written:?}");
         }
         Err(refusal) => assert!(!refusal.reason.is_empty()),
+    }
+}
+
+/// HL7 v3: whatever is said of patients, asked or answered, is written so that it means the same.
+pub fn hl7v3(data: &[u8]) {
+    round_trip::<FindCandidatesQuery>(data);
+    round_trip::<FindCandidatesResponse>(data);
+    round_trip::<GetIdentifiersQuery>(data);
+    round_trip::<GetIdentifiersResponse>(data);
+    round_trip::<QueryContinuation>(data);
+    round_trip::<AcceptAcknowledgement>(data);
+    if let Some(message) = round_trip::<PatientRecordMessage>(data) {
+        let domain = PatientDomain::new("1.2.3.9");
+        let _ = message.announcement(&domain);
+        for (patient, person) in message.people(&domain) {
+            assert_eq!(patient.authority, domain.authority);
+            assert!(person.names.len() <= MOST_OF_A_KIND);
+        }
     }
 }

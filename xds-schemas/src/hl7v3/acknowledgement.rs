@@ -25,7 +25,7 @@ impl Verdict {
     }
 
     /// Application acknowledgements of some receivers say the same with other letters.
-    fn parse(code: &str) -> Option<Self> {
+    pub(crate) fn parse(code: &str) -> Option<Self> {
         match code {
             "CA" | "AA" => Some(Self::Accepted),
             "CE" | "AE" => Some(Self::Error),
@@ -57,16 +57,7 @@ impl AcceptAcknowledgement {
     /// The answer to `message`, named `id` and created at `time`. Sender and receiver change places.
     pub fn of(message: &Transmission, id: InstanceId, time: impl Into<String>) -> Self {
         Self {
-            transmission: Transmission {
-                id,
-                interaction: Self::NAME.to_owned(),
-                processing_code: match message.processing_code.as_str() {
-                    "" => "P".to_owned(),
-                    code => code.to_owned(),
-                },
-                sender: message.receiver.clone(),
-                receiver: message.sender.clone(),
-            },
+            transmission: message.answer(id, Self::NAME),
             time: time.into(),
             verdict: Verdict::Accepted,
             target: message.id.clone(),
@@ -191,6 +182,7 @@ mod tests {
             processing_code: "T".to_owned(),
             sender: InstanceId::new("1.2.4"),
             receiver: InstanceId::new("1.2.5"),
+            ..Transmission::default()
         }
     }
 

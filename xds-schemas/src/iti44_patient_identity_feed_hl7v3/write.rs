@@ -1,7 +1,7 @@
-//! The messages as XML: of people, nothing but their identifiers.
+//! The messages as XML.
 
-use super::{PatientRecordMessage, Subject};
-use crate::hl7v3::InstanceId;
+use super::{Interaction, PatientRecordMessage, Subject};
+use crate::hl7v3::{Form, PatientRole};
 use crate::xml::{ToXml, Writer, ns};
 
 impl ToXml for PatientRecordMessage {
@@ -38,7 +38,16 @@ impl PatientRecordMessage {
             .attribute("moodCode", "EVN");
         status(writer, "active");
         writer.open("subject1").attribute("typeCode", "SBJ");
-        write_patient(writer, &subject.ids);
+        let role = PatientRole {
+            ids: subject.ids.clone(),
+            person: subject.person.clone(),
+            ..PatientRole::default()
+        };
+        let form = match self.interaction {
+            Interaction::DuplicatesResolved => Form::Identifiers,
+            Interaction::RecordAdded | Interaction::RecordRevised => Form::Record,
+        };
+        role.write(writer, form);
         writer
             .close("subject1")
             .open("custodian")
@@ -78,36 +87,4 @@ fn status(writer: &mut Writer, code: &str) {
         .open("statusCode")
         .attribute("code", code)
         .close("statusCode");
-}
-
-/// A patient of whom nothing but identifiers is said: the name is given as not told (NASK). The
-/// provider organization has a root only, which is that of the identifiers (3.44.4.1.2.1).
-fn write_patient(writer: &mut Writer, ids: &[InstanceId]) {
-    writer.open("patient").attribute("classCode", "PAT");
-    for id in ids {
-        id.write(writer, "id");
-    }
-    status(writer, "active");
-    writer
-        .open("patientPerson")
-        .attribute("classCode", "PSN")
-        .attribute("determinerCode", "INSTANCE")
-        .open("name")
-        .attribute("nullFlavor", "NASK")
-        .close("name")
-        .close("patientPerson")
-        .open("providerOrganization")
-        .attribute("classCode", "ORG")
-        .attribute("determinerCode", "INSTANCE");
-    let root = ids.first().map(|id| id.root.as_str()).unwrap_or_default();
-    InstanceId::new(root).write(writer, "id");
-    writer
-        .open("contactParty")
-        .attribute("classCode", "CON")
-        .open("telecom")
-        .attribute("nullFlavor", "NASK")
-        .close("telecom")
-        .close("contactParty")
-        .close("providerOrganization")
-        .close("patient");
 }

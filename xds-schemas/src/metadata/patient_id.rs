@@ -3,12 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::hl7;
 
 /// A patient identifier: `ID^^^&OID&ISO`.
 ///
 /// Displayed as it travels. Never put it into logs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PatientId {
     /// The identifier within the domain, HL7 escapes undone.
     pub id: String,
@@ -57,6 +60,20 @@ impl fmt::Display for PatientId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         hl7::write_escaped(&self.id, formatter)?;
         write!(formatter, "^^^&{}&ISO", self.authority)
+    }
+}
+
+impl TryFrom<String> for PatientId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<PatientId> for String {
+    fn from(patient: PatientId) -> Self {
+        patient.to_string()
     }
 }
 

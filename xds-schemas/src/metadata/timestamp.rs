@@ -3,11 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// `YYYY[MM[DD[hh[mm[ss]]]]]` in UTC: the digits, which were checked.
 ///
 /// There is no order between timestamps of different precision; [`TimeRange`] says what a query
 /// means by before and after.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Timestamp(pub(crate) String);
 
 const PROBLEM: &str = "is not a DTM (YYYY[MM[DD[hh[mm[ss]]]]], UTC)";
@@ -85,6 +88,20 @@ impl Timestamp {
     pub fn is_after(&self, other: &Self) -> bool {
         let shared = self.0.len().min(other.0.len());
         self.0[..shared] > other.0[..shared]
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(timestamp: Timestamp) -> Self {
+        timestamp.0
     }
 }
 

@@ -330,10 +330,9 @@ fn an_encrypted_index_names_nobody() {
         for word in words {
             assert!(!holds(&folder, word), "{word}");
         }
-        // It is in use, and plain to nobody.
-        let said = open(folder.path(), &Vault::default())
-            .unwrap_err()
-            .to_string();
+        // It is plain to nobody, and in use.
+        let unsealing = Vault::with(index.vault().ring().unwrap().clone());
+        let said = open(folder.path(), &unsealing).unwrap_err().to_string();
         assert!(said.contains("must be \"encrypted\""), "{said}");
         let path = folder.path().join(DATABASE);
         let said = encrypting::encrypt(&path, sealing().ring().unwrap(), &mut |_| {});

@@ -1,0 +1,2 @@
+DROP TABLE demographic_keys;
+DROP TABLE demographics;
