@@ -90,6 +90,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         report.add("audit key", signing_key(&wanted.signing_key));
     }
     report.add("at rest", at_rest(&config).await);
+    report.add("identifiers", identifiers(&config).await);
     archives(&config, &mut report).await;
     receivers(&config, &mut report).await;
     users(&config, &mut report);
@@ -238,6 +239,37 @@ async fn at_rest(config: &Config) -> Finding {
         "{with_it} objects have the current key {current}, {old} older ones, {} are plain",
         survey.plain
     ))
+}
+
+/// Whether databases keep what identifies patients as it is configured, and their keys are there.
+async fn identifiers(config: &Config) -> Finding {
+    let vault = config.vault().map_err(|error| error.to_string())?;
+    let kept = config.kept().map_err(|error| format!("{error:#}"))?;
+    let database = config.kept_database();
+    let found = tokio::task::spawn_blocking(move || -> anyhow::Result<Vec<String>> {
+        let mut found = Vec::new();
+        if let Some(database) = database {
+            use hilum_registry::at_rest::{Identifiers, check};
+            let encrypted = check(&database, &vault)?.map(|it| it == Identifiers::Encrypted);
+            found.extend(encrypted.map(|it| told("the registry's database", it)));
+        }
+        let encrypted = kept.check_identifiers(&vault)?;
+        found.extend(encrypted.map(|it| told("the index of images", it)));
+        Ok(found)
+    });
+    let found = found.await.map_err(anyhow::Error::from).and_then(|it| it);
+    let found = found.map_err(|error| format!("{error:#}"))?;
+    match found.is_empty() {
+        true => Ok("there are no databases yet".to_owned()),
+        false => Ok(found.join(", ")),
+    }
+}
+
+fn told(database: &str, encrypted: bool) -> String {
+    match encrypted {
+        true => format!("encrypted in {database}"),
+        false => format!("plain in {database}"),
+    }
 }
 
 /// What the imaging source asks of objects at its door.

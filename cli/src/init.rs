@@ -61,7 +61,7 @@ pub(crate) struct Arguments {
     /// file:PATH
     #[arg(long, value_name = "URL", default_value = "file:data/documents")]
     pub(crate) store: String,
-    /// Encrypt what is stored, with a new key in keys/: whoever loses it loses the data
+    /// Encrypt what is stored and, in databases, what identifies patients, with a new key in keys/: whoever loses it loses the data
     #[arg(long)]
     pub(crate) encrypt: bool,
 }

@@ -41,7 +41,7 @@ enum Command {
     /// Give everything that is stored the current key; the node may run
     #[command(after_help = "Example: hilum keys rotate --config node/hilum.toml")]
     Rotate(Common),
-    /// Encrypt what is stored plain; the node must be stopped
+    /// Encrypt what is stored plain, and what identifies patients in databases; the node must be stopped
     #[command(after_help = "Example: hilum keys encrypt --config node/hilum.toml")]
     Encrypt(Common),
     /// Remove a key that nothing needs any more, for good
@@ -103,8 +103,17 @@ async fn surveyed(node: &Node) -> anyhow::Result<(KeyRing, Survey)> {
     let missing = || ConfigError("at_rest.keys: nothing is encrypted without it".to_owned());
     let ring = vault.ring().cloned().ok_or_else(missing)?;
     let kept = node.config.kept()?;
-    let survey = tokio::task::spawn_blocking(move || kept.survey(&vault)).await??;
-    Ok((ring, survey))
+    let database = node.config.kept_database();
+    let survey = tokio::task::spawn_blocking(move || -> anyhow::Result<Survey> {
+        let mut survey = kept.survey(&vault)?;
+        // A database is one object more, if it is encrypted.
+        let database = database.as_deref().map(hilum_registry::at_rest::key);
+        if let Some(key) = database.transpose()?.flatten() {
+            *survey.keys.entry(key).or_default() += 1;
+        }
+        Ok(survey)
+    });
+    Ok((ring, survey.await??))
 }
 
 async fn list(common: &Common) -> anyhow::Result<()> {
@@ -150,8 +159,17 @@ async fn rotate(common: &Common) -> anyhow::Result<()> {
     let kept = node.config.kept()?;
     let bar = waiting("rotating");
     let (work, shown) = (ring.clone(), bar.clone());
-    let worked =
-        tokio::task::spawn_blocking(move || kept.rotate(&work, &mut |worked| show(&shown, worked)));
+    let database = node.config.kept_database();
+    let worked = tokio::task::spawn_blocking(move || -> anyhow::Result<Worked> {
+        let mut worked = kept.rotate(&work, &mut |worked| show(&shown, worked))?;
+        let rotate = |database: &String| hilum_registry::at_rest::rotate(database, &work);
+        match database.as_ref().map(rotate).transpose()?.flatten() {
+            Some(true) => worked.done += 1,
+            Some(false) => worked.already += 1,
+            None => {}
+        }
+        Ok(worked)
+    });
     let worked = worked.await.map_err(anyhow::Error::from).and_then(|it| it);
     bar.finish_and_clear();
     record(&node, "stored objects are given the current key", &worked).await?;
@@ -202,8 +220,18 @@ async fn encrypt(common: &Common) -> anyhow::Result<()> {
     let kept = node.config.kept()?;
     let bar = waiting("encrypting");
     let shown = bar.clone();
-    let worked = tokio::task::spawn_blocking(move || {
-        kept.encrypt(&vault, &mut |worked| show(&shown, worked))
+    let database = node.config.kept_database();
+    let identifiers = vault.ring_of_fields().is_some();
+    let worked = tokio::task::spawn_blocking(move || -> anyhow::Result<Worked> {
+        let mut rows = 0;
+        if let (Some(database), Some(ring)) = (database, vault.ring_of_fields()) {
+            use hilum_registry::at_rest::encrypt;
+            let told = &mut |rows| shown.set_message(format!("{rows} rows of the registry"));
+            rows = encrypt(&database, ring, told)?.unwrap_or_default();
+        }
+        let mut worked = kept.encrypt(&vault, &mut |worked| show(&shown, worked))?;
+        worked.done += rows;
+        Ok(worked)
     });
     let worked = worked.await.map_err(anyhow::Error::from).and_then(|it| it);
     bar.finish_and_clear();
@@ -216,6 +244,11 @@ async fn encrypt(common: &Common) -> anyhow::Result<()> {
                 "{} objects have been encrypted, {} were before",
                 worked.done, worked.already
             ))?;
+            if !identifiers {
+                say(
+                    "identifiers in databases stay plain: at_rest.identifiers is not \"encrypted\"",
+                )?;
+            }
             worked
                 .failures
                 .iter()

@@ -275,6 +275,7 @@ async fn registry(config: &Config, audit: &Audit, access: &Access) -> anyhow::Re
     wanted.url = config.registry_known_as().map(str::to_owned);
     wanted.subscriptions = config.subscriptions.config();
     wanted.access = access.clone();
+    wanted.vault = config.vault()?;
     let audit = audit.clone();
     tokio::task::spawn_blocking(move || Registry::open(wanted, audit)).await?
 }

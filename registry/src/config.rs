@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hilum_security::access::Access;
+use hilum_security::at_rest::Vault;
 use xds_schemas::affinity_codes::AffinityCodes;
 use xds_schemas::hl7v2::PatientDomain;
 use xds_schemas::metadata::HomeCommunityId;
@@ -48,6 +49,8 @@ pub struct RegistryConfig {
     pub subscriptions: SubscriptionConfig,
     /// Who may have which documents.
     pub access: Access,
+    /// How what identifies patients is kept in the database.
+    pub vault: Vault,
     /// Whether what feeds say of patients is kept, and ITI-45 and ITI-47 are answered from it. If not,
     /// what was kept before is removed.
     pub demographics: bool,
@@ -78,6 +81,7 @@ impl RegistryConfig {
             url: None,
             subscriptions: SubscriptionConfig::default(),
             access: Access::everything(),
+            vault: Vault::default(),
             demographics: false,
         }
     }

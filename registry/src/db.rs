@@ -11,7 +11,9 @@ mod connection;
 pub(crate) mod consents;
 mod counting;
 pub(crate) mod demographics;
+pub(crate) mod encrypting;
 pub(crate) mod entry_uuids;
+pub(crate) mod fields;
 pub(crate) mod links;
 pub(crate) mod measurements;
 pub(crate) mod notifications;
@@ -37,9 +39,11 @@ use anyhow::Context;
 
 use crate::failure::Failure;
 use checkpoint::{Checkpointer, Checkpoints};
-pub(crate) use connection::Connection;
 pub use connection::DatabaseUnreachable;
 use connection::on;
+pub(crate) use connection::{Connection, Either};
+use fields::Source;
+use hilum_security::at_rest::KeyRing;
 use pool::Pool;
 use writer::Writer;
 
@@ -74,8 +78,13 @@ enum Engine {
 }
 
 impl Database {
-    /// Opens the database and brings its tables up to date; refuses those of a newer program.
-    pub(crate) fn open(url: &str, connections: usize) -> anyhow::Result<Self> {
+    /// Opens the database and brings its tables up to date; refuses those of a newer program. With a
+    /// ring, what identifies patients is encrypted in it, and without one it is not.
+    pub(crate) fn open(
+        url: &str,
+        connections: usize,
+        ring: Option<&KeyRing>,
+    ) -> anyhow::Result<Self> {
         if let Some(folder) = folder_of(url) {
             // What is registered concerns nobody else on this machine.
             let mut private = DirBuilder::new();
@@ -83,20 +92,27 @@ impl Database {
             made.with_context(|| format!("the folder {} cannot be made", folder.display()))?;
         }
         let mut connection = Connection::open(url)?;
+        fields::hold(&mut connection)?;
         connection.migrate()?;
         connection.version()?;
-        let engine = match connection {
-            Connection::Sqlite(_) => {
+        let source = Source {
+            url: url.to_owned(),
+            fields: fields::judged(&mut connection, ring)?,
+        };
+        connection.keep_fields(source.fields.clone());
+        let engine = match connection.engine() {
+            Either::Sqlite(_) => {
                 let checkpoints = Arc::new(Checkpoints::default());
-                let second = Connection::open(url)?;
+                let second = source.connect()?;
+                let writer = Writer::start(source.clone(), connection, Arc::clone(&checkpoints));
                 Engine::Sqlite {
-                    writer: Writer::start(url, connection, Arc::clone(&checkpoints))?,
-                    readers: Pool::new(url, connections),
+                    writer: writer?,
+                    readers: Pool::new(source, connections),
                     _checkpointer: Checkpointer::start(second, checkpoints)?,
                 }
             }
-            Connection::Postgres(_) => Engine::Postgres {
-                pool: Pool::new(url, connections),
+            Either::Postgres(_) => Engine::Postgres {
+                pool: Pool::new(source, connections).with(connection),
             },
         };
         Ok(Self { engine })

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use hilum_audit::{Audit, AuditConfig, Parties};
 use hilum_security::Caller;
 use hilum_security::access::{Access, Consent, Policy, Vocabulary, Wish};
+use hilum_security::at_rest::{KeyRing, Vault};
 use xds_schemas::codes::status::{AvailabilityStatus, ResponseStatus};
 use xds_schemas::ebrs::{AdhocQueryRequest, ReturnType, SubmitObjectsRequest};
 use xds_schemas::iti18_registry_stored_query::{DocumentFilter, FindDocuments, StoredQuery};
@@ -215,6 +216,10 @@ fn open() -> (tempfile::TempDir, Registry) {
 }
 
 fn open_in(folder: &Path, spool: &str, access: Access) -> Registry {
+    open_with(folder, spool, access, Vault::default())
+}
+
+fn open_with(folder: &Path, spool: &str, access: Access, vault: Vault) -> Registry {
     let url = std::env::var("HILUM_FIGURES_URL");
     let url = url.unwrap_or_else(|_| format!("sqlite:{}", folder.join("db").display()));
     let audit = Audit::open(AuditConfig {
@@ -227,6 +232,7 @@ fn open_in(folder: &Path, spool: &str, access: Access) -> Registry {
     let mut config = RegistryConfig::new(url, HomeCommunityId::from("urn:oid:1.2.3"));
     config.unknown_patients = UnknownPatients::Accept;
     config.access = access;
+    config.vault = vault;
     Registry::open(config, audit.unwrap()).unwrap()
 }
 
@@ -263,6 +269,57 @@ async fn figures() {
             })
             .await;
         }
+    }
+}
+
+/// What it costs that identifiers are encrypted: plain and encrypted in turns, on SQLite.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "figures"]
+async fn at_rest() {
+    let keys = tempfile::tempdir().unwrap();
+    let ring = keys.path().join("keys");
+    KeyRing::generate(&ring, None).unwrap();
+    let ring = KeyRing::open(&ring, None).unwrap();
+    ring.install();
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let vaults = [Vault::default(), Vault::with(ring).sealing_fields()];
+    assert!(
+        std::env::var_os("HILUM_FIGURES_URL").is_none(),
+        "there are two databases"
+    );
+    let open = |(folder, vault): (&tempfile::TempDir, Vault)| {
+        open_with(folder.path(), "audit", Access::everything(), vault)
+    };
+    let registries: Vec<Registry> = folders.iter().zip(vaults).map(open).collect();
+    let both = ["plain", "encrypted"].into_iter().zip(&registries);
+    for round in 0..4 {
+        for (how, registry) in both.clone() {
+            measure(&format!("{how}, ITI-42, 16"), 16, 2_000, |at| {
+                let of = round * PATIENTS + at % PATIENTS;
+                let (registry, message) = (registry.clone(), submission(of));
+                async move { submit(&registry, &message).await }
+            })
+            .await;
+        }
+        for (what, wanted) in [
+            ("ObjectRef", ReturnType::ObjectRef),
+            ("LeafClass", ReturnType::LeafClass),
+        ] {
+            for (how, registry) in both.clone() {
+                measure(&format!("{how}, {what}, 16"), 16, 4_000, |at| {
+                    let of = round * PATIENTS + at * 7 % PATIENTS;
+                    let (registry, message) = (registry.clone(), query(of, wanted.clone()));
+                    async move { ask(&registry, &message).await }
+                })
+                .await;
+            }
+        }
+    }
+    for (how, folder) in ["plain", "encrypted"].into_iter().zip(&folders) {
+        let files = std::fs::read_dir(folder.path()).unwrap().flatten();
+        let ours = files.filter(|it| it.file_name().to_string_lossy().starts_with("db"));
+        let bytes: u64 = ours.map(|it| it.metadata().unwrap().len()).sum();
+        println!("{how}: {} MiB", bytes >> 20);
     }
 }
 

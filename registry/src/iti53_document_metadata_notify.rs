@@ -24,7 +24,7 @@ use xds_schemas::metadata::HomeCommunityId;
 use crate::Registry;
 use crate::config::SubscriptionConfig;
 use crate::db::subscriptions::{self, Due};
-use crate::db::{Connection, Database};
+use crate::db::{Connection, Database, Either};
 use crate::destination::Destinations;
 use crate::failure::Failure;
 use crate::iti52_document_metadata_subscribe::{incident, milliseconds};
@@ -183,9 +183,9 @@ async fn run(room: Arc<Room>) {
 
 /// SQLite's database is of one process: what an earlier one was at is free.
 fn release_all(conn: &mut Connection) -> Result<(), Failure> {
-    match conn {
-        Connection::Sqlite(_) => Ok(subscriptions::release_all(conn)?),
-        Connection::Postgres(_) => Ok(()),
+    match conn.engine() {
+        Either::Sqlite(_) => Ok(subscriptions::release_all(conn)?),
+        Either::Postgres(_) => Ok(()),
     }
 }
 

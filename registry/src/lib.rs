@@ -7,6 +7,7 @@
 //! in which they are answered, beside the columns that queries ask for (`db`).
 
 mod admission;
+pub mod at_rest;
 pub mod config;
 mod consents;
 mod db;
@@ -80,7 +81,8 @@ impl Registry {
     pub fn open(config: RegistryConfig, audit: Audit) -> anyhow::Result<Self> {
         let destinations = Destinations::of(&config.subscriptions.notify);
         let destinations = destinations.context("the addresses that may be notified")?;
-        let db = Database::open(&config.database, config.connections)?;
+        let ring = config.vault.ring_of_fields();
+        let db = Database::open(&config.database, config.connections, ring)?;
         if !config.demographics {
             let forgotten = Database::forget_demographics(&config.database)?;
             if forgotten > 0 {

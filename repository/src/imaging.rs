@@ -297,6 +297,40 @@ pub fn check_store(url: &str, vault: &Vault) -> anyhow::Result<usize> {
     Ok(studies.len())
 }
 
+/// What identifies patients in an index, for those who change keys or turn encryption on.
+pub(crate) mod index_at_rest {
+    use std::path::Path;
+
+    use hilum_security::at_rest::{KeyId, KeyRing};
+
+    use super::index::{DATABASE, encrypting, fields};
+
+    /// Whether it could be used with this ring, and whether it is encrypted; nothing if there is none.
+    pub(crate) fn check(folder: &Path, ring: Option<&KeyRing>) -> anyhow::Result<Option<bool>> {
+        let fields = fields::check(&folder.join(DATABASE), ring)?;
+        Ok(fields.map(|fields| fields.are_sealed()))
+    }
+
+    /// The key that it needs, if it is encrypted.
+    pub(crate) fn key(folder: &Path) -> anyhow::Result<Option<KeyId>> {
+        fields::key(&folder.join(DATABASE))
+    }
+
+    /// Gives it the current key; says whether it had another one, or nothing if it is not encrypted.
+    pub(crate) fn rotate(folder: &Path, ring: &KeyRing) -> anyhow::Result<Option<bool>> {
+        fields::rotate(&folder.join(DATABASE), ring)
+    }
+
+    /// Encrypts it; says how many rows that were, or nothing if there is none.
+    pub(crate) fn encrypt(
+        folder: &Path,
+        ring: &KeyRing,
+        progress: &mut dyn FnMut(u64),
+    ) -> anyhow::Result<Option<u64>> {
+        encrypting::encrypt(&folder.join(DATABASE), ring, progress)
+    }
+}
+
 /// Waits until no other process brings files to their places or takes them away; none does until what
 /// this gives is dropped.
 pub(crate) fn lock_objects(

@@ -24,6 +24,17 @@ enum Plain {
     Refuse,
 }
 
+/// How databases keep what identifies patients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Identifiers {
+    /// As it is.
+    #[default]
+    Plain,
+    /// Encrypted, and found by pseudonyms.
+    Encrypted,
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct AtRestSection {
     /// The folder of the keys. Without it, nothing is encrypted.
@@ -33,6 +44,8 @@ pub(crate) struct AtRestSection {
     command_seconds: Option<u32>,
     #[serde(default)]
     plain: Plain,
+    #[serde(default)]
+    identifiers: Identifiers,
     /// The keys are read once for a process.
     #[serde(skip)]
     opened: OnceLock<Vault>,
@@ -52,6 +65,9 @@ impl AtRestSection {
                 said("keys", "it is needed: wrapped keys are kept there")
             }
             Some(command) if command.is_empty() => said("command", "it names no program"),
+            None if self.identifiers == Identifiers::Encrypted && self.keys.is_none() => {
+                said("keys", "it is needed: identifiers are to be encrypted")
+            }
             _ if self.command_seconds == Some(0) => {
                 said("command_seconds", "it must be at least 1")
             }
@@ -87,8 +103,18 @@ impl Config {
             Plain::Accept => vault,
             Plain::Refuse => vault.refusing_plain(),
         };
+        let vault = match self.at_rest.identifiers {
+            Identifiers::Plain => vault,
+            Identifiers::Encrypted => vault.sealing_fields(),
+        };
         let vault = self.at_rest.opened.get_or_init(|| vault);
         Ok(vault.clone())
+    }
+
+    /// The database of the registry, if there is one here.
+    pub(crate) fn kept_database(&self) -> Option<String> {
+        let has_registry = self.registry.listen.is_some() || self.registry.database.is_some();
+        has_registry.then(|| self.registry_database())
     }
 
     /// Everything that is kept here, of the rooms that are here.

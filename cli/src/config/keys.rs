@@ -202,7 +202,10 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("metrics", &["listen"]),
-    ("at_rest", &["keys", "plain", "command", "command_seconds"]),
+    (
+        "at_rest",
+        &["keys", "plain", "identifiers", "command", "command_seconds"],
+    ),
     (
         "asynchronous",
         &[

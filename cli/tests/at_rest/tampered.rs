@@ -263,7 +263,10 @@ fn a_node_without_its_keys_does_not_start() {
     };
     // Nothing is configured.
     node.edit("keys = \"keys/\"", "# keys = \"keys/\"");
-    one_line(&node, "[at_rest] names no keys");
+    let encrypted = "identifiers = \"encrypted\"";
+    node.edit(encrypted, &format!("# {encrypted}"));
+    one_line(&node, "at_rest.identifiers must be \"encrypted\"");
+    node.edit(&format!("# {encrypted}"), encrypted);
     node.edit("# keys = \"keys/\"", "keys = \"keys/\"");
     // The key is gone.
     let keys = node.dir().join("keys");
@@ -283,11 +286,11 @@ fn a_node_without_its_keys_does_not_start() {
     one_line(&node, "only its owner may read it");
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-    one_line(&node, "is encrypted");
+    one_line(&node, "encrypted");
     // A new ring instead of the old one.
     fs::rename(&keys, node.folder.path().join("old")).unwrap();
     node.ok(&["keys", "new"]);
-    one_line(&node, "is encrypted");
+    one_line(&node, "encrypted");
     fs::remove_dir_all(&keys).unwrap();
     fs::rename(node.folder.path().join("old"), &keys).unwrap();
     fs::rename(&away, &key).unwrap();

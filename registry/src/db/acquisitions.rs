@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use super::counting::count as count_of;
 use super::schema::{acquisition_numbers, acquisition_words, acquisitions};
-use super::{Connection, SEQ_BITS, on};
+use super::{Connection, Either, SEQ_BITS, on};
 
 /// Rows of one INSERT on PostgreSQL, which takes 65,535 values.
 const ROWS: usize = 10_000;
@@ -48,8 +48,8 @@ pub(crate) fn insert(
     on!(&mut *conn, |c| diesel::insert_into(acquisitions::table)
         .values(acquisition)
         .execute(c))?;
-    match conn {
-        Connection::Sqlite(c) => {
+    match conn.engine() {
+        Either::Sqlite(c) => {
             for number in numbers {
                 diesel::insert_into(acquisition_numbers::table)
                     .values(number)
@@ -61,7 +61,7 @@ pub(crate) fn insert(
                     .execute(c)?;
             }
         }
-        Connection::Postgres(c) => {
+        Either::Postgres(c) => {
             for numbers in numbers.chunks(ROWS) {
                 diesel::insert_into(acquisition_numbers::table)
                     .values(numbers)

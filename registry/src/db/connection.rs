@@ -10,6 +10,7 @@ use diesel::pg::Pg;
 use diesel::sqlite::Sqlite;
 use diesel::{Connection as _, PgConnection, QueryResult, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use hilum_security::at_rest::fields::Fields;
 use thiserror::Error;
 
 use super::url::PostgresUrl;
@@ -37,9 +38,9 @@ const SQLITE_SETTINGS: &str = "
 /// Does the same on either database: `on!(conn, |c| query.load(c))`.
 macro_rules! on {
     ($conn:expr, |$c:ident| $body:expr) => {
-        match $conn {
-            $crate::db::Connection::Sqlite($c) => $body,
-            $crate::db::Connection::Postgres($c) => $body,
+        match $crate::db::Connection::engine($conn) {
+            $crate::db::Either::Sqlite($c) => $body,
+            $crate::db::Either::Postgres($c) => $body,
         }
     };
 }
@@ -56,15 +57,14 @@ pub(crate) struct Unsound;
 #[error("PostgreSQL cannot be reached: {0}")]
 pub struct DatabaseUnreachable(String);
 
-/// A connection to one of the two databases.
-pub(crate) enum Connection {
+/// One of the two databases.
+pub(crate) enum Either {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
 
-impl Connection {
-    /// Opens `sqlite:PATH`, `postgres://…` or `postgresql://…`.
-    pub(crate) fn open(url: &str) -> anyhow::Result<Self> {
+impl Either {
+    fn open(url: &str) -> anyhow::Result<Self> {
         if let Some(path) = url.strip_prefix("sqlite:") {
             let mut connection = SqliteConnection::establish(path)
                 .with_context(|| format!("the database {path} cannot be opened"))?;
@@ -78,12 +78,63 @@ impl Connection {
             PgConnection::establish(url).map_err(|error| DatabaseUnreachable(read.told(error)))?;
         Ok(Self::Postgres(connection))
     }
+}
+
+/// A connection to one of the two databases.
+pub(crate) struct Connection {
+    engine: Either,
+    fields: Fields,
+}
+
+impl Connection {
+    /// Opens `sqlite:PATH`, `postgres://…` or `postgresql://…`. Fields are plain until it is said
+    /// how they are kept.
+    pub(crate) fn open(url: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            engine: Either::open(url)?,
+            fields: Fields::default(),
+        })
+    }
+
+    /// The same, if nobody else has it open: of SQLite, which then lets nobody in. What PostgreSQL has
+    /// for this is [`hold_alone`](super::fields::hold_alone).
+    pub(crate) fn open_alone(url: &str) -> anyhow::Result<Self> {
+        const ALONE: &str = "PRAGMA busy_timeout = 1000; PRAGMA locking_mode = EXCLUSIVE; \
+                             PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; COMMIT";
+        let Some(path) = url.strip_prefix("sqlite:") else {
+            return Self::open(url);
+        };
+        let mut connection = SqliteConnection::establish(path)
+            .with_context(|| format!("the database {path} cannot be opened"))?;
+        let alone = connection.batch_execute(ALONE);
+        alone.with_context(|| format!("the node must be stopped: {path} cannot be had alone"))?;
+        connection.batch_execute(SQLITE_SETTINGS)?;
+        Ok(Self {
+            engine: Either::Sqlite(connection),
+            fields: Fields::default(),
+        })
+    }
+
+    /// The database.
+    pub(crate) const fn engine(&mut self) -> &mut Either {
+        &mut self.engine
+    }
+
+    /// How fields that identify patients are kept.
+    pub(crate) fn fields(&self) -> Fields {
+        self.fields.clone()
+    }
+
+    /// From now on, they are kept so.
+    pub(crate) fn keep_fields(&mut self, fields: Fields) {
+        self.fields = fields;
+    }
 
     /// Brings the tables up to date.
     pub(crate) fn migrate(&mut self) -> anyhow::Result<()> {
-        match self {
-            Self::Sqlite(c) => c.run_pending_migrations(SQLITE_MIGRATIONS).map(drop),
-            Self::Postgres(c) => c.run_pending_migrations(POSTGRES_MIGRATIONS).map(drop),
+        match &mut self.engine {
+            Either::Sqlite(c) => c.run_pending_migrations(SQLITE_MIGRATIONS).map(drop),
+            Either::Postgres(c) => c.run_pending_migrations(POSTGRES_MIGRATIONS).map(drop),
         }
         .map_err(|error| anyhow!("the tables cannot be made: {error}"))
     }
@@ -91,9 +142,9 @@ impl Connection {
     /// Undoes every migration: the data is gone.
     #[cfg(test)]
     pub(crate) fn unmigrate(&mut self) -> anyhow::Result<()> {
-        match self {
-            Self::Sqlite(c) => c.revert_all_migrations(SQLITE_MIGRATIONS).map(drop),
-            Self::Postgres(c) => c.revert_all_migrations(POSTGRES_MIGRATIONS).map(drop),
+        match &mut self.engine {
+            Either::Sqlite(c) => c.revert_all_migrations(SQLITE_MIGRATIONS).map(drop),
+            Either::Postgres(c) => c.revert_all_migrations(POSTGRES_MIGRATIONS).map(drop),
         }
         .map_err(|error| anyhow!("{error}"))
     }
@@ -103,9 +154,9 @@ impl Connection {
     /// # Errors
     /// If the database cannot be asked, or was changed by a newer program.
     pub(crate) fn version(&mut self) -> anyhow::Result<Option<String>> {
-        let ours = match self {
-            Self::Sqlite(_) => newest::<Sqlite>(&SQLITE_MIGRATIONS),
-            Self::Postgres(_) => newest::<Pg>(&POSTGRES_MIGRATIONS),
+        let ours = match &self.engine {
+            Either::Sqlite(_) => newest::<Sqlite>(&SQLITE_MIGRATIONS),
+            Either::Postgres(_) => newest::<Pg>(&POSTGRES_MIGRATIONS),
         };
         let applied = on!(self, |c| c.applied_migrations()).map_err(|error| anyhow!("{error}"))?;
         let version = applied.iter().map(ToString::to_string).max();
@@ -132,10 +183,10 @@ impl Connection {
         work: impl FnOnce(&mut Self) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        match self {
+        match &mut self.engine {
             // A transaction of SQLite always is one state.
-            Self::Sqlite(c) => AnsiTransactionManager::begin_transaction(c),
-            Self::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(c, SNAPSHOT),
+            Either::Sqlite(c) => AnsiTransactionManager::begin_transaction(c),
+            Either::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(c, SNAPSHOT),
         }
         .map_err(unsound)?;
         self.finish(work)
@@ -165,9 +216,11 @@ impl Connection {
 
     /// Begins the transaction of a group of submissions: nobody else may write from now on.
     pub(crate) fn begin_writing(&mut self) -> QueryResult<()> {
-        match self {
-            Self::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE"),
-            Self::Postgres(c) => AnsiTransactionManager::begin_transaction(c),
+        match &mut self.engine {
+            Either::Sqlite(c) => {
+                AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE")
+            }
+            Either::Postgres(c) => AnsiTransactionManager::begin_transaction(c),
         }
     }
 

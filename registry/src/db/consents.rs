@@ -2,7 +2,9 @@
 //! privacy policies are acknowledged.
 
 use diesel::prelude::*;
+use hilum_security::at_rest::fields::{Fields, Place};
 
+use super::fields::broken;
 use super::schema::{consent_documents, consents};
 use super::{Connection, on};
 
@@ -31,8 +33,35 @@ pub(crate) struct Kept {
     pub(crate) resource: String,
 }
 
+/// The resource, where it is kept.
+pub(super) const RESOURCE: &str = "consents.resource";
+
+/// What tells a version from others.
+pub(super) fn row(patient: i64, id: &str, version: i32) -> String {
+    format!("{patient}/{id}/{version}")
+}
+
+/// Versions as they were before they were kept.
+fn opened(fields: &Fields, kept: impl IntoIterator<Item = Kept>) -> QueryResult<Vec<Kept>> {
+    let open = |kept: Kept| {
+        let row = row(kept.patient, &kept.id, kept.version);
+        let resource = fields.open(Place::of(RESOURCE, &row), kept.resource);
+        let resource = resource.map_err(broken)?;
+        Ok(Kept { resource, ..kept })
+    };
+    kept.into_iter().map(open).collect()
+}
+
 /// Keeps a version. Those before are not the newest any more.
 pub(crate) fn insert(conn: &mut Connection, version: &NewVersion) -> QueryResult<()> {
+    let fields = conn.fields();
+    let row = row(version.patient, &version.id, version.version);
+    let resource = fields.seal(Place::of(RESOURCE, &row), &version.resource);
+    let resource = resource.map_err(broken)?.into_owned();
+    let version = &NewVersion {
+        resource,
+        ..version.clone()
+    };
     on!(&mut *conn, |c| diesel::update(
         consents::table.filter(consents::id.eq(&version.id))
     )
@@ -46,22 +75,26 @@ pub(crate) fn insert(conn: &mut Connection, version: &NewVersion) -> QueryResult
 
 /// The newest version of a consent.
 pub(crate) fn newest(conn: &mut Connection, id: &str) -> QueryResult<Option<Kept>> {
-    on!(conn, |c| consents::table
+    let fields = conn.fields();
+    let kept: Option<Kept> = on!(conn, |c| consents::table
         .filter(consents::id.eq(id))
         .order(consents::version.desc())
         .select(Kept::as_select())
         .first(c)
-        .optional())
+        .optional())?;
+    Ok(opened(&fields, kept)?.pop())
 }
 
 /// One version of a consent.
 pub(crate) fn version(conn: &mut Connection, id: &str, version: i32) -> QueryResult<Option<Kept>> {
-    on!(conn, |c| consents::table
+    let fields = conn.fields();
+    let kept: Option<Kept> = on!(conn, |c| consents::table
         .filter(consents::id.eq(id))
         .filter(consents::version.eq(version))
         .select(Kept::as_select())
         .first(c)
-        .optional())
+        .optional())?;
+    Ok(opened(&fields, kept)?.pop())
 }
 
 /// The versions of a consent, the newest first, at most so many, from this one down.
@@ -71,23 +104,27 @@ pub(crate) fn history(
     from: i32,
     limit: i64,
 ) -> QueryResult<Vec<Kept>> {
-    on!(conn, |c| consents::table
+    let fields = conn.fields();
+    let kept: Vec<Kept> = on!(conn, |c| consents::table
         .filter(consents::id.eq(id))
         .filter(consents::version.le(from))
         .order(consents::version.desc())
         .limit(limit)
         .select(Kept::as_select())
-        .load(c))
+        .load(c))?;
+    opened(&fields, kept)
 }
 
 /// The newest versions of the consents of these patients, in the order in which they were made.
 pub(crate) fn of_patients(conn: &mut Connection, patients: &[i64]) -> QueryResult<Vec<Kept>> {
-    on!(conn, |c| consents::table
+    let fields = conn.fields();
+    let kept: Vec<Kept> = on!(conn, |c| consents::table
         .filter(consents::patient.eq_any(patients))
         .filter(consents::newest.eq(true))
         .order(consents::number)
         .select(Kept::as_select())
-        .load(c))
+        .load(c))?;
+    opened(&fields, kept)
 }
 
 /// How many consents these patients have.

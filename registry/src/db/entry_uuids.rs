@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::schema::entry_uuids;
-use super::{Connection, on};
+use super::{Connection, Either, on};
 
 /// Gives an entryUUID to an object; says whether it was free.
 pub(crate) fn claim(conn: &mut Connection, uuid: Uuid, key: i64) -> QueryResult<bool> {
@@ -22,15 +22,15 @@ pub(crate) fn claim(conn: &mut Connection, uuid: Uuid, key: i64) -> QueryResult<
 /// The keys of these objects, as far as there are such.
 pub(crate) fn find(conn: &mut Connection, uuids: &[Uuid]) -> QueryResult<Vec<i64>> {
     let query = |uuid: &Uuid| entry_uuids::table.find(uuid.as_bytes().to_vec());
-    match conn {
-        Connection::Sqlite(c) => uuids
+    match conn.engine() {
+        Either::Sqlite(c) => uuids
             .iter()
             .filter_map(|uuid| {
                 let key = query(uuid).select(entry_uuids::key).first(c);
                 key.optional().transpose()
             })
             .collect(),
-        Connection::Postgres(c) => entry_uuids::table
+        Either::Postgres(c) => entry_uuids::table
             .filter(entry_uuids::uuid.eq_any(uuids.iter().map(|uuid| uuid.as_bytes().to_vec())))
             .select(entry_uuids::key)
             .load(c),

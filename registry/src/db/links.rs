@@ -4,7 +4,7 @@
 use diesel::prelude::*;
 
 use super::schema::links;
-use super::{Connection, on};
+use super::{Connection, Either, on};
 
 /// Rows of one INSERT on PostgreSQL, which takes 65,535 values.
 const ROWS: usize = 10_000;
@@ -21,15 +21,15 @@ pub(crate) struct Link {
 
 /// Adds a link; an association of an object with itself has only one.
 pub(crate) fn insert(conn: &mut Connection, links: &[Link]) -> QueryResult<()> {
-    match conn {
-        Connection::Sqlite(c) => links.iter().try_for_each(|link| {
+    match conn.engine() {
+        Either::Sqlite(c) => links.iter().try_for_each(|link| {
             diesel::insert_into(links::table)
                 .values(link)
                 .on_conflict_do_nothing()
                 .execute(c)
                 .map(drop)
         }),
-        Connection::Postgres(c) => links.chunks(ROWS).try_for_each(|links| {
+        Either::Postgres(c) => links.chunks(ROWS).try_for_each(|links| {
             diesel::insert_into(links::table)
                 .values(links)
                 .on_conflict_do_nothing()
@@ -41,8 +41,8 @@ pub(crate) fn insert(conn: &mut Connection, links: &[Link]) -> QueryResult<()> {
 
 /// The keys of the associations that touch one of these objects.
 pub(crate) fn associations_of(conn: &mut Connection, objects: &[i64]) -> QueryResult<Vec<i64>> {
-    let mut associations = match conn {
-        Connection::Sqlite(c) => {
+    let mut associations = match conn.engine() {
+        Either::Sqlite(c) => {
             let mut associations = Vec::new();
             for object in objects {
                 let found = links::table
@@ -52,7 +52,7 @@ pub(crate) fn associations_of(conn: &mut Connection, objects: &[i64]) -> QueryRe
             }
             associations
         }
-        Connection::Postgres(c) => links::table
+        Either::Postgres(c) => links::table
             .filter(links::object.eq_any(objects))
             .select(links::association)
             .load(c)?,

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::counting::count as count_of;
 use super::schema::measurements;
-use super::{Connection, SEQ_BITS, on};
+use super::{Connection, Either, SEQ_BITS, on};
 
 /// Rows of one INSERT on PostgreSQL, which takes 65,535 values.
 const ROWS: usize = 1000;
@@ -43,14 +43,14 @@ pub(crate) struct MeasuredValue {
 
 /// Adds measured values.
 pub(crate) fn insert(conn: &mut Connection, values: &[MeasuredValue]) -> QueryResult<()> {
-    match conn {
-        Connection::Sqlite(c) => values.iter().try_for_each(|value| {
+    match conn.engine() {
+        Either::Sqlite(c) => values.iter().try_for_each(|value| {
             diesel::insert_into(measurements::table)
                 .values(value)
                 .execute(c)
                 .map(drop)
         }),
-        Connection::Postgres(c) => values.chunks(ROWS).try_for_each(|values| {
+        Either::Postgres(c) => values.chunks(ROWS).try_for_each(|values| {
             diesel::insert_into(measurements::table)
                 .values(values)
                 .execute(c)

@@ -2,7 +2,9 @@
 
 use diesel::dsl::{count_star, exists, not};
 use diesel::prelude::*;
+use hilum_security::at_rest::fields::{Fields, Place};
 
+use super::fields::broken;
 use super::schema::{notifications, subscriptions};
 use super::{Connection, on};
 
@@ -38,8 +40,66 @@ pub(crate) struct Notification {
     pub(crate) described: Option<String>,
 }
 
+/// Whom it is about, where that is kept.
+pub(super) const PATIENT_ID: &str = "notifications.patient_id";
+/// What it is about, where that is kept.
+pub(super) const OBJECTS: &str = "notifications.objects";
+/// What it says, where that is kept.
+pub(super) const MESSAGE: &str = "notifications.message";
+/// By what it is decided, where that is kept.
+pub(super) const DESCRIBED: &str = "notifications.described";
+
+/// What tells a notification from those for others. Its number is known only when it is kept.
+pub(super) fn row(subscription: i64, pull_point: Option<i64>, created: i64) -> String {
+    let pull_point = pull_point.unwrap_or_default();
+    format!("{subscription}/{pull_point}/{created}")
+}
+
+/// The texts of a notification: patient, objects, message and what it is decided by.
+pub(super) type Texts = (Option<String>, String, String, Option<String>);
+
+/// Texts as they are kept.
+pub(super) fn sealed(fields: &Fields, row: &str, texts: &Texts) -> std::io::Result<Texts> {
+    let at = |column| Place::of(column, &row);
+    let (patient_id, objects, message, described) = texts;
+    Ok((
+        fields.seal_some(at(PATIENT_ID), patient_id.as_deref())?,
+        fields.seal(at(OBJECTS), objects)?.into_owned(),
+        fields.seal(at(MESSAGE), message)?.into_owned(),
+        fields.seal_some(at(DESCRIBED), described.as_deref())?,
+    ))
+}
+
+impl Notification {
+    fn opened(self, fields: &Fields) -> QueryResult<Self> {
+        let row = row(self.subscription, self.pull_point, self.created);
+        let at = |column| Place::of(column, &row);
+        let open = |column, kept| fields.open(at(column), kept).map_err(broken);
+        let open_some = |column, kept| fields.open_some(at(column), kept).map_err(broken);
+        Ok(Self {
+            patient_id: open_some(PATIENT_ID, self.patient_id)?,
+            objects: open(OBJECTS, self.objects)?,
+            message: open(MESSAGE, self.message)?,
+            described: open_some(DESCRIBED, self.described)?,
+            ..self
+        })
+    }
+}
+
 /// Keeps a notification, behind all others.
 pub(crate) fn insert(conn: &mut Connection, notification: &NewNotification) -> QueryResult<()> {
+    let new = notification.clone();
+    let row = row(new.subscription, new.pull_point, new.created);
+    let texts = (new.patient_id, new.objects, new.message, new.described);
+    let texts = sealed(&conn.fields(), &row, &texts).map_err(broken)?;
+    let (patient_id, objects, message, described) = texts;
+    let notification = &NewNotification {
+        patient_id,
+        objects,
+        message,
+        described,
+        ..*notification
+    };
     on!(conn, |c| diesel::insert_into(notifications::table)
         .values(notification)
         .execute(c)
@@ -51,13 +111,15 @@ pub(crate) fn oldest(
     conn: &mut Connection,
     subscription: i64,
 ) -> QueryResult<Option<Notification>> {
-    on!(conn, |c| notifications::table
+    let fields = conn.fields();
+    let oldest: Option<Notification> = on!(conn, |c| notifications::table
         .filter(notifications::subscription.eq(subscription))
         .filter(notifications::pull_point.is_null())
         .order(notifications::number)
         .select(Notification::as_select())
         .first(c)
-        .optional())
+        .optional())?;
+    oldest.map(|oldest| oldest.opened(&fields)).transpose()
 }
 
 /// It was told.
@@ -105,7 +167,7 @@ pub(crate) fn take(conn: &mut Connection, pull_point: i64) -> QueryResult<Option
         )
         .execute(c))?;
         if taken > 0 {
-            return Ok(Some(found));
+            return found.opened(&conn.fields()).map(Some);
         }
     }
     Ok(None)
@@ -113,6 +175,23 @@ pub(crate) fn take(conn: &mut Connection, pull_point: i64) -> QueryResult<Option
 
 /// Puts back what was taken, where it was.
 pub(crate) fn put_back(conn: &mut Connection, notification: &Notification) -> QueryResult<()> {
+    let taken = notification.clone();
+    let row = row(taken.subscription, taken.pull_point, taken.created);
+    let texts = (
+        taken.patient_id,
+        taken.objects,
+        taken.message,
+        taken.described,
+    );
+    let texts = sealed(&conn.fields(), &row, &texts).map_err(broken)?;
+    let (patient_id, objects, message, described) = texts;
+    let notification = &Notification {
+        patient_id,
+        objects,
+        message,
+        described,
+        ..*notification
+    };
     on!(conn, |c| diesel::insert_into(notifications::table)
         .values(notification)
         .execute(c)

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
+use hilum_security::at_rest::fields::{Fields, Named, Place};
 
+use super::fields::broken;
 use super::schema::patients;
-use super::{Connection, SEQ_BITS, on};
+use super::{Connection, Either, SEQ_BITS, on};
 
 /// A patient that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable)]
@@ -25,30 +27,68 @@ pub(crate) const MOST_OBJECTS: i64 = 1 << SEQ_BITS;
 /// How many merges may follow each other.
 pub(crate) const LONGEST_CHAIN: usize = 64;
 
+/// The identifier, where it is kept.
+pub(super) const PATIENT_ID: &str = "patients.patient_id";
+
 /// What PostgreSQL calls the lock that merges take.
 const MERGES: i64 = 0x4849_4c55_4d01;
 
 /// Makes a patient known; says whether it was not known before.
 pub(crate) fn add(conn: &mut Connection, patient_id: &str, known_since: i64) -> QueryResult<bool> {
+    let fields = conn.fields();
     let values = (
-        patients::patient_id.eq(patient_id),
+        patients::patient_id.eq(name(&fields, patient_id)?),
         patients::next_seq.eq(0),
         patients::known_since.eq(known_since),
     );
-    let added = on!(conn, |c| diesel::insert_into(patients::table)
+    let added: Option<i64> = on!(&mut *conn, |c| diesel::insert_into(patients::table)
         .values(values)
         .on_conflict_do_nothing()
-        .execute(c))?;
-    Ok(added > 0)
+        .returning(patients::number)
+        .get_result(c)
+        .optional())?;
+    let Some(number) = added else {
+        return Ok(false);
+    };
+    // The text is bound to the number, which is known only now.
+    let named = fields.name(Place::of(PATIENT_ID, &number), patient_id);
+    if let Some(sealed) = named.map_err(broken)?.sealed {
+        on!(conn, |c| diesel::update(patients::table.find(number))
+            .set(patients::sealed.eq(sealed))
+            .execute(c))?;
+    }
+    Ok(true)
+}
+
+/// What a patient is looked for by.
+fn name(fields: &Fields, patient_id: &str) -> QueryResult<String> {
+    fields.pseudonym(PATIENT_ID, patient_id).map_err(broken)
+}
+
+/// A patient with its identifier as it is kept.
+type Kept = (Patient, String, Option<String>);
+
+/// The patient that was found: nobody has put another one in its place.
+fn verified(fields: &Fields, kept: Option<Kept>) -> QueryResult<Option<Patient>> {
+    let Some((patient, name, sealed)) = kept else {
+        return Ok(None);
+    };
+    let place = Place::of(PATIENT_ID, &patient.number);
+    let revealed = fields.reveal(place, Named { name, sealed });
+    revealed.map_err(broken)?;
+    Ok(Some(patient))
 }
 
 /// The patient with this identifier.
 pub(crate) fn find(conn: &mut Connection, patient_id: &str) -> QueryResult<Option<Patient>> {
-    on!(conn, |c| patients::table
-        .filter(patients::patient_id.eq(patient_id))
-        .select(Patient::as_select())
+    let fields = conn.fields();
+    let name = name(&fields, patient_id)?;
+    let found: Option<Kept> = on!(conn, |c| patients::table
+        .filter(patients::patient_id.eq(name))
+        .select((Patient::as_select(), patients::patient_id, patients::sealed))
         .first(c)
-        .optional())
+        .optional())?;
+    verified(&fields, found)
 }
 
 /// The same, with `count` keys taken for objects of this patient. Until the transaction ends,
@@ -59,13 +99,20 @@ pub(crate) fn find_and_take_keys(
     count: usize,
 ) -> QueryResult<Option<Patient>> {
     let count = i64::try_from(count).unwrap_or(i64::MAX);
-    on!(conn, |c| diesel::update(
-        patients::table.filter(patients::patient_id.eq(patient_id))
+    let fields = conn.fields();
+    let name = name(&fields, patient_id)?;
+    let found: Option<Kept> = on!(conn, |c| diesel::update(
+        patients::table.filter(patients::patient_id.eq(name))
     )
     .set(patients::next_seq.eq(patients::next_seq + count))
-    .returning(Patient::as_returning())
+    .returning((
+        Patient::as_returning(),
+        patients::patient_id,
+        patients::sealed
+    ))
     .get_result(c)
-    .optional())
+    .optional())?;
+    verified(&fields, found)
 }
 
 /// The first of `count` more keys, if the patient can have so many objects.
@@ -85,9 +132,9 @@ pub(crate) fn take_keys(
 /// Lets nobody else register anything for these patients until the transaction ends. On SQLite
 /// nobody else does anyway.
 pub(crate) fn lock(conn: &mut Connection, numbers: &[i64]) -> QueryResult<()> {
-    match conn {
-        Connection::Sqlite(_) => Ok(()),
-        Connection::Postgres(c) => patients::table
+    match conn.engine() {
+        Either::Sqlite(_) => Ok(()),
+        Either::Postgres(c) => patients::table
             .filter(patients::number.eq_any(numbers))
             .order(patients::number)
             .select(patients::number)
@@ -100,9 +147,9 @@ pub(crate) fn lock(conn: &mut Connection, numbers: &[i64]) -> QueryResult<()> {
 /// Waits until no other transaction merges patients, and lets none do so until this one ends. On
 /// SQLite there is none anyway.
 pub(crate) fn one_merge_at_a_time(conn: &mut Connection) -> QueryResult<()> {
-    match conn {
-        Connection::Sqlite(_) => Ok(()),
-        Connection::Postgres(c) => diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
+    match conn.engine() {
+        Either::Sqlite(_) => Ok(()),
+        Either::Postgres(c) => diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
             .bind::<BigInt, _>(MERGES)
             .execute(c)
             .map(drop),
@@ -165,10 +212,14 @@ pub(crate) fn known_as(conn: &mut Connection, number: i64) -> QueryResult<BTreeS
 
 /// The identifier of the patient with this number.
 pub(crate) fn patient_id(conn: &mut Connection, number: i64) -> QueryResult<String> {
-    on!(conn, |c| patients::table
+    let fields = conn.fields();
+    let (name, sealed) = on!(conn, |c| patients::table
         .find(number)
-        .select(patients::patient_id)
-        .first(c))
+        .select((patients::patient_id, patients::sealed))
+        .first(c))?;
+    let place = Place::of(PATIENT_ID, &number);
+    let revealed = fields.reveal(place, Named { name, sealed });
+    revealed.map_err(broken)
 }
 
 /// The key of an object of this patient.

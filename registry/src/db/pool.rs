@@ -8,6 +8,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use tokio::sync::Semaphore;
 
 use super::Connection;
+use super::fields::Source;
 use crate::failure::Failure;
 
 /// A connection that was idle longer is tried before it is used: the server may have restarted.
@@ -21,16 +22,16 @@ pub(crate) struct Pool {
 }
 
 struct Shared {
-    url: String,
+    source: Source,
     idle: Mutex<Vec<(Connection, Instant)>>,
     permits: Arc<Semaphore>,
 }
 
 impl Pool {
     /// A pool of at most `connections`, none of which is open yet.
-    pub(crate) fn new(url: &str, connections: usize) -> Self {
+    pub(crate) fn new(source: Source, connections: usize) -> Self {
         let shared = Shared {
-            url: url.to_owned(),
+            source,
             idle: Mutex::new(Vec::with_capacity(connections)),
             permits: Arc::new(Semaphore::new(connections)),
         };
@@ -39,12 +40,18 @@ impl Pool {
         }
     }
 
+    /// The same with a connection that is open: while there is one, nobody takes the database away.
+    pub(crate) fn with(self, connection: Connection) -> Self {
+        self.shared.idle().push((connection, Instant::now()));
+        self
+    }
+
     /// Does `work` in a transaction of its own. A race that was lost is run again.
     pub(crate) async fn transaction<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        self.with(move |connection| {
+        self.work(move |connection| {
             let mut attempt = 1;
             loop {
                 match connection.transaction(&work) {
@@ -64,11 +71,11 @@ impl Pool {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        self.with(move |connection| connection.reading(work)).await
+        self.work(move |connection| connection.reading(work)).await
     }
 
     /// Does `work` with a connection, on a thread that may block.
-    async fn with<T: Send + 'static>(
+    async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
@@ -101,7 +108,7 @@ impl Shared {
     fn take(&self) -> anyhow::Result<Connection> {
         loop {
             let Some((mut connection, since)) = self.idle().pop() else {
-                return Connection::open(&self.url);
+                return self.source.connect();
             };
             if since.elapsed() < TRUSTED_IDLE || connection.ping().is_ok() {
                 return Ok(connection);

@@ -1,5 +1,7 @@
 //! Everything that is registered: document entries, submission sets, folders and associations.
 
+use std::borrow::Cow;
+use std::io;
 use std::ops::RangeInclusive;
 
 use diesel::backend::Backend;
@@ -9,9 +11,11 @@ use diesel::expression::AsExpression;
 use diesel::prelude::*;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::SmallInt;
+use hilum_security::at_rest::fields::{Fields, Place};
 
+use super::fields::broken;
 use super::schema::registry_objects;
-use super::{Connection, SEQ_BITS, on, patient_of};
+use super::{Connection, Either, SEQ_BITS, on, patient_of};
 
 /// Rows of one INSERT on PostgreSQL, which takes 65,535 values.
 const ROWS: usize = 1000;
@@ -231,19 +235,72 @@ pub(crate) struct Found {
     pub(crate) ebrim: String,
 }
 
+/// The object as it is answered, where it is kept.
+pub(super) const EBRIM: &str = "registry_objects.ebrim";
+/// Who wrote it, where that is kept.
+pub(super) const AUTHOR_PERSONS: &str = "registry_objects.author_persons";
+/// What else it belongs to, where that is kept.
+pub(super) const REFERENCE_IDS: &str = "registry_objects.reference_ids";
+
+/// An object as it is kept.
+fn sealed<'o>(
+    fields: &Fields,
+    (row, ebrim): &'o (Row, String),
+) -> io::Result<(Cow<'o, Row>, Cow<'o, str>)> {
+    let at = |column| Place::of(column, &row.key);
+    let ebrim = fields.seal(at(EBRIM), ebrim)?;
+    if !fields.are_sealed() {
+        return Ok((Cow::Borrowed(row), ebrim));
+    }
+    let row = Row {
+        author_persons: fields.seal_some(at(AUTHOR_PERSONS), row.author_persons.as_deref())?,
+        reference_ids: fields.seal_some(at(REFERENCE_IDS), row.reference_ids.as_deref())?,
+        ..row.clone()
+    };
+    Ok((Cow::Owned(row), ebrim))
+}
+
+/// A row as it was before it was kept.
+fn opened_row(fields: &Fields, mut row: Row) -> QueryResult<Row> {
+    let at = |column| Place::of(column, &row.key);
+    let open = |column, kept| fields.open_some(at(column), kept).map_err(broken);
+    let authors = open(AUTHOR_PERSONS, row.author_persons.clone())?;
+    let reference_ids = open(REFERENCE_IDS, row.reference_ids.clone())?;
+    row.author_persons = authors;
+    row.reference_ids = reference_ids;
+    Ok(row)
+}
+
+/// The same of what else was found, if it was wanted.
+fn opened_ebrim(fields: &Fields, found: Found, wanted: Wanted) -> QueryResult<Found> {
+    let Found { row, ebrim } = found;
+    let ebrim = match wanted {
+        Wanted::Rows => ebrim,
+        Wanted::Ebrim => {
+            let opened = fields.open(Place::of(EBRIM, &row.key), ebrim);
+            opened.map_err(broken)?
+        }
+    };
+    Ok(Found { row, ebrim })
+}
+
 /// Adds objects.
 pub(crate) fn insert(conn: &mut Connection, objects: &[(Row, String)]) -> QueryResult<()> {
-    match conn {
-        Connection::Sqlite(c) => objects.iter().try_for_each(|(row, ebrim)| {
+    let fields = conn.fields();
+    match conn.engine() {
+        Either::Sqlite(c) => objects.iter().try_for_each(|object| {
+            let (row, ebrim) = sealed(&fields, object).map_err(broken)?;
             diesel::insert_into(registry_objects::table)
-                .values((row, registry_objects::ebrim.eq(ebrim)))
+                .values((&*row, registry_objects::ebrim.eq(&*ebrim)))
                 .execute(c)
                 .map(drop)
         }),
-        Connection::Postgres(c) => objects.chunks(ROWS).try_for_each(|objects| {
+        Either::Postgres(c) => objects.chunks(ROWS).try_for_each(|objects| {
+            let objects = objects.iter().map(|object| sealed(&fields, object));
+            let objects: Vec<_> = objects.collect::<io::Result<_>>().map_err(broken)?;
             let values: Vec<_> = objects
                 .iter()
-                .map(|(row, ebrim)| (row, registry_objects::ebrim.eq(ebrim)))
+                .map(|(row, ebrim)| (&**row, registry_objects::ebrim.eq(&**ebrim)))
                 .collect();
             diesel::insert_into(registry_objects::table)
                 .values(values)
@@ -273,6 +330,7 @@ pub(crate) const FIRST: i64 = -1;
 /// beyond the limit is read.
 macro_rules! load {
     ($conn:ident, $query:expr, $scope:ident, $wanted:ident, $limit:ident, $judge:ident) => {{
+        let fields = $conn.fields();
         let query = $query
             .filter(registry_objects::kind.ge(*$scope.kinds.start()))
             .filter(registry_objects::kind.le(*$scope.kinds.end()))
@@ -287,7 +345,8 @@ macro_rules! load {
                     let rows = query
                         .select($columns)
                         .load_iter::<$row, DefaultLoadingMode>(c)?;
-                    take(rows.map(|row| row.map($found)), $limit, $passes)
+                    let found = rows.map(|row| row.map($found));
+                    take(&fields, found, $wanted, $limit, $passes)
                 })
             };
         }
@@ -381,14 +440,24 @@ pub(crate) fn of_keys(
 }
 
 fn take(
-    found: impl Iterator<Item = QueryResult<Found>>,
+    fields: &Fields,
+    mut found: impl Iterator<Item = QueryResult<Found>>,
+    wanted: Wanted,
     limit: usize,
     judge: impl Fn(&Row) -> bool,
 ) -> QueryResult<Vec<Found>> {
-    found
-        .filter(|found| found.as_ref().map_or(true, |found| judge(&found.row)))
-        .take(limit)
-        .collect()
+    let mut taken = Vec::new();
+    while taken.len() < limit
+        && let Some(found) = found.next()
+    {
+        let Found { row, ebrim } = found?;
+        let row = opened_row(fields, row)?;
+        // Only what passes is opened as a whole.
+        if judge(&row) {
+            taken.push(opened_ebrim(fields, Found { row, ebrim }, wanted)?);
+        }
+    }
+    Ok(taken)
 }
 
 /// The objects with these keys, in the order of their keys.
@@ -400,8 +469,9 @@ pub(crate) fn by_keys(
     let mut keys = keys.to_vec();
     keys.sort_unstable();
     keys.dedup();
-    match conn {
-        Connection::Sqlite(c) => {
+    let fields = conn.fields();
+    let found = match conn.engine() {
+        Either::Sqlite(c) => {
             let mut found = Vec::with_capacity(keys.len());
             for key in keys {
                 let query = registry_objects::table.find(key);
@@ -414,16 +484,16 @@ pub(crate) fn by_keys(
                         .map(|(row, ebrim)| Found { row, ebrim }),
                 });
             }
-            Ok(found)
+            found
         }
-        Connection::Postgres(c) => {
+        Either::Postgres(c) => {
             let mut patients: Vec<i64> = keys.iter().map(|key| patient_of(*key)).collect();
             patients.dedup();
             let query = registry_objects::table
                 .filter(registry_objects::patient.eq_any(patients))
                 .filter(registry_objects::key.eq_any(keys))
                 .order(registry_objects::key);
-            Ok(match wanted {
+            match wanted {
                 Wanted::Rows => {
                     let rows = query.select(Row::as_select()).load(c)?;
                     rows.into_iter()
@@ -436,9 +506,17 @@ pub(crate) fn by_keys(
                     let found = |(row, ebrim)| Found { row, ebrim };
                     rows.into_iter().map(found).collect()
                 }
-            })
+            }
         }
-    }
+    };
+    let judge = |_: &Row| true;
+    take(
+        &fields,
+        found.into_iter().map(Ok),
+        wanted,
+        usize::MAX,
+        judge,
+    )
 }
 
 fn rows_only(row: Option<Row>) -> Option<Found> {
@@ -452,6 +530,9 @@ fn rows_only(row: Option<Row>) -> Option<Found> {
 /// hidden, and with them its ebRIM.
 pub(crate) fn update(conn: &mut Connection, object: &Found) -> QueryResult<()> {
     let Found { row, ebrim } = object;
+    let fields = conn.fields();
+    let ebrim = fields.seal(Place::of(EBRIM, &row.key), ebrim);
+    let ebrim = ebrim.map_err(broken)?;
     on!(conn, |c| diesel::update(
         registry_objects::table
             .filter(registry_objects::patient.eq(row.patient))
@@ -461,7 +542,7 @@ pub(crate) fn update(conn: &mut Connection, object: &Found) -> QueryResult<()> {
         registry_objects::status.eq(row.status),
         registry_objects::time.eq(&row.time),
         registry_objects::hidden.eq(row.hidden),
-        registry_objects::ebrim.eq(ebrim),
+        registry_objects::ebrim.eq(&*ebrim),
     ))
     .execute(c)
     .map(drop))

@@ -7,6 +7,7 @@ diesel::table! {
         next_seq -> BigInt,
         merged_into -> Nullable<BigInt>,
         known_since -> BigInt,
+        sealed -> Nullable<Text>,
     }
 }
 
@@ -97,6 +98,7 @@ diesel::table! {
         last_error -> Nullable<Text>,
         last_delivery -> Nullable<BigInt>,
         subscriber -> Nullable<Text>,
+        sealed -> Nullable<Text>,
     }
 }
 
@@ -177,6 +179,7 @@ diesel::table! {
     specimens (specimen, key) {
         specimen -> Text,
         key -> BigInt,
+        sealed -> Nullable<Text>,
     }
 }
 
@@ -196,6 +199,14 @@ diesel::table! {
     consent_documents (patient, key) {
         patient -> BigInt,
         key -> BigInt,
+    }
+}
+
+diesel::table! {
+    at_rest (number) {
+        number -> Integer,
+        wrapped -> Text,
+        progress -> Nullable<Text>,
     }
 }
 

@@ -2,7 +2,9 @@
 
 use diesel::dsl::exists;
 use diesel::prelude::*;
+use hilum_security::at_rest::fields::{Fields, Named, Place};
 
+use super::fields::broken;
 use super::schema::{notifications, subscriptions};
 use super::{Connection, on};
 
@@ -36,6 +38,9 @@ pub(crate) struct NewSubscription {
 #[diesel(table_name = subscriptions)]
 pub(crate) struct Interested {
     pub(crate) number: i64,
+    reference: String,
+    patient_id: String,
+    sealed: Option<String>,
     pub(crate) address: String,
     pub(crate) topic: String,
     pub(crate) filter: String,
@@ -60,6 +65,8 @@ pub(crate) struct Due {
 #[diesel(table_name = subscriptions)]
 pub(crate) struct Listed {
     pub(crate) number: i64,
+    reference: String,
+    sealed: Option<String>,
     pub(crate) address: String,
     pub(crate) patient_id: String,
     pub(crate) topic: String,
@@ -79,12 +86,49 @@ pub(crate) fn count(conn: &mut Connection) -> QueryResult<i64> {
     on!(conn, |c| subscriptions::table.count().get_result(c))
 }
 
+/// Whose documents it is about, where that is kept.
+pub(super) const PATIENT_ID: &str = "subscriptions.patient_id";
+/// What is asked for, where that is kept.
+pub(super) const FILTER: &str = "subscriptions.filter";
+/// Who subscribed, where that is kept.
+pub(super) const SUBSCRIBER: &str = "subscriptions.subscriber";
+
 /// Adds a subscription.
 pub(crate) fn insert(conn: &mut Connection, subscription: &NewSubscription) -> QueryResult<()> {
+    let (row, sealed) = sealed(&conn.fields(), subscription).map_err(broken)?;
     on!(conn, |c| diesel::insert_into(subscriptions::table)
-        .values(subscription)
+        .values((&row, subscriptions::sealed.eq(sealed)))
         .execute(c)
         .map(drop))
+}
+
+/// A subscription as it is kept. What is sealed is bound to its reference.
+fn sealed(
+    fields: &Fields,
+    subscription: &NewSubscription,
+) -> std::io::Result<(NewSubscription, Option<String>)> {
+    let at = |column| Place::of(column, &subscription.reference);
+    let Named { name, sealed } = fields.name(at(PATIENT_ID), &subscription.patient_id)?;
+    let row = NewSubscription {
+        patient_id: name,
+        filter: fields.seal(at(FILTER), &subscription.filter)?.into_owned(),
+        subscriber: fields.seal_some(at(SUBSCRIBER), subscription.subscriber.as_deref())?,
+        ..subscription.clone()
+    };
+    Ok((row, sealed))
+}
+
+impl Interested {
+    fn opened(self, fields: &Fields) -> std::io::Result<Self> {
+        let at = |column| Place::of(column, &self.reference);
+        let (name, sealed) = (self.patient_id.clone(), self.sealed.clone());
+        Ok(Self {
+            patient_id: fields.reveal(at(PATIENT_ID), Named { name, sealed })?,
+            filter: fields.open(at(FILTER), self.filter.clone())?,
+            subscriber: fields.open_some(at(SUBSCRIBER), self.subscriber.clone())?,
+            ..self
+        })
+    }
 }
 
 /// Those that something of this patient, or of nobody that is known, may concern at this time, in
@@ -95,14 +139,18 @@ pub(crate) fn interested(
     now: i64,
 ) -> QueryResult<Vec<Interested>> {
     // Two values of one index: nothing is read if nobody has subscribed.
-    let whose = [patient_id.unwrap_or_default(), ""];
-    on!(conn, |c| subscriptions::table
+    let fields = conn.fields();
+    let patient_id = fields.pseudonym(PATIENT_ID, patient_id.unwrap_or_default());
+    let whose = [patient_id.map_err(broken)?, String::new()];
+    let found: Vec<Interested> = on!(conn, |c| subscriptions::table
         .filter(subscriptions::patient_id.eq_any(whose))
         .filter(subscriptions::terminates.gt(now))
         .filter(subscriptions::failed.eq(false))
         .order(subscriptions::number)
         .select(Interested::as_select())
-        .load(c))
+        .load(c))?;
+    let opened = found.into_iter().map(|it| it.opened(&fields));
+    opened.map(|it| it.map_err(broken)).collect()
 }
 
 /// Removes a subscription that has not ended, and what it was still to tell; says whether there was
@@ -242,12 +290,24 @@ pub(crate) fn give_up(conn: &mut Connection, number: i64, error: &str) -> QueryR
 
 /// Some of them, by number, after this one.
 pub(crate) fn list(conn: &mut Connection, after: i64, limit: i64) -> QueryResult<Vec<Listed>> {
-    on!(conn, |c| subscriptions::table
+    let fields = conn.fields();
+    let found: Vec<Listed> = on!(conn, |c| subscriptions::table
         .filter(subscriptions::number.gt(after))
         .order(subscriptions::number)
         .limit(limit)
         .select(Listed::as_select())
-        .load(c))
+        .load(c))?;
+    let open = |listed: Listed| {
+        let place = Place::of(PATIENT_ID, &listed.reference);
+        let (name, sealed) = (listed.patient_id.clone(), listed.sealed.clone());
+        let revealed = fields.reveal(place, Named { name, sealed });
+        let patient_id = revealed.map_err(broken)?;
+        Ok(Listed {
+            patient_id,
+            ..listed
+        })
+    };
+    found.into_iter().map(open).collect()
 }
 
 /// Removes those that have ended and have nothing more to tell, and those that have ended before

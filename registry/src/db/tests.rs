@@ -1,8 +1,12 @@
 //! What only the inside can tell.
 
 use diesel::prelude::*;
+use hilum_security::at_rest::KeyRing;
+use hilum_security::at_rest::fields::database;
+use xds_schemas::person::{Person, PersonName};
 
-use super::{Connection, on, patients};
+use super::demographics::{self, Key, Kind};
+use super::{Connection, encrypting, fields, on, patients};
 
 /// Migrations can be undone and done again.
 #[test]
@@ -70,4 +74,79 @@ fn a_patient_has_room_for_so_many_objects() {
     assert_eq!(last.map(super::patient_of), Some(number));
     let beyond = patients::take_keys(&mut connection, number, 1).unwrap();
     assert_eq!(beyond, None);
+}
+
+/// What is known of people is found by the same keys, sealed from the beginning or later.
+#[test]
+fn demographics_are_found_by_pseudonyms() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    KeyRing::generate(&keys, None).unwrap();
+    let ring = KeyRing::open(&keys, None).unwrap();
+    ring.install();
+    let name = PersonName {
+        family: vec!["Plantedname".to_owned()],
+        given: vec!["Greta".to_owned()],
+        ..PersonName::default()
+    };
+    let person = Person {
+        names: vec![name],
+        ..Person::default()
+    };
+    let family = Key::new(Kind::Family, "plantedname");
+    let given = Key::new(Kind::Given, "plantedname");
+    for sealed in [true, false] {
+        let path = folder.path().join(format!("{sealed}.db"));
+        let url = format!("sqlite:{}", path.display());
+        let mut connection = Connection::open(&url).unwrap();
+        connection.migrate().unwrap();
+        if sealed {
+            let (fields, _) = database::new(fields::DATABASE, &ring).unwrap();
+            connection.keep_fields(fields);
+        }
+        patients::add(&mut connection, "A", 0).unwrap();
+        let number = patients::find(&mut connection, "A")
+            .unwrap()
+            .unwrap()
+            .number;
+        demographics::put(&mut connection, number, &person, 0).unwrap();
+        let finds = |connection: &mut Connection, key: &Key| {
+            let key = std::slice::from_ref(key);
+            demographics::with_any(connection, key, 10).unwrap()
+        };
+        let holds = || {
+            let files = std::fs::read_dir(folder.path()).unwrap().flatten();
+            let ours = files.filter(|it| {
+                it.path()
+                    .to_string_lossy()
+                    .contains(&format!("{sealed}.db"))
+            });
+            let texts = ours.map(|it| std::fs::read(it.path()).unwrap().to_ascii_lowercase());
+            texts
+                .into_iter()
+                .any(|text| text.windows(11).any(|it| it == b"plantedname"))
+        };
+        assert_eq!(holds(), !sealed);
+        if !sealed {
+            drop(connection);
+            assert!(
+                encrypting::encrypt(&url, &ring, &mut |_| {})
+                    .unwrap()
+                    .is_some()
+            );
+            assert!(!holds());
+            let source = fields::Source {
+                fields: fields::check(&url, Some(&ring)).unwrap().unwrap(),
+                url,
+            };
+            connection = source.connect().unwrap();
+        }
+        assert_eq!(finds(&mut connection, &family), [number]);
+        // Equal texts of two kinds are two things.
+        assert_eq!(finds(&mut connection, &given), Vec::<i64>::new());
+        let known = demographics::of(&mut connection, number).unwrap();
+        assert_eq!(known, Some(person.clone()));
+        demographics::remove(&mut connection, number).unwrap();
+        assert_eq!(finds(&mut connection, &family), Vec::<i64>::new());
+    }
 }

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::schema::unique_ids;
-use super::{Connection, on};
+use super::{Connection, Either, on};
 
 /// Gives a uniqueId to an object; says whether that copy was free. A submission set or folder
 /// needs copy 0, and a document entry the copy after those that were found.
@@ -27,8 +27,8 @@ pub(crate) fn claim(
 
 /// The keys of the objects with one of these uniqueIds.
 pub(crate) fn find(conn: &mut Connection, unique_ids: &[&str]) -> QueryResult<Vec<i64>> {
-    match conn {
-        Connection::Sqlite(c) => {
+    match conn.engine() {
+        Either::Sqlite(c) => {
             let mut keys = Vec::with_capacity(unique_ids.len());
             for unique_id in unique_ids {
                 let found = unique_ids::table
@@ -38,7 +38,7 @@ pub(crate) fn find(conn: &mut Connection, unique_ids: &[&str]) -> QueryResult<Ve
             }
             Ok(keys)
         }
-        Connection::Postgres(c) => unique_ids::table
+        Either::Postgres(c) => unique_ids::table
             .filter(unique_ids::unique_id.eq_any(unique_ids))
             .select(unique_ids::key)
             .load(c),

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Connection;
 use super::checkpoint::Checkpoints;
 use super::connection::Unsound;
+use super::fields::Source;
 use crate::failure::Failure;
 
 /// Submissions that may wait; more callers wait before they queue up.
@@ -35,15 +36,14 @@ pub(crate) struct Writer {
 impl Writer {
     /// Starts the thread.
     pub(crate) fn start(
-        url: &str,
+        source: Source,
         connection: Connection,
         checkpoints: Arc<Checkpoints>,
     ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let url = url.to_owned();
         let thread = std::thread::Builder::new()
             .name("registry-writer".to_owned())
-            .spawn(move || run(&url, connection, jobs, &checkpoints))?;
+            .spawn(move || run(&source, connection, jobs, &checkpoints))?;
         Ok(Self {
             queue: Some(queue),
             thread: Some(thread),
@@ -88,7 +88,7 @@ impl Drop for Writer {
 }
 
 fn run(
-    url: &str,
+    source: &Source,
     mut connection: Connection,
     mut jobs: mpsc::Receiver<Job>,
     checkpoints: &Checkpoints,
@@ -101,7 +101,7 @@ fn run(
         let committed = catch_unwind(together)
             .unwrap_or_else(|_| Err("a panic while a group of submissions was written".to_owned()));
         if committed.is_err() {
-            renew(url, &mut connection);
+            renew(source, &mut connection);
         }
         checkpoints.committed();
         for settle in settles {
@@ -138,10 +138,10 @@ fn commit(
 
 /// After a failure nobody knows in what state the connection is. If there is no other, the next
 /// group cannot be begun, and another is tried then.
-fn renew(url: &str, connection: &mut Connection) {
+fn renew(source: &Source, connection: &mut Connection) {
     // What is left of the transaction must not hold up the new connection.
     drop(connection.roll_back());
-    match Connection::open(url) {
+    match source.connect() {
         Ok(opened) => *connection = opened,
         Err(error) => tracing::error!("the database cannot be opened again: {error:#}"),
     }
@@ -150,6 +150,7 @@ fn renew(url: &str, connection: &mut Connection) {
 #[cfg(test)]
 mod tests {
     use diesel::connection::SimpleConnection;
+    use hilum_security::at_rest::fields::Fields;
 
     use super::*;
     use crate::db::{on, patients};
@@ -159,7 +160,11 @@ mod tests {
         let url = format!("sqlite:{}", folder.path().join("registry.db").display());
         let mut connection = Connection::open(&url).unwrap();
         connection.migrate().unwrap();
-        let writer = Writer::start(&url, connection, Arc::default()).unwrap();
+        let source = Source {
+            url,
+            fields: Fields::default(),
+        };
+        let writer = Writer::start(source, connection, Arc::default()).unwrap();
         (folder, writer)
     }
 

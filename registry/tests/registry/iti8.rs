@@ -20,7 +20,7 @@ use crate::site::{Site, accepting};
 use crate::words::{document, empty, folder, new_uuid, one, patient, replacement};
 
 /// A message of this event, about patients of the affinity domain.
-fn adt(event: &str, segments: &str) -> String {
+pub(crate) fn adt(event: &str, segments: &str) -> String {
     format!(
         "MSH|^~\\&|ADT|HOSPITAL|REG|XDS|20260101||ADT^{event}|M-1|P|2.3.1\r\
          EVN|{event}|20260101\r{segments}"

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod access;
+mod at_rest;
 mod concurrency;
 mod consumer;
 mod door;
@@ -52,6 +53,7 @@ macro_rules! cases {
                 // On the heap: all of them together are too much for a stack.
                 Box::pin($module::$case(Site::on(server.new_database()))).await;
             )*
+            at_rest::no_file_names_anybody(&server.path().join("data"));
         }
     };
 }
@@ -227,6 +229,11 @@ cases! {
     iti108::what_is_no_consent_is_refused,
     iti108::consents_are_hidden_too,
     iti108::acknowledged_policies_are_consents,
+    at_rest::nothing_in_the_database_names_a_patient,
+    at_rest::a_plain_database_is_encrypted,
+    at_rest::a_database_in_use_is_not_encrypted,
+    at_rest::exchanged_fields_are_refused,
+    at_rest::keys_are_rotated_beside_a_registry,
     door::every_call_is_recorded,
     door::what_is_no_submission_is_refused,
     door::the_service_describes_itself,

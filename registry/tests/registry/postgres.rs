@@ -73,7 +73,8 @@ impl Server {
         format!("postgres://postgres@{socket}/postgres?options=-c%20search_path%3D{name}")
     }
 
-    fn path(&self) -> &Path {
+    /// The folder of the server.
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 

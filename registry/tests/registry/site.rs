@@ -63,20 +63,24 @@ impl Site {
         let home = HomeCommunityId::from("urn:oid:1.2.3");
         let mut config = RegistryConfig::new(database, home);
         config.feed.domain = Some(PatientDomain::new("1.2.3.9"));
-        let audit = Audit::open(AuditConfig {
-            spool: folder.path().join("audit"),
-            source_id: "test".to_owned(),
-            enterprise_site: None,
-            host: "localhost".to_owned(),
-            segment_bytes: 1 << 30,
-        });
-        let registry = Registry::open(config.clone(), audit.unwrap()).unwrap();
+        config.vault = crate::at_rest::vault();
+        Self::start(folder, config)
+    }
+
+    fn start(folder: TempDir, config: RegistryConfig) -> Self {
+        let spool = folder.path().join("audit");
+        let spool = match spool.exists() {
+            true => folder.path().join(new_oid()),
+            false => spool,
+        };
+        let audit = open_audit(spool.clone());
+        let registry = Registry::open(config.clone(), audit).unwrap();
         registry.notify_with(Client::new(None, Limits::default()));
         let (listening, stop) = watch::channel(());
         let url = listen(registry.clone(), stop.clone());
         let feed = listen_for_feeds(registry.clone(), stop);
         Self {
-            spool: folder.path().join("audit"),
+            spool,
             folder,
             config,
             registry,
@@ -113,6 +117,21 @@ impl Site {
             _listening: listening,
             ..self
         }
+    }
+
+    /// The URL of the database.
+    pub(crate) fn database(&self) -> &str {
+        &self.config.database
+    }
+
+    /// Stops the registry; its connections go when its last tasks have ended.
+    pub(crate) fn stopped(self) -> (TempDir, RegistryConfig) {
+        (self.folder, self.config)
+    }
+
+    /// A site that was stopped.
+    pub(crate) fn again(folder: TempDir, config: RegistryConfig) -> Self {
+        Self::start(folder, config)
     }
 
     /// Whether the database is a file.
@@ -298,6 +317,22 @@ impl Site {
         all.map(|record| Summary::read(syslog::xml(&record.unwrap().message).unwrap()).unwrap())
             .collect()
     }
+}
+
+/// What a registry in this folder records.
+pub(crate) fn audit(folder: &std::path::Path) -> Audit {
+    open_audit(folder.join(new_oid()))
+}
+
+fn open_audit(spool: PathBuf) -> Audit {
+    let audit = Audit::open(AuditConfig {
+        spool,
+        source_id: "test".to_owned(),
+        enterprise_site: None,
+        host: "localhost".to_owned(),
+        segment_bytes: 1 << 30,
+    });
+    audit.unwrap()
 }
 
 fn objects_of(submission: &Submission) -> SubmitObjectsRequest {

@@ -11,7 +11,7 @@ use hilum_security::at_rest::{self, KeyId, KeyRing, Rewrapped, Vault};
 use super::{encrypting, mark};
 use crate::blob_store::keeping::Bucketed;
 use crate::blob_store::{Access, claim, folder_of, is_object_store};
-use crate::imaging::lock_objects;
+use crate::imaging::{index_at_rest, lock_objects};
 
 /// Failures that are told one by one.
 const TOLD: usize = 100;
@@ -193,6 +193,20 @@ impl Kept {
         }
     }
 
+    /// Whether the index of images could be used with this vault, and whether what identifies patients
+    /// is encrypted in it; nothing if there is none.
+    ///
+    /// # Errors
+    /// If it is not as the site wants it, or its key is not there.
+    pub fn check_identifiers(&self, vault: &Vault) -> anyhow::Result<Option<bool>> {
+        let folders = self.folders()?;
+        let mut imaging = folders.iter().filter(|it| it.layout == Layout::Imaging);
+        let Some(folder) = imaging.next() else {
+            return Ok(None);
+        };
+        index_at_rest::check(&folder.root, vault.ring_of_fields())
+    }
+
     /// Looks which keys are needed. Works beside a node that uses the stores. Blocks.
     ///
     /// # Errors
@@ -213,6 +227,12 @@ impl Kept {
             listed.with_context(|| folder.root.display().to_string())?;
             survey.arriving += arriving;
             look_at_mark(&mut survey, &folder.root);
+            if folder.layout == Layout::Imaging {
+                let key = index_at_rest::key(&folder.root);
+                let key = key.with_context(|| folder.root.display().to_string())?;
+                key.into_iter()
+                    .for_each(|key| survey.add(Some([key].into())));
+            }
         }
         if let Some(bucket) = self.bucket(vault)? {
             bucket.survey(&mut survey)?;
@@ -243,6 +263,14 @@ impl Kept {
                 progress(&worked);
             });
             listed.with_context(|| folder.root.display().to_string())?;
+            if folder.layout == Layout::Imaging {
+                match index_at_rest::rotate(&folder.root, ring) {
+                    Ok(Some(true)) => worked.done += 1,
+                    Ok(Some(false)) => worked.already += 1,
+                    Ok(None) => {}
+                    Err(error) => worked.fail("the index of images", &format!("{error:#}")),
+                }
+            }
             remark(&folder, &vault)?;
         }
         if let Some(bucket) = self.bucket(&vault)? {
@@ -263,6 +291,14 @@ impl Kept {
         let mut worked = Worked::default();
         for folder in self.folders()? {
             let url = format!("file:{}", folder.root.display());
+            if let (Layout::Imaging, Some(ring)) = (folder.layout, vault.ring_of_fields()) {
+                let before = worked.done;
+                let done = index_at_rest::encrypt(&folder.root, ring, &mut |rows| {
+                    worked.done = before + rows;
+                    progress(&worked);
+                });
+                done.with_context(|| folder.root.display().to_string())?;
+            }
             let _lock = match folder.layout {
                 Layout::Documents => Some(claim(&url, "the document store", &["documents"])?.1),
                 Layout::Inbox => Some(claim(&url, "the inbox", &["submissions"])?.1),

@@ -7,6 +7,8 @@
 pub(super) mod archived;
 pub(super) mod commitments;
 mod connection;
+pub(super) mod encrypting;
+pub(super) mod fields;
 pub(super) mod kept_back;
 mod names;
 mod rejections;
@@ -27,6 +29,7 @@ use diesel::prelude::*;
 use hilum_dicom::Uid;
 use hilum_dicom::scan::Study;
 use hilum_security::at_rest::Vault;
+use hilum_security::at_rest::fields::{Fields, Place};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -71,12 +74,17 @@ impl Indexed {
     }
 }
 
+/// The file of the database, in the folder of the images.
+pub(super) const DATABASE: &str = "index.db";
+
 /// The index. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct Index {
     folder: PathBuf,
     /// How files are written beside it.
     vault: Vault,
+    /// How fields of it are kept that identify patients.
+    fields: Fields,
     connections: Connections,
 }
 
@@ -107,10 +115,12 @@ impl Index {
         for kept in ["objects", "fetched"] {
             vault.guard(&folder.join(kept));
         }
-        let connections = Connections::open(&folder.join("index.db"))?;
+        let connections = Connections::open(&folder.join(DATABASE))?;
+        let fields = fields::judged(&connections, vault.ring_of_fields())?;
         Ok(Self {
             folder,
             vault: vault.clone(),
+            fields,
             connections,
         })
     }
@@ -200,7 +210,8 @@ impl Index {
 
     /// A study, if it is here.
     pub(super) fn read(&self, study: &Uid) -> anyhow::Result<Option<Indexed>> {
-        self.connections.read(|connection| read(connection, study))
+        self.connections
+            .read(|connection| read(connection, &self.fields, study))
     }
 
     /// Makes a study what this says, if nothing has changed since it was read; gives its new
@@ -217,18 +228,23 @@ impl Index {
                 Some((_, generation)) if generation != indexed.generation => return Ok(None),
                 Some((number, _)) => number,
                 None if indexed.generation != 0 => return Ok(None),
-                None => insert(connection, &indexed.study)?,
+                None => insert(connection, &self.fields, &indexed.study)?,
             };
-            rows::save(connection, number, &indexed.study)?;
+            rows::save(connection, &self.fields, number, &indexed.study)?;
             let generation = indexed.generation + 1;
-            let json = |it: &Option<Manifest>| it.as_ref().map(to_json).transpose();
+            let registered = indexed.registered.as_ref();
+            let (registered, planned) =
+                self.manifests(uid, registered, indexed.planned.as_ref())?;
             let held = indexed.held.as_ref().map(to_json).transpose()?;
+            let seal = |column, text| self.fields.seal_some(Place::of(column, &uid), text);
+            let held = seal(fields::HELD, held.as_deref())?;
+            let patient_id = seal(fields::DOMAIN_PATIENT_ID, indexed.patient_id.as_deref())?;
             diesel::update(studies::table.find(number))
                 .set((
                     studies::generation.eq(generation),
-                    studies::domain_patient_id.eq(&indexed.patient_id),
-                    studies::registered.eq(json(&indexed.registered)?),
-                    studies::planned.eq(json(&indexed.planned)?),
+                    studies::domain_patient_id.eq(patient_id),
+                    studies::registered.eq(registered),
+                    studies::planned.eq(planned),
                     studies::held.eq(held),
                     studies::released.eq(indexed.released),
                     studies::changed.eq(milliseconds(SystemTime::now())),
@@ -246,8 +262,7 @@ impl Index {
         registered: Option<&Manifest>,
         planned: Option<&Manifest>,
     ) -> anyhow::Result<()> {
-        let registered = registered.map(to_json).transpose()?;
-        let planned = planned.map(to_json).transpose()?;
+        let (registered, planned) = self.manifests(study.as_str(), registered, planned)?;
         self.connections.write(|connection| {
             diesel::update(studies::table.filter(studies::uid.eq(study.as_str())))
                 .set((
@@ -257,6 +272,22 @@ impl Index {
                 .execute(connection)?;
             Ok(())
         })
+    }
+
+    /// Manifests of a study as they are kept.
+    fn manifests(
+        &self,
+        study: &str,
+        registered: Option<&Manifest>,
+        planned: Option<&Manifest>,
+    ) -> anyhow::Result<(Option<String>, Option<String>)> {
+        let kept = |column, manifest: Option<&Manifest>| -> anyhow::Result<_> {
+            let json = manifest.map(to_json).transpose()?;
+            let place = Place::of(column, &study);
+            Ok(self.fields.seal_some(place, json.as_deref())?)
+        };
+        let registered = kept(fields::REGISTERED, registered)?;
+        Ok((registered, kept(fields::PLANNED, planned)?))
     }
 
     /// Forgets a study, durably. Its files stay.
@@ -284,13 +315,17 @@ fn delete(connection: &mut SqliteConnection, study: &Uid) -> anyhow::Result<()> 
 }
 
 /// A new row for a study; the rest of it is written by who calls.
-fn insert(connection: &mut SqliteConnection, study: &Study) -> anyhow::Result<i64> {
+fn insert(
+    connection: &mut SqliteConnection,
+    fields: &Fields,
+    study: &Study,
+) -> anyhow::Result<i64> {
     let number = diesel::insert_into(studies::table)
         .values((
             studies::uid.eq(study.uid.as_str()),
             studies::generation.eq(0_i64),
             studies::changed.eq(0_i64),
-            rows::Head::of(study)?,
+            rows::Head::of(fields, study)?,
         ))
         .returning(studies::number)
         .get_result(connection)?;
@@ -310,7 +345,11 @@ struct StudyRow {
     released: bool,
 }
 
-fn read(connection: &mut SqliteConnection, study: &Uid) -> anyhow::Result<Option<Indexed>> {
+fn read(
+    connection: &mut SqliteConnection,
+    fields: &Fields,
+    study: &Uid,
+) -> anyhow::Result<Option<Indexed>> {
     let row: Option<StudyRow> = studies::table
         .filter(studies::uid.eq(study.as_str()))
         .select(StudyRow::as_select())
@@ -319,7 +358,7 @@ fn read(connection: &mut SqliteConnection, study: &Uid) -> anyhow::Result<Option
     let Some(row) = row else {
         return Ok(None);
     };
-    let read = assemble(connection, row);
+    let read = assemble(connection, fields, study, row);
     read.map(Some)
         .map_err(|error| match error.downcast_ref::<serde_json::Error>() {
             Some(_) => error.context(Damaged(study.clone())),
@@ -327,17 +366,25 @@ fn read(connection: &mut SqliteConnection, study: &Uid) -> anyhow::Result<Option
         })
 }
 
-fn assemble(connection: &mut SqliteConnection, row: StudyRow) -> anyhow::Result<Indexed> {
+fn assemble(
+    connection: &mut SqliteConnection,
+    fields: &Fields,
+    study: &Uid,
+    row: StudyRow,
+) -> anyhow::Result<Indexed> {
     fn json<T: DeserializeOwned>(text: Option<String>) -> serde_json::Result<Option<T>> {
         text.map(|text| serde_json::from_str(&text)).transpose()
     }
+    let uid = study.as_str();
+    let open = |column, kept| fields.open_some(Place::of(column, &uid), kept);
+    let facts = fields.open(Place::of(fields::STUDY_FACTS, &uid), row.facts)?;
     Ok(Indexed {
         generation: row.generation,
-        patient_id: row.domain_patient_id,
-        study: rows::load(connection, row.number, &row.facts)?,
-        registered: json(row.registered)?,
-        planned: json(row.planned)?,
-        held: json(row.held)?,
+        patient_id: open(fields::DOMAIN_PATIENT_ID, row.domain_patient_id)?,
+        study: rows::load(connection, fields, row.number, &facts)?,
+        registered: json(open(fields::REGISTERED, row.registered)?)?,
+        planned: json(open(fields::PLANNED, row.planned)?)?,
+        held: json(open(fields::HELD, row.held)?)?,
         released: row.released,
     })
 }

@@ -10,7 +10,7 @@ pub(crate) fn vault() -> Vault {
     if std::env::var_os("HILUM_TEST_AT_REST").is_none() {
         return Vault::default();
     }
-    Vault::with(RING.get_or_init(ring).clone())
+    Vault::with(RING.get_or_init(ring).clone()).sealing_fields()
 }
 
 /// A new ring with which this process reads. Its folder stays until the system clears it.

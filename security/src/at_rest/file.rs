@@ -15,6 +15,7 @@ use super::ring::{self, KeyRing};
 pub struct Vault {
     ring: Option<KeyRing>,
     refuses_plain: bool,
+    seals_fields: bool,
 }
 
 impl Vault {
@@ -23,6 +24,7 @@ impl Vault {
         Self {
             ring: Some(ring),
             refuses_plain: false,
+            seals_fields: false,
         }
     }
 
@@ -42,6 +44,20 @@ impl Vault {
             refuses_plain: false,
             ..self
         }
+    }
+
+    /// The same, and so are the fields of databases that identify patients.
+    #[must_use]
+    pub fn sealing_fields(self) -> Self {
+        Self {
+            seals_fields: self.ring.is_some(),
+            ..self
+        }
+    }
+
+    /// The ring, if fields of databases are encrypted.
+    pub fn ring_of_fields(&self) -> Option<&KeyRing> {
+        self.ring.as_ref().filter(|_| self.seals_fields)
     }
 
     /// Whether what is stored plain is refused.

@@ -47,7 +47,7 @@ const ALGORITHM: u8 = 1;
 /// What is authenticated as it is.
 const SAID: usize = 40;
 /// The end of what is said in a slot.
-const WRITTEN: usize = SAID + NONCE + KEY_BYTES + TAG;
+pub(super) const WRITTEN: usize = SAID + NONCE + KEY_BYTES + TAG;
 
 /// What a slot says, without its secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

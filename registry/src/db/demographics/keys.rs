@@ -58,6 +58,23 @@ impl Kind {
             Self::Mother => 11,
         }
     }
+
+    /// Where its keys have their pseudonyms, if fields are sealed: equal texts of two kinds have two.
+    pub(super) const fn column(self) -> &'static str {
+        match self {
+            Self::Id => "demographic_keys.id",
+            Self::Domain => "demographic_keys.domain",
+            Self::Family => "demographic_keys.family",
+            Self::FamilyPrefix => "demographic_keys.family_prefix",
+            Self::Given => "demographic_keys.given",
+            Self::GivenPrefix => "demographic_keys.given_prefix",
+            Self::Birth => "demographic_keys.birth",
+            Self::BirthAsKnown => "demographic_keys.birth_as_known",
+            Self::Telecom => "demographic_keys.telecom",
+            Self::PostalCode => "demographic_keys.postal_code",
+            Self::Mother => "demographic_keys.mother",
+        }
+    }
 }
 
 /// A key of a patient.
@@ -74,11 +91,11 @@ impl Key {
     }
 }
 
-/// The texts of keys, by the number of their kind.
-pub(super) fn by_kind(keys: &[Key]) -> BTreeMap<i16, Vec<&str>> {
-    let mut kinds: BTreeMap<i16, Vec<&str>> = BTreeMap::new();
+/// The texts of keys, by their kind.
+pub(super) fn by_kind(keys: &[Key]) -> BTreeMap<Kind, Vec<&str>> {
+    let mut kinds: BTreeMap<Kind, Vec<&str>> = BTreeMap::new();
     for key in keys {
-        let texts = kinds.entry(key.kind.number()).or_default();
+        let texts = kinds.entry(key.kind).or_default();
         texts.push(&key.text);
     }
     kinds

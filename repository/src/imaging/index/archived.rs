@@ -8,6 +8,7 @@ use anyhow::Context;
 use diesel::prelude::*;
 use hilum_dicom::Uid;
 use hilum_dicom::scan::Study;
+use hilum_security::at_rest::fields::Fields;
 
 use super::schema::{archived, studies};
 use super::work::Settling;
@@ -111,9 +112,9 @@ impl Index {
             let uid = reading.study.uid.clone();
             let (archive, counts) = (reading.archive, reading.counts);
             let trouble = reading.incomplete.clone();
-            let known = super::read(connection, &uid)?;
+            let known = super::read(connection, &self.fields, &uid)?;
             let before = known.map(|known| known.study);
-            let study = match joined(connection, before.as_ref(), reading)? {
+            let study = match joined((connection, &self.fields), before.as_ref(), reading)? {
                 Ok(study) => study,
                 Err(problem) => {
                     saw(connection, (archive, &uid), counts, Some(problem))?;
@@ -127,7 +128,12 @@ impl Index {
             if before.is_none() && study.series.is_empty() {
                 return Ok(Entered::Same);
             }
-            save(connection, before.is_some(), &study, settling)?;
+            save(
+                (connection, &self.fields),
+                before.is_some(),
+                &study,
+                settling,
+            )?;
             Ok(Entered::Changed)
         })
     }
@@ -144,13 +150,13 @@ impl Index {
                 .filter(archived::archive.eq(archive))
                 .filter(archived::uid.eq(uid.as_str()))
                 .execute(connection)?;
-            let Some(known) = super::read(connection, uid)? else {
+            let Some(known) = super::read(connection, &self.fields, uid)? else {
                 return Ok(());
             };
             let mut study = known.study.clone();
             take_out(&mut study, archive, &BTreeSet::new());
             if study != known.study {
-                save(connection, true, &study, settling)?;
+                save((connection, &self.fields), true, &study, settling)?;
             }
             Ok(())
         })
@@ -202,7 +208,7 @@ impl Index {
         transfer_syntax_uid: &Uid,
     ) -> anyhow::Result<()> {
         self.connections.write(|connection| {
-            let Some(mut known) = super::read(connection, study)? else {
+            let Some(mut known) = super::read(connection, &self.fields, study)? else {
                 return Ok(());
             };
             let mut all = known.study.series.iter_mut();
@@ -215,7 +221,7 @@ impl Index {
             };
             instance.transfer_syntax_uid = transfer_syntax_uid.clone();
             let number = number(connection, study)?;
-            rows::save(connection, number, &known.study)?;
+            rows::save(connection, &self.fields, number, &known.study)?;
             // Whoever has it in memory reads it again.
             diesel::update(studies::table.find(number))
                 .set(studies::generation.eq(studies::generation + 1))
@@ -261,16 +267,16 @@ fn number(connection: &mut SqliteConnection, study: &Uid) -> anyhow::Result<i64>
 
 /// Makes the rows of a study what it says, and has it published.
 fn save(
-    connection: &mut SqliteConnection,
+    (connection, fields): (&mut SqliteConnection, &Fields),
     known: bool,
     study: &Study,
     settling: Settling,
 ) -> anyhow::Result<()> {
     let number = match known {
         true => number(connection, &study.uid)?,
-        false => super::insert(connection, study)?,
+        false => super::insert(connection, fields, study)?,
     };
-    rows::save(connection, number, study)?;
+    rows::save(connection, fields, number, study)?;
     diesel::update(studies::table.find(number))
         .set((
             studies::generation.eq(studies::generation + 1),

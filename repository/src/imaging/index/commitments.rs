@@ -146,7 +146,7 @@ impl Index {
         sop_instance_uids: &[&str],
     ) -> anyhow::Result<HashMap<String, (String, Place)>> {
         let (found, notes) = self.connections.read(|connection| {
-            let found = rows::find_instances(connection, sop_instance_uids)?;
+            let found = rows::find_instances(connection, &self.fields, sop_instance_uids)?;
             let others = sop_instance_uids
                 .iter()
                 .filter(|it| !found.contains_key(**it));

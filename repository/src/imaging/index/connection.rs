@@ -8,12 +8,12 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
 /// FULL: what was acknowledged survives a power cut. Commands write beside a node that runs, so
 /// whoever comes second waits, from the first statement on: the last one who leaves locks it too. What
 /// is deleted is not left in the file: it names patients.
-const SETTINGS: &str = "
+pub(super) const SETTINGS: &str = "
     PRAGMA busy_timeout = 20000;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
@@ -119,7 +119,7 @@ impl Connections {
     }
 }
 
-fn connect(path: &Path) -> anyhow::Result<SqliteConnection> {
+pub(super) fn connect(path: &Path) -> anyhow::Result<SqliteConnection> {
     let shown = path.display();
     let mut connection = SqliteConnection::establish(&path.to_string_lossy())
         .with_context(|| format!("{shown} cannot be opened"))?;

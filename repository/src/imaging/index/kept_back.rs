@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use diesel::prelude::*;
 use hilum_dicom::Uid;
 use hilum_dicom::instance::Instance;
+use hilum_security::at_rest::fields::{Fields, Place};
 use serde::{Deserialize, Serialize};
 
 use super::super::intake::Names;
+use super::fields::{HELD, KEPT_BACK_PATIENT, KEPT_BACK_REASONS};
 use super::schema::{quarantined, studies};
 use super::{Index, rejections, rows};
 
@@ -53,19 +55,21 @@ struct Row {
     volume: bool,
 }
 
-impl TryFrom<Row> for Quarantined {
-    type Error = anyhow::Error;
-
-    fn try_from(row: Row) -> anyhow::Result<Self> {
-        Ok(Self {
+impl Row {
+    fn opened(self, fields: &Fields) -> anyhow::Result<Quarantined> {
+        let row = self;
+        let at = |column| Place::of(column, &row.path);
+        let patient_id = fields.open(at(KEPT_BACK_PATIENT), row.patient_id)?;
+        let reasons = fields.open(at(KEPT_BACK_REASONS), row.reasons)?;
+        Ok(Quarantined {
             number: row.number,
             study_instance_uid: row.study_uid,
             series_instance_uid: row.series_uid,
             sop_instance_uid: row.uid,
-            patient_id: row.patient_id,
+            patient_id,
             arrived: row.arrived,
             origin: row.origin,
-            reasons: serde_json::from_str(&row.reasons)?,
+            reasons: serde_json::from_str(&reasons)?,
             path: PathBuf::from(row.path),
             volume: row.volume,
         })
@@ -83,16 +87,18 @@ impl Index {
         arrived: i64,
     ) -> anyhow::Result<()> {
         self.connections.write(|connection| {
-            let reasons = serde_json::to_string(reasons)?;
+            let path = path.to_string_lossy();
+            let patient_id = instance.patient.id.as_deref().unwrap_or_default();
+            let (patient_id, reasons) = self.kept_back(&path, patient_id, reasons)?;
             let row = (
                 quarantined::study_uid.eq(instance.study_instance_uid.as_str()),
                 quarantined::series_uid.eq(instance.series_instance_uid.as_str()),
                 quarantined::uid.eq(instance.sop_instance_uid.as_str()),
-                quarantined::patient_id.eq(instance.patient.id.as_deref().unwrap_or_default()),
+                quarantined::patient_id.eq(patient_id),
                 quarantined::arrived.eq(arrived),
                 quarantined::origin.eq(origin),
                 quarantined::reasons.eq(&reasons),
-                quarantined::path.eq(path.to_string_lossy()),
+                quarantined::path.eq(&path),
             );
             // The same file is kept back once, and under the same number.
             diesel::insert_into(quarantined::table)
@@ -107,6 +113,20 @@ impl Index {
                 .execute(connection)?;
             Ok(())
         })
+    }
+
+    /// Patient and reasons of something with this path, as they are kept.
+    pub(super) fn kept_back(
+        &self,
+        path: &str,
+        patient_id: &str,
+        reasons: &[String],
+    ) -> anyhow::Result<(String, String)> {
+        let at = |column| Place::of(column, &path);
+        let patient_id = self.fields.seal(at(KEPT_BACK_PATIENT), patient_id)?;
+        let reasons = serde_json::to_string(reasons)?;
+        let reasons = self.fields.seal(at(KEPT_BACK_REASONS), &reasons)?;
+        Ok((patient_id.into_owned(), reasons.into_owned()))
     }
 
     /// What is kept back, in the order of arrival; of one study or of all.
@@ -125,7 +145,9 @@ impl Index {
             }
             Ok(all.load(connection)?)
         })?;
-        rows.into_iter().map(Quarantined::try_from).collect()
+        rows.into_iter()
+            .map(|row| row.opened(&self.fields))
+            .collect()
     }
 
     /// What is kept back under this number.
@@ -138,7 +160,7 @@ impl Index {
             let row = row.filter(quarantined::released.eq(false));
             Ok(row.select(Row::as_select()).first(connection).optional()?)
         })?;
-        row.map(Quarantined::try_from).transpose()
+        row.map(|row| row.opened(&self.fields)).transpose()
     }
 
     /// Whether somebody has let an object of this name go.
@@ -159,7 +181,9 @@ impl Index {
                 .filter(quarantined::released.eq(false));
             Ok(rows.select(Row::as_select()).load(connection)?)
         })?;
-        rows.into_iter().map(Quarantined::try_from).collect()
+        rows.into_iter()
+            .map(|row| row.opened(&self.fields))
+            .collect()
     }
 
     /// Forgets that an object was kept back.
@@ -202,7 +226,7 @@ impl Index {
     /// The file of an object that is in its study, or of a rejection note.
     pub(in crate::imaging) fn file_of(&self, uid: &Uid) -> anyhow::Result<Option<PathBuf>> {
         self.connections.read(|connection| {
-            let known = rows::find_instances(connection, &[uid.as_str()])?;
+            let known = rows::find_instances(connection, &self.fields, &[uid.as_str()])?;
             let mut known = known.values().filter_map(|(_, it)| it.place.path());
             match known.next() {
                 Some(path) => Ok(Some(path.to_owned())),
@@ -251,6 +275,7 @@ impl Index {
                 .load(connection)?)
         })?;
         let one = |(uid, held): (String, Option<String>)| {
+            let held = self.fields.open_some(Place::of(HELD, &uid), held)?;
             let reasons = serde_json::from_str(&held.unwrap_or_default())?;
             Ok((uid, reasons))
         };

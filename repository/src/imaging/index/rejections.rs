@@ -22,7 +22,7 @@ impl Index {
         settling: Settling,
     ) -> anyhow::Result<()> {
         self.connections.write(|connection| {
-            let mut adding = Adding::begin(connection, self.objects(), &[])?;
+            let mut adding = Adding::begin((connection, &self.fields), self.objects(), &[])?;
             adding.reject(rejected)?;
             adding.save(settling)
         })

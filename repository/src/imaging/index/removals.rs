@@ -3,20 +3,24 @@
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use hilum_dicom::Uid;
+use hilum_security::at_rest::fields::Place;
 
 use super::Index;
+use super::fields::DOCUMENTS;
 use super::schema::{notes, quarantined, removals, settings, studies, taken_back};
 
 impl Index {
     /// The documents that must go with a study whose removal has begun (JSON).
     pub(in crate::imaging) fn removal(&self, study: &Uid) -> anyhow::Result<Option<String>> {
-        self.connections.read(|connection| {
+        let kept: Option<String> = self.connections.read(|connection| {
             let row = removals::table.find(study.as_str());
             Ok(row
                 .select(removals::documents)
                 .first(connection)
                 .optional()?)
-        })
+        })?;
+        let place = Place::of(DOCUMENTS, study);
+        Ok(self.fields.open_some(place, kept)?)
     }
 
     /// Remembers which documents must go with a study.
@@ -25,11 +29,12 @@ impl Index {
         study: &Uid,
         documents: &str,
     ) -> anyhow::Result<()> {
+        let documents = self.fields.seal(Place::of(DOCUMENTS, study), documents)?;
         self.connections.write(|connection| {
             diesel::replace_into(removals::table)
                 .values((
                     removals::study_uid.eq(study.as_str()),
-                    removals::documents.eq(documents),
+                    removals::documents.eq(&*documents),
                 ))
                 .execute(connection)?;
             Ok(())

@@ -55,6 +55,7 @@ diesel::table! {
         sop_class_uid -> Text,
         instance_number -> Nullable<BigInt>,
         facts -> Text,
+        collection -> Nullable<Text>,
     }
 }
 
@@ -143,6 +144,14 @@ diesel::table! {
     settings (name) {
         name -> Text,
         value -> Text,
+    }
+}
+
+diesel::table! {
+    at_rest (number) {
+        number -> Integer,
+        wrapped -> Text,
+        progress -> Nullable<Text>,
     }
 }
 

@@ -111,7 +111,7 @@ impl Index {
         search: &Search,
         admission: Option<&Admission<'_>>,
     ) -> anyhow::Result<Hits> {
-        let narrowed = Narrowed::of(search);
+        let narrowed = Narrowed::of(search, &self.fields)?;
         let mut admitted = HashMap::new();
         let mut takes = |hit: &Hit| {
             narrowed.takes(hit)
@@ -137,7 +137,8 @@ impl Index {
         loop {
             let (page, hits) = self.connections.read(|connection| {
                 let page = narrowed.rows(connection, search.level, after, (limit, offset))?;
-                let hits = load(connection, search.level, &page, collections)?;
+                let from = (connection, &self.fields);
+                let hits = load(from, search.level, &page, collections)?;
                 Ok((page, hits))
             })?;
             after = page.last().map_or(after, |row| row.number(search.level));

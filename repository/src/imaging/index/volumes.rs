@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use hilum_dicom::Uid;
 
 use super::Index;
+use super::fields::BASIS;
 use super::schema::{quarantined, volumes};
 
 /// A volume that does not pass.
@@ -32,6 +33,7 @@ impl Index {
         volume: &Path,
         basis: &str,
     ) -> anyhow::Result<Option<Uid>> {
+        let basis = self.fields.pseudonym(BASIS, basis)?;
         let found: Option<String> = self.connections.read(|connection| {
             let row = volumes::table
                 .filter(volumes::path.eq(volume.to_string_lossy()))
@@ -49,6 +51,7 @@ impl Index {
         basis: &str,
         unique_id: &Uid,
     ) -> anyhow::Result<()> {
+        let basis = self.fields.pseudonym(BASIS, basis)?;
         self.connections.write(|connection| {
             let row = (
                 volumes::path.eq(volume.to_string_lossy()),
@@ -72,16 +75,18 @@ impl Index {
         &self,
         kept: &KeptVolume<'_>,
     ) -> anyhow::Result<()> {
+        let path = kept.path.to_string_lossy();
+        let (patient_id, reasons) = self.kept_back(&path, kept.patient_id, kept.reasons)?;
         self.connections.write(|connection| {
             let row = (
                 quarantined::study_uid.eq(""),
                 quarantined::series_uid.eq(""),
                 quarantined::uid.eq(kept.unique_id.as_str()),
-                quarantined::patient_id.eq(kept.patient_id),
+                quarantined::patient_id.eq(patient_id),
                 quarantined::arrived.eq(kept.arrived),
                 quarantined::origin.eq(kept.origin),
-                quarantined::reasons.eq(serde_json::to_string(kept.reasons)?),
-                quarantined::path.eq(kept.path.to_string_lossy()),
+                quarantined::reasons.eq(reasons),
+                quarantined::path.eq(&path),
                 quarantined::volume.eq(true),
             );
             diesel::replace_into(quarantined::table)

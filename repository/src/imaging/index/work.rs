@@ -1,5 +1,6 @@
 //! What is to be done for studies, and by whom: arrivals, publishing, what is kept back.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -10,7 +11,9 @@ use hilum_dicom::Uid;
 use hilum_dicom::instance::Instance;
 use hilum_dicom::rejection::Title;
 use hilum_dicom::scan::{Place, Series, StoredInstance, Study, TakenBack};
+use hilum_security::at_rest::fields::{self as at_rest, Fields};
 
+use super::fields::{STUDY_FACTS, TROUBLE};
 use super::schema::studies;
 use super::{Index, milliseconds, rejections, rows};
 
@@ -114,7 +117,7 @@ impl Index {
                 .iter()
                 .map(|it| it.instance.sop_instance_uid.as_str())
                 .collect();
-            let mut adding = Adding::begin(connection, self.objects(), &uids)?;
+            let mut adding = Adding::begin((connection, &self.fields), self.objects(), &uids)?;
             let added: Vec<Added> = arrivals
                 .iter()
                 .map(|arrival| adding.one(arrival, settling.now))
@@ -185,6 +188,7 @@ impl Index {
         trouble: &str,
         due: i64,
     ) -> anyhow::Result<()> {
+        let trouble = &*self.trouble(study, trouble)?;
         self.connections.write(|connection| {
             diesel::update(studies::table.filter(studies::uid.eq(study.as_str())))
                 .set((
@@ -206,6 +210,7 @@ impl Index {
         trouble: &str,
         generation: i64,
     ) -> anyhow::Result<()> {
+        let trouble = &*self.trouble(study, trouble)?;
         self.connections.write(|connection| {
             let of_study = studies::table.filter(studies::uid.eq(study.as_str()));
             diesel::update(of_study.filter(studies::generation.eq(generation)))
@@ -219,6 +224,12 @@ impl Index {
                 .execute(connection)?;
             Ok(())
         })
+    }
+
+    /// Why something could not be done, as it is kept: it may say whose the study is.
+    fn trouble<'t>(&self, study: &Uid, trouble: &'t str) -> anyhow::Result<Cow<'t, str>> {
+        let place = at_rest::Place::of(TROUBLE, study);
+        Ok(self.fields.seal(place, trouble)?)
     }
 
     /// How often publishing a study has failed since it changed.
@@ -235,6 +246,7 @@ impl Index {
 /// of instances, which come one by one.
 pub(super) struct Adding<'c> {
     connection: &'c mut SqliteConnection,
+    fields: &'c Fields,
     /// Where files lie that are ours.
     objects: PathBuf,
     /// By SOP Instance UID: the study they are in, and what is known of them.
@@ -254,13 +266,14 @@ struct Growing {
 impl<'c> Adding<'c> {
     /// Begins to add arrivals of these names.
     pub(super) fn begin(
-        connection: &'c mut SqliteConnection,
+        (connection, fields): (&'c mut SqliteConnection, &'c Fields),
         objects: PathBuf,
         sop_instance_uids: &[&str],
     ) -> anyhow::Result<Self> {
-        let known = rows::find_instances(connection, sop_instance_uids)?;
+        let known = rows::find_instances(connection, fields, sop_instance_uids)?;
         Ok(Self {
             connection,
+            fields,
             objects,
             known,
             studies: BTreeMap::new(),
@@ -323,11 +336,11 @@ impl<'c> Adding<'c> {
             by_study.entry(study).or_default().push(instance);
         }
         for (uid, instances) in by_study {
-            let Some((number, _)) = head(self.connection, uid)? else {
+            let Some((number, _)) = head(self.connection, self.fields, uid)? else {
                 rejections::remember(self.connection, uid, &instances, title)?;
                 continue;
             };
-            let Some(indexed) = super::read(self.connection, uid)? else {
+            let Some(indexed) = super::read(self.connection, self.fields, uid)? else {
                 continue;
             };
             let mut study = indexed.study;
@@ -350,7 +363,7 @@ impl<'c> Adding<'c> {
                 rejections::doom(self.connection, ours)?;
             }
             study.drop_rejected();
-            rows::save(self.connection, number, &study)?;
+            rows::save(self.connection, self.fields, number, &study)?;
             self.studies.remove(uid);
             self.growing_of(uid)?;
         }
@@ -364,7 +377,7 @@ impl<'c> Adding<'c> {
             for (instance, title) in rejections::waiting_for(self.connection, uid)? {
                 study.reject(instance, title);
             }
-            let number = super::insert(self.connection, &study)?;
+            let number = super::insert(self.connection, self.fields, &study)?;
             self.studies.insert(uid.clone(), Growing::of(number, study));
         }
         self.studies.get(uid).context("a study that grows")
@@ -375,7 +388,7 @@ impl<'c> Adding<'c> {
         if self.studies.contains_key(uid) {
             return Ok(true);
         }
-        let Some((number, facts)) = head(self.connection, uid)? else {
+        let Some((number, facts)) = head(self.connection, self.fields, uid)? else {
             return Ok(false);
         };
         let study = serde_json::from_str(&facts)?;
@@ -394,12 +407,15 @@ impl<'c> Adding<'c> {
         if let Some(number) = growing.series.get(uid) {
             return Ok(*number);
         }
-        let found = rows::find_series(self.connection, growing.number, uid)?;
+        let found = rows::find_series(self.connection, self.fields, growing.number, uid)?;
         let (number, series) = match found {
             Some(found) => found,
             None => {
                 let series = Series::of(instance);
-                let number = rows::save_one_series(self.connection, growing.number, &series, 0)?;
+                let number = {
+                    let of_study = growing.number;
+                    rows::save_one_series(self.connection, self.fields, of_study, &series, 0)?
+                };
                 (number, series)
             }
         };
@@ -412,11 +428,11 @@ impl<'c> Adding<'c> {
     fn flush(&mut self) -> anyhow::Result<()> {
         for growing in self.studies.values_mut() {
             let added = std::mem::take(&mut growing.added);
-            rows::insert_instances(self.connection, growing.number, &added)?;
+            rows::insert_instances(self.connection, self.fields, growing.number, &added)?;
             for series in &mut growing.study.series {
-                let number = growing.series[&series.uid];
+                let number = (growing.number, growing.series[&series.uid]);
                 let more = std::mem::take(&mut series.instances).len();
-                rows::grow_series(self.connection, number, series, more)?;
+                rows::grow_series(self.connection, self.fields, number, series, more)?;
             }
         }
         Ok(())
@@ -427,7 +443,7 @@ impl<'c> Adding<'c> {
         for growing in self.studies.into_values() {
             let mut study = growing.study;
             study.series.clear();
-            rows::recount(self.connection, growing.number, &study)?;
+            rows::recount(self.connection, self.fields, growing.number, &study)?;
             diesel::update(studies::table.find(growing.number))
                 .set((
                     studies::generation.eq(studies::generation + 1),
@@ -452,11 +468,19 @@ impl Growing {
     }
 }
 
-fn head(connection: &mut SqliteConnection, study: &Uid) -> anyhow::Result<Option<(i64, String)>> {
+fn head(
+    connection: &mut SqliteConnection,
+    fields: &Fields,
+    study: &Uid,
+) -> anyhow::Result<Option<(i64, String)>> {
     let row = studies::table
         .filter(studies::uid.eq(study.as_str()))
         .select((studies::number, studies::facts));
-    Ok(row.first(connection).optional()?)
+    let Some((number, facts)) = row.first(connection).optional()? else {
+        return Ok(None);
+    };
+    let facts = fields.open(at_rest::Place::of(STUDY_FACTS, study), facts)?;
+    Ok(Some((number, facts)))
 }
 
 /// Now, in milliseconds since 1970.

@@ -5,18 +5,19 @@ use std::collections::BTreeSet;
 use diesel::SqliteConnection;
 use hilum_dicom::Uid;
 use hilum_dicom::scan::{Place, Series, Study};
+use hilum_security::at_rest::fields::Fields;
 
 use super::super::rows;
 use super::Reading;
 
 /// What was known of a study together with what its archive has now.
 pub(super) fn joined(
-    connection: &mut SqliteConnection,
+    (connection, fields): (&mut SqliteConnection, &Fields),
     before: Option<&Study>,
     reading: Reading<'_>,
 ) -> anyhow::Result<Result<Study, &'static str>> {
     let mut study = reading.study;
-    drop_strangers(connection, &mut study)?;
+    drop_strangers(connection, fields, &mut study)?;
     let Some(before) = before else {
         study.drop_rejected();
         study.sort();
@@ -95,10 +96,14 @@ fn merge(study: &mut Study, mut series: Series, here: &BTreeSet<Uid>) {
 }
 
 /// Leaves out instances whose names are those of instances of other studies.
-fn drop_strangers(connection: &mut SqliteConnection, study: &mut Study) -> anyhow::Result<()> {
+fn drop_strangers(
+    connection: &mut SqliteConnection,
+    fields: &Fields,
+    study: &mut Study,
+) -> anyhow::Result<()> {
     let names = uids(study);
     let names: Vec<&str> = names.iter().map(Uid::as_str).collect();
-    let known = rows::find_instances(connection, &names)?;
+    let known = rows::find_instances(connection, fields, &names)?;
     let uid = study.uid.clone();
     for series in &mut study.series {
         series.instances.retain(|instance| {

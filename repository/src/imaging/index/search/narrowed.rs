@@ -1,9 +1,13 @@
 //! What of a question the database decides.
 
+use std::io;
+
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::Sqlite;
+use hilum_security::at_rest::fields::Fields;
 
+use super::super::fields::{ACCESSION_NUMBER, PATIENT_ID, STUDY_ID};
 use super::{Attribute, Hit, Level, Matching, Row, Search};
 
 /// Values of one list that the database is told of; longer lists are decided here. SQLite takes some
@@ -23,7 +27,7 @@ pub(super) enum Value {
 }
 
 impl<'a> Narrowed<'a> {
-    pub(super) fn of(search: &'a Search) -> Self {
+    pub(super) fn of(search: &'a Search, fields: &Fields) -> anyhow::Result<Self> {
         let mut narrowed = Self {
             conditions: String::new(),
             values: Vec::new(),
@@ -32,6 +36,9 @@ impl<'a> Narrowed<'a> {
         for key in &search.keys {
             let (attribute, matching) = key;
             let decided = match attribute.column() {
+                Some(column) if fields.are_sealed() && identifies(*attribute) => {
+                    narrowed.add_sealed(*attribute, column, matching, fields)?
+                }
                 Some(column) => narrowed.add(*attribute, column, matching),
                 None => *matching == Matching::Anything,
             };
@@ -39,7 +46,29 @@ impl<'a> Narrowed<'a> {
                 narrowed.undecided.push(key);
             }
         }
-        narrowed
+        Ok(narrowed)
+    }
+
+    /// The same of what is sealed: what has a pseudonym is found by it, and nothing else is.
+    fn add_sealed(
+        &mut self,
+        attribute: Attribute,
+        column: &str,
+        matching: &Matching,
+        fields: &Fields,
+    ) -> io::Result<bool> {
+        let named = match attribute {
+            Attribute::PatientId => PATIENT_ID,
+            Attribute::AccessionNumber => ACCESSION_NUMBER,
+            Attribute::StudyId => STUDY_ID,
+            _ => return Ok(*matching == Matching::Anything),
+        };
+        let Matching::OneOf(values) = matching else {
+            return Ok(*matching == Matching::Anything);
+        };
+        let names = values.iter().map(|value| fields.pseudonym(named, value));
+        let names = Matching::OneOf(names.collect::<io::Result<_>>()?);
+        Ok(self.add(attribute, column, &names))
     }
 
     /// Adds a condition, and says whether it is all that is wanted.
@@ -167,6 +196,21 @@ impl<'a> Narrowed<'a> {
             .bind::<BigInt, _>(offset)
             .load(connection)
     }
+}
+
+/// Whether the column of an attribute is sealed, if fields are.
+const fn identifies(attribute: Attribute) -> bool {
+    matches!(
+        attribute,
+        Attribute::AccessionNumber
+            | Attribute::PatientBirthDate
+            | Attribute::PatientId
+            | Attribute::PatientName
+            | Attribute::ReferringPhysicianName
+            | Attribute::SeriesDescription
+            | Attribute::StudyDescription
+            | Attribute::StudyId
+    )
 }
 
 /// A pattern of DICOM as one of SQLite, which knows ranges of characters too.

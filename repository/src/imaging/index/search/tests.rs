@@ -2,12 +2,13 @@
 
 use hilum_dicom::instance::{Patient, SeriesFacts, StudyFacts};
 use hilum_dicom::scan::Place;
+use hilum_security::at_rest::{KeyRing, Vault};
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::super::Indexed;
+use super::super::{DATABASE, Indexed, encrypting};
 use super::*;
 
 /// What is read of the index has what is not written here, too.
@@ -85,12 +86,61 @@ fn study(at: usize) -> Study {
 
 /// An index of so many studies, of which the last is kept back.
 fn index(count: usize) -> (TempDir, Index) {
+    index_with(count, &Vault::default())
+}
+
+/// The same, whose identifiers are encrypted.
+fn sealed_index(count: usize) -> (TempDir, Index) {
+    index_with(count, &sealing())
+}
+
+/// The same, which was plain before, and was encrypted with interruptions.
+fn index_sealed_later(count: usize) -> (TempDir, Index) {
+    let (folder, index) = index(count);
+    drop(index);
+    let vault = sealing();
+    let path = folder.path().join(DATABASE);
+    let ring = vault.ring().unwrap();
+    for most in 1..3 {
+        let mut steps = 0;
+        let interrupted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            encrypting::encrypt(&path, ring, &mut |_| {
+                steps += 1;
+                assert!(steps < most, "interrupted on purpose");
+            })
+        }));
+        assert!(interrupted.is_err());
+        let said = open(folder.path(), &vault).unwrap_err().to_string();
+        assert!(said.contains("encrypted in part"), "{said}");
+    }
+    assert!(
+        encrypting::encrypt(&path, ring, &mut |_| {})
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(
+        encrypting::encrypt(&path, ring, &mut |_| {}).unwrap(),
+        Some(0)
+    );
+    let index = open(folder.path(), &vault).unwrap();
+    (folder, index)
+}
+
+fn sealing() -> Vault {
+    let keys = tempfile::tempdir().unwrap().keep().join("keys");
+    KeyRing::generate(&keys, None).unwrap();
+    let ring = KeyRing::open(&keys, None).unwrap();
+    ring.install();
+    Vault::with(ring).sealing_fields()
+}
+
+fn open(folder: &std::path::Path, vault: &Vault) -> anyhow::Result<Index> {
+    Index::open(&format!("file:{}", folder.display()), vault)
+}
+
+fn index_with(count: usize, vault: &Vault) -> (TempDir, Index) {
     let folder = tempfile::tempdir().unwrap();
-    let index = Index::open(
-        &format!("file:{}", folder.path().display()),
-        &hilum_security::at_rest::Vault::default(),
-    )
-    .unwrap();
+    let index = open(folder.path(), vault).unwrap();
     for at in 0..=count {
         let indexed = Indexed {
             held: (at == count).then(Vec::new),
@@ -237,15 +287,59 @@ proptest! {
         limit in 1..30_usize,
     ) {
         thread_local! {
-            static HERE: (TempDir, Index) = index(STUDIES);
+            static HERE: [(TempDir, Index); 3] =
+                [index(STUDIES), sealed_index(STUDIES), index_sealed_later(STUDIES)];
         }
         let search = Search { level, keys, offset, limit };
-        let found = HERE.with(|(_, index)| index.search(&search, None).unwrap());
         let (expected, more) = by_hand(STUDIES, &search);
-        let names: Vec<String> = found.hits.iter().map(name).collect();
-        prop_assert_eq!(names, expected, "{:?}", search);
-        prop_assert_eq!(found.more, more, "{:?}", search);
+        let found: Vec<Hits> = HERE.with(|all| {
+            let all = all.iter();
+            all.map(|(_, index)| index.search(&search, None).unwrap()).collect()
+        });
+        for found in found {
+            let names: Vec<String> = found.hits.iter().map(name).collect();
+            prop_assert_eq!(&names, &expected, "{:?}", search);
+            prop_assert_eq!(found.more, more, "{:?}", search);
+        }
     }
+}
+
+/// Whoever has the file finds nobody in it, and everything that can be found can be read.
+#[test]
+fn an_encrypted_index_names_nobody() {
+    let words = [
+        "ller^J", "Smith", "smith", "山田", "19700101", "Thorax", "Clinic",
+    ];
+    let holds = |folder: &TempDir, word: &str| {
+        let files = std::fs::read_dir(folder.path()).unwrap().flatten();
+        let ours = files.filter(|it| it.file_name().to_string_lossy().starts_with(DATABASE));
+        ours.map(|it| std::fs::read(it.path()).unwrap())
+            .any(|bytes| bytes.windows(word.len()).any(|it| it == word.as_bytes()))
+    };
+    let (plain, index) = index(10);
+    let told = |index: &Index| -> Vec<String> {
+        let studies = index.studies().unwrap();
+        let read = studies.iter().map(|uid| index.read(uid).unwrap().unwrap());
+        read.map(|it| format!("{:?}", (it.study, it.held)))
+            .collect()
+    };
+    let expected = told(&index);
+    assert!(words.iter().all(|word| holds(&plain, word)));
+    for (folder, index) in [sealed_index(10), index_sealed_later(10)] {
+        assert_eq!(told(&index), expected);
+        for word in words {
+            assert!(!holds(&folder, word), "{word}");
+        }
+        // It is plain to nobody, and in use.
+        let unsealing = Vault::with(index.vault().ring().unwrap().clone());
+        let said = open(folder.path(), &unsealing).unwrap_err().to_string();
+        assert!(said.contains("must be \"encrypted\""), "{said}");
+        let path = folder.path().join(DATABASE);
+        let said = encrypting::encrypt(&path, sealing().ring().unwrap(), &mut |_| {});
+        assert!(format!("{:#}", said.unwrap_err()).contains("the node must be stopped"));
+    }
+    let said = open(plain.path(), &sealing()).unwrap_err().to_string();
+    assert!(said.contains("hilum keys encrypt"), "{said}");
 }
 
 fn found(index: &Index, level: Level, keys: &[(Attribute, &str)]) -> Vec<String> {

@@ -1,0 +1,2 @@
+ALTER TABLE instances DROP COLUMN collection;
+DROP TABLE at_rest;
