@@ -3,7 +3,7 @@
 
 use hilum_tests::feed::Source;
 use hilum_tests::people::configure;
-use hilum_tests::region::{Region, authority, home, patient_of};
+use hilum_tests::region::{DEMOGRAPHICS, Region, authority, home, patient_of};
 use hilum_tests::stranger::{Stranger, candidate, nobody};
 use hilum_tests::words::{self, PATIENT_AUTHORITY};
 use hilum_tests::{Setup, Town, raw};
@@ -360,7 +360,10 @@ async fn town_with(stranger: &Stranger) -> Town {
          patients = \"discover\" }}]",
         stranger.url
     );
-    configure(&town, &[("gateway", &community)]);
+    configure(
+        &town,
+        &[("gateway", &community), ("registry", DEMOGRAPHICS)],
+    );
     town.start();
     announce(&town, 0, jane("A-1")).await;
     town

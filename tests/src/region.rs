@@ -87,7 +87,8 @@ impl Region {
             if authorities {
                 // So that a name that is out of date is noticed.
                 let refuse = "unknown_patients_in_queries = \"refuse\"";
-                configure(&towns[number], &[("affinity_domain", refuse)]);
+                let sections = [("affinity_domain", refuse), ("registry", DEMOGRAPHICS)];
+                configure(&towns[number], &sections);
             }
             let mut config = File::options()
                 .append(true)
@@ -115,6 +116,9 @@ impl Region {
 pub fn home(number: usize) -> String {
     format!("2.999.2.{}", number + 1)
 }
+
+/// That a registry knows who its patients are.
+pub const DEMOGRAPHICS: &str = "demographics = true";
 
 /// The authority of patient IDs of a town with its own.
 pub fn authority(number: usize) -> String {
