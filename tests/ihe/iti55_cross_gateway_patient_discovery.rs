@@ -187,7 +187,7 @@ async fn a_stale_name_is_found_out_anew() {
     );
 }
 
-/// 3.55.4.2.2: what is not to be kept is not kept.
+/// ITI TF-2 3.55.4.2.2: what is not to be kept is not kept.
 #[tokio::test]
 async fn what_is_not_to_be_kept_is_asked_each_time() {
     let region = discovering(2, "correlations_days = 0");
@@ -243,7 +243,7 @@ async fn ask(
     (answer.response, answer.header.correlation_time_to_live)
 }
 
-/// 3.55.4.2.3, each case, as a stranger sees them.
+/// ITI TF-2 3.55.4.2.3, each case, as a stranger sees them; and 3.55.4.1.3.
 #[tokio::test]
 async fn a_responding_gateway_says_no_more_than_it_must() {
     let region = discovering(1, "discoveries_per_minute = 9");
@@ -434,7 +434,7 @@ async fn nonsense_is_not_believed() {
     }
 }
 
-/// What a stranger wants to know more is told once, if it is known; and 3.55.4.1.2.4: who asks, and by what name
+/// What a stranger wants to know more is told once, if it is known; and ITI TF-2 3.55.4.1.2.4: who asks, and by what name
 /// the stranger may ask back.
 #[tokio::test]
 async fn more_is_told_when_it_is_asked_for() {
