@@ -271,6 +271,7 @@ async fn registry(config: &Config, audit: &Audit, access: &Access) -> anyhow::Re
     wanted.url = config.registry_known_as().map(str::to_owned);
     wanted.subscriptions = config.subscriptions.config();
     wanted.access = access.clone();
+    wanted.demographics = config.registry.demographics;
     let audit = audit.clone();
     tokio::task::spawn_blocking(move || Registry::open(wanted, audit)).await?
 }
