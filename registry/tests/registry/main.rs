@@ -17,6 +17,8 @@ mod iti18_parameters;
 mod iti42;
 mod iti42_rules;
 mod iti44;
+mod iti45;
+mod iti47;
 mod iti53;
 mod iti57;
 mod iti61;
@@ -227,6 +229,15 @@ cases! {
     iti108::what_is_no_consent_is_refused,
     iti108::consents_are_hidden_too,
     iti108::acknowledged_policies_are_consents,
+    iti45::identifiers_in_other_domains,
+    iti45::identifiers_that_nobody_knows,
+    iti45::identifiers_follow_merges_and_links,
+    iti47::patients_are_found_by_what_is_known,
+    iti47::what_is_told_of_a_patient,
+    iti47::an_answer_is_continued,
+    iti47::what_is_said_later_counts,
+    iti47::questions_that_are_refused,
+    iti47::who_may_find_patients_is_said_by_rules,
     door::every_call_is_recorded,
     door::what_is_no_submission_is_refused,
     door::the_service_describes_itself,
