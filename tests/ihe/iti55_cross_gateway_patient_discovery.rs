@@ -314,6 +314,7 @@ async fn a_responding_gateway_says_no_more_than_it_must() {
     match soap::read_answer::<AcceptAcknowledgement>(answer.text().as_bytes()) {
         Ok(BodyOrFault::Body(acknowledgement)) => {
             assert_eq!(acknowledgement.verdict, Verdict::Error);
+            assert!(acknowledgement.unsupported_mode, "{}", answer.text());
             assert!(
                 acknowledgement.reasons[0].contains("Deferred"),
                 "{acknowledgement:?}"

@@ -20,13 +20,13 @@ use xds_schemas::iti43_retrieve_document_set::{
 };
 use xds_schemas::iti44_patient_identity_feed_hl7v3::PatientRecordMessage;
 use xds_schemas::iti45_pixv3_query::{GetIdentifiersQuery, GetIdentifiersResponse};
-use xds_schemas::metadata::submission::Rules;
-use xds_schemas::metadata::{Submission, Timestamp};
-use xds_schemas::mtom::{ContentType, Found, MtomError, ScanLimits, Scanner};
 use xds_schemas::iti55_cross_gateway_patient_discovery::revoke::RecordNullified;
 use xds_schemas::iti56_patient_location_query::{
     PatientLocationQueryRequest, PatientLocationQueryResponse,
 };
+use xds_schemas::metadata::submission::Rules;
+use xds_schemas::metadata::{Submission, Timestamp};
+use xds_schemas::mtom::{ContentType, Found, MtomError, ScanLimits, Scanner};
 use xds_schemas::person::MOST_OF_A_KIND;
 use xds_schemas::saml::Assertion;
 use xds_schemas::soap::{self, BodyOrFault, Header};
