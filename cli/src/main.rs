@@ -27,6 +27,7 @@ mod log;
 mod media;
 mod metrics;
 mod open_files;
+mod patients;
 mod quarantine;
 mod query;
 mod refusal;
@@ -80,6 +81,8 @@ enum Command {
     Discover(discover::Arguments),
     /// Announce and merge patients (ITI-8, ITI-44)
     Feed(feed::Arguments),
+    /// Find patients (ITI-47), and their identifiers elsewhere (ITI-45)
+    Patients(Box<patients::Arguments>),
     /// Remove documents: what the registry knows (ITI-62), then the documents (ITI-86)
     Remove(remove::Arguments),
     /// Make folders of DICOM files findable (RAD-68), and volumes among them documents (ITI-41)
@@ -140,6 +143,7 @@ async fn main() -> ExitCode {
         Command::Update(arguments) => update::run(&arguments).await,
         Command::Discover(arguments) => discover::run(&arguments).await,
         Command::Feed(arguments) => feed::run(&arguments).await,
+        Command::Patients(arguments) => patients::run(&arguments).await,
         Command::Remove(arguments) => remove::run(&arguments).await,
         Command::Import(arguments) => import::run(&arguments).await,
         Command::Convert(arguments) => convert::run(&arguments).await,

@@ -82,7 +82,7 @@ async fn defer(
     let reason = "Deferred Response not supported.";
     let acknowledgement =
         AcceptAcknowledgement::of(&question.transmission, unique(), time().as_str())
-            .refusing(Verdict::Error, reason);
+            .of_unsupported_mode(reason);
     let outcome = Outcome::MinorFailure(reason.to_owned());
     let event = event(caller, endpoint, question, &empty(question), &outcome);
     let reply = Reply::of::<DeferredQuestion>(&acknowledgement);

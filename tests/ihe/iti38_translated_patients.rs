@@ -105,8 +105,8 @@ async fn a_consumer_sees_its_own_patient() {
     let everything = words::query(queries::GET_ALL, "LeafClass", &all);
     let found = town.query_everywhere(everything).await.unwrap();
     assert_eq!(found.status, ResponseStatus::Success, "{:?}", found.errors);
-    // Of each of the two: a document, a submission set; the association between them has no home.
-    assert_eq!(homes(&found), [urn(0), urn(0), urn(1), urn(1)]);
+    // Of each of the two: a document, a submission set, and the association between them.
+    assert_eq!(homes(&found), [0, 0, 0, 1, 1, 1].map(urn));
     assert!(patients(&found).iter().all(|it| *it == own), "{found:?}");
     let sets = [
         status("$XDSSubmissionSetStatus"),

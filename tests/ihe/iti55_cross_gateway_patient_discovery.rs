@@ -3,7 +3,7 @@
 
 use hilum_tests::feed::Source;
 use hilum_tests::people::configure;
-use hilum_tests::region::{Region, authority, home, patient_of};
+use hilum_tests::region::{DEMOGRAPHICS, Region, authority, home, patient_of};
 use hilum_tests::stranger::{Stranger, candidate, nobody};
 use hilum_tests::words::{self, PATIENT_AUTHORITY};
 use hilum_tests::{Setup, Town, raw};
@@ -187,7 +187,7 @@ async fn a_stale_name_is_found_out_anew() {
     );
 }
 
-/// 3.55.4.2.2: what is not to be kept is not kept.
+/// ITI TF-2 3.55.4.2.2: what is not to be kept is not kept.
 #[tokio::test]
 async fn what_is_not_to_be_kept_is_asked_each_time() {
     let region = discovering(2, "correlations_days = 0");
@@ -243,7 +243,7 @@ async fn ask(
     (answer.response, answer.header.correlation_time_to_live)
 }
 
-/// 3.55.4.2.3, each case, as a stranger sees them.
+/// ITI TF-2 3.55.4.2.3, each case, as a stranger sees them; and 3.55.4.1.3.
 #[tokio::test]
 async fn a_responding_gateway_says_no_more_than_it_must() {
     let region = discovering(1, "discoveries_per_minute = 9");
@@ -314,6 +314,7 @@ async fn a_responding_gateway_says_no_more_than_it_must() {
     match soap::read_answer::<AcceptAcknowledgement>(answer.text().as_bytes()) {
         Ok(BodyOrFault::Body(acknowledgement)) => {
             assert_eq!(acknowledgement.verdict, Verdict::Error);
+            assert!(acknowledgement.unsupported_mode, "{}", answer.text());
             assert!(
                 acknowledgement.reasons[0].contains("Deferred"),
                 "{acknowledgement:?}"
@@ -360,7 +361,10 @@ async fn town_with(stranger: &Stranger) -> Town {
          patients = \"discover\" }}]",
         stranger.url
     );
-    configure(&town, &[("gateway", &community)]);
+    configure(
+        &town,
+        &[("gateway", &community), ("registry", DEMOGRAPHICS)],
+    );
     town.start();
     announce(&town, 0, jane("A-1")).await;
     town
@@ -431,7 +435,7 @@ async fn nonsense_is_not_believed() {
     }
 }
 
-/// What a stranger wants to know more is told once, if it is known; and 3.55.4.1.2.4: who asks, and by what name
+/// What a stranger wants to know more is told once, if it is known; and ITI TF-2 3.55.4.1.2.4: who asks, and by what name
 /// the stranger may ask back.
 #[tokio::test]
 async fn more_is_told_when_it_is_asked_for() {

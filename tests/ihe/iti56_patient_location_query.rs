@@ -1,7 +1,7 @@
 //! ITI-56, both sides, and what is revoked.
 
 use hilum_tests::Town;
-use hilum_tests::region::{home, patient_of};
+use hilum_tests::region::{Region, patient_of};
 use serde_json::Value;
 use xds_schemas::hl7v3::InstanceId;
 use xds_schemas::iti56_patient_location_query::{
@@ -99,7 +99,33 @@ async fn what_is_revoked_is_forgotten_on_both_sides() {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(located(first, &here).await.locations, []);
     assert_eq!(located(second, &there).await.locations, []);
-    assert_eq!(home(0), "2.999.2.1");
+}
+
+/// What a community calls its patients, only its own node may say: neither is a name kept that another node
+/// gives, nor one forgotten that it takes back.
+#[tokio::test]
+async fn who_does_not_speak_for_a_community_is_not_believed() {
+    let lines = |_, _| "patients = \"discover\"\nnode = \"CN=gateway.example\"".to_owned();
+    let region = Region::of_authorities(2, lines, |_| "locator = true".to_owned());
+    let [first, second] = &region.towns[..] else {
+        panic!("two towns");
+    };
+    announce(first, 0, jane("A-1")).await;
+    announce(second, 1, jane("B-1")).await;
+    assert_eq!(discovered(first, "A-1")[0].0, "known");
+    let (here, there) = (patient_of(0, "A-1"), patient_of(1, "B-1"));
+    // What was answered counts, what was said does not.
+    assert_eq!(located(first, &here).await.locations.len(), 1);
+    assert_eq!(located(second, &there).await.locations, []);
+    assert_eq!(discovered(second, "B-1")[0].0, "known");
+    let output = first.run(&["discover", "--patient", "A-1", "--revoke"]);
+    assert!(!output.status.success(), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("refuses"),
+        "{output:?}"
+    );
+    assert_eq!(located(first, &here).await.locations, []);
+    assert_eq!(located(second, &there).await.locations.len(), 1);
 }
 
 /// Who is no locator does not answer.

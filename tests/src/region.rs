@@ -156,7 +156,8 @@ impl Region {
             if setup(number).authority.is_some() {
                 // So that a name that is out of date is noticed.
                 let refuse = "unknown_patients_in_queries = \"refuse\"";
-                configure(&towns[number], &[("affinity_domain", refuse)]);
+                let sections = [("affinity_domain", refuse), ("registry", DEMOGRAPHICS)];
+                configure(&towns[number], &sections);
             }
             let mut config = File::options()
                 .append(true)
@@ -195,6 +196,9 @@ fn owned(environment: &[(&str, String)]) -> Vec<(String, String)> {
 pub fn home(number: usize) -> String {
     format!("2.999.2.{}", number + 1)
 }
+
+/// That a registry knows who its patients are.
+pub const DEMOGRAPHICS: &str = "demographics = true";
 
 /// The authority of patient IDs of a town with its own.
 pub fn authority(number: usize) -> String {

@@ -21,7 +21,7 @@ pub(super) struct PatientsSection {
     #[serde(default)]
     locator: bool,
     #[serde(default)]
-    demographics: Told,
+    disclosure: Told,
     discoveries_per_minute: Option<u32>,
     #[serde(default)]
     correlation: Vec<CorrelationSection>,
@@ -116,7 +116,7 @@ impl PatientsSection {
             configured: configured.collect(),
             keep: Duration::from_secs(u64::from(days) * 24 * 60 * 60),
             locator: self.locator,
-            demographics: match self.demographics {
+            demographics: match self.disclosure {
                 Told::Minimal => Demographics::Minimal,
                 Told::Full => Demographics::Full,
             },

@@ -1,6 +1,7 @@
 //! Who somebody is, as the own registry knows it (ITI-47).
 
 use hilum_audit::{Event, Outcome, Parties, PatientQuery, PatientQueryKind};
+use hilum_transport::ClientError;
 use xds_schemas::hl7v3::find_candidates::{
     AskedTime, Candidate, FindCandidatesQuery, Parameters, QueryByParameter,
 };
@@ -10,6 +11,7 @@ use xds_schemas::metadata::{PatientId, Timestamp};
 use xds_schemas::person::Person;
 
 use crate::Room;
+use crate::asking::Silence;
 use crate::correlations::now;
 
 /// Somebody who is looked for elsewhere.
@@ -96,7 +98,14 @@ pub(crate) async fn registered(
         },
         Err(silence) => {
             tracing::warn!(why = silence.told(), "no answer to a question for a person");
-            Err(format!("our registry: {}", silence.told()))
+            match &silence {
+                Silence::Failed(ClientError::Fault { fault, .. })
+                    if fault.is("ActionNotSupported") =>
+                {
+                    Err("our registry keeps no demographics (ITI-47)".to_owned())
+                }
+                _ => Err(format!("our registry: {}", silence.told())),
+            }
         }
     }
 }
