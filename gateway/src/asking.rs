@@ -94,10 +94,12 @@ impl Line {
     }
 
     /// The same for what is handed over, which may take as long as it comes on: the client gives up when
-    /// nothing is taken any more.
+    /// nothing is taken any more. If it fails, `is_to_blame` says whether that is because of what was handed
+    /// over, and not of who was to take it: who sends nonsense must not have others left alone.
     pub(crate) async fn hand_over<T>(
         &self,
         handing: impl Future<Output = Result<T, ClientError>>,
+        is_to_blame: impl Future<Output = bool>,
     ) -> Result<T, Silence> {
         if !self.may_ask(Instant::now()) {
             return Err(Silence::Resting);
@@ -109,7 +111,9 @@ impl Line {
             answer,
             Ok(_) | Err(Silence::Failed(ClientError::Fault { .. }))
         );
-        self.learn(is_there, Instant::now());
+        if is_there || !is_to_blame.await {
+            self.learn(is_there, Instant::now());
+        }
         answer
     }
 
@@ -158,6 +162,23 @@ mod tests {
         let answer = line.ask(std::future::pending::<Result<(), _>>()).await;
         assert!(matches!(answer, Err(Silence::Late(_))));
         assert!(began.elapsed() < Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_left_alone_for_what_others_send() {
+        let line = Line::new(Duration::from_secs(5), 1);
+        for _ in 0..2 * FAILURES {
+            let handing = async { Err::<(), _>(away()) };
+            let answer = line.hand_over(handing, async { true }).await;
+            assert!(matches!(answer, Err(Silence::Failed(_))));
+        }
+        for _ in 0..FAILURES {
+            let handing = async { Err::<(), _>(away()) };
+            let answer = line.hand_over(handing, async { false }).await;
+            assert!(matches!(answer, Err(Silence::Failed(_))));
+        }
+        let answer = line.ask(async { Ok(()) }).await;
+        assert!(matches!(answer, Err(Silence::Resting)));
     }
 
     #[tokio::test]

@@ -167,15 +167,19 @@ async fn hand_on(
     let relay = Relay::of(attachments);
     let parts = parts(&relay, &mut sent);
     let client = &room.client;
+    let is_to_blame = async { relay.problem().await.is_some() };
     let answer = match &receiver {
         Receiver::Own(url) => {
             let sending = client.send::<ProvideAndRegisterDocumentSet>(url, &sent, parts);
-            room.communities.own_line.hand_over(sending).await
+            room.communities
+                .own_line
+                .hand_over(sending, is_to_blame)
+                .await
         }
         Receiver::Other(known, url) => {
             let client = client.for_community(home.as_str());
             let sending = client.send::<CrossGatewayDocumentProvide>(url, &sent, parts);
-            known.line.hand_over(sending).await
+            known.line.hand_over(sending, is_to_blame).await
         }
     };
     let response = match answer {
@@ -249,6 +253,10 @@ fn incomplete(problem: Problem) -> RegistryError {
             RegistryError::error(ErrorCode::MissingDocument, context).at(id)
         }
         Problem::LeftOver(id) => belongs_to_none(&id),
+        Problem::BrokeOff => {
+            let context = "the documents did not come whole";
+            RegistryError::error(ErrorCode::RepositoryError, context)
+        }
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) enum Problem {
     Missing(String),
     /// One of this name belongs to nothing.
     LeftOver(String),
+    /// They broke off, or exceeded a limit.
+    BrokeOff,
 }
 
 type Chunks = mpsc::Sender<io::Result<Bytes>>;
@@ -85,6 +87,10 @@ impl Relay {
                     forwarded = state.end().await;
                 }
                 if let Err(error) = forwarded {
+                    // That nobody takes them is no fault of theirs.
+                    if error.kind() != io::ErrorKind::BrokenPipe {
+                        state.problem.get_or_insert(Problem::BrokeOff);
+                    }
                     tracing::warn!(%error, "a document broke off on its way");
                     // Whoever took it may have gone, which is why it broke off.
                     let _ = sender.send(Err(error)).await;
@@ -145,7 +151,12 @@ impl State {
 /// Hands chunks on, each but the last a multiple of three bytes long.
 async fn pass(attachment: &mut Attachment<'_>, to: &Chunks) -> io::Result<()> {
     let mut rest = Bytes::new();
-    while let Some(chunk) = attachment.chunk().await.map_err(broken)? {
+    loop {
+        let chunk = tokio::select! {
+            chunk = attachment.chunk() => chunk.map_err(broken)?,
+            () = to.closed() => return Err(io::ErrorKind::BrokenPipe.into()),
+        };
+        let Some(chunk) = chunk else { break };
         let whole = joined(rest, chunk);
         let even = whole.len() - whole.len() % 3;
         rest = whole.slice(even..);
