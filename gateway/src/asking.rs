@@ -226,13 +226,15 @@ impl Line {
     }
 
     /// The same for what is handed over, which may take as long as it comes on: the client gives up when
-    /// nothing is taken any more.
+    /// nothing is taken any more. If it fails, `is_to_blame` says whether that is because of what was handed
+    /// over, and not of who was to take it: who sends nonsense must not have others left alone.
     pub(crate) async fn hand_over<T>(
         &self,
         transaction: &'static str,
         handing: impl Future<Output = Result<T, ClientError>>,
+        is_to_blame: impl Future<Output = bool>,
     ) -> Result<T, Silence> {
-        let answer = self.try_to_hand_over(handing).await;
+        let answer = self.try_to_hand_over(handing, is_to_blame).await;
         let ended = answer.as_ref().map(|(_, took)| *took);
         self.counts.ended(transaction, ended);
         Ok(answer?.0)
@@ -241,6 +243,7 @@ impl Line {
     async fn try_to_hand_over<T>(
         &self,
         handing: impl Future<Output = Result<T, ClientError>>,
+        is_to_blame: impl Future<Output = bool>,
     ) -> Result<(T, Duration), Silence> {
         if !self.may_ask(Instant::now()) {
             return Err(Silence::Resting);
@@ -253,7 +256,9 @@ impl Line {
             answer,
             Ok(_) | Err(Silence::Failed(ClientError::Fault { .. }))
         );
-        self.learn(is_there, Instant::now());
+        if is_there || !is_to_blame.await {
+            self.learn(is_there, Instant::now());
+        }
         Ok((answer?, began.elapsed()))
     }
 
@@ -369,6 +374,23 @@ mod tests {
             .await;
         assert!(matches!(answer, Err(Silence::Late(_))));
         assert!(began.elapsed() < Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_left_alone_for_what_others_send() {
+        let line = line(Duration::from_secs(5), 1);
+        for _ in 0..2 * FAILURES {
+            let handing = async { Err::<(), _>(away()) };
+            let answer = line.hand_over("ITI-80", handing, async { true }).await;
+            assert!(matches!(answer, Err(Silence::Failed(_))));
+        }
+        for _ in 0..FAILURES {
+            let handing = async { Err::<(), _>(away()) };
+            let answer = line.hand_over("ITI-80", handing, async { false }).await;
+            assert!(matches!(answer, Err(Silence::Failed(_))));
+        }
+        let answer = line.ask("ITI-38", async { Ok(()) }).await;
+        assert!(matches!(answer, Err(Silence::Resting)));
     }
 
     #[tokio::test]

@@ -172,17 +172,18 @@ async fn hand_on(
     let relay = Relay::of(attachments, promised.collect(), (), budget);
     let parts = parts(&relay, &mut sent);
     let client = &room.client;
+    let is_to_blame = async { relay.problem().is_some() };
     let answer = match &receiver {
         Receiver::Own(url) => {
             let sending = client.send::<ProvideAndRegisterDocumentSet>(url, &sent, parts);
             let line = &room.communities.own_line;
-            line.hand_over("ITI-41", sending).await
+            line.hand_over("ITI-41", sending, is_to_blame).await
         }
         Receiver::Other(known, url) => match room.client_of(known) {
             Ok(client) => {
                 let client = client.for_community(home.as_str());
                 let sending = client.send::<CrossGatewayDocumentProvide>(url, &sent, parts);
-                known.line.hand_over("ITI-80", sending).await
+                known.line.hand_over("ITI-80", sending, is_to_blame).await
             }
             Err(silence) => Err(silence),
         },
@@ -258,6 +259,10 @@ fn incomplete(problem: Problem) -> RegistryError {
             RegistryError::error(ErrorCode::MissingDocument, context).at(id)
         }
         Problem::LeftOver(id) => belongs_to_none(&id),
+        Problem::BrokeOff => {
+            let context = "the documents did not come whole";
+            RegistryError::error(ErrorCode::RepositoryError, context)
+        }
     }
 }
 

@@ -69,6 +69,10 @@ pub(crate) enum Problem {
     Missing(String),
     /// One of this name belongs to nothing.
     LeftOver(String),
+    /// They broke off on their way here.
+    BrokeOff,
+    /// They broke off, or exceeded a limit.
+    BrokeOff,
 }
 
 type Chunks = mpsc::Sender<io::Result<Bytes>>;
@@ -186,7 +190,7 @@ impl Passing {
             let done = match order.take() {
                 Some(Order::One(wanted)) => {
                     let served = self.serve(&wanted).await;
-                    told(served, &wanted.to).await.map(|()| None)
+                    self.told(served, &wanted.to).await.map(|()| None)
                 }
                 Some(Order::All(done)) => {
                     let taken = self.take_all().await;
@@ -200,6 +204,7 @@ impl Passing {
             match done {
                 Ok(next) => order = next,
                 Err(error) => {
+                    self.broke_off(&error);
                     tracing::warn!(%error, "a document broke off on its way");
                     return;
                 }
@@ -301,7 +306,7 @@ impl Passing {
                         self.has_come(&name);
                         passed = self.ended(&wanted).await;
                     }
-                    return told(passed, &wanted.to).await.map(|()| None);
+                    return self.told(passed, &wanted.to).await.map(|()| None);
                 }
                 Some(other) => {
                     fill(&mut attachment, &mut self.aside, u64::MAX).await?;
@@ -316,6 +321,24 @@ impl Passing {
             }
         }
         Ok(None)
+    }
+
+    /// Tells whoever takes it that it broke off, if it did.
+    async fn told(&self, done: io::Result<()>, to: &Chunks) -> io::Result<()> {
+        if let Err(error) = &done {
+            self.broke_off(error);
+            // Whoever took it may have gone, which is why it broke off.
+            let _ = to.send(Err(copy(error))).await;
+        }
+        done
+    }
+
+    fn broke_off(&self, error: &io::Error) {
+        // That nobody takes them is no fault of theirs.
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            // What was found out before is the reason.
+            let _ = self.problem.set(Problem::BrokeOff);
+        }
     }
 
     fn has_come(&mut self, name: &str) {
@@ -356,15 +379,6 @@ impl Passing {
             }
         }
     }
-}
-
-/// Tells whoever takes it that it broke off, if it did.
-async fn told(done: io::Result<()>, to: &Chunks) -> io::Result<()> {
-    if let Err(error) = &done {
-        // Whoever took it may have gone, which is why it broke off.
-        let _ = to.send(Err(copy(error))).await;
-    }
-    done
 }
 
 fn copy(error: &io::Error) -> io::Error {

@@ -45,6 +45,7 @@ async fn ask<T: Transaction>(town: &Town, request: &T::Request) -> T::Response {
 
 /// ITI TF-2 3.38.4.1.3: every error of a Responding Gateway has its homeCommunityId as location.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn every_error_of_a_responding_gateway_says_whose_it_is() {
     let region = Region::plain(1);
     let town = &region.towns[0];
@@ -62,9 +63,10 @@ async fn every_error_of_a_responding_gateway_says_whose_it_is() {
         .send::<CrossProvide>(&url, &provide, parts(&submission));
     let provided = provided.await.unwrap().response.errors;
     let retrieved = async |request: String| {
+        let request = Raw(request);
         let asked = town
             .client
-            .send::<CrossRetrieve>(&url, &Raw(request), Vec::new());
+            .send::<CrossRetrieve>(&url, &request, Vec::new());
         let answer = asked.await.unwrap();
         received(answer.response, answer.attachments)
             .await
@@ -72,9 +74,10 @@ async fn every_error_of_a_responding_gateway_says_whose_it_is() {
             .errors
     };
     let shown = async |request: String| {
+        let request = Raw(request);
         let asked = town
             .client
-            .send::<CrossRetrieveImages>(&url, &Raw(request), Vec::new());
+            .send::<CrossRetrieveImages>(&url, &request, Vec::new());
         let answer = asked.await.unwrap();
         received(answer.response, answer.attachments)
             .await

@@ -4,7 +4,7 @@ use hilum_tests::region::{Region, home, repository};
 use hilum_tests::words::{self, Document, Submission};
 use hilum_transport::Attachments;
 use xds_schemas::codes::status::ResponseStatus;
-use xds_schemas::ebrim::Body;
+use xds_schemas::ebrim::{Body, RegistryObject};
 use xds_schemas::ebrs::AdhocQueryRequest;
 use xds_schemas::iti63_cross_gateway_fetch::{CrossGatewayFetch, CrossGatewayFetchResponse};
 use xds_schemas::mtom::Content;
@@ -60,6 +60,34 @@ fn codes(response: &CrossGatewayFetchResponse) -> Vec<(&str, Option<&str>)> {
         .collect()
 }
 
+/// Everything of an answer is what the submission has, and says whose it is.
+async fn judge(response: CrossGatewayFetchResponse, attachments: Attachments, sent: &Submission) {
+    let errors = &response.errors;
+    assert_eq!(response.status, ResponseStatus::Success, "{errors:?}");
+    let got = contents(&response, attachments).await;
+    assert_eq!(got.len(), sent.documents.len());
+    for document in &sent.documents {
+        let (_, content) = got.iter().find(|it| it.0 == document.unique_id).unwrap();
+        assert!(*content == document.content, "{}", document.unique_id);
+    }
+    let objects = response.objects.iter().map(|fetched| &fetched.object);
+    let is_entry = |it: &&RegistryObject| matches!(it.body, Body::ExtrinsicObject { .. });
+    let (entries, related): (Vec<_>, Vec<_>) = objects.partition(is_entry);
+    for entry in entries {
+        assert_eq!(entry.home, urn(1));
+        let slot = entry.slot("repositoryUniqueId").unwrap();
+        assert_eq!(slot.values, [repository(1)]);
+    }
+    // HasMember is not among what is said of how they are related.
+    assert_eq!(related.len(), 1);
+    match &related[0].body {
+        Body::Association {
+            association_type, ..
+        } => assert!(association_type.ends_with(":signs")),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// XCF 3.63.4.2: each entry with its document, and how they are related.
 #[tokio::test]
 async fn what_is_found_comes_with_its_documents() {
@@ -87,43 +115,7 @@ async fn what_is_found_comes_with_its_documents() {
         let request = fetch("P-1", Some(1));
         let answer = client.send::<CrossGatewayFetch>(&url, &request, Vec::new());
         let answer = answer.await.unwrap();
-        let response = answer.response;
-        assert_eq!(
-            response.status,
-            ResponseStatus::Success,
-            "{:?}",
-            response.errors
-        );
-        let got = contents(&response, answer.attachments).await;
-        assert_eq!(got.len(), 2);
-        for document in &submission.documents {
-            let (_, content) = got.iter().find(|it| it.0 == document.unique_id).unwrap();
-            assert!(*content == document.content, "{url}");
-        }
-        let is_entry = |body: &Body| matches!(body, Body::ExtrinsicObject { .. });
-        for fetched in response
-            .objects
-            .iter()
-            .filter(|it| is_entry(&it.object.body))
-        {
-            assert_eq!(fetched.object.home, urn(1));
-            let slot = fetched.object.slot("repositoryUniqueId").unwrap();
-            assert_eq!(slot.values, [repository(1)]);
-        }
-        // HasMember is not among what is said of how they are related.
-        let related = response
-            .objects
-            .iter()
-            .filter(|it| !is_entry(&it.object.body));
-        let related: Vec<_> = related.collect();
-        assert_eq!(related.len(), 1);
-        let Body::Association {
-            association_type, ..
-        } = &related[0].object.body
-        else {
-            panic!("{related:?}");
-        };
-        assert!(association_type.ends_with(":signs"));
+        judge(answer.response, answer.attachments, &submission).await;
     }
     for town in &region.towns {
         let records = town.records();

@@ -140,8 +140,14 @@ async fn what_is_wrong_is_said_and_nothing_of_it_stays() {
         let answer = Multipart::of(&envelope, &parts).post(town.port(3), "/responding");
         refused(&answer.response(), code, &urn(0));
     }
+    // However often somebody sends nonsense, the own community is still asked.
+    for _ in 0..6 {
+        let answer = Multipart::of(&envelope, &[]).post(town.port(3), "/responding");
+        refused(&answer.response(), "XDSMissingDocument", &urn(0));
+    }
     let found = words::find_documents("P-1", "ObjectRef");
-    let found = town.query(found).await.unwrap();
+    let found = town.query_across(found).await.unwrap();
+    assert_eq!(found.status, ResponseStatus::Success, "{:?}", found.errors);
     assert!(found.objects.is_empty(), "nothing of it stays");
 
     // Who is away.

@@ -20,6 +20,11 @@ fn path(community: usize, study: &str) -> String {
     format!("/homeCommunityId/{home}/RetrieveLocationUID/{location}/study/{study}")
 }
 
+/// Images as they are stored.
+fn stored() -> [(&'static str, String); 1] {
+    [("accept", "application/dicom; transfer-syntax=*".to_owned())]
+}
+
 async fn get(client: &Client, url: &str, headers: &[(&str, String)]) -> HttpAnswer {
     let request = HttpRequest {
         method: "GET",
@@ -41,7 +46,7 @@ async fn images_of_another_community_come_over_the_web() {
     let studies = scan(&[folder], &|_, _| {}).unwrap().studies;
     let study = &studies[0];
     let town = &region.towns[0];
-    let stored = [("accept", "application/dicom; transfer-syntax=*".to_owned())];
+    let stored = stored();
     for series in &study.series {
         for instance in series.instances.iter().take(2) {
             let study = &study.uid.to_string();
@@ -64,54 +69,9 @@ async fn images_of_another_community_come_over_the_web() {
             }
         }
     }
-    // What goes beside the path: Accept, parameters, what follows the study, what is not there.
     let study = study.uid.to_string();
-    let base = town.initiating_wado();
-    let json = [("accept", "application/dicom+json".to_owned())];
-    let metadata = get(
-        &town.client,
-        &format!("{base}{}/metadata", path(1, &study)),
-        &json,
-    )
-    .await;
-    assert_eq!(metadata.status, 200);
-    assert!(metadata.body.starts_with(b"[{"));
-    let asked = format!(
-        "{base}{}/metadata?accept=application/dicom%2Bjson",
-        path(1, &study)
-    );
-    assert_eq!(get(&town.client, &asked, &[]).await.status, 200);
-    let text = [("accept", "text/csv".to_owned())];
-    for (url, headers, status) in [
-        (path(1, &study), &text, 406),
-        (path(1, "2.999.404"), &stored, 404),
-        (path(5, &study), &stored, 404),
-        (
-            path(1, &study).replace(&repository(1), "2.999.77"),
-            &stored,
-            404,
-        ),
-        (path(1, &study).replace("study", "patient"), &stored, 404),
-        (path(1, "x"), &stored, 400),
-        (format!("{}/..", path(1, &study)), &stored, 404),
-    ] {
-        let got = get(&town.client, &format!("{base}{url}"), headers).await;
-        assert_eq!(got.status, status, "{url}");
-    }
-    // Whom a Responding Gateway does not know it does not ask.
-    let other = format!("{}{}", town.responding_wado(), path(1, &study));
-    assert_eq!(get(&town.client, &other, &stored).await.status, 404);
-
-    // The base may be named, if it is one that is known.
-    let known = away.imaging().replace("/imaging", "/dicom-web");
-    let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
-    stranger.set_nonblocking(true).unwrap();
-    let strange = format!("https://{}/dicom-web", stranger.local_addr().unwrap());
-    for (url, status) in [(&known, 200), (&strange, 404)] {
-        let url = format!("{base}{}/metadata?retrieveurl={url}", path(1, &study));
-        assert_eq!(get(&town.client, &url, &json).await.status, status, "{url}");
-    }
-    assert!(stranger.accept().is_err(), "nobody calls whom a URL names");
+    beside_the_path(town, &study).await;
+    only_whom_the_operator_named(town, away, &study).await;
 
     for town in &region.towns {
         let code = "csd-code=\"RAD-160\"";
@@ -122,6 +82,7 @@ async fn images_of_another_community_come_over_the_web() {
             "both have a record of it"
         );
     }
+    let base = region.towns[0].initiating_wado();
     region.towns[1].stop();
     let town = &region.towns[0];
     let got = get(&town.client, &format!("{base}{}", path(1, &study)), &stored).await;
@@ -133,6 +94,64 @@ async fn images_of_another_community_come_over_the_web() {
         "{}",
         town.log()
     );
+}
+
+/// What goes beside the path: Accept, parameters, what follows the study, what is not there.
+async fn beside_the_path(town: &Town, study: &str) {
+    let stored = stored();
+    let base = town.initiating_wado();
+    let json = [("accept", "application/dicom+json".to_owned())];
+    let metadata = get(
+        &town.client,
+        &format!("{base}{}/metadata", path(1, study)),
+        &json,
+    )
+    .await;
+    assert_eq!(metadata.status, 200);
+    assert!(metadata.body.starts_with(b"[{"));
+    let asked = format!(
+        "{base}{}/metadata?accept=application/dicom%2Bjson",
+        path(1, study)
+    );
+    assert_eq!(get(&town.client, &asked, &[]).await.status, 200);
+    let text = [("accept", "text/csv".to_owned())];
+    for (url, headers, status) in [
+        (path(1, study), &text, 406),
+        (path(1, "2.999.404"), &stored, 404),
+        (path(5, study), &stored, 404),
+        (
+            path(1, study).replace(&repository(1), "2.999.77"),
+            &stored,
+            404,
+        ),
+        (path(1, study).replace("study", "patient"), &stored, 404),
+        (path(1, "x"), &stored, 400),
+        (format!("{}/..", path(1, study)), &stored, 404),
+    ] {
+        let got = get(&town.client, &format!("{base}{url}"), headers).await;
+        assert_eq!(got.status, status, "{url}");
+    }
+}
+
+/// A URL names nobody whom the operator has not named.
+async fn only_whom_the_operator_named(town: &Town, away: &Town, study: &str) {
+    let base = town.initiating_wado();
+    let json = [("accept", "application/dicom+json".to_owned())];
+    // Whom a Responding Gateway does not know it does not ask.
+    let other = format!("{}{}", town.responding_wado(), path(1, study));
+    let refused = get(&town.client, &other, &stored()).await;
+    assert_eq!(refused.status, 404);
+
+    // The base may be named, if it is one that is known.
+    let known = away.imaging().replace("/imaging", "/dicom-web");
+    let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
+    stranger.set_nonblocking(true).unwrap();
+    let strange = format!("https://{}/dicom-web", stranger.local_addr().unwrap());
+    for (url, status) in [(&known, 200), (&strange, 404)] {
+        let url = format!("{base}{}/metadata?retrieveurl={url}", path(1, study));
+        assert_eq!(get(&town.client, &url, &json).await.status, status, "{url}");
+    }
+    assert!(stranger.accept().is_err(), "nobody calls whom a URL names");
 }
 
 /// A community of which only WADO-RS is there, and one that says nothing.
@@ -165,6 +184,30 @@ fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
+/// A partner that begins an answer, waits to be told, and goes on until nobody listens any more. Tells what it
+/// was asked and whether it was left alone.
+fn begin_and_go_on(partner: &TcpListener, wait: &mpsc::Receiver<()>, tell: &mpsc::Sender<String>) {
+    let (mut stream, _) = partner.accept().unwrap();
+    tell.send(head(&mut stream)).unwrap();
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/dicom\r\nETag: \"7\"\r\n\
+                    Transfer-Encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(b"5\r\nfirst\r\n").unwrap();
+    wait.recv().unwrap();
+    // Until nobody listens any more.
+    let began = Instant::now();
+    let chunk = [&b"10000\r\n"[..], &vec![b'x'; 0x10000], b"\r\n"].concat();
+    let mut sent = 0;
+    while began.elapsed() < PATIENCE {
+        match stream.write_all(&chunk) {
+            Ok(()) => sent += chunk.len(),
+            Err(_) => break,
+        }
+    }
+    tell.send(format!("{} after {sent}", began.elapsed() < PATIENCE))
+        .unwrap();
+}
+
 /// What comes first goes on before the last has come; and who leaves is left alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn images_are_passed_on_as_they_come() {
@@ -172,27 +215,7 @@ async fn images_are_passed_on_as_they_come() {
     let town = town_with(&partner, "pass_tokens = true");
     let (go_on, wait) = mpsc::channel::<()>();
     let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || {
-        let (mut stream, _) = partner.accept().unwrap();
-        tell.send(head(&mut stream)).unwrap();
-        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/dicom\r\nETag: \"7\"\r\n\
-                    Transfer-Encoding: chunked\r\n\r\n";
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(b"5\r\nfirst\r\n").unwrap();
-        wait.recv().unwrap();
-        // Until nobody listens any more.
-        let began = Instant::now();
-        let chunk = [&b"10000\r\n"[..], &vec![b'x'; 0x10000], b"\r\n"].concat();
-        let mut sent = 0;
-        while began.elapsed() < PATIENCE {
-            match stream.write_all(&chunk) {
-                Ok(()) => sent += chunk.len(),
-                Err(_) => break,
-            }
-        }
-        tell.send(format!("{} after {sent}", began.elapsed() < PATIENCE))
-            .unwrap();
-    });
+    std::thread::spawn(move || begin_and_go_on(&partner, &wait, &tell));
     let url = format!("{}{}?x=1&y=%2F", town.initiating_wado(), path(1, "1.2.3"));
     let headers = [
         ("accept", "application/dicom".to_owned()),

@@ -24,6 +24,7 @@ use xds_schemas::iti55_cross_gateway_patient_discovery::revoke::RecordNullified;
 use xds_schemas::iti56_patient_location_query::{
     PatientLocationQueryRequest, PatientLocationQueryResponse,
 };
+use xds_schemas::iti63_cross_gateway_fetch::CrossGatewayFetchResponse;
 use xds_schemas::metadata::submission::Rules;
 use xds_schemas::metadata::{Submission, Timestamp};
 use xds_schemas::mtom::{ContentType, Found, MtomError, ScanLimits, Scanner};
@@ -109,6 +110,7 @@ pub fn answers(data: &[u8]) {
     round_trip::<AdhocQueryResponse>(data);
     round_trip::<RetrieveDocumentSetResponse>(data);
     round_trip::<RetrieveDocumentSetRequest>(data);
+    round_trip::<CrossGatewayFetchResponse>(data);
     if let Ok(BodyOrFault::Fault(fault)) = soap::read_answer::<RegistryResponse>(data) {
         let header = Header::request("urn:x", String::new(), "http://x");
         let _ = soap::write_fault(&header, &fault);
