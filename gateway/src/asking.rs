@@ -90,7 +90,7 @@ impl Line {
         }
         let began = Instant::now();
         let permit = timeout(self.deadline, Arc::clone(&self.calls).acquire_owned()).await;
-        // That others are served first is not the fault of who is asked. The semaphore is never closed.
+        // The semaphore is never closed.
         let Ok(Ok(permit)) = permit else {
             return Err(Silence::Late(self.deadline));
         };
@@ -105,7 +105,11 @@ impl Line {
             answer,
             Ok(_) | Err(Silence::Failed(ClientError::Fault { .. }))
         );
-        self.learn(is_there, Instant::now());
+        // That others were served first is not the fault of who is asked.
+        let had_time = left >= self.deadline / 2;
+        if had_time || !matches!(answer, Err(Silence::Late(_))) {
+            self.learn(is_there, Instant::now());
+        }
         answer.map(|answer| (answer, Underway(permit)))
     }
 

@@ -25,7 +25,10 @@ fn the_soft_limit_is_no_limit() {
     let files = limits.lines().find(|it| it.starts_with("Max open files"));
     let numbers: Vec<&str> = files.unwrap().split_whitespace().skip(3).take(2).collect();
     assert_eq!(numbers[0], numbers[1], "soft and hard");
-    assert_ne!(numbers[0], "300", "the hard limit of this machine shows nothing");
+    assert_ne!(
+        numbers[0], "300",
+        "the hard limit of this machine shows nothing"
+    );
     serve.kill().unwrap();
     serve.wait().unwrap();
 }
