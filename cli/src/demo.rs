@@ -93,13 +93,17 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         // Whoever stops it has seen enough.
         _ = stop.wait_for(|stopping| *stopping) => None,
     };
+    let mut asked_for = None;
     let result = match travelled {
-        Some(Ok(travelled)) => shown(&travelled),
+        Some(Ok(travelled)) => {
+            asked_for = travelled.across.as_ref().map(|it| it.patient.clone());
+            shown(&travelled)
+        }
         Some(Err(error)) => Err(error),
         None => Ok(()),
     };
     if result.is_ok() && !arguments.once && !*stop.borrow() {
-        look_around(&nodes).await?;
+        look_around(&nodes, asked_for.as_deref()).await?;
         // The sender lives as long as the process, so this ends with a signal.
         let _ = stop.wait_for(|stopping| *stopping).await;
     }
@@ -114,8 +118,10 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 /// Travels the road, and then into other countries.
 async fn everywhere(road: &Road, abroad: Option<&mut Abroad>) -> anyhow::Result<Travelled> {
     let mut travelled = road.travel().await?;
-    if let (Some(abroad), Some(manifest)) = (abroad, travelled.manifest()) {
-        travelled.across = Some(road.across(abroad, &manifest).await?);
+    // Both are of the same study, whose patient is the one who survived a merge.
+    let of = travelled.patient().zip(travelled.manifest());
+    if let Some((abroad, (patient, manifest))) = abroad.zip(of) {
+        travelled.across = Some(road.across(abroad, &patient, &manifest).await?);
     }
     Ok(travelled)
 }
@@ -159,8 +165,8 @@ fn shown(travelled: &Travelled) -> anyhow::Result<()> {
     }
 }
 
-/// Says where to look, and that it is there.
-async fn look_around(nodes: &Nodes) -> anyhow::Result<()> {
+/// Says where to look, and that it is there; whom other countries were asked for, if they were.
+async fn look_around(nodes: &Nodes, asked_for: Option<&str>) -> anyhow::Result<()> {
     let config = Config::load(&nodes.centre)?;
     let client: Client = crate::client::client(&config)?;
     println!("\nStill running; stop with Ctrl-C. Look around:");
@@ -178,11 +184,10 @@ async fn look_around(nodes: &Nodes) -> anyhow::Result<()> {
         "  hilum query --config {centre} --patient {}",
         road::SHOWN_PATIENT
     );
-    let clinician = nodes.registry.with_file_name(abroad::CLINICIAN);
-    if clinician.exists() {
+    if let Some(patient) = asked_for {
+        let clinician = nodes.registry.with_file_name(abroad::CLINICIAN);
         println!(
-            "  hilum query --config {registry} --patient {} --communities --assertion {}",
-            road::SHOWN_PATIENT,
+            "  hilum query --config {registry} --patient {patient} --communities --assertion {}",
             clinician.display()
         );
     }

@@ -216,8 +216,9 @@ impl Line {
             answer,
             Ok(_) | Err(Silence::Failed(ClientError::Fault { .. }))
         );
-        // Who had no time to answer is not to blame.
-        if is_there || waited <= self.deadline / 2 {
+        // That others were served first is not the fault of who is asked.
+        let had_time = waited <= self.deadline / 2;
+        if had_time || !matches!(answer, Err(Silence::Late(_))) {
             self.learn(is_there, Instant::now());
         }
         let answer = answer?;

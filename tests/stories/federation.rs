@@ -174,6 +174,7 @@ async fn two_hundred_communities_are_asked_over_connections_that_are_kept() {
 #[ignore = "figures, for a machine that has nothing else to do"]
 async fn figures() {
     let pause = Duration::from_millis(50);
+    let mut missed = Vec::new();
     for entries in [1, 10] {
         let network = Network::of(20, entries, pause, "").await;
         network.ask(&[]).await;
@@ -189,7 +190,11 @@ async fn figures() {
         };
         let (one, _) = show("1 community of 50 ms", &mut one);
         let (p50, p95) = show("20 communities of 50 ms", &mut all);
-        assert!(p95 < pause * 3 / 2, "{p95:?}");
+        if p95 >= pause * 3 / 2 {
+            missed.push(format!(
+                "20 communities with {entries} entries: p95 {p95:.1?}"
+            ));
+        }
         let (more, entries) = ((p50 - one).as_micros(), entries as u128 * 19);
         eprintln!("  {more} µs for {entries} entries more");
     }
@@ -221,7 +226,11 @@ async fn figures() {
             "{entries} entries: the registry {direct:.2?}, through the gateway {through:.2?}: {added:.2?} more \
              (target {target:.2?})"
         );
+        if added > target {
+            missed.push(format!("{entries} entries: {added:.2?} more"));
+        }
     }
     two_hundred(20, 1).await;
     two_hundred(10, 8).await;
+    assert!(missed.is_empty(), "{missed:?}");
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::guard::ISSUER;
 use super::nodes::set;
-use super::road::{Road, SHOWN_PATIENT};
+use super::road::Road;
 use crate::config::Config;
 use crate::domain::Domain;
 use crate::serve::Running;
@@ -151,6 +151,8 @@ struct Row {
 /// What came of asking all countries.
 #[derive(Default)]
 pub(super) struct Across {
+    /// Who was asked for.
+    pub(super) patient: String,
     rows: Vec<Row>,
     /// How long the question took when all were there, and when one was stopped.
     took: Duration,
@@ -161,17 +163,20 @@ pub(super) struct Across {
 }
 
 impl Road {
-    /// Asks all countries for what they have of a patient; stops one, asks again, and starts it again.
+    /// Asks all countries for what they have of a patient, who has this manifest in Midland; stops one, asks
+    /// again, and starts it again.
     pub(super) async fn across(
         &self,
         abroad: &mut Abroad,
+        patient: &str,
         manifest: &str,
     ) -> anyhow::Result<Across> {
         let mut manifests = BTreeMap::from([(COUNTRIES[0].home, manifest.to_owned())]);
-        manifests.extend(self.examined_abroad(abroad).await?);
+        manifests.extend(self.examined_abroad(abroad, patient).await?);
         let clinician = self.clinician().await?;
-        let (found, took, _) = self.found_everywhere(&clinician).await?;
+        let (found, took, _) = self.found_everywhere(patient, &clinician).await?;
         let mut across = Across {
+            patient: patient.to_owned(),
             took,
             ..Across::default()
         };
@@ -189,11 +194,11 @@ impl Road {
         if let Some(running) = running.take() {
             running.stop().await?;
         }
-        let (meanwhile, took, errors) = self.found_everywhere(&clinician).await?;
+        let (meanwhile, took, errors) = self.found_everywhere(patient, &clinician).await?;
         (across.took_meanwhile, across.errors) = (took, errors);
         println!("-- {} comes back", country.name);
         *running = Some(start(file).await?);
-        let (back, _, _) = self.found_everywhere(&clinician).await?;
+        let (back, _, _) = self.found_everywhere(patient, &clinician).await?;
         for (row, country) in across.rows.iter_mut().zip(&COUNTRIES) {
             let of = |found: &Found| found.get(country.home).map_or(0, Vec::len);
             (row.meanwhile, row.back) = (of(&meanwhile), of(&back));
@@ -205,15 +210,16 @@ impl Road {
     async fn examined_abroad(
         &self,
         abroad: &Abroad,
+        patient: &str,
     ) -> anyhow::Result<Vec<(&'static str, String)>> {
         let mut manifests = Vec::new();
-        for (number, (country, file, _)) in abroad.nodes.iter().enumerate() {
+        for (country, file, _) in &abroad.nodes {
             let folder = self.retrieved.with_file_name(country.folder);
             let seed = uuid::Uuid::new_v4().to_string();
             let images = folder.join("images");
             let drawn = phantoms::write(&images, &seed, SystemTime::now(), Detail::Small)?;
-            // The first two are of the same patient.
-            let study = drawn.get(number).context("too few studies")?;
+            let study = drawn.iter().find(|study| study.patient_id == patient);
+            let study = study.context("nobody has drawn this patient")?;
             let study = study.folder.display().to_string();
             let imported = self.run("import", &[&study], Some(file)).await?;
             let manifest = imported["studies"][0]["manifest"].as_str();
@@ -222,7 +228,7 @@ impl Road {
             fs::write(&letter, format!("{} greets Midland.\n", country.name))?;
             let letter = letter.display().to_string();
             let title = format!("Letter from {}", country.name);
-            let of = ["--patient", SHOWN_PATIENT, "--title", &title];
+            let of = ["--patient", patient, "--title", &title];
             self.run("submit", &[&[&*letter], &of[..]].concat(), Some(file))
                 .await?;
         }
@@ -249,9 +255,10 @@ impl Road {
     /// One question to everybody: what was found where, how long it took, and what went wrong.
     async fn found_everywhere(
         &self,
+        patient: &str,
         clinician: &str,
     ) -> anyhow::Result<(Found, Duration, Vec<String>)> {
-        let patient = Domain::of(&Config::load(&self.registry)?)?.written(SHOWN_PATIENT);
+        let patient = Domain::of(&Config::load(&self.registry)?)?.written(patient);
         let asked = [
             "--patient",
             &patient,
