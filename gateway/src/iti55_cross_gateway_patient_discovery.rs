@@ -17,7 +17,7 @@ use xds_schemas::hl7v3::find_candidates::{
     Candidate, Custodian, FindCandidatesQuery, FindCandidatesResponse, HealthDataLocator, Priority,
     Problem,
 };
-use xds_schemas::hl7v3::{AcceptAcknowledgement, Detail, Found, InstanceId, Verdict};
+use xds_schemas::hl7v3::{AcceptAcknowledgement, Detail, Found, InstanceId};
 use xds_schemas::iti55_cross_gateway_patient_discovery::{
     CrossGatewayPatientDiscovery, DeferredQuestion,
 };

@@ -69,8 +69,6 @@ pub(crate) enum Problem {
     Missing(String),
     /// One of this name belongs to nothing.
     LeftOver(String),
-    /// They broke off on their way here.
-    BrokeOff,
     /// They broke off, or exceeded a limit.
     BrokeOff,
 }
@@ -83,13 +81,13 @@ impl Relay {
     pub(crate) fn of(
         attachments: Attachments,
         promised: HashSet<String>,
-        hold: impl Send + 'static,
+        hold: impl Send + Sync + 'static,
         budget: Budget,
     ) -> Self {
         // Whoever is promised an attachment asks for it once, so there are no more orders than attachments.
         let (orders, wanted) = mpsc::unbounded_channel();
         let problem = Arc::<OnceLock<Problem>>::default();
-        let hold: Box<dyn Send> = Box::new(hold);
+        let hold: Box<dyn Send + Sync> = Box::new(hold);
         let passing = Passing {
             attachments,
             orders: wanted,
@@ -162,7 +160,7 @@ struct Passing {
     orders: mpsc::UnboundedReceiver<Order>,
     /// Those that somebody was promised and that have not come yet.
     promised: HashSet<String>,
-    hold: Option<Box<dyn Send>>,
+    hold: Option<Box<dyn Send + Sync>>,
     /// What came before its turn.
     aside: Aside,
     /// The first that nobody was promised.

@@ -154,7 +154,13 @@ fn wrong(server: &TokenIssuer, good: &str) -> Vec<(String, &'static str)> {
         format!("{}.{}.{}", encoded(header.as_bytes()), parts[1], parts[2])
     };
     vec![
-        (signed(&|claims| claims["exp"] = json!(1_000)), "expired"),
+        (
+            signed(&|claims| {
+                claims["nbf"] = json!(900);
+                claims["exp"] = json!(1_000);
+            }),
+            "expired",
+        ),
         (
             signed(&|claims| claims["aud"] = json!("urn:other")),
             "meant for others",
@@ -437,26 +443,32 @@ async fn commands_bring_tokens() {
     };
     let list = ["consent", "list", "--patient", "P-1"];
     let with = [&list[..], &["--token-file", "token"]].concat();
-    let code = |arguments: &[&str]| town.run(arguments).status.code();
+    // The node itself may ask for nobody, so it is asked as another one.
+    let run = |arguments: &[&str], token: Option<&str>| {
+        let mut command = hilum_tests::town::hilum();
+        command.args(arguments).current_dir(town.node());
+        command.env("HILUM_TLS__CERTIFICATE", "certs/client.pem");
+        command.env("HILUM_TLS__KEY", "certs/client.key");
+        command.envs(token.map(|file| ("HILUM_TOKEN_FILE", file)));
+        command.output().unwrap()
+    };
+    let code = |arguments: &[&str]| run(arguments, None).status.code();
     mode(0o600);
     assert_eq!(code(&list), Some(1));
     assert_eq!(code(&with), Some(0));
     let of_welby = |xml: &String| xml.contains("ITI-108") && xml.contains("marcus.welby");
     assert!(town.messages().iter().any(of_welby));
     // By the environment, for all of them.
-    let mut command = hilum_tests::town::hilum();
-    command.args(list).current_dir(town.node());
-    command.env("HILUM_TOKEN_FILE", "token");
-    assert_eq!(command.output().unwrap().status.code(), Some(0));
+    assert_eq!(run(&list, Some("token")).status.code(), Some(0));
     // Others could read it, it is not there, or it is no token: nobody is asked, and nothing of it is said.
     mode(0o640);
-    let refused = town.run(&with);
+    let refused = run(&with, None);
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     mode(0o600);
     let nowhere = [&list[..], &["--token-file", "nowhere"]].concat();
     assert_eq!(code(&nowhere), Some(2));
     std::fs::write(&file, "Planted token").unwrap();
-    let refused = town.run(&with);
+    let refused = run(&with, None);
     assert_eq!(refused.status.code(), Some(2));
     assert!(!String::from_utf8_lossy(&refused.stderr).contains("Planted"));
 }

@@ -3,6 +3,7 @@
 By itself: `audit_events.py HILUM STUDIES` starts nodes for it, as `./run` does for all judges.
 """
 
+import json
 import os
 import socket
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from fhir.resources.R4B.auditevent import AuditEvent
 from fhir.resources.R4B.bundle import Bundle
 from fhir.resources.R4B.capabilitystatement import CapabilityStatement
+from fhir.resources.R4B.consent import Consent
 from fhir.resources.R4B.operationoutcome import OperationOutcome
 
 from node import Node
@@ -109,7 +111,33 @@ def fed_events_are_taken(node):
             assert again == event, again
 
 
-JUDGES = [events_are_read, fed_events_are_taken]
+def consents_are_read(node):
+    """fhir.resources reads what the registry says of itself, and consents in pages"""
+    base = f"https://localhost:{node._base + 1}/fhir"
+    headers = {"accept": "application/fhir+json"}
+
+    def fhir(url):
+        return node.session().get(url, headers=headers).json()
+
+    described = CapabilityStatement.model_validate(fhir(f"{base}/metadata"))
+    assert described.rest[0].resource[0].type == "Consent", described
+    for _ in range(3):
+        node.run("consent", "record", "--patient", "P-fhir", "--deny")
+    listed = json.loads(node.run("consent", "list", "--patient", "P-fhir", "--json"))
+    of_patient = listed["consents"][0]["patient"]["identifier"]
+    url = f"{base}/Consent?_count=2&patient={of_patient['system']}%7C{of_patient['value']}"
+    seen = 0
+    while url:
+        page = Bundle.model_validate(fhir(url))
+        assert page.total == 3, page
+        for entry in page.entry:
+            Consent.model_validate(entry.resource.model_dump())
+            seen += 1
+        url = next((link.url for link in page.link if link.relation == "next"), None)
+    assert seen == 3, seen
+
+
+JUDGES = [events_are_read, fed_events_are_taken, consents_are_read]
 
 
 def main():

@@ -138,6 +138,8 @@ impl XmlError {
 const NAME_CHARACTERS: usize = 80;
 /// What is told of a message that a reader of XML does not understand.
 const NOT_WELL_FORMED: &str = "this is not well-formed XML";
+/// The same of an attribute.
+const VALUE: &str = "an attribute has a value that is not well-formed, or an entity that XML itself does not define";
 
 /// A value that is read from an element.
 pub trait FromXml: Sized {
@@ -453,12 +455,13 @@ impl<'a> Reader<'a> {
                     "an element has more than {MAX_ATTRIBUTES} attributes"
                 )));
             }
-            let not_well_formed =
-                |error: String| self.error(error).telling("an attribute is not well-formed");
-            let attribute = attribute.map_err(|error| not_well_formed(error.to_string()))?;
+            let attribute = attribute.map_err(|error| {
+                let told = "an attribute is not well-formed, or there twice";
+                self.error(error.to_string()).telling(told)
+            })?;
             let value = attribute
                 .normalized_value(XmlVersion::Explicit1_0)
-                .map_err(|error| not_well_formed(error.to_string()))?;
+                .map_err(|error| self.error(error.to_string()).telling(VALUE))?;
             if matches!(&value, Cow::Owned(value) if forbidden_character(value).is_some()) {
                 return Err(self.error(FORBIDDEN));
             }
