@@ -24,6 +24,7 @@ mod keys;
 mod log;
 mod media;
 mod metrics;
+mod patients;
 mod quarantine;
 mod query;
 mod refusal;
@@ -73,6 +74,8 @@ enum Command {
     Update(update::Arguments),
     /// Announce and merge patients (ITI-8, ITI-44)
     Feed(feed::Arguments),
+    /// Find patients (ITI-47), and their identifiers elsewhere (ITI-45)
+    Patients(Box<patients::Arguments>),
     /// Remove documents: what the registry knows (ITI-62), then the documents (ITI-86)
     Remove(remove::Arguments),
     /// Make folders of DICOM files findable (RAD-68), and volumes among them documents (ITI-41)
@@ -131,6 +134,7 @@ async fn main() -> ExitCode {
         Command::Retrieve(arguments) => retrieve::run(&arguments).await,
         Command::Update(arguments) => update::run(&arguments).await,
         Command::Feed(arguments) => feed::run(&arguments).await,
+        Command::Patients(arguments) => patients::run(&arguments).await,
         Command::Remove(arguments) => remove::run(&arguments).await,
         Command::Import(arguments) => import::run(&arguments).await,
         Command::Convert(arguments) => convert::run(&arguments).await,

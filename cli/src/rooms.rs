@@ -272,6 +272,7 @@ async fn registry(config: &Config, audit: &Audit, access: &Access) -> anyhow::Re
     wanted.subscriptions = config.subscriptions.config();
     wanted.access = access.clone();
     wanted.vault = config.vault()?;
+    wanted.demographics = config.registry.demographics;
     let audit = audit.clone();
     tokio::task::spawn_blocking(move || Registry::open(wanted, audit)).await?
 }

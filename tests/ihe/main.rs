@@ -18,6 +18,8 @@ mod iti41_provide_and_register_document_set;
 mod iti42_register_document_set;
 mod iti43_retrieve_document_set;
 mod iti44_patient_identity_feed_hl7v3;
+mod iti45_pixv3_query;
+mod iti47_patient_demographics_query_hl7v3;
 mod iti51_multi_patient_stored_query;
 mod iti52_document_metadata_subscribe;
 mod iti53_document_metadata_notify;

@@ -40,6 +40,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
             "database",
             "max_results",
             "connections",
+            "demographics",
             "extra_metadata",
         ],
     ),

@@ -58,6 +58,9 @@ pub(crate) struct RegistrySection {
     pub(super) database: Option<String>,
     pub(crate) max_results: Option<NonZeroU32>,
     pub(crate) connections: Option<NonZeroU16>,
+    /// Whether what feeds say of patients is kept.
+    #[serde(default)]
+    pub(crate) demographics: bool,
     #[serde(default)]
     pub(crate) extra_metadata: ExtraMetadata,
 }

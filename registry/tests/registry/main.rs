@@ -18,6 +18,8 @@ mod iti18_parameters;
 mod iti42;
 mod iti42_rules;
 mod iti44;
+mod iti45;
+mod iti47;
 mod iti53;
 mod iti57;
 mod iti61;
@@ -234,6 +236,15 @@ cases! {
     at_rest::a_database_in_use_is_not_encrypted,
     at_rest::exchanged_fields_are_refused,
     at_rest::keys_are_rotated_beside_a_registry,
+    iti45::identifiers_in_other_domains,
+    iti45::identifiers_that_nobody_knows,
+    iti45::identifiers_follow_merges_and_links,
+    iti47::patients_are_found_by_what_is_known,
+    iti47::what_is_told_of_a_patient,
+    iti47::an_answer_is_continued,
+    iti47::what_is_said_later_counts,
+    iti47::questions_that_are_refused,
+    iti47::who_may_find_patients_is_said_by_rules,
     door::every_call_is_recorded,
     door::what_is_no_submission_is_refused,
     door::the_service_describes_itself,

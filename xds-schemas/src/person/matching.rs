@@ -42,8 +42,6 @@ const OTHER_MOTHER: i32 = -10;
 
 /// Digits of two telephone numbers that must be the same, if one is written with more in front.
 const LOCAL_NUMBER: usize = 7;
-/// Letters of a word that names are found by which are not known whole.
-const SHORTEST_PREFIX: usize = 1;
 
 /// How sure it is that the patient is the one who is asked for: 0 to 100. What is not asked, or not known,
 /// counts nothing.
@@ -314,10 +312,9 @@ fn has_name(asked: &PersonName, known: &PersonName) -> bool {
     let given = words_of(&asked.given);
     if asked.is_search() {
         let begins = |asked: &BTreeSet<String>, known: &BTreeSet<String>| {
-            asked.iter().all(|part| {
-                part.chars().count() >= SHORTEST_PREFIX
-                    && known.iter().any(|word| word.starts_with(part.as_str()))
-            })
+            asked
+                .iter()
+                .all(|part| known.iter().any(|word| word.starts_with(part.as_str())))
         };
         // Of a name as a whole, every word may be of either part.
         let with_text = |part: &[String]| words_of(part.iter().chain(&known.text));
