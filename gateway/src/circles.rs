@@ -44,9 +44,15 @@ struct Same {
 /// Something that is being asked, as long as this is held.
 #[derive(Debug)]
 pub(crate) struct Asked {
+    _place: OwnedSemaphorePermit,
+    _asker: Asker,
+}
+
+/// One of those who ask the same, as long as this is held.
+#[derive(Debug)]
+struct Asker {
     circles: Arc<Circles>,
     what: u64,
-    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Circles {
@@ -56,35 +62,36 @@ impl Circles {
     /// If it is asked too often.
     pub(crate) async fn enter(self: &Arc<Self>, what: &impl Hash) -> Result<Asked, Fault> {
         let what = self.hasher.hash_one(what);
-        let (places, mut asked) = self.among(what);
+        let (places, asker) = self.among(what);
         let place = timeout(SAME_WAITS, places.acquire_owned()).await;
         let Ok(Ok(place)) = place else {
             let reason =
                 "the same is asked too often at one time; perhaps gateways ask in a circle";
             return Err(circle(reason));
         };
-        asked._place = Some(place);
-        Ok(asked)
+        Ok(Asked {
+            _place: place,
+            _asker: asker,
+        })
     }
 
     /// One more who asks this.
-    fn among(self: &Arc<Self>, what: u64) -> (Arc<Semaphore>, Asked) {
+    fn among(self: &Arc<Self>, what: u64) -> (Arc<Semaphore>, Asker) {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let same = asked.entry(what).or_insert_with(|| Same {
             askers: 0,
             places: Arc::new(Semaphore::new(SAME_AT_A_TIME)),
         });
         same.askers += 1;
-        let asked = Asked {
+        let asker = Asker {
             circles: Arc::clone(self),
             what,
-            _place: None,
         };
-        (Arc::clone(&same.places), asked)
+        (Arc::clone(&same.places), asker)
     }
 }
 
-impl Drop for Asked {
+impl Drop for Asker {
     fn drop(&mut self) {
         let asked = self.circles.asked.lock();
         let mut asked = asked.unwrap_or_else(PoisonError::into_inner);

@@ -174,7 +174,7 @@ impl Communities {
                 Some(known)
                     if known.community.partner.configured == community.partner.configured =>
                 {
-                    return Arc::clone(known);
+                    Arc::clone(known)
                 }
                 Some(known) => {
                     changes.changed.push(name);

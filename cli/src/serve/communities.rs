@@ -81,6 +81,9 @@ impl Watched {
             match read {
                 None => {}
                 Some(Ok((own, communities))) => match self.gateway.replace(own, communities) {
+                    Ok(changes) if changes.is_empty() && asked => {
+                        tracing::info!("[gateway]: nothing changed");
+                    }
                     Ok(changes) if changes.is_empty() => {}
                     Ok(changes) => self.changed(&changes).await,
                     Err(error) => refused(&error.to_string()),

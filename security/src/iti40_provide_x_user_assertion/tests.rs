@@ -1,4 +1,5 @@
 mod attacks;
+mod onward;
 mod referee;
 
 use std::net::SocketAddr;

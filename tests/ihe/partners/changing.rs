@@ -6,16 +6,33 @@ use std::time::Duration;
 
 use hilum_tests::partner::{self, Said};
 use hilum_tests::{Partner, Town, words};
+use openssl::base64::encode_block;
+use xds_schemas::ebrs::AdhocQueryResponse;
 
 use super::{HOME, community, find, finds, town, wait, write};
 
 /// Records that the security configuration changed and that speak of this.
 fn changes(town: &Town, what: &str) -> usize {
+    // What an alert says is in base64.
+    let told = format!("[gateway]: the communities were read anew: {what}");
+    let told = encode_block(told.as_bytes());
     let messages = town.messages();
     let all = messages
         .iter()
-        .filter(|it| it.contains("110129") && it.contains(what));
+        .filter(|it| it.contains("110129") && it.contains(&told));
     all.count()
+}
+
+fn hang_up(town: &Town) {
+    let pid = town.pid().to_string();
+    let hangup = Command::new("kill").args(["-HUP", &pid]).status();
+    assert!(hangup.unwrap().success());
+}
+
+/// Whether somebody is left alone.
+fn rests(found: &AdhocQueryResponse) -> bool {
+    let mut told = found.errors.iter().map(|it| it.context.as_str());
+    told.any(|it| it.contains("not asked for a while"))
 }
 
 #[tokio::test]
@@ -44,10 +61,6 @@ async fn communities_come_and_go_while_calls_go_on() {
     for _ in 0..5 {
         find(&town).await;
     }
-    let rests = |found: &xds_schemas::ebrs::AdhocQueryResponse| {
-        let mut told = found.errors.iter().map(|it| it.context.as_str());
-        told.any(|it| it.contains("not asked for a while"))
-    };
     assert!(rests(&find(&town).await));
     assert_eq!(find(&town).await.objects.len(), 1);
 
@@ -82,9 +95,7 @@ async fn communities_come_and_go_while_calls_go_on() {
     }
     let last = named(other, "Second", &second.url(), "must_understand = false");
     write(&town, &last);
-    let pid = town.pid().to_string();
-    let hangup = Command::new("kill").args(["-HUP", &pid]).status();
-    assert!(hangup.unwrap().success());
+    hang_up(&town);
     wait("changed", || {
         changes(&town, "changed: Second; gone: Partner, Gone") == 1
     });
