@@ -145,9 +145,12 @@ impl Objects {
 const SUBMISSION_SET: &str = "urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd";
 const FOLDER: &str = "urn:uuid:d9d542f3-6cc4-48b6-8870-ea235fbc94c2";
 
+/// A kind of query, its parameters, and whether these are names of objects.
+type Row = (QueryKind, Vec<(&'static str, String)>, bool);
+
 /// Every kind of query, and what it is asked with; names of objects are those of one community.
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn table(objects: &Objects) -> Vec<(QueryKind, Vec<(&'static str, String)>, bool)> {
+fn table(objects: &Objects) -> Vec<Row> {
     let patient = || format!("'{}'", words::patient("P-1"));
     let patients = || format!("({})", patient());
     let list = |id: String| format!("({id})");
