@@ -124,7 +124,12 @@ async fn ask(
     let mut asking = JoinSet::new();
     if own {
         let (room, user, request) = (Arc::clone(room), caller.user.clone(), request.clone());
-        asking.spawn(async move { (0, Asked::Answered(ask_own(room, user, request).await)) });
+        asking.spawn(async move {
+            (
+                0,
+                Asked::Answered(Box::new(ask_own(room, user, request).await)),
+            )
+        });
     }
     for (at, (known, url)) in others.into_iter().enumerate() {
         let (room, user, request) = (Arc::clone(room), caller.user.clone(), request.clone());
@@ -145,8 +150,8 @@ async fn ask(
     let (mut answered, mut errors) = (Vec::with_capacity(answers.len()), Vec::new());
     for (_, asked) in answers {
         match asked {
-            Asked::Answered(answer) => answered.push(answer),
-            Asked::NotAsked(error) => errors.push(error),
+            Asked::Answered(answer) => answered.push(*answer),
+            Asked::Failed(error) => errors.push(error),
             Asked::Nobody => {}
         }
     }
@@ -156,11 +161,11 @@ async fn ask(
 /// What became of a question.
 #[derive(Debug)]
 enum Asked {
-    Answered(Answered),
+    Answered(Box<Answered>),
     /// The community does not know the patients.
     Nobody,
     /// Nobody knows whether it does.
-    NotAsked(RegistryError),
+    Failed(RegistryError),
 }
 
 async fn ask_own(room: Arc<Room>, user: Option<Arc<User>>, request: AdhocQueryRequest) -> Answered {
@@ -208,7 +213,7 @@ async fn ask_other(
                 tracing::warn!(name, problem, "nobody knows who a patient is there");
                 let context = format!("{name} ({home}): {problem}");
                 let error = RegistryError::error(ErrorCode::UnavailableCommunity, context);
-                return Asked::NotAsked(error.at(home.as_str()));
+                return Asked::Failed(error.at(home.as_str()));
             }
         };
         let answer = match room.client_of(&known) {
@@ -232,12 +237,12 @@ async fn ask_other(
             request: question,
         };
         if is_last || !is_stale {
-            return Asked::Answered(answered.logged());
+            return Asked::Answered(Box::new(answered.logged()));
         }
         let named: Vec<String> = named.iter().map(ToString::to_string).collect();
         if let Err(error) = room.audit.record(answered.event(&named), ()).await {
             let error = RegistryError::error(ErrorCode::RegistryError, error.to_string());
-            return Asked::NotAsked(error);
+            return Asked::Failed(error);
         }
     }
     Asked::Nobody

@@ -57,9 +57,8 @@ async fn whom(room: &Room, question: &FindCandidatesQuery) -> Result<Subject, St
     let asked = &question.query.parameters;
     let ids = asked.patient_ids();
     let mut own = ids.into_iter().filter(|id| room.patients.is_own(id));
-    let own = match (own.next(), own.next()) {
-        (own, None) => own,
-        _ => return Err("several patients of this community are named".to_owned()),
+    let (own, None) = (own.next(), own.next()) else {
+        return Err("several patients of this community are named".to_owned());
     };
     match (own, asked.names.is_empty()) {
         (Some(own), true) => subject(room, &own).await,
