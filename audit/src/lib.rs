@@ -32,9 +32,9 @@ use tokio::sync::watch;
 use xds_schemas::soap::Fault;
 
 pub use event::{
-    AuditLogUse, ConsentUse, Decided, Document, Event, ImagesRetrieved, InboxUse, Medium, Notified,
-    NotifiedKind, Outcome, Parties, PatientFeed, PatientQuery, PatientQueryKind, Query, Source,
-    Study, Subject, SubmissionSet, Subscribing, Transaction,
+    AboutPatients, AuditLogUse, ConsentUse, Decided, Document, Event, ImagesRetrieved, InboxUse,
+    Medium, Notified, NotifiedKind, Outcome, Parties, PatientFeed, PatientQuery, PatientQueryKind,
+    Query, Source, Study, Subject, SubmissionSet, Subscribing, Transaction,
 };
 pub use recorded::Recorded;
 pub use spool::SpoolError;

@@ -9,6 +9,7 @@ mod dicom;
 mod environment;
 mod fingerprint;
 mod gateway;
+mod gateway_patients;
 mod keys;
 mod metrics;
 mod sections;

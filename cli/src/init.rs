@@ -209,6 +209,14 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
             hilum_gateway::communities::DEADLINE_SECONDS.to_string(),
         ),
         ("calls", hilum_gateway::communities::CALLS.to_string()),
+        (
+            "correlations_days",
+            hilum_gateway::patients::CORRELATIONS_DAYS.to_string(),
+        ),
+        (
+            "discoveries_per_minute",
+            hilum_gateway::patients::DISCOVERIES_PER_MINUTE.to_string(),
+        ),
         ("metrics_port", port(7)),
         ("repository_id", id(&arguments.repository_id)),
         (

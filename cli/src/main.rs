@@ -12,6 +12,7 @@ mod convert;
 mod core_dumps;
 mod demo;
 mod dicom;
+mod discover;
 mod domain;
 mod export;
 mod feed;
@@ -72,6 +73,8 @@ enum Command {
     Retrieve(retrieve::Arguments),
     /// Change the metadata of a document (ITI-57, ITI-92)
     Update(update::Arguments),
+    /// Find out what a patient is called in other communities (ITI-55), and where else (ITI-56)
+    Discover(discover::Arguments),
     /// Announce and merge patients (ITI-8, ITI-44)
     Feed(feed::Arguments),
     /// Find patients (ITI-47), and their identifiers elsewhere (ITI-45)
@@ -133,6 +136,7 @@ async fn main() -> ExitCode {
         Command::Query(arguments) => query::run(&arguments).await,
         Command::Retrieve(arguments) => retrieve::run(&arguments).await,
         Command::Update(arguments) => update::run(&arguments).await,
+        Command::Discover(arguments) => discover::run(&arguments).await,
         Command::Feed(arguments) => feed::run(&arguments).await,
         Command::Patients(arguments) => patients::run(&arguments).await,
         Command::Remove(arguments) => remove::run(&arguments).await,

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
 
 use crate::asking::Line;
+use crate::patients::PatientsThere;
 
 /// Seconds within which a community must have begun its answer.
 pub const DEADLINE_SECONDS: u64 = 30;
@@ -46,6 +47,8 @@ pub struct Community {
     pub deadline: Duration,
     /// Calls to it at a time.
     pub calls: usize,
+    /// What its patients are called.
+    pub patients: PatientsThere,
 }
 
 /// Two communities have the same identifier.

@@ -6,6 +6,7 @@
 
 mod merging;
 mod targets;
+mod translation;
 
 use std::sync::Arc;
 
@@ -17,16 +18,19 @@ use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrs::{AdhocQueryRequest, AdhocQueryResponse, RegistryError};
 use xds_schemas::iti18_registry_stored_query::{RegistryStoredQuery, StoredQuery};
 use xds_schemas::iti38_cross_gateway_query::{CrossGatewayQuery, TARGET_COMMUNITIES};
+use xds_schemas::metadata::PatientId;
 use xds_schemas::soap::Fault;
 use xds_schemas::xml::{ToXml, Writer};
 
 use crate::Room;
 use crate::asking::Silence;
 use crate::communities::Known;
+use crate::discovery;
 use crate::outcome::outcome;
 
 use merging::{Answered, Whose};
 use targets::Chosen;
+use translation::{Translated, translate};
 
 /// Asks everybody who is concerned, and puts together what they say.
 pub(crate) async fn initiate(
@@ -47,9 +51,10 @@ pub(crate) async fn initiate(
         Ok(Chosen {
             own,
             others,
-            errors,
+            mut errors,
         }) => {
-            let answers = ask(room, caller, &request, own, others).await;
+            let (answers, unasked) = ask(room, caller, &request, own, others).await;
+            errors.extend(unasked);
             events.extend(answers.iter().map(|answered| answered.event(&patients)));
             merging::merge(&room.communities.own.home, answers, errors)
         }
@@ -93,23 +98,34 @@ pub(crate) async fn respond(
     Ok(room.audit.record(event, response).await?)
 }
 
-/// Asks all of them at the same time. The answers are in the order of the question, the own first.
+/// Asks all of them at the same time. The answers are in the order of the question, the own first; beside
+/// them, why some were not asked. Who does not know the patients is not asked either.
 async fn ask(
     room: &Arc<Room>,
     caller: &Caller,
     request: &AdhocQueryRequest,
     own: bool,
     others: Vec<(Arc<Known>, String)>,
-) -> Vec<Answered> {
+) -> (Vec<Answered>, Vec<RegistryError>) {
+    let named: Arc<[PatientId]> = match StoredQuery::read(request) {
+        Ok(query) => query.patients().into(),
+        Err(_) => Arc::default(),
+    };
     let mut asking = JoinSet::new();
     if own {
         let (room, user, request) = (Arc::clone(room), caller.user.clone(), request.clone());
-        asking.spawn(async move { (0, ask_own(room, user, request).await) });
+        asking.spawn(async move {
+            (
+                0,
+                Asked::Answered(Box::new(ask_own(room, user, request).await)),
+            )
+        });
     }
     for (at, (known, url)) in others.into_iter().enumerate() {
         let (room, user, request) = (Arc::clone(room), caller.user.clone(), request.clone());
+        let named = Arc::clone(&named);
         asking.spawn(async move {
-            let answered = ask_other(room, user, request, known, url).await;
+            let answered = ask_other(room, user, request, (known, url), &named).await;
             (at + 1, answered)
         });
     }
@@ -121,7 +137,25 @@ async fn ask(
         }
     }
     answers.sort_by_key(|(at, _)| *at);
-    answers.into_iter().map(|(_, answered)| answered).collect()
+    let (mut answered, mut errors) = (Vec::with_capacity(answers.len()), Vec::new());
+    for (_, asked) in answers {
+        match asked {
+            Asked::Answered(answer) => answered.push(*answer),
+            Asked::Failed(error) => errors.push(error),
+            Asked::Nobody => {}
+        }
+    }
+    (answered, errors)
+}
+
+/// What became of a question.
+#[derive(Debug)]
+enum Asked {
+    Answered(Box<Answered>),
+    /// The community does not know the patients.
+    Nobody,
+    /// Nobody knows whether it does.
+    Failed(RegistryError),
 }
 
 async fn ask_own(room: Arc<Room>, user: Option<Arc<User>>, request: AdhocQueryRequest) -> Answered {
@@ -146,22 +180,58 @@ async fn ask_other(
     room: Arc<Room>,
     user: Option<Arc<User>>,
     request: AdhocQueryRequest,
-    known: Arc<Known>,
-    url: String,
-) -> Answered {
+    (known, url): (Arc<Known>, String),
+    named: &[PatientId],
+) -> Asked {
+    let home = known.community.home.clone();
     let mut request = without_targets(request);
-    request.home = Some(known.community.home.0.clone());
-    let asking = room
-        .client
-        .send::<CrossGatewayQuery>(&url, &request, Vec::new());
-    let answer = known.line.ask(asking).await;
-    Answered {
-        whose: Whose::Other(known),
-        parties: Parties::asked(&url).on_behalf_of(user),
-        answer: answer.map(|answer| answer.response),
-        request,
+    request.home = Some(home.0.clone());
+    // The name of a patient may be out of date; then it is found out anew, once.
+    for is_last in [false, true] {
+        let (question, names) = match translate(&room, &known, request.clone(), named).await {
+            Translated::Question(question, names) => (question, names),
+            Translated::Nobody => return Asked::Nobody,
+            Translated::Failed(problem) => {
+                let name = &known.community.name;
+                tracing::warn!(name, problem, "nobody knows who a patient is there");
+                let context = format!("{name} ({home}): {problem}");
+                let error = RegistryError::error(ErrorCode::UnavailableCommunity, context);
+                return Asked::Failed(error.at(home.as_str()));
+            }
+        };
+        let asking = room
+            .client
+            .send::<CrossGatewayQuery>(&url, &question, Vec::new());
+        let answer = known.line.ask(asking).await;
+        let mut answer = answer.map(|answer| answer.response);
+        let is_stale = names.are_translated() && answer.as_ref().is_ok_and(is_unknown);
+        if is_stale {
+            discovery::forget(&room, &known, names.own()).await;
+        } else if let Ok(response) = &mut answer {
+            names.restore(&room, &known, response).await;
+        }
+        let answered = Answered {
+            whose: Whose::Other(Arc::clone(&known)),
+            parties: Parties::asked(&url).on_behalf_of(user.clone()),
+            answer,
+            request: question,
+        };
+        if is_last || !is_stale {
+            return Asked::Answered(Box::new(answered.logged()));
+        }
+        let named: Vec<String> = named.iter().map(ToString::to_string).collect();
+        if let Err(error) = room.audit.record(answered.event(&named), ()).await {
+            let error = RegistryError::error(ErrorCode::RegistryError, error.to_string());
+            return Asked::Failed(error);
+        }
     }
-    .logged()
+    Asked::Nobody
+}
+
+/// Whether a community does not know the patient any more by the name that it gave.
+fn is_unknown(response: &AdhocQueryResponse) -> bool {
+    let mut errors = response.errors.iter();
+    errors.any(|error| error.code == ErrorCode::UnknownPatientId)
 }
 
 /// Who is asked is asked alone.

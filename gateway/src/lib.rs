@@ -9,22 +9,31 @@
 
 pub mod asking;
 pub mod communities;
+pub mod correlations;
+mod discovery;
 mod iti38_cross_gateway_query;
+mod iti55_cross_gateway_patient_discovery;
+mod iti56_patient_location_query;
 mod outcome;
+pub mod patients;
 mod relay;
 mod retrieval;
+mod revocation;
 pub mod routes;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use hilum_audit::Audit;
-use hilum_security::access::Access;
+use hilum_security::access::{Access, Asking};
+use hilum_security::{Caller, Permission, User};
 use hilum_transport::{Call, Client};
 use xds_schemas::soap::Fault;
 
 pub use communities::{Community, Own};
 
 use communities::Communities;
+use patients::{Patients, PatientsConfig};
 
 /// What a gateway needs to know.
 #[derive(Debug, Clone)]
@@ -33,6 +42,8 @@ pub struct GatewayConfig {
     pub own: Own,
     /// The other communities.
     pub communities: Vec<Community>,
+    /// What patients are called elsewhere.
+    pub patients: PatientsConfig,
     /// The rules by which those who are asked decide. What this gateway asks for itself, it gets; so
     /// with rules it asks for users only.
     pub access: Access,
@@ -48,8 +59,11 @@ pub struct Gateway {
 #[derive(Debug, Clone)]
 pub(crate) struct Room {
     pub(crate) communities: Arc<Communities>,
+    pub(crate) patients: Arc<Patients>,
     pub(crate) audit: Audit,
     pub(crate) client: Client,
+    /// For whom it asks.
+    pub(crate) user: Option<Arc<User>>,
     access: Access,
 }
 
@@ -81,8 +95,31 @@ impl Room {
         }
         Ok(Arc::new(Self {
             client,
+            user: call.caller().user.clone(),
             ..self.clone()
         }))
+    }
+}
+
+impl Room {
+    /// Whether the caller may have what the gateway answers by itself, so that nobody else decides it. With
+    /// rules, one of them has to name it.
+    ///
+    /// # Errors
+    /// If it may not.
+    pub(crate) fn decide(&self, caller: &Caller, permission: Permission) -> Result<(), Fault> {
+        let asking = Asking {
+            caller,
+            permission,
+            now: SystemTime::now(),
+        };
+        match self.access.policy() {
+            Some(policy) if !policy.grants(&asking) => {
+                let reason = "no rule lets this caller do this here";
+                Err(Fault::not_permitted(reason))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -90,16 +127,14 @@ impl Gateway {
     /// A gateway that asks with `client`.
     ///
     /// # Errors
-    /// If two communities have the same identifier.
-    pub fn open(
-        config: GatewayConfig,
-        audit: Audit,
-        client: Client,
-    ) -> Result<Self, communities::Ambiguous> {
+    /// If two communities have the same identifier, or its database cannot be opened.
+    pub fn open(config: GatewayConfig, audit: Audit, client: Client) -> anyhow::Result<Self> {
         let room = Room {
+            patients: Arc::new(Patients::open(config.patients)?),
             communities: Arc::new(Communities::of(config.own, config.communities)?),
             audit,
             client,
+            user: None,
             access: config.access,
         };
         Ok(Self { room })

@@ -19,6 +19,7 @@ pub mod postgres;
 pub mod raw;
 pub mod region;
 pub mod scanner;
+pub mod stranger;
 pub mod syslog;
 pub mod town;
 pub mod words;

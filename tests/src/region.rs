@@ -8,7 +8,10 @@ use xds_schemas::transaction::Transaction;
 
 use hilum_transport::ClientError;
 
+use xds_schemas::metadata::PatientId;
+
 use crate::calls::{CrossQuery, Query, Raw, RetrieveResponse, Retrieved, received};
+use crate::people::configure;
 use crate::town::{Setup, Town};
 
 /// Towns with gateways. Nobody is in two of them.
@@ -31,9 +34,36 @@ impl Region {
 
     /// The same, with more lines in what is said of each community.
     pub fn found(communities: usize, plain: bool, lines: &str) -> Self {
+        Self::build(
+            communities,
+            plain,
+            false,
+            |_, _| lines.to_owned(),
+            |_| String::new(),
+        )
+    }
+
+    /// So many communities over plain HTTP, each with an authority of patient IDs of its own. `lines` says
+    /// more of the second community to the first, `gateway` more of a community's own gateway.
+    pub fn of_authorities(
+        communities: usize,
+        lines: impl Fn(usize, usize) -> String,
+        gateway: impl Fn(usize) -> String,
+    ) -> Self {
+        Self::build(communities, true, true, lines, gateway)
+    }
+
+    fn build(
+        communities: usize,
+        plain: bool,
+        authorities: bool,
+        lines: impl Fn(usize, usize) -> String,
+        gateway: impl Fn(usize) -> String,
+    ) -> Self {
         let setup = |number: usize| Setup {
             plain,
             home: Some(home(number)),
+            authority: authorities.then(|| authority(number)),
             repository: Some(repository(number)),
             // What a gateway asks is recorded by those whom it asks, too.
             uncounted: true,
@@ -47,10 +77,18 @@ impl Region {
             for (other, town) in towns.iter().enumerate().filter(|(it, _)| *it != number) {
                 known.push_str(&format!(
                     "\n[[gateway.community]]\nhome_community_id = \"urn:oid:{}\"\nname = \"town {other}\"\n\
-                     url = \"{}\"\n{lines}\n",
+                     url = \"{}\"\n{}\n",
                     home(other),
                     town.responding(),
+                    lines(number, other),
                 ));
+            }
+            configure(&towns[number], &[("gateway", &gateway(number))]);
+            if authorities {
+                // So that a name that is out of date is noticed.
+                let refuse = "unknown_patients_in_queries = \"refuse\"";
+                let sections = [("affinity_domain", refuse), ("registry", DEMOGRAPHICS)];
+                configure(&towns[number], &sections);
             }
             let mut config = File::options()
                 .append(true)
@@ -77,6 +115,19 @@ impl Region {
 /// `homeCommunityId` of a town, without `urn:oid:`.
 pub fn home(number: usize) -> String {
     format!("2.999.2.{}", number + 1)
+}
+
+/// That a registry knows who its patients are.
+pub const DEMOGRAPHICS: &str = "demographics = true";
+
+/// The authority of patient IDs of a town with its own.
+pub fn authority(number: usize) -> String {
+    format!("2.999.1.{}", number + 1)
+}
+
+/// A patient of such a town.
+pub fn patient_of(number: usize, id: &str) -> PatientId {
+    PatientId::new(id, authority(number))
 }
 
 /// `repositoryUniqueId` of a town.

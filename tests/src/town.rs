@@ -36,6 +36,8 @@ pub struct Setup {
     pub home: Option<String>,
     /// `repositoryUniqueId`, likewise.
     pub repository: Option<String>,
+    /// The authority of patient IDs, likewise.
+    pub authority: Option<String>,
     /// `--database`; if there is none, SQLite in the node's folder or, if the environment has
     /// `HILUM_TEST_DATABASE=postgres`, a PostgreSQL server of the town's own.
     pub database: Option<String>,
@@ -91,7 +93,8 @@ impl Town {
         let mut command = hilum();
         command.arg("init").arg(&node);
         command.args(["--port-base", &base.to_string()]);
-        command.args(["--patient-authority", PATIENT_AUTHORITY]);
+        let authority = setup.authority.as_deref().unwrap_or(PATIENT_AUTHORITY);
+        command.args(["--patient-authority", authority]);
         command.args(["--home", setup.home.as_deref().unwrap_or(HOME)]);
         let repository = setup.repository.as_deref().unwrap_or(REPOSITORY);
         command.args(["--repository-id", repository]);

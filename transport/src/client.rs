@@ -102,6 +102,8 @@ pub struct Client {
     pool: Arc<Pool>,
     /// The assertion of the user for whom it asks.
     assertion: Option<Arc<str>>,
+    /// Header blocks of the transaction's own, as XML.
+    blocks: Option<Arc<str>>,
 }
 
 impl Client {
@@ -113,6 +115,7 @@ impl Client {
             limits,
             pool,
             assertion: None,
+            blocks: None,
         }
     }
 
@@ -126,12 +129,25 @@ impl Client {
         }
     }
 
+    /// The same client, over the same connections, whose SOAP requests carry a header block that their
+    /// transaction defines. `block` is XML that declares its namespaces.
+    #[must_use]
+    pub fn with_header_block(&self, block: &str) -> Self {
+        Self {
+            blocks: Some(block.into()),
+            ..self.clone()
+        }
+    }
+
     /// The header of a request.
     fn header(&self, action: &str, id: String, url: &str) -> Header {
         let mut header = Header::request(action, id, url);
         if let Some(assertion) = &self.assertion {
             header.parameters.push_str(&wsse::written(assertion));
         }
+        header
+            .parameters
+            .push_str(self.blocks.as_deref().unwrap_or_default());
         header
     }
 

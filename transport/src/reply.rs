@@ -28,6 +28,8 @@ pub use source::{Part, PartSource, Reading, Stream};
 pub struct Reply {
     status: StatusCode,
     headers: HeaderMap,
+    /// Header blocks of the SOAP message, as XML.
+    blocks: String,
     content: Content,
 }
 
@@ -75,6 +77,7 @@ impl Reply {
         Self {
             status,
             headers: HeaderMap::new(),
+            blocks: String::new(),
             content,
         }
     }
@@ -148,6 +151,13 @@ impl Reply {
         self
     }
 
+    /// With a SOAP header block that the transaction defines. `block` is XML that declares its namespaces.
+    #[must_use]
+    pub fn with_header_block(mut self, block: &str) -> Self {
+        self.blocks.push_str(block);
+        self
+    }
+
     /// The same for who brought a token: what it does not allow is 401 (IUA 3.72.4.3), so that a
     /// program asks for a better one (RFC 6750, section 3.1).
     pub(crate) fn for_bearer(mut self) -> Self {
@@ -199,7 +209,9 @@ impl Reply {
                 body,
                 parts,
             } => {
-                let envelope = soap::write_around(&asked.answered_with(action), &body);
+                let mut header = asked.answered_with(action);
+                header.parameters.push_str(&self.blocks);
+                let envelope = soap::write_around(&header, &body);
                 let named = names_action.then_some(action);
                 let message = Message::new(envelope, parts, asked.mtom, named);
                 content_type = Some(message.content_type);
@@ -242,7 +254,8 @@ impl Reply {
                 parts,
                 ..
             } => {
-                let header = asked.answered_with(action).sent_to(endpoint);
+                let mut header = asked.answered_with(action).sent_to(endpoint);
+                header.parameters.push_str(&self.blocks);
                 let envelope = soap::write_around(&header, &body);
                 Some(Message::new(envelope, parts, asked.mtom, Some(action)))
             }

@@ -4,6 +4,8 @@
 //! [`find_candidates`](crate::hl7v3::find_candidates).
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-55.html>
 
+pub mod revoke;
+
 use crate::hl7v3::AcceptAcknowledgement;
 use crate::hl7v3::find_candidates::{FindCandidatesQuery, FindCandidatesResponse};
 use crate::transaction::Transaction;
@@ -47,6 +49,3 @@ impl Transaction for DeferredAnswer {
     type Request = FindCandidatesResponse;
     type Response = AcceptAcknowledgement;
 }
-
-/// The namespace of `CorrelationTimeToLive`, a header block that says for how long an answer may be kept.
-pub const NAMESPACE: &str = "urn:ihe:iti:xcpd:2009";

@@ -283,6 +283,9 @@ fn read_block(
     if for_us && collector.take_home_community(reader, block)? {
         return Ok(insists);
     }
+    if for_us && collector.take_time_to_live(reader, block)? {
+        return Ok(false);
+    }
     if let Some(security) = security
         && for_us
         && block.is(ns::WSSE, "Security")

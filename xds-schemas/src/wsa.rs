@@ -48,6 +48,9 @@ pub struct Addressing {
     /// No addressing property, but it says where documents are meant to go as well: the community
     /// that `xdr:homeCommunityBlock` names (ITI TF-2 3.41, ITI-80).
     pub home_community_id: Option<String>,
+    /// No addressing property either: how long what the message says of patients may be kept
+    /// (`xcpd:CorrelationTimeToLive`, ITI TF-2 3.55.4.1.2), as it was written.
+    pub correlation_time_to_live: Option<String>,
 }
 
 impl Addressing {
@@ -196,6 +199,20 @@ impl Collector {
                 reader.skip()?;
             }
         }
+        Ok(true)
+    }
+
+    /// Takes the header block that says how long a correlation lives. Says whether this is it.
+    pub(crate) fn take_time_to_live(
+        &mut self,
+        reader: &mut Reader<'_>,
+        element: &Element<'_>,
+    ) -> Result<bool, XmlError> {
+        if !element.is(ns::XCPD, "CorrelationTimeToLive") {
+            return Ok(false);
+        }
+        let text = trimmed(reader)?;
+        self.addressing.correlation_time_to_live.get_or_insert(text);
         Ok(true)
     }
 

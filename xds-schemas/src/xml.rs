@@ -51,6 +51,8 @@ pub mod ns {
     pub const XDS: &str = "urn:ihe:iti:xds-b:2007";
     /// The header block of submissions that name a community (ITI-41, ITI-80).
     pub const XDR: &str = "urn:ihe:iti:xdr:2014";
+    /// Patients across communities (XCPD).
+    pub const XCPD: &str = "urn:ihe:iti:xcpd:2009";
     /// What a Document Recipient of ours answers about its inbox; not of IHE.
     pub const INBOX: &str = "urn:hilum:inbox";
     /// XDS-I.b imaging document source messages.

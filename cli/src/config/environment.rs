@@ -83,6 +83,8 @@ const NUMBERS: &[&str] = &[
     "remembered",
     "introspection_seconds",
     "deadline_seconds",
+    "correlations_days",
+    "discoveries_per_minute",
 ];
 /// Keys that are lists, whose items stand behind commas.
 const LISTS: &[&str] = &[
@@ -126,7 +128,7 @@ fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {
         let items = items.map(|item| Value::String(item.to_owned()));
         return Ok(Value::Array(items.collect()));
     }
-    if ["limited_metadata", "any_called", "legal_hold"].contains(&key) {
+    if ["limited_metadata", "any_called", "legal_hold", "locator"].contains(&key) {
         let flag = value.trim().parse::<bool>();
         return flag
             .map(Value::Boolean)

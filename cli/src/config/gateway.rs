@@ -12,6 +12,7 @@ use serde::Deserialize;
 use xds_schemas::metadata::hl7::is_oid;
 use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
 
+use super::gateway_patients::{PatientsSection, PatientsThereSection};
 use super::{Config, ConfigError};
 
 /// The gateways.
@@ -25,6 +26,8 @@ pub(crate) struct GatewaySection {
     repository: Vec<RepositoryAt>,
     #[serde(default)]
     community: Vec<CommunitySection>,
+    #[serde(flatten)]
+    patients: PatientsSection,
 }
 
 /// A repository or imaging source.
@@ -46,6 +49,8 @@ struct CommunitySection {
     imaging_url: Option<String>,
     deadline_seconds: Option<NonZeroU32>,
     calls: Option<NonZeroU32>,
+    #[serde(flatten)]
+    patients: PatientsThereSection,
 }
 
 impl Config {
@@ -86,10 +91,12 @@ impl Config {
             imaging: it.imaging_url.clone().or_else(|| it.url.clone()),
             deadline: seconds(it.deadline_seconds.or(section.deadline_seconds)),
             calls: it.calls.map_or(CALLS, |calls| calls.get() as usize),
+            patients: it.patients.there(it.url.as_ref()),
         };
         GatewayConfig {
             own,
             communities: section.community.iter().map(community).collect(),
+            patients: section.patients.config(self),
             access: access.clone(),
         }
     }
@@ -107,6 +114,9 @@ impl Config {
         for community in &section.community {
             community.check(self)?;
         }
+        let homes = section.community.iter();
+        let homes: Vec<&str> = homes.map(|it| it.home_community_id.as_str()).collect();
+        section.patients.check(self, &homes)?;
         Ok(())
     }
 }
@@ -134,6 +144,7 @@ impl CommunitySection {
             ("query_url", &self.query_url),
             ("retrieve_url", &self.retrieve_url),
             ("imaging_url", &self.imaging_url),
+            ("discovery_url", &self.patients.discovery_url),
         ];
         if urls.iter().all(|(_, url)| url.is_none()) {
             return Err(said("url", "it is needed to know where to ask"));

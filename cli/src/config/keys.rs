@@ -163,6 +163,11 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
             "deadline_seconds",
             "repository",
             "community",
+            "correlations_days",
+            "locator",
+            "disclosure",
+            "discoveries_per_minute",
+            "correlation",
         ],
     ),
     (
@@ -284,7 +289,15 @@ const REPEATED: &[(&str, &[&str])] = &[
             "imaging_url",
             "deadline_seconds",
             "calls",
+            "patients",
+            "discovery_url",
+            "locator",
+            "node",
         ],
+    ),
+    (
+        "gateway.correlation",
+        &["patient", "home_community_id", "there"],
     ),
 ];
 

@@ -248,3 +248,31 @@ fn subscriptions_are_configured() {
     let never = read("[subscriptions]\nusual_lifetime_seconds = 0", &[]);
     assert!(never.is_err());
 }
+
+/// What patients are called elsewhere is said for communities that are known, of patients of this one, once.
+#[test]
+fn correlations_are_checked() {
+    let community = "[[gateway.community]]\nhome_community_id = 'urn:oid:1.2.9'\n\
+                     url = 'http://127.0.0.1:9/'\npatients = 'discover'\n";
+    let of = |patient: &str, home: &str| {
+        format!(
+            "[[gateway.correlation]]\npatient = '{patient}'\nhome_community_id = '{home}'\n\
+             there = 'X^^^&1.2.9.1&ISO'\n"
+        )
+    };
+    let authority = read("", &[]).unwrap().affinity_domain.patient_id_authority;
+    let own = format!("P^^^&{authority}&ISO");
+    let good = of(&own, "urn:oid:1.2.9");
+    assert!(read(&format!("{community}{good}"), &[]).is_ok());
+    for (wrong, said) in [
+        (of(&own, "urn:oid:1.2.8"), "none of the communities"),
+        (of("P^^^&9.9.9&ISO", "urn:oid:1.2.9"), "authority"),
+        (of("P", "urn:oid:1.2.9"), "patient"),
+        (format!("{good}{good}"), "one name"),
+        ("[gateway]\ncorrelations_days = 4000\n".to_owned(), "3650"),
+        ("[gateway]\ndisclosure = 'all'\n".to_owned(), "disclosure"),
+    ] {
+        let refused = read(&format!("{wrong}{community}"), &[]).unwrap_err();
+        assert!(refused.contains(said), "{said}: {refused}");
+    }
+}

@@ -173,6 +173,7 @@ mod tests {
     use super::*;
     use crate::asking::Line;
     use crate::communities::Community;
+    use crate::patients::PatientsThere;
 
     fn other(home: &str) -> Whose {
         let deadline = Duration::from_secs(1);
@@ -185,6 +186,7 @@ mod tests {
                 imaging: None,
                 deadline,
                 calls: 1,
+                patients: PatientsThere::default(),
             },
             line: Line::new(deadline, 1),
         }))

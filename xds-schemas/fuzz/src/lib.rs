@@ -20,6 +20,10 @@ use xds_schemas::iti43_retrieve_document_set::{
 };
 use xds_schemas::iti44_patient_identity_feed_hl7v3::PatientRecordMessage;
 use xds_schemas::iti45_pixv3_query::{GetIdentifiersQuery, GetIdentifiersResponse};
+use xds_schemas::iti55_cross_gateway_patient_discovery::revoke::RecordNullified;
+use xds_schemas::iti56_patient_location_query::{
+    PatientLocationQueryRequest, PatientLocationQueryResponse,
+};
 use xds_schemas::metadata::submission::Rules;
 use xds_schemas::metadata::{Submission, Timestamp};
 use xds_schemas::mtom::{ContentType, Found, MtomError, ScanLimits, Scanner};
@@ -266,6 +270,9 @@ pub fn hl7v3(data: &[u8]) {
     round_trip::<GetIdentifiersResponse>(data);
     round_trip::<QueryContinuation>(data);
     round_trip::<AcceptAcknowledgement>(data);
+    round_trip::<RecordNullified>(data);
+    round_trip::<PatientLocationQueryRequest>(data);
+    round_trip::<PatientLocationQueryResponse>(data);
     if let Some(message) = round_trip::<PatientRecordMessage>(data) {
         let domain = PatientDomain::new("1.2.3.9");
         let _ = message.announcement(&domain);

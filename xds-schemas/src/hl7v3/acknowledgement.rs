@@ -48,7 +48,13 @@ pub struct AcceptAcknowledgement {
     pub target: InstanceId,
     /// Why it was not taken.
     pub reasons: Vec<String>,
+    /// It was not taken since it is to be answered in a way that is not supported: an application error, in
+    /// a message that has none otherwise (ITI TF-2 3.55.4.1.3).
+    pub unsupported_mode: bool,
 }
+
+/// The code of an unsupported processing mode (HL7 AcknowledgementDetailCode).
+const UNSUPPORTED_MODE: &str = "NS250";
 
 impl AcceptAcknowledgement {
     /// The root element, which is the interaction too.
@@ -62,7 +68,15 @@ impl AcceptAcknowledgement {
             verdict: Verdict::Accepted,
             target: message.id.clone(),
             reasons: Vec::new(),
+            unsupported_mode: false,
         }
+    }
+
+    /// The same for a message whose answer is wanted in a way that is not supported.
+    #[must_use]
+    pub fn of_unsupported_mode(mut self, reason: impl Into<String>) -> Self {
+        self.unsupported_mode = true;
+        self.refusing(Verdict::Error, reason)
     }
 
     /// The same for a message that is not taken.
@@ -71,6 +85,15 @@ impl AcceptAcknowledgement {
         self.verdict = verdict;
         self.reasons.push(reason.into());
         self
+    }
+}
+
+impl AcceptAcknowledgement {
+    const fn type_code(&self) -> &'static str {
+        match (self.verdict, self.unsupported_mode) {
+            (Verdict::Error, true) => "AE",
+            (verdict, _) => verdict.as_str(),
+        }
     }
 }
 
@@ -84,7 +107,7 @@ impl ToXml for AcceptAcknowledgement {
         writer
             .open("acknowledgement")
             .open("typeCode")
-            .attribute("code", self.verdict.as_str())
+            .attribute("code", self.type_code())
             .close("typeCode")
             .open("targetMessage");
         self.target.write(writer, "id");
@@ -92,7 +115,15 @@ impl ToXml for AcceptAcknowledgement {
         for reason in &self.reasons {
             writer
                 .open("acknowledgementDetail")
-                .attribute("typeCode", "E")
+                .attribute("typeCode", "E");
+            if self.unsupported_mode {
+                writer
+                    .open("code")
+                    .attribute("code", UNSUPPORTED_MODE)
+                    .attribute("displayName", "Unsupported processing mode")
+                    .close("code");
+            }
+            writer
                 .element("text", reason)
                 .close("acknowledgementDetail");
         }
@@ -121,7 +152,7 @@ impl FromXml for AcceptAcknowledgement {
                 _ => reader.skip()?,
             }
         }
-        let (verdict, target, reasons) =
+        let (verdict, target, reasons, unsupported_mode) =
             said.ok_or_else(|| reader.error("there is no acknowledgement"))?;
         Ok(Self {
             transmission,
@@ -129,6 +160,7 @@ impl FromXml for AcceptAcknowledgement {
             verdict,
             target,
             reasons,
+            unsupported_mode,
         })
     }
 }
@@ -137,10 +169,11 @@ impl FromXml for AcceptAcknowledgement {
 fn acknowledgement(
     reader: &mut Reader<'_>,
     element: &Element<'_>,
-) -> Result<(Verdict, InstanceId, Vec<String>), XmlError> {
+) -> Result<(Verdict, InstanceId, Vec<String>, bool), XmlError> {
     let mut code = element.attribute("typeCode");
     let mut target = InstanceId::default();
     let mut reasons = Vec::new();
+    let mut unsupported_mode = false;
     while let Some(child) = reader.child()? {
         match child.name() {
             "typeCode" => {
@@ -156,6 +189,11 @@ fn acknowledgement(
                 while let Some(part) = reader.child()? {
                     match part.name() {
                         "text" => reasons.push(reader.token()?),
+                        "code" => {
+                            let code = part.attribute("code");
+                            unsupported_mode |= code.as_deref() == Some(UNSUPPORTED_MODE);
+                            reader.skip()?;
+                        }
                         _ => reader.skip()?,
                     }
                 }
@@ -165,7 +203,8 @@ fn acknowledgement(
     }
     let verdict = code.as_deref().and_then(Verdict::parse);
     let verdict = verdict.ok_or_else(|| reader.error("the acknowledgement has no type code"))?;
-    Ok((verdict, target, reasons))
+    let unsupported_mode = unsupported_mode && verdict == Verdict::Error && !reasons.is_empty();
+    Ok((verdict, target, reasons, unsupported_mode))
 }
 
 #[cfg(test)]
@@ -205,5 +244,9 @@ mod tests {
         assert_eq!(reread(&accepted), accepted);
         let refused = accepted.refusing(Verdict::Error, "nobody <knows>");
         assert_eq!(reread(&refused), refused);
+        let accepted =
+            AcceptAcknowledgement::of(&transmission(), InstanceId::new("2.25.1"), "20260101000000");
+        let later = accepted.of_unsupported_mode("not later");
+        assert_eq!(reread(&later), later);
     }
 }

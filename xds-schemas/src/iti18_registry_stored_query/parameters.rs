@@ -2,7 +2,7 @@
 //! 3.51.4.1.2.1; for consumers that know of versions, metadata update 3.18.4.1.2.3.5.1; for our own
 //! queries, `docs/imaging-queries.md`).
 
-pub(super) mod slot;
+pub(crate) mod slot;
 
 /// How often a parameter may be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,315 @@
+//! What patients of this community are called in others, how that became known, and until when it counts.
+//!
+//! What is not known, or not any more, is found out again (ITI-55); so nothing here is more than a memory,
+//! and its size is bounded. A patient has one identifier in each community.
+
+mod database;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use diesel::prelude::*;
+use xds_schemas::metadata::{HomeCommunityId, PatientId};
+
+use database::Database;
+use schema::correlations::dsl;
+
+/// Correlations that are kept; when there are more, those that end first go.
+pub const MOST: i64 = 1_000_000;
+/// Correlations of one patient, or of one community's patients, that are looked at.
+const LOOKED_AT: i64 = 1000;
+/// Correlations that go at once when there are too many.
+const AT_ONCE: i64 = 1000;
+
+/// How a correlation became known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The other community answered so when it was asked (ITI-55).
+    DiscoveredHere,
+    /// The other community said so when it asked (ITI-55).
+    DiscoveredThere,
+    /// The configuration says so.
+    Configured,
+}
+
+impl Origin {
+    /// In a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DiscoveredHere => "discovered",
+            Self::DiscoveredThere => "announced",
+            Self::Configured => "configured",
+        }
+    }
+
+    const fn number(self) -> i32 {
+        match self {
+            Self::DiscoveredHere => 1,
+            Self::DiscoveredThere => 2,
+            Self::Configured => 3,
+        }
+    }
+
+    const fn of(number: i32) -> Self {
+        match number {
+            1 => Self::DiscoveredHere,
+            3 => Self::Configured,
+            _ => Self::DiscoveredThere,
+        }
+    }
+}
+
+/// A patient here and there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Correlation {
+    /// The patient in this community.
+    pub own: PatientId,
+    /// The other community.
+    pub home: HomeCommunityId,
+    /// The patient in that.
+    pub there: PatientId,
+    /// How it became known.
+    pub origin: Origin,
+    /// How sure the one was who said it, from 0 to 100, if that was said.
+    pub confidence: Option<u8>,
+    /// When: seconds since 1970.
+    pub learned: i64,
+    /// Until when it counts.
+    pub until: i64,
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
+}
+
+/// All that is known of patients elsewhere. Clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Correlations {
+    database: Database,
+    /// What the configuration says. It does not end, and counts more than what others say.
+    configured: std::sync::Arc<[Correlation]>,
+    most: i64,
+}
+
+#[derive(Debug, Queryable, Insertable)]
+#[diesel(table_name = schema::correlations)]
+struct Row {
+    own: String,
+    home: String,
+    there: String,
+    origin: i32,
+    confidence: Option<i32>,
+    learned: i64,
+    valid_until: i64,
+}
+
+impl Row {
+    /// What cannot be read is not there.
+    fn read(self) -> Option<Correlation> {
+        Some(Correlation {
+            own: PatientId::parse(&self.own).ok()?,
+            home: HomeCommunityId(self.home),
+            there: PatientId::parse(&self.there).ok()?,
+            origin: Origin::of(self.origin),
+            confidence: self.confidence.and_then(|it| u8::try_from(it).ok()),
+            learned: self.learned,
+            until: self.valid_until,
+        })
+    }
+
+    fn of(correlation: &Correlation) -> Self {
+        Self {
+            own: correlation.own.to_string(),
+            home: correlation.home.0.clone(),
+            there: correlation.there.to_string(),
+            origin: correlation.origin.number(),
+            confidence: correlation.confidence.map(i32::from),
+            learned: correlation.learned,
+            valid_until: correlation.until,
+        }
+    }
+}
+
+impl Correlations {
+    /// Opens the database at `path`.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub(crate) fn open(
+        path: &Path,
+        configured: Vec<Correlation>,
+        most: i64,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            database: Database::open(path)?,
+            configured: configured.into(),
+            most,
+        })
+    }
+
+    /// What a patient is called in a community, if it is known and counts at `now`.
+    pub(crate) async fn there(
+        &self,
+        own: &PatientId,
+        home: &HomeCommunityId,
+        now: i64,
+    ) -> anyhow::Result<Option<Correlation>> {
+        let all = self.of_patient(own, now).await?;
+        Ok(all.into_iter().find(|it| it.home == *home))
+    }
+
+    /// Everywhere a patient is known: one for each community.
+    pub(crate) async fn of_patient(
+        &self,
+        own: &PatientId,
+        now: i64,
+    ) -> anyhow::Result<Vec<Correlation>> {
+        let name = own.to_string();
+        let rows = self.run(move |connection| {
+            dsl::correlations
+                .filter(dsl::own.eq(name).and(dsl::valid_until.gt(now)))
+                .order(dsl::home)
+                .limit(LOOKED_AT)
+                .load::<Row>(connection)
+        });
+        let configured = self.configured.iter().filter(|it| it.own == *own);
+        let mut all: Vec<Correlation> = configured.cloned().collect();
+        for known in rows.await?.into_iter().filter_map(Row::read) {
+            if !all.iter().any(|it| it.home == known.home) {
+                all.push(known);
+            }
+        }
+        all.sort_by(|one, other| one.home.0.cmp(&other.home.0));
+        Ok(all)
+    }
+
+    /// Who somebody of another community is here: nobody, if several could be meant.
+    pub(crate) async fn here(
+        &self,
+        home: &HomeCommunityId,
+        there: &PatientId,
+        now: i64,
+    ) -> anyhow::Result<Option<PatientId>> {
+        let (of, name) = (home.0.clone(), there.to_string());
+        let rows = self.run(move |connection| {
+            dsl::correlations
+                .filter(dsl::home.eq(of).and(dsl::there.eq(name)))
+                .filter(dsl::valid_until.gt(now))
+                .limit(2)
+                .load::<Row>(connection)
+        });
+        let configured = self.configured.iter();
+        let configured = configured.filter(|it| it.home == *home && it.there == *there);
+        let mut found: Vec<PatientId> = configured.map(|it| it.own.clone()).collect();
+        found.extend(
+            rows.await?
+                .into_iter()
+                .filter_map(Row::read)
+                .map(|it| it.own),
+        );
+        found.dedup();
+        match found.as_slice() {
+            [one] => Ok(Some(one.clone())),
+            _ => Ok(None),
+        }
+    }
+
+    /// Keeps it instead of what was known of the patient in that community. What the other community says
+    /// does not replace what it answered and still counts, if it is something else.
+    pub(crate) async fn learn(&self, correlation: Correlation) -> anyhow::Result<()> {
+        if correlation.until <= correlation.learned {
+            return self.forget(&correlation.own, &correlation.home).await;
+        }
+        let (row, most) = (Row::of(&correlation), self.most);
+        self.run(move |connection| {
+            let known: Option<Row> = dsl::correlations
+                .find((&row.own, &row.home))
+                .first(connection)
+                .optional()?;
+            let keeps = known.is_some_and(|known| {
+                row.origin == Origin::DiscoveredThere.number()
+                    && known.origin == Origin::DiscoveredHere.number()
+                    && known.valid_until > row.learned
+            });
+            if keeps {
+                return Ok(());
+            }
+            make_room(connection, most, row.learned)?;
+            diesel::replace_into(dsl::correlations)
+                .values(&row)
+                .execute(connection)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Forgets what a patient is called in a community.
+    pub(crate) async fn forget(
+        &self,
+        own: &PatientId,
+        home: &HomeCommunityId,
+    ) -> anyhow::Result<()> {
+        let (own, home) = (own.to_string(), home.0.clone());
+        self.run(move |connection| {
+            let of = dsl::correlations.find((own, home));
+            diesel::delete(of).execute(connection)
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Forgets who somebody of another community is here. Says who it was.
+    pub(crate) async fn forget_there(
+        &self,
+        home: &HomeCommunityId,
+        there: &PatientId,
+    ) -> anyhow::Result<Vec<PatientId>> {
+        let (home, there) = (home.0.clone(), there.to_string());
+        let forgotten = self.run(move |connection| {
+            let of = dsl::correlations.filter(dsl::home.eq(home).and(dsl::there.eq(there)));
+            let own = of.clone().select(dsl::own).limit(LOOKED_AT);
+            let own: Vec<String> = own.load(connection)?;
+            diesel::delete(of).execute(connection)?;
+            Ok(own)
+        });
+        let forgotten = forgotten.await?;
+        let read = |own: &String| PatientId::parse(own).ok();
+        Ok(forgotten.iter().filter_map(read).collect())
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let database = self.database.clone();
+        tokio::task::spawn_blocking(move || database.run(work)).await?
+    }
+}
+
+/// What is over goes first, and if that is not enough, what ends first.
+fn make_room(connection: &mut SqliteConnection, most: i64, now: i64) -> QueryResult<()> {
+    let all: i64 = dsl::correlations.count().get_result(connection)?;
+    if all < most {
+        return Ok(());
+    }
+    let over = dsl::correlations.filter(dsl::valid_until.le(now));
+    if diesel::delete(over).execute(connection)? > 0 {
+        return Ok(());
+    }
+    let ends: Option<i64> = dsl::correlations
+        .select(dsl::valid_until)
+        .order(dsl::valid_until)
+        .offset(AT_ONCE.min(most / 10))
+        .first(connection)
+        .optional()?;
+    let first = dsl::correlations.filter(dsl::valid_until.le(ends.unwrap_or(now)));
+    diesel::delete(first).execute(connection)?;
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! Finding out what patients are called in another community (ITI-55, as the one who asks).
+//!
+//! What is known is used while it counts; otherwise, if the operator wants that, the own registry is asked
+//! who the patient is (ITI-47), and the community whether it knows them. Exactly one match is a match.
+
+mod person;
+mod question;
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use xds_schemas::metadata::PatientId;
+
+use crate::Room;
+use crate::communities::Known;
+use crate::correlations::{Correlation, Origin, now};
+use crate::patients::Naming;
+
+pub(crate) use person::{Subject, registered, subject, time, transmission, unique};
+
+/// What a community calls somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Somebody {
+    /// This.
+    Called(PatientId),
+    /// It does not know them, or is not to be asked.
+    Unknown,
+}
+
+/// What was found out, and for how long it counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Learned {
+    /// What the community calls the patient, if it knows them.
+    pub(crate) there: Option<PatientId>,
+    /// How sure it is.
+    pub(crate) confidence: Option<u8>,
+    /// Seconds for which it recommends to remember it; 0 if it does not.
+    pub(crate) seconds: u64,
+}
+
+/// What a community calls each of these patients, or why nobody knows.
+pub(crate) async fn all(
+    room: &Arc<Room>,
+    known: &Arc<Known>,
+    patients: &[PatientId],
+) -> Vec<(PatientId, Result<Somebody, String>)> {
+    let mut asking = JoinSet::new();
+    for (at, own) in patients.iter().enumerate() {
+        let (room, known, own) = (Arc::clone(room), Arc::clone(known), own.clone());
+        asking.spawn(async move {
+            let found = one(&room, &known, &own).await;
+            (at, own, found)
+        });
+    }
+    let mut all = Vec::with_capacity(patients.len());
+    while let Some(joined) = asking.join_next().await {
+        match joined {
+            Ok(found) => all.push(found),
+            Err(error) => tracing::error!(%error, "a question for a patient was lost"),
+        }
+    }
+    all.sort_by_key(|(at, ..)| *at);
+    all.into_iter()
+        .map(|(_, own, found)| (own, found))
+        .collect()
+}
+
+/// What a community calls a patient.
+async fn one(room: &Room, known: &Known, own: &PatientId) -> Result<Somebody, String> {
+    let patients = &room.patients;
+    let home = &known.community.home;
+    if !patients.is_own(own) {
+        return Ok(Somebody::Unknown);
+    }
+    if let Some(correlation) = remembered(room, known, own).await? {
+        return Ok(Somebody::Called(correlation.there));
+    }
+    if known.community.patients.naming != Naming::Discover || patients.is_absent(own, home) {
+        return Ok(Somebody::Unknown);
+    }
+    let subject = subject(room, own).await?;
+    let learned = discover(room, known, &subject).await?;
+    Ok(learned.there.map_or(Somebody::Unknown, Somebody::Called))
+}
+
+/// What is known already.
+pub(crate) async fn remembered(
+    room: &Room,
+    known: &Known,
+    own: &PatientId,
+) -> Result<Option<Correlation>, String> {
+    let correlations = &room.patients.correlations;
+    let there = correlations.there(own, &known.community.home, now()).await;
+    there.map_err(|error| unreadable(&error))
+}
+
+/// Asks a community for somebody, and remembers what it says if that is one of ours.
+pub(crate) async fn discover(
+    room: &Room,
+    known: &Known,
+    subject: &Subject,
+) -> Result<Learned, String> {
+    let learned = question::ask(room, known, subject).await?;
+    let (patients, home) = (&room.patients, &known.community.home);
+    let Some(own) = &subject.own else {
+        return Ok(learned);
+    };
+    let kept = match &learned.there {
+        Some(there) => {
+            patients.note_present(own, home);
+            let correlation = Correlation {
+                own: own.clone(),
+                home: home.clone(),
+                there: there.clone(),
+                origin: Origin::DiscoveredHere,
+                confidence: learned.confidence,
+                learned: now(),
+                until: patients.until(learned.seconds),
+            };
+            patients.correlations.learn(correlation).await
+        }
+        None => {
+            patients.note_absent(own, home);
+            patients.correlations.forget(own, home).await
+        }
+    };
+    match kept {
+        Ok(()) => Ok(learned),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+/// What a community called these patients is out of date.
+pub(crate) async fn forget(room: &Room, known: &Known, own: impl Iterator<Item = &PatientId>) {
+    for own in own {
+        let correlations = &room.patients.correlations;
+        if let Err(error) = correlations.forget(own, &known.community.home).await {
+            tracing::error!("a correlation is not forgotten: {error:#}");
+        }
+    }
+}
+
+fn unreadable(error: &anyhow::Error) -> String {
+    tracing::error!("correlations cannot be kept: {error:#}");
+    "what is known of patients there cannot be looked at".to_owned()
+}

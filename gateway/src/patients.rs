@@ -1,0 +1,130 @@
+//! What patients are called in other communities, and how a gateway finds out.
+//!
+//! A community either shares the assigning authority of this one, so that everybody has the same name in
+//! both; or it has names of its own, which are kept as [`correlations`](crate::correlations) and found out
+//! when they are needed (ITI-55), if the operator wants that.
+
+mod absent;
+mod visits;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use xds_schemas::metadata::{HomeCommunityId, PatientId};
+
+use crate::correlations::{Correlation, Correlations, MOST, now};
+
+use absent::Absent;
+pub(crate) use visits::Visits;
+
+/// Days for which correlations count, if nobody recommends less.
+pub const CORRELATIONS_DAYS: u32 = 7;
+/// Questions about patients that one caller may ask in a minute.
+pub const DISCOVERIES_PER_MINUTE: u32 = 60;
+/// Patients of one question who are looked up.
+pub(crate) const MOST_PATIENTS: usize = 100;
+
+/// How patients are called in another community.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Naming {
+    /// As here: both share an assigning authority.
+    #[default]
+    Same,
+    /// It is asked when it is needed (ITI-55).
+    Discover,
+    /// As is known; it is not asked.
+    Known,
+}
+
+/// What has to be known of another community's patients.
+#[derive(Debug, Clone, Default)]
+pub struct PatientsThere {
+    /// How they are called.
+    pub naming: Naming,
+    /// The URL of its Responding Gateway for ITI-55 and ITI-56.
+    pub url: Option<String>,
+    /// Whether it knows where else patients are known (health data locator, ITI-56).
+    pub locator: bool,
+    /// The node that speaks for it: the whole subject of its certificate, or one part of it. Without it,
+    /// whoever is let in may say what the community calls a patient.
+    pub node: Option<String>,
+}
+
+/// What of a person is said to other communities (ITI-55).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Demographics {
+    /// Of name, gender and birth what they asked with.
+    #[default]
+    Minimal,
+    /// Everything that is known.
+    Full,
+}
+
+/// How the gateways deal with patients.
+#[derive(Debug, Clone)]
+pub struct PatientsConfig {
+    /// The OID of the community's assigning authority.
+    pub authority: String,
+    /// The database of correlations.
+    pub store: PathBuf,
+    /// Correlations that the operator knows.
+    pub configured: Vec<Correlation>,
+    /// For how long correlations count at most, and how long others are told to keep them.
+    pub keep: Duration,
+    /// Whether others are told where else a patient is known (ITI-56).
+    pub locator: bool,
+    /// What others are told of a person.
+    pub demographics: Demographics,
+    /// Questions about patients that one caller may ask in a minute.
+    pub per_minute: u32,
+}
+
+/// What is known of patients.
+#[derive(Debug)]
+pub(crate) struct Patients {
+    pub(crate) config: PatientsConfig,
+    pub(crate) correlations: Correlations,
+    pub(crate) visits: Visits,
+    /// Who was not known elsewhere a moment ago.
+    absent: Absent,
+}
+
+impl Patients {
+    /// # Errors
+    /// If the database cannot be opened.
+    pub(crate) fn open(config: PatientsConfig) -> anyhow::Result<Self> {
+        let configured = config.configured.clone();
+        Ok(Self {
+            correlations: Correlations::open(&config.store, configured, MOST)?,
+            visits: Visits::new(config.per_minute),
+            absent: Absent::default(),
+            config,
+        })
+    }
+
+    /// Whether a patient is of this community.
+    pub(crate) fn is_own(&self, patient: &PatientId) -> bool {
+        patient.authority == self.config.authority
+    }
+
+    /// Until when something counts that is known from now on, if somebody recommends so many seconds.
+    pub(crate) fn until(&self, recommended: u64) -> i64 {
+        let seconds = recommended.min(self.config.keep.as_secs());
+        now().saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX))
+    }
+
+    /// Whether a community said a moment ago that it does not know the patient.
+    pub(crate) fn is_absent(&self, own: &PatientId, home: &HomeCommunityId) -> bool {
+        self.absent.has(own, home)
+    }
+
+    /// Notes that a community does not know the patient.
+    pub(crate) fn note_absent(&self, own: &PatientId, home: &HomeCommunityId) {
+        self.absent.note(own, home);
+    }
+
+    /// The community may know the patient now.
+    pub(crate) fn note_present(&self, own: &PatientId, home: &HomeCommunityId) {
+        self.absent.forget(own, home);
+    }
+}

@@ -1,0 +1,162 @@
+//! ITI-38 among communities that call their patients by names of their own: a consumer asks for its own
+//! patient and sees its own patient, whatever others call them.
+
+use hilum_tests::Town;
+use hilum_tests::region::{Region, authority, home, patient_of};
+use hilum_tests::words::{self, Document, PATIENT_AUTHORITY, Submission, queries};
+use xds_schemas::codes::status::ResponseStatus;
+use xds_schemas::ebrim::RegistryObject;
+use xds_schemas::ebrs::AdhocQueryResponse;
+use xds_schemas::iti38_cross_gateway_query::patients_of;
+
+/// A text document of a patient of the town of this number; says its uniqueId.
+pub(crate) async fn provide(town: &Town, number: usize, id: &str) -> String {
+    let mut submission = Submission::new(id, vec![Document::text("of this town")]);
+    submission.patient_id = patient_of(number, id).to_string();
+    let response = town.provide(&submission).await.unwrap();
+    assert_eq!(response.status, ResponseStatus::Success, "{response:?}");
+    submission.documents[0].unique_id.clone()
+}
+
+/// A question in words of the town of this number.
+pub(crate) fn of_town(number: usize, question: &str) -> String {
+    let authority = format!("&amp;{}&amp;", authority(number));
+    question.replace(&format!("&amp;{PATIENT_AUTHORITY}&amp;"), &authority)
+}
+
+/// FindDocuments for a patient of the town of this number.
+pub(crate) fn find(number: usize, id: &str) -> String {
+    of_town(number, &words::find_documents(id, "LeafClass"))
+}
+
+/// The communities from which the objects of an answer are.
+pub(crate) fn homes(response: &AdhocQueryResponse) -> Vec<String> {
+    let homes = response.objects.iter().filter_map(|it| it.home.clone());
+    let mut homes: Vec<String> = homes.collect();
+    homes.sort();
+    homes
+}
+
+pub(crate) fn urn(number: usize) -> String {
+    format!("urn:oid:{}", home(number))
+}
+
+/// The patients of the objects.
+pub(crate) fn patients(response: &AdhocQueryResponse) -> Vec<String> {
+    let mut objects: Vec<RegistryObject> = response.objects.clone();
+    let patients = objects.iter_mut().flat_map(patients_of);
+    patients.map(|it| it.clone()).collect()
+}
+
+fn correlation(number: usize, other: usize, own: &str, there: &str) -> String {
+    let (own, there) = (patient_of(number, own), patient_of(other, there));
+    format!(
+        "correlation = [{{ patient = \"{own}\", home_community_id = \"{}\", there = \"{there}\" }}]",
+        urn(other)
+    )
+}
+
+/// Three towns of which the first knows one patient in the second.
+fn region() -> Region {
+    let lines = |_, _| "patients = \"known\"".to_owned();
+    Region::of_authorities(3, lines, |number| match number {
+        0 => correlation(0, 1, "P-1", "X-1"),
+        _ => String::new(),
+    })
+}
+
+/// Each is asked by the name that it gives the patient, and who has none is not asked.
+#[tokio::test]
+async fn a_consumer_sees_its_own_patient() {
+    let region = region();
+    let town = &region.towns[0];
+    provide(town, 0, "P-1").await;
+    let elsewhere = provide(&region.towns[1], 1, "X-1").await;
+    // Somebody who happens to have the same name as the patient of the first town.
+    provide(&region.towns[1], 1, "P-1").await;
+    provide(&region.towns[2], 2, "P-1").await;
+    let own = patient_of(0, "P-1").to_string();
+
+    let found = town.query_everywhere(find(0, "P-1")).await.unwrap();
+    assert_eq!(found.status, ResponseStatus::Success, "{:?}", found.errors);
+    assert_eq!(homes(&found), [urn(0), urn(1)]);
+    assert_eq!(patients(&found), [own.clone(), own.clone()]);
+    // What the sources called the patient stays.
+    let source_patients = found.objects.iter().map(|object| {
+        let slots = object.slots.iter();
+        slots.filter(|slot| slot.name == "sourcePatientId").count()
+    });
+    assert!(source_patients.into_iter().all(|count| count == 1));
+
+    // Every parameter that names a patient.
+    let status = |name: &'static str| {
+        (
+            name,
+            "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')",
+        )
+    };
+    let named = format!("'{own}'");
+    let all = [
+        status("$XDSDocumentEntryStatus"),
+        status("$XDSSubmissionSetStatus"),
+        status("$XDSFolderStatus"),
+        ("$patientId", &*named),
+    ];
+    let everything = words::query(queries::GET_ALL, "LeafClass", &all);
+    let found = town.query_everywhere(everything).await.unwrap();
+    assert_eq!(found.status, ResponseStatus::Success, "{:?}", found.errors);
+    // Of each of the two: a document, a submission set, and the association between them.
+    assert_eq!(homes(&found), [0, 0, 0, 1, 1, 1].map(urn));
+    assert!(patients(&found).iter().all(|it| *it == own), "{found:?}");
+    let sets = [
+        status("$XDSSubmissionSetStatus"),
+        ("$XDSSubmissionSetPatientId", &*named),
+    ];
+    let sets = words::query(queries::FIND_SUBMISSION_SETS, "LeafClass", &sets);
+    let found = town.query_everywhere(sets).await.unwrap();
+    assert_eq!(patients(&found), [own.clone(), own.clone()]);
+
+    // What is asked for by name comes with our name for the patient, too.
+    let get = words::get_documents(&[&elsewhere]).replace(
+        "<rim:AdhocQuery ",
+        &format!("<rim:AdhocQuery home=\"{}\" ", urn(1)),
+    );
+    let found = town.query_everywhere(get).await.unwrap();
+    assert_eq!(patients(&found), [own]);
+}
+
+/// Who has no name elsewhere is nobody there, which is no error; and one community that cannot be asked does
+/// not keep the others from answering.
+#[tokio::test]
+async fn who_is_not_known_elsewhere_is_not_asked_for() {
+    let mut region = region();
+    provide(&region.towns[0], 0, "Q").await;
+    let found = region.towns[0]
+        .query_everywhere(find(0, "Q"))
+        .await
+        .unwrap();
+    assert_eq!(
+        (found.status, found.errors.len()),
+        (ResponseStatus::Success, 0)
+    );
+    assert_eq!(homes(&found), [urn(0)]);
+    let asked = region.towns[1].records();
+    let asked = asked.iter().filter(|it| it["transaction"] == "ITI-38");
+    assert_eq!(asked.count(), 0, "nobody asked there");
+
+    // In the other direction nothing is known of anybody.
+    provide(&region.towns[1], 1, "X-1").await;
+    let found = region.towns[1]
+        .query_everywhere(find(1, "X-1"))
+        .await
+        .unwrap();
+    assert_eq!(homes(&found), [urn(1)]);
+
+    region.towns[1].stop();
+    let found = region.towns[0]
+        .query_everywhere(find(0, "P-1"))
+        .await
+        .unwrap();
+    let codes: Vec<&str> = found.errors.iter().map(|it| it.code.as_str()).collect();
+    assert_eq!(codes, ["XDSUnavailableCommunity"]);
+}

@@ -1,0 +1,144 @@
+//! ITI-56, both sides, and what is revoked.
+
+use hilum_tests::Town;
+use hilum_tests::region::{Region, patient_of};
+use serde_json::Value;
+use xds_schemas::hl7v3::InstanceId;
+use xds_schemas::iti56_patient_location_query::{
+    PatientLocationQuery, PatientLocationQueryRequest, PatientLocationQueryResponse,
+};
+use xds_schemas::metadata::PatientId;
+
+use crate::iti38_translated_patients::urn;
+use crate::iti55_cross_gateway_patient_discovery::{announce, discovered, discovering, jane};
+
+async fn located(town: &Town, patient: &PatientId) -> PatientLocationQueryResponse {
+    let request = PatientLocationQueryRequest {
+        patient: InstanceId::of(patient),
+    };
+    let url = town.responding();
+    let sent = town
+        .client
+        .send::<PatientLocationQuery>(&url, &request, Vec::new());
+    sent.await.unwrap().response
+}
+
+/// Whom a locator knows elsewhere, it says, to those who know what it calls the patient.
+#[tokio::test]
+async fn a_locator_says_where_else_a_patient_is_known() {
+    let region = discovering(3, "");
+    let [first, second, third] = &region.towns[..] else {
+        panic!("three towns");
+    };
+    announce(first, 0, jane("A-1")).await;
+    announce(second, 1, jane("B-1")).await;
+    announce(third, 2, jane("C-1")).await;
+    let own = patient_of(0, "A-1");
+    assert_eq!(
+        located(first, &own).await.locations,
+        [],
+        "nothing is known yet"
+    );
+    assert_eq!(discovered(first, "A-1").len(), 2);
+    let response = located(first, &own).await;
+    let locations: Vec<_> = response
+        .locations
+        .iter()
+        .map(|it| {
+            (
+                it.home.as_str().to_owned(),
+                it.corresponding.patient().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        locations,
+        [
+            (urn(1), patient_of(1, "B-1")),
+            (urn(2), patient_of(2, "C-1"))
+        ]
+    );
+    assert!(
+        response
+            .locations
+            .iter()
+            .all(|it| it.requested == InstanceId::of(&own))
+    );
+    // Of somebody else's patient, and of one who is not known, nothing is said.
+    let other = PatientId::new("A-1", "2.999.404");
+    assert_eq!(located(first, &other).await.locations, []);
+    assert_eq!(located(first, &patient_of(0, "A-9")).await.locations, []);
+
+    // The third town asks the first, which is a locator, by way of its own gateway.
+    let output = third.run(&["discover", "--patient", "C-1", "--locate", "--json"]);
+    let said: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    let rows = said["locations"].as_array().unwrap();
+    let named = |home: &str| rows.iter().any(|row| row["home_community_id"] == home);
+    assert!(named(&urn(1)), "{said}");
+    for town in [first, third] {
+        let records = town.records();
+        assert!(records.iter().any(|it| it["transaction"] == "ITI-56"));
+    }
+}
+
+/// Both sides forget what is revoked.
+#[tokio::test]
+async fn what_is_revoked_is_forgotten_on_both_sides() {
+    let region = discovering(2, "");
+    let [first, second] = &region.towns[..] else {
+        panic!("two towns");
+    };
+    announce(first, 0, jane("A-1")).await;
+    announce(second, 1, jane("B-1")).await;
+    assert_eq!(discovered(first, "A-1")[0].0, "known");
+    let (here, there) = (patient_of(0, "A-1"), patient_of(1, "B-1"));
+    assert_eq!(located(first, &here).await.locations.len(), 1);
+    assert_eq!(located(second, &there).await.locations.len(), 1);
+    let output = first.run(&["discover", "--patient", "A-1", "--revoke"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(located(first, &here).await.locations, []);
+    assert_eq!(located(second, &there).await.locations, []);
+}
+
+/// What a community calls its patients, only its own node may say: neither is a name kept that another node
+/// gives, nor one forgotten that it takes back.
+#[tokio::test]
+async fn who_does_not_speak_for_a_community_is_not_believed() {
+    let lines = |_, _| "patients = \"discover\"\nnode = \"CN=gateway.example\"".to_owned();
+    let region = Region::of_authorities(2, lines, |_| "locator = true".to_owned());
+    let [first, second] = &region.towns[..] else {
+        panic!("two towns");
+    };
+    announce(first, 0, jane("A-1")).await;
+    announce(second, 1, jane("B-1")).await;
+    assert_eq!(discovered(first, "A-1")[0].0, "known");
+    let (here, there) = (patient_of(0, "A-1"), patient_of(1, "B-1"));
+    // What was answered counts, what was said does not.
+    assert_eq!(located(first, &here).await.locations.len(), 1);
+    assert_eq!(located(second, &there).await.locations, []);
+    assert_eq!(discovered(second, "B-1")[0].0, "known");
+    let output = first.run(&["discover", "--patient", "A-1", "--revoke"]);
+    assert!(!output.status.success(), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("refuses"),
+        "{output:?}"
+    );
+    assert_eq!(located(first, &here).await.locations, []);
+    assert_eq!(located(second, &there).await.locations.len(), 1);
+}
+
+/// Who is no locator does not answer.
+#[tokio::test]
+async fn who_is_no_locator_says_so() {
+    let town = Town::plain();
+    let request = PatientLocationQueryRequest {
+        patient: InstanceId::of(&PatientId::new("P", "2.999.1")),
+    };
+    let url = town.responding();
+    let sent = town
+        .client
+        .send::<PatientLocationQuery>(&url, &request, Vec::new());
+    let refused = sent.await.unwrap_err().to_string();
+    assert!(refused.contains("ActionNotSupported"), "{refused}");
+}

@@ -1,0 +1,117 @@
+//! A Responding Gateway of somebody else, which answers ITI-55 as a test wants, on a connection for each
+//! question.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use xds_schemas::hl7v3::InstanceId;
+use xds_schemas::hl7v3::find_candidates::{
+    Candidate, Custodian, FindCandidatesQuery, FindCandidatesResponse,
+};
+use xds_schemas::iti55_cross_gateway_patient_discovery::CrossGatewayPatientDiscovery;
+use xds_schemas::metadata::PatientId;
+use xds_schemas::person::Person;
+use xds_schemas::soap;
+use xds_schemas::transaction::Transaction;
+use xds_schemas::xml::{ToXml, Writer};
+
+use crate::words;
+
+/// Somebody who listens.
+#[derive(Debug)]
+pub struct Stranger {
+    /// Where.
+    pub url: String,
+    /// How many questions came.
+    pub questions: Arc<AtomicUsize>,
+}
+
+impl Stranger {
+    /// Somebody who answers so, with these header blocks.
+    pub fn who_answers(
+        header: &str,
+        answer: impl Fn(&FindCandidatesQuery) -> FindCandidatesResponse + Send + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let questions = Arc::new(AtomicUsize::new(0));
+        let (count, header) = (Arc::clone(&questions), header.to_owned());
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                count.fetch_add(1, Ordering::SeqCst);
+                // Who does not understand the answer may go before it is written.
+                let _ = serve(stream, &header, &answer);
+            }
+        });
+        Self {
+            url: format!("http://{address}/"),
+            questions,
+        }
+    }
+
+    /// How many questions came.
+    pub fn asked(&self) -> usize {
+        self.questions.load(Ordering::SeqCst)
+    }
+}
+
+fn serve(
+    stream: TcpStream,
+    header: &str,
+    answer: &impl Fn(&FindCandidatesQuery) -> FindCandidatesResponse,
+) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let line = line.trim().to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let question = soap::read_body::<FindCandidatesQuery>(&body);
+    let response = answer(&question.map_err(std::io::Error::other)?);
+    let mut writer = Writer::default();
+    response.to_xml(&mut writer);
+    let action = CrossGatewayPatientDiscovery::RESPONSE_ACTION;
+    let envelope = words::envelope_with(action, header, &writer.finish());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/soap+xml; charset=UTF-8\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n",
+        envelope.len()
+    );
+    let mut stream = reader.into_inner();
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(envelope.as_bytes())
+}
+
+/// The answer that nobody is known.
+pub fn nobody(question: &FindCandidatesQuery) -> FindCandidatesResponse {
+    FindCandidatesResponse::to(
+        question,
+        InstanceId::new(words::new_oid()),
+        "20260101120000",
+    )
+}
+
+/// A patient of the community `home` (an OID).
+pub fn candidate(home: &str, id: PatientId, person: Person) -> Candidate {
+    Candidate {
+        ids: vec![id],
+        person,
+        without: Vec::new(),
+        degree: Some(88),
+        custodian: Custodian {
+            id: InstanceId::new(home),
+            locator: None,
+        },
+    }
+}
