@@ -139,7 +139,7 @@ async fn ask(
         let named = named.to_vec();
         asking.spawn(async move {
             let answered = ask_own(room, user, request).await;
-            ((0, 0), Asked::Answered(answered), named)
+            ((0, 0), Asked::Answered(Box::new(answered)), named)
         });
     }
     for (at, (known, url)) in chosen.others.into_iter().enumerate() {
@@ -165,8 +165,8 @@ async fn ask(
     let (mut answered, mut errors) = (Vec::with_capacity(answers.len()), Vec::new());
     for (_, asked, patients) in answers {
         match asked {
-            Asked::Answered(answer) => answered.push((answer, patients)),
-            Asked::NotAsked(error) => errors.push(error),
+            Asked::Answered(answer) => answered.push((*answer, patients)),
+            Asked::Failed(error) => errors.push(error),
             Asked::Nobody => {}
         }
     }
