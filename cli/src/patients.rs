@@ -139,10 +139,10 @@ impl Arguments {
         let ids: Result<Vec<PatientId>, Usage> =
             self.id.iter().map(|id| domain.patient(id)).collect();
         let parameters = Parameters {
-            gender: self.sex.as_deref().and_then(|sex| match sex {
-                "female" => Some(Gender::Female),
-                "male" => Some(Gender::Male),
-                _ => Some(Gender::Other),
+            gender: self.sex.as_deref().map(|sex| match sex {
+                "female" => Gender::Female,
+                "male" => Gender::Male,
+                _ => Gender::Other,
             }),
             birth_time: born.map(AskedTime::at),
             ids: ids?.iter().map(InstanceId::of).collect(),

@@ -79,7 +79,7 @@ fn only(question: &GetIdentifiersQuery) -> Result<PatientId, &'static str> {
 /// What was found out about the patient who is meant.
 enum Found {
     /// Its other identifiers in the domains that are asked for, and its name.
-    Person(Person),
+    Person(Box<Person>),
     /// Nobody has this identifier (case 4).
     Nobody,
     /// Several have it, so that nobody can say who is meant.
@@ -97,7 +97,7 @@ async fn find(
     let own = domain.map(|domain| domain.authority.clone());
     let work = move |conn: &mut _| others(conn, &patient, &query, own.as_deref());
     match registry.db.read(work).await.map_err(internal)? {
-        Found::Person(person) => Ok(person),
+        Found::Person(person) => Ok(*person),
         Found::Nobody => Err(Refused::Details(vec![Detail {
             code: Some(UNKNOWN_KEY.to_owned()),
             text: Some("this patient identifier is not known".to_owned()),
@@ -146,5 +146,5 @@ fn others(
         let wanted = domains.len() == 0 || domains.any(|domain| domain.root == id.authority);
         wanted && id != patient
     });
-    Ok(Found::Person(person))
+    Ok(Found::Person(Box::new(person)))
 }

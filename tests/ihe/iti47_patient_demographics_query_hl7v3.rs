@@ -91,7 +91,7 @@ async fn the_command_finds_patients() {
     let town = town();
     announce(&town).await;
     let run = |arguments: &[&str]| {
-        let output = town.run(&[&["patients"], arguments].concat());
+        let output = town.run(&[&["patients"][..], arguments].concat());
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         (output.status.code(), said, error)
