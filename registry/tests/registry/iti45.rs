@@ -137,7 +137,7 @@ pub(crate) async fn identifiers_follow_merges_and_links(site: Site) {
     assert_eq!(answer.ids, [patient("N3")]);
     let answer = ask(&site, &[patient("N1")], &[]).await;
     assert_eq!(answer.ids, [local("L-N1")]);
-    let audit = site.audit();
+    let audit = site.recorded();
     let records = audit
         .iter()
         .filter(|it| it.transaction.as_deref() == Some("ITI-45"));
