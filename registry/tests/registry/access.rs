@@ -1,6 +1,7 @@
 //! What rules hide, case by case: levels, versions, identifiers that are taken, and what subscribers are
 //! told. That hidden is as good as absent, `twins` shows.
 
+use hilum_security::access::Access;
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::ebrim::{Body, RegistryObject};
 use xds_schemas::ebrs::ReturnType;
@@ -17,6 +18,12 @@ use crate::iti108::consent;
 use crate::site::{Site, succeeded};
 use crate::twins::{RULES, rules};
 use crate::words::{code, document, empty, folder, new_uuid, one, patient};
+
+/// These rules for those who ask, and everybody may register whatever it is.
+fn registering(text: &str) -> Access {
+    let registers = "[[rule]]\nname = \"registers\"\npermission = \"register\"\nlevel = \"full\"\n";
+    rules(&format!("{registers}{text}"))
+}
 
 /// A submission of a document with this confidentiality.
 fn confidential(of: &PatientId, confidentiality: &str) -> (Submission, DocumentEntry) {
@@ -158,7 +165,7 @@ fn told(messages: &[NotificationMessage]) -> Vec<Vec<&str>> {
 pub(crate) async fn subscribers_are_told_what_they_may_see(site: Site) {
     let site = site.with_patients().await;
     let p1 = patient("P1");
-    let site = site.configured(|config| config.access = rules(RULES));
+    let site = site.configured(|config| config.access = registering(RULES));
     let consumer = Consumer::new(Mood::Willing);
     site.subscribe(&consumer.url(), Topic::FullDocumentEntry, of_p1())
         .await;
@@ -268,7 +275,7 @@ pub(crate) async fn what_waits_is_decided_when_it_is_sent(site: Site) {
 pub(crate) async fn what_is_not_registered_is_decided_by_what_is_known(site: Site) {
     let site = site.with_patients().await;
     let p1 = patient("P1");
-    let site = site.configured(|config| config.access = rules(RULES));
+    let site = site.configured(|config| config.access = registering(RULES));
     let pull_point = site.pull_point().await;
     let topic = Topic::ExtendedMinimalDocumentEntry;
     site.subscribe(&pull_point, topic, of_p1()).await;
@@ -299,12 +306,12 @@ pub(crate) async fn what_is_not_registered_is_decided_by_what_is_known(site: Sit
     }
     site.pull(&pull_point).await;
     let everybody = site.configured(|config| {
-        config.access = hilum_security::access::Access::everything();
+        config.access = Access::everything();
     });
     let all = everybody.find(&everything(&p1)).await;
     let all: Vec<EntryUuid> = all.iter().map(|it| EntryUuid::from(&*it.id)).collect();
     succeeded(&everybody.remove(&all).await);
-    let site = everybody.configured(|config| config.access = rules(RULES));
+    let site = everybody.configured(|config| config.access = registering(RULES));
     let path = pull_point.split_once("/registry").unwrap().1;
     let messages = site.pull(&format!("{}{path}", site.url)).await;
     assert_eq!(told(&messages), [[sent[0].entry_uuid.as_str()]]);

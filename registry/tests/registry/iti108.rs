@@ -5,6 +5,7 @@ use hilum_registry::UnknownPatients;
 use hilum_security::access::Consent;
 use hilum_transport::{HttpAnswer, HttpRequest};
 use serde_json::{Value, json};
+use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::ebrs::ReturnType;
 use xds_schemas::metadata::{Code, EntryUuid, PatientId, Timestamp};
 
@@ -52,6 +53,11 @@ const OPT_IN: &str = r#"
 [[rule]]
 name = "consents"
 permission = ["consent"]
+level = "full"
+
+[[rule]]
+name = "registration"
+permission = "register"
 level = "full"
 
 [[rule]]
@@ -539,9 +545,10 @@ pub(crate) async fn acknowledged_policies_are_consents(site: Site) {
         assert_eq!((meant.base, meant.provisions.len()), (None, 1), "{meant:?}");
     }
     assert_eq!(search(&site, of_p1).await.len(), 3);
-    // One of another policy that nobody knows means nothing.
+    // One of another policy would not be heeded.
     let (mut unknown, _) = acknowledgement(&p1);
     unknown.document_entries[0].event_codes = vec![code("1.2.3.97")];
-    site.accept(&unknown).await;
-    assert_eq!(site.count(&p1).await, 4);
+    let errors = [ErrorCode::RegistryMetadataError];
+    site.refuse(&unknown, &errors).await;
+    assert_eq!(site.count(&p1).await, 3);
 }
