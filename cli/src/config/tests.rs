@@ -267,7 +267,7 @@ fn correlations_are_checked() {
         (of("P", "urn:oid:1.2.9"), "patient"),
         (format!("{good}{good}"), "one name"),
         ("[gateway]\ncorrelations_days = 4000\n".to_owned(), "3650"),
-        ("[gateway]\ndisclosure = 'all'\n".to_owned(), "disclosure"),
+        ("[gateway]\ndisclosure = 'all'\n".to_owned(), "minimal"),
     ] {
         let refused = read(&format!("{wrong}{community}"), &[]).unwrap_err();
         assert!(refused.contains(said), "{said}: {refused}");
