@@ -141,7 +141,7 @@ impl Region {
             .collect();
         let at = towns.iter_mut().enumerate();
         let urls: Vec<String> = at.map(|(number, town)| url(number, town)).collect();
-        for number in 0..communities {
+        for (number, town) in towns.iter().enumerate() {
             let mut known = String::new();
             for (other, url) in urls.iter().enumerate().filter(|(it, _)| *it != number) {
                 known.push_str(&format!(
@@ -161,7 +161,7 @@ impl Region {
             }
             let mut config = File::options()
                 .append(true)
-                .open(towns[number].config())
+                .open(town.config())
                 .expect("a configuration");
             config
                 .write_all(known.as_bytes())
