@@ -41,15 +41,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (how, fields) in [("plain", Fields::default()), ("sealed", sealing)] {
         for bytes in [40, 1024, 8 * 1024] {
             let text = "x".repeat(bytes);
-            let place = |row| Place::of("table.column", row);
-            let kept = fields.seal(place(&0), &text)?.into_owned();
+            let kept = fields
+                .seal(Place::of("table.column", &0), &text)?
+                .into_owned();
             let seal = each(|row| {
                 fields
-                    .seal(place(&row), &text)
+                    .seal(Place::of("table.column", &row), &text)
                     .map(|it| drop(black_box(it)))
             })?;
             let open = each(|_| {
-                let text = fields.open(place(&0), kept.clone())?;
+                let text = fields.open(Place::of("table.column", &0), kept.clone())?;
                 drop(black_box(text));
                 Ok(())
             })?;

@@ -14,6 +14,9 @@ mod postgres;
 #[path = "../registry/site.rs"]
 mod site;
 #[allow(dead_code, reason = "the registry's other tests need more of it")]
+#[path = "../registry/vault.rs"]
+mod vault;
+#[allow(dead_code, reason = "the registry's other tests need more of it")]
 #[path = "../registry/words.rs"]
 mod words;
 

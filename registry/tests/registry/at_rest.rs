@@ -3,7 +3,6 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl};
@@ -26,40 +25,13 @@ use crate::iti18::find_documents;
 use crate::iti57::everything;
 use crate::iti108::consent;
 use crate::site::Site;
+use crate::vault::{new_ring, sealing, vault};
 use crate::words::{document, empty, folder, new_uuid, one, patient};
 
 /// Stands in what identifies the patient of a case that was encrypted from the first row on.
 const NEVER_PLAIN: &str = "NEVERPLAIN";
 /// The same where it was plain before.
 const PLANTED: &str = "PLANTED";
-
-/// How all cases keep their databases.
-pub(crate) fn vault() -> Vault {
-    match std::env::var_os("HILUM_TEST_AT_REST") {
-        Some(_) => sealing().1,
-        None => Vault::default(),
-    }
-}
-
-/// A ring that this process reads with.
-fn ring() -> (PathBuf, KeyRing) {
-    static RING: OnceLock<(PathBuf, KeyRing)> = OnceLock::new();
-    RING.get_or_init(new_ring).clone()
-}
-
-/// Its folder stays until the system clears it.
-fn new_ring() -> (PathBuf, KeyRing) {
-    let folder = tempfile::tempdir().unwrap().keep().join("keys");
-    KeyRing::generate(&folder, None).unwrap();
-    let ring = KeyRing::open(&folder, None).unwrap();
-    ring.install();
-    (folder, ring)
-}
-
-fn sealing() -> (KeyRing, Vault) {
-    let (_, ring) = ring();
-    (ring.clone(), Vault::with(ring).sealing_fields())
-}
 
 /// Everything that could name this patient.
 async fn plant(site: &Site, mark: &str) -> PatientId {

@@ -30,6 +30,7 @@ mod iti92;
 mod postgres;
 mod site;
 mod twins;
+mod vault;
 mod words;
 
 use site::Site;

@@ -63,7 +63,7 @@ impl Site {
         let home = HomeCommunityId::from("urn:oid:1.2.3");
         let mut config = RegistryConfig::new(database, home);
         config.feed.domain = Some(PatientDomain::new("1.2.3.9"));
-        config.vault = crate::at_rest::vault();
+        config.vault = crate::vault::vault();
         Self::start(folder, config)
     }
 
