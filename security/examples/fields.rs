@@ -2,6 +2,7 @@
 //!
 //! Times are those of the processor, so that others on the machine do not count.
 
+use std::fmt::Display;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -29,6 +30,10 @@ fn each(mut done: impl FnMut(i64) -> std::io::Result<()>) -> std::io::Result<Dur
     Ok((cpu() - begun) / TIMES)
 }
 
+fn place(row: &dyn Display) -> Place<'_> {
+    Place::of("table.column", row)
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     KeyRing::generate(&folder.path().join("keys"), None)?;
@@ -41,7 +46,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (how, fields) in [("plain", Fields::default()), ("sealed", sealing)] {
         for bytes in [40, 1024, 8 * 1024] {
             let text = "x".repeat(bytes);
-            let place = |row| Place::of("table.column", row);
             let kept = fields.seal(place(&0), &text)?.into_owned();
             let seal = each(|row| {
                 fields
