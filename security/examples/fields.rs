@@ -2,6 +2,7 @@
 //!
 //! Times are those of the processor, so that others on the machine do not count.
 
+use std::fmt::Display;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -29,6 +30,10 @@ fn each(mut done: impl FnMut(i64) -> std::io::Result<()>) -> std::io::Result<Dur
     Ok((cpu() - begun) / TIMES)
 }
 
+fn place(row: &dyn Display) -> Place<'_> {
+    Place::of("table.column", row)
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     KeyRing::generate(&folder.path().join("keys"), None)?;
@@ -41,16 +46,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (how, fields) in [("plain", Fields::default()), ("sealed", sealing)] {
         for bytes in [40, 1024, 8 * 1024] {
             let text = "x".repeat(bytes);
-            let kept = fields
-                .seal(Place::of("table.column", &0), &text)?
-                .into_owned();
+            let kept = fields.seal(place(&0), &text)?.into_owned();
             let seal = each(|row| {
                 fields
-                    .seal(Place::of("table.column", &row), &text)
+                    .seal(place(&row), &text)
                     .map(|it| drop(black_box(it)))
             })?;
             let open = each(|_| {
-                let text = fields.open(Place::of("table.column", &0), kept.clone())?;
+                let text = fields.open(place(&0), kept.clone())?;
                 drop(black_box(text));
                 Ok(())
             })?;
