@@ -19,17 +19,18 @@ use crate::failure::Failure;
 const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// What every SQLite connection is told. FULL: what was answered survives a power cut. What
+/// What every SQLite connection is told. It waits from the first statement on: the last one who leaves
+/// locks the database for a moment. FULL: what was answered survives a power cut. What
 /// is removed is not left in the file: it names patients. Checkpoints
 /// have a thread of their own ([`checkpoint`](super::checkpoint)). What is in the file is read
 /// where the system has it in memory, without copies and whatever is written meanwhile; SQLite
 /// takes at most 2 GiB this way and reads the rest as usual, with 8 MiB of memory for each connection.
 const SQLITE_SETTINGS: &str = "
+    PRAGMA busy_timeout = 10000;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA secure_delete = ON;
     PRAGMA wal_autocheckpoint = 0;
-    PRAGMA busy_timeout = 10000;
     PRAGMA cache_size = -8192;
     PRAGMA temp_store = MEMORY;
     PRAGMA mmap_size = 2147418112;

@@ -419,7 +419,7 @@ pub(crate) async fn exchanged_fields_are_refused(site: Site) {
     refused(&p1).await;
     assert_eq!(site.find(&find_documents(&p2)).await.len(), 1);
     // A field in another column of the same row, and one that is plain.
-    for value in ["author_persons", "'<rim:ExtrinsicObject/>'"] {
+    for value in ["author_persons", "'<rim:Association/>'"] {
         site.sabotage(&format!(
             "UPDATE registry_objects SET ebrim = {value} WHERE kind = 1 \
              AND patient = (SELECT max(number) FROM patients)"
