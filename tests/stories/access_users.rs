@@ -360,7 +360,7 @@ async fn documents(place: &Place, count: usize) -> BTreeMap<String, (usize, &'st
 }
 
 /// Their uniqueIds, a patient's together: of those the registry is asked at once.
-fn by_patient<'a>(documents: &'a BTreeMap<String, (usize, &'static str)>) -> Vec<&'a str> {
+fn by_patient<'d>(documents: &'d BTreeMap<String, (usize, &'static str)>) -> Vec<&'d str> {
     let mut ids: Vec<&str> = documents.keys().map(String::as_str).collect();
     ids.sort_by_key(|id| documents[*id].0);
     ids
