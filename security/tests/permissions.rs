@@ -35,7 +35,11 @@ fn asking(caller: &Caller, permission: Permission) -> Asking<'_> {
 fn who_may_have_everything_may_not_do_what_must_be_named() {
     let (client, own) = (node("client"), node("node"));
     let everything = policy("[[rule]]\nname = \"all\"\nlevel = \"full\"\n");
-    for permission in [Permission::Announce, Permission::Audit, Permission::Patients] {
+    for permission in [
+        Permission::Announce,
+        Permission::Audit,
+        Permission::Patients,
+    ] {
         assert!(!everything.grants(&asking(&client, permission)));
         assert!(everything.grants(&asking(&own, permission)));
     }

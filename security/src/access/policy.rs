@@ -275,8 +275,10 @@ impl Rule {
     /// Why it is not about who asks.
     fn unmet(&self, asking: &Asking<'_>, emergency: &Emergency) -> Option<Unmet> {
         // Whoever may have documents may not say for that what their patients wish, or look for patients.
-        let must_be_named =
-            matches!(asking.permission, Permission::Consent | Permission::Patients);
+        let must_be_named = matches!(
+            asking.permission,
+            Permission::Consent | Permission::Patients
+        );
         let named = self.permissions.contains(&asking.permission);
         if !named && (must_be_named || !self.permissions.is_empty()) {
             return Some(Unmet::Permission);
