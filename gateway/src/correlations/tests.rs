@@ -120,7 +120,7 @@ async fn what_is_configured_counts_and_stays() {
     let other = correlation("P", "urn:oid:2.1", "X", NOW + 10);
     known.learn(other).await.unwrap();
     let all = known.of_patient(&patient("P"), NOW).await.unwrap();
-    assert_eq!(all, [said.clone()]);
+    assert_eq!(all, std::slice::from_ref(&said));
     let here = known.here(&said.home, &said.there, NOW).await.unwrap();
     assert_eq!(here, Some(said.own));
 }
