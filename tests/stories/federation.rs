@@ -89,12 +89,12 @@ fn percentile(times: &mut [Duration], percent: usize) -> Duration {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_communities_together_take_hardly_longer_than_one() {
-    let pause = Duration::from_millis(400);
+    let pause = Duration::from_secs(1);
     let network = Network::of(20, 2, pause, "").await;
     // What is opened once.
     network.ask(&[]).await;
     let (mut one, mut all) = (Vec::new(), Vec::new());
-    for _ in 0..7 {
+    for _ in 0..4 {
         let (took, objects, errors) = network.ask(&[Simulated::home(0)]).await;
         assert_eq!((objects, errors), (2, 0));
         one.push(took);
@@ -102,7 +102,8 @@ async fn all_communities_together_take_hardly_longer_than_one() {
         assert_eq!((objects, errors), (40, 0));
         all.push(took);
     }
-    let (one, all) = (percentile(&mut one, 50), percentile(&mut all, 50));
+    // Whatever else the machine does makes them longer, never shorter.
+    let (one, all) = (percentile(&mut one, 0), percentile(&mut all, 0));
     assert!(one >= pause, "{one:?}");
     assert!(all * 2 < one * 3, "all take {all:?}, one {one:?}");
 }
