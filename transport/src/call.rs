@@ -121,8 +121,9 @@ impl Refusal {
     }
 
     fn message(caller: Caller, trouble: Trouble) -> Self {
+        unreadable(&caller, "unknown", &trouble.fault);
         Self {
-            told: trouble.fault.detail.clone(),
+            told: trouble.fault.detail.as_ref().map(|detail| detail.0.clone()),
             ..Self::of(Refused::Message, caller, trouble.fault, trouble.status)
         }
     }
@@ -345,10 +346,7 @@ pub(crate) async fn receive(
                 }
                 Err(refused) => Incoming::Refused(Refusal::user(caller.clone(), refused)),
             },
-            Err(trouble) => {
-                unreadable(&caller, "unknown", &trouble.fault);
-                Incoming::Refused(Refusal::message(caller.clone(), trouble))
-            }
+            Err(trouble) => Incoming::Refused(Refusal::message(caller.clone(), trouble)),
         }
     };
     Received {

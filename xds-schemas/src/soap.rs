@@ -96,8 +96,12 @@ pub struct Fault {
     /// Details for the peer's program.
     pub about: Option<About>,
     /// The reason as the operator is told it, if that is more. It is not sent.
-    pub detail: Option<String>,
+    pub detail: Option<Box<Detail>>,
 }
+
+/// What the operator is told of a fault. A type of its own, so that faults stay small.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detail(pub String);
 
 impl Fault {
     /// The message is wrong.
@@ -113,7 +117,9 @@ impl Fault {
 
     /// The reason, for the operator.
     pub fn why(&self) -> &str {
-        self.detail.as_deref().unwrap_or(&self.reason)
+        self.detail
+            .as_ref()
+            .map_or(&self.reason, |detail| &detail.0)
     }
 
     /// The message could not be answered.
@@ -176,7 +182,9 @@ impl std::error::Error for Fault {}
 impl From<XmlError> for Fault {
     fn from(error: XmlError) -> Self {
         Self {
-            detail: Some(format!("the message cannot be read: {error}")),
+            detail: Some(Box::new(Detail(format!(
+                "the message cannot be read: {error}"
+            )))),
             ..Self::sender(format!("the message cannot be read: {}", error.harmless()))
         }
     }
