@@ -7,6 +7,7 @@ mod communities;
 mod configured;
 mod dicom;
 mod feed;
+mod watching;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -31,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::open_files;
 use crate::rooms::{self, Opened, Room};
 use crate::terminal::say;
+use watching::Watching;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: hilum serve --config node/hilum.toml")]
@@ -67,10 +69,8 @@ pub(crate) struct Running {
     /// The same of the Audit Record Repository: first it receives no more, then its log is closed. It
     /// goes on for longer than the rooms, whose last records it may get.
     receiving: [Listeners; 2],
-    /// Whoever reads the rules anew.
-    _watching: Option<access::Watching>,
-    /// Whoever reads the communities anew.
-    _communities: Option<communities::Watching>,
+    /// Whoever reads rules and communities anew.
+    watching: Vec<Watching>,
 }
 
 impl Running {
@@ -138,8 +138,7 @@ impl Running {
             rooms: names,
             listeners,
             receiving,
-            _watching: watching,
-            _communities: communities,
+            watching: watching.into_iter().chain(communities).collect(),
         })
     }
 
@@ -149,6 +148,9 @@ impl Running {
         self.ledger.metrics.set_ready(false);
         for listeners in self.listeners {
             finished &= listeners.stop().await?;
+        }
+        for watching in self.watching {
+            watching.stop().await;
         }
         for room in &self.rooms {
             let event = Event::application_stopped(&process_name(room));

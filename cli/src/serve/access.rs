@@ -6,25 +6,16 @@ use anyhow::Context;
 use hilum_audit::{Audit, Event};
 use hilum_security::access::{Access, Policy};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinHandle;
 
+use super::watching::{Held, Watching};
 use crate::config::{Config, RulesFile};
 
 /// How often the file is looked at.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Watches as long as it is held.
-pub(crate) struct Watching(JoinHandle<()>);
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// Replaces the rules of the rooms when there are others in the file, or the node has another
 /// certificate, by which its rooms know each other. Nobody, if there are no rules.
-pub(crate) fn watch(
+pub(super) fn watch(
     config: &Config,
     access: &Access,
     audit: &Audit,
@@ -40,7 +31,7 @@ pub(crate) fn watch(
         access: access.clone(),
         audit: audit.clone(),
     };
-    Ok(Some(Watching(tokio::spawn(watched.run(hangup)))))
+    Ok(Some(Watching::start(|held| watched.run(hangup, held))))
 }
 
 /// What is looked at, and who is concerned.
@@ -62,9 +53,10 @@ fn content(config: &Config, file: &RulesFile) -> Content {
 }
 
 impl Watched {
-    async fn run(mut self, mut hangup: Signal) {
+    async fn run(mut self, mut hangup: Signal, mut held: Held) {
         loop {
             let asked = tokio::select! {
+                () = held.let_go() => return,
                 _ = hangup.recv() => true,
                 () = tokio::time::sleep(PAUSE) => false,
             };

@@ -6,25 +6,16 @@ use anyhow::Context;
 use hilum_audit::{Audit, Event};
 use hilum_gateway::{Changes, Community, Gateway, Own};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinHandle;
 
+use super::watching::{Held, Watching};
 use crate::config::Config;
 
 /// How often the file is looked at.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Watches as long as it is held.
-pub(crate) struct Watching(JoinHandle<()>);
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// Replaces the communities of a gateway when there are others in the file. Nobody, if there is no
 /// gateway.
-pub(crate) fn watch(
+pub(super) fn watch(
     config: &Config,
     gateway: Option<&Gateway>,
     audit: &Audit,
@@ -41,7 +32,7 @@ pub(crate) fn watch(
         gateway: gateway.clone(),
         audit: audit.clone(),
     };
-    Ok(Some(Watching(tokio::spawn(watched.run(hangup)))))
+    Ok(Some(Watching::start(|held| watched.run(hangup, held))))
 }
 
 /// What is looked at, and who is concerned.
@@ -56,9 +47,10 @@ struct Watched {
 }
 
 impl Watched {
-    async fn run(mut self, mut hangup: Signal) {
+    async fn run(mut self, mut hangup: Signal, mut held: Held) {
         loop {
             let asked = tokio::select! {
+                () = held.let_go() => return,
                 _ = hangup.recv() => true,
                 () = tokio::time::sleep(PAUSE) => false,
             };
