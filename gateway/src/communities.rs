@@ -159,7 +159,8 @@ impl Communities {
     ) -> Result<(Self, Changes), Ambiguous> {
         unambiguous(&own, &others)?;
         let mut changes = Changes {
-            own: (&own.repositories, &own.imaging) != (&self.own.repositories, &self.own.imaging),
+            own: (&own.repositories, &own.imaging, &own.wado)
+                != (&self.own.repositories, &self.own.imaging, &self.own.wado),
             ..Changes::default()
         };
         let gone = |known: &&Arc<Known>| {
@@ -190,6 +191,7 @@ impl Communities {
         let own = Own {
             repositories: own.repositories,
             imaging: own.imaging,
+            wado: own.wado,
             ..self.own.clone()
         };
         let replaced = Self {

@@ -46,6 +46,9 @@ use communities::{Communities, Known};
 use patients::{Patients, PatientsConfig};
 use watching::CommunityHealth;
 
+/// What whoever is asked by a gateway decides in any case.
+const FOUND_AND_GOT: [Permission; 2] = [Permission::Query, Permission::Retrieve];
+
 /// What a gateway needs to know.
 #[derive(Debug, Clone)]
 pub struct GatewayConfig {
@@ -108,7 +111,7 @@ impl Room {
             }
             None => client,
         };
-        self.may_hide_nodes()?;
+        self.may_hide_nodes(&FOUND_AND_GOT)?;
         Ok(Arc::new(Self {
             communities,
             client,
@@ -133,7 +136,7 @@ impl Room {
             let reason = "across communities, a token must say for whom it is asked";
             return Err(Fault::not_permitted(reason));
         }
-        self.may_hide_nodes()?;
+        self.may_hide_nodes(&FOUND_AND_GOT)?;
         Ok(Self {
             communities: self.known_now(),
             ..self.clone()
@@ -141,19 +144,22 @@ impl Room {
     }
 
     /// Whoever is asked sees this node instead of the one that asks.
-    fn may_hide_nodes(&self) -> Result<(), Fault> {
-        if self
-            .access
-            .policy()
-            .is_some_and(|policy| policy.heeds_nodes())
-        {
-            tracing::warn!(
-                "nothing is asked across communities: rules of [access] name nodes (who.node)"
-            );
-            let reason = "across communities, nothing is asked here";
-            return Err(Fault::not_permitted(reason));
-        }
-        Ok(())
+    ///
+    /// # Errors
+    /// If one of these is decided by the node that asks.
+    pub(crate) fn may_hide_nodes(&self, permissions: &[Permission]) -> Result<(), Fault> {
+        let policy = self.access.policy();
+        let heeded =
+            |it: &&Permission| policy.as_ref().is_some_and(|rules| rules.heeds_nodes(**it));
+        let Some(permission) = permissions.iter().find(heeded) else {
+            return Ok(());
+        };
+        tracing::warn!(
+            permission = permission.as_str(),
+            "not asked across communities: rules of [access] about it name nodes (who.node)"
+        );
+        let reason = "across communities, this is not asked here";
+        Err(Fault::not_permitted(reason))
     }
 
     /// Who asks a community: as it wants to be spoken to, and for the user as far as it is to know.

@@ -223,7 +223,9 @@ fn judged(
     let (stream, permit) = opened.map_err(|silence| {
         let told = silence.told();
         match &silence {
-            Silence::Failed(error) => tracing::warn!(name, %error, "no answer to WADO-RS"),
+            Silence::Failed(error) => {
+                tracing::warn!(name, why = error.why(), "no answer to WADO-RS");
+            }
             _ => tracing::warn!(name, told, "no answer to WADO-RS"),
         }
         let status = match silence {

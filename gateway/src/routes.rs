@@ -95,6 +95,8 @@ async fn initiate(gateway: &Gateway, call: Call) -> Result<Recorded<Reply>, Faul
             Ok(response.map(|it| Reply::of::<RegistryStoredQuery>(&it)))
         }
         CrossGatewayPatientDiscovery::ACTION => {
+            // Of a person who is only described, nobody else in this community decides.
+            room.decide(call.caller(), Permission::Patients)?;
             let call = call.permitted(Permission::Patients)?;
             let (caller, request, _) = call.read::<CrossGatewayPatientDiscovery>()?;
             let response = iti55::initiate(room, &caller, &endpoint, request).await?;
@@ -139,6 +141,7 @@ async fn initiate(gateway: &Gateway, call: Call) -> Result<Recorded<Reply>, Faul
         }
         // RAD-68 Provide and Register Imaging Document Set has the same action.
         ProvideAndRegisterDocumentSet::ACTION => {
+            room.may_hide_nodes(&[Permission::Provide])?;
             let (caller, submission) = handed_in::<ProvideAndRegisterDocumentSet>(call)?;
             let response = iti80::initiate(room, &caller, &endpoint, submission).await?;
             Ok(response.map(|it| Reply::of::<ProvideAndRegisterDocumentSet>(&it)))
@@ -185,6 +188,7 @@ async fn respond(gateway: &Gateway, call: Call) -> Result<Recorded<Reply>, Fault
             Ok(response.map(|it| Reply::of::<CrossGatewayQuery>(&it)))
         }
         CrossGatewayPatientDiscovery::ACTION | DeferredQuestion::ACTION => {
+            room.may_hide_nodes(&[Permission::Patients])?;
             let lives = call.header().correlation_time_to_live.clone();
             let call = call.permitted(Permission::Patients)?;
             let (caller, mut request, _) = call.read::<CrossGatewayPatientDiscovery>()?;
@@ -227,6 +231,7 @@ async fn respond(gateway: &Gateway, call: Call) -> Result<Recorded<Reply>, Fault
             iti63::respond(room, &caller, &endpoint, request).await
         }
         CrossGatewayDocumentProvide::ACTION => {
+            room.may_hide_nodes(&[Permission::Provide])?;
             let (caller, submission) = handed_in::<CrossGatewayDocumentProvide>(call)?;
             let response = iti80::respond(room, &caller, &endpoint, submission).await?;
             Ok(response.map(|it| Reply::of::<CrossGatewayDocumentProvide>(&it)))

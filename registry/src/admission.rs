@@ -40,7 +40,13 @@ pub(crate) async fn of_submission(
     };
     let patient = submission.submission_set.patient_id.as_ref();
     let patient = patient.map(ToString::to_string);
+    let home = registry.config.home_community_id.to_string();
     let documents = submission.document_entries.iter().map(Described::of);
+    // They belong here, whatever is said of them.
+    let documents = documents.map(|document| Described {
+        home_community_id: Some(home.clone()),
+        ..document
+    });
     decide(
         registry,
         policy,

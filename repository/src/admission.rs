@@ -91,11 +91,10 @@ fn documents(submission: &Submission, home: Option<&str>) -> Vec<Described> {
     }
     let patient = submission.submission_set.patient_id.as_ref();
     for document in &mut documents {
-        // It is going to lie here.
-        document.home_community_id = document
-            .home_community_id
-            .take()
-            .or(home.map(str::to_owned));
+        // It is going to lie here, whatever is said of it.
+        if let Some(home) = home {
+            document.home_community_id = Some(home.to_owned());
+        }
         if document.patient_id.is_none() {
             document.patient_id = patient.map(ToString::to_string);
         }

@@ -72,13 +72,17 @@ fn the_first_rule_that_names_a_permission_decides() {
 #[test]
 fn rules_about_nodes_are_known_to_be() {
     let rule = "[[rule]]\nname = \"a\"\nlevel = \"full\"\n";
-    assert!(!policy(&format!("{rule}who.role = \"x\"\n")).heeds_nodes());
-    assert!(policy(&format!("{rule}who.node = \"CN=x\"\n")).heeds_nodes());
-    // Nobody is asked through a gateway to take something.
+    let (query, provide) = (Permission::Query, Permission::Provide);
+    assert!(!policy(&format!("{rule}who.role = \"x\"\n")).heeds_nodes(query));
+    let of_node = policy(&format!("{rule}who.node = \"CN=x\"\n"));
+    assert!(of_node.heeds_nodes(query) && of_node.heeds_nodes(provide));
+    // This a rule must name.
+    assert!(!of_node.heeds_nodes(Permission::Patients));
     let hands_in = "who.node = \"CN=x\"\npermission = [\"provide\", \"register\"]\n";
-    assert!(!policy(&format!("{rule}{hands_in}")).heeds_nodes());
+    let hands_in = policy(&format!("{rule}{hands_in}"));
+    assert!(!hands_in.heeds_nodes(query) && hands_in.heeds_nodes(provide));
     let project = "[project.p]\nmember = [{ node = \"CN=x\" }]\n\n";
-    assert!(policy(&format!("{project}{rule}who.project = \"p\"\n")).heeds_nodes());
+    assert!(policy(&format!("{project}{rule}who.project = \"p\"\n")).heeds_nodes(query));
 }
 
 #[test]

@@ -91,6 +91,20 @@ pub enum ClientError {
     },
 }
 
+impl ClientError {
+    /// The same without the URL, whose path may say of whom images are.
+    pub fn why(&self) -> String {
+        match self {
+            Self::Url { reason, .. } => (*reason).to_owned(),
+            Self::Unreachable { reason, .. } => reason.clone(),
+            Self::Fault { fault, .. } => format!("it answered with a fault: {fault}"),
+            Self::Garbled { status, reason, .. } => {
+                format!("its answer cannot be read (HTTP status {status}): {reason}")
+            }
+        }
+    }
+}
+
 /// What came back.
 #[derive(Debug)]
 pub struct Answer<T> {

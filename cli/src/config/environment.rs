@@ -116,6 +116,15 @@ const LISTS: &[&str] = &[
     "optional_rooms",
 ];
 
+/// Keys that are true or false.
+const FLAGS: &[&str] = &[
+    "limited_metadata",
+    "any_called",
+    "legal_hold",
+    "locator",
+    "demographics",
+];
+
 /// Variables are text, which errors do not repeat: any of it may be secret. A few keys are numbers or
 /// lists.
 fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {
@@ -136,7 +145,7 @@ fn typed(section: &str, key: &str, value: String) -> Result<Value, String> {
         let items = items.map(|item| Value::String(item.to_owned()));
         return Ok(Value::Array(items.collect()));
     }
-    if ["limited_metadata", "any_called", "legal_hold", "locator"].contains(&key) {
+    if FLAGS.contains(&key) {
         let flag = value.trim().parse::<bool>();
         return flag
             .map(Value::Boolean)

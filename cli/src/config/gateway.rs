@@ -170,6 +170,8 @@ impl Config {
     pub(super) fn check_gateway(&self) -> Result<(), ConfigError> {
         let section = &self.gateway;
         check_url("gateway.registry", &section.registry)?;
+        check_url("gateway.url", &section.url)?;
+        check_url("gateway.provide_url", &section.provide_url)?;
         for repository in &section.repository {
             if !is_oid(&repository.unique_id) {
                 let problem = format!("{:?} is not an OID", repository.unique_id);
@@ -180,6 +182,7 @@ impl Config {
             for (key, url) in [
                 ("url", &repository.url),
                 ("imaging_url", &repository.imaging_url),
+                ("wado_url", &repository.wado_url),
             ] {
                 check_url(&format!("gateway.repository.{key}"), url)?;
             }

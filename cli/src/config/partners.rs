@@ -263,7 +263,12 @@ impl CommunitySection {
         let deadline = section.seconds(self.deadline_seconds.or(section.deadline_seconds));
         let identity = match (self.identity, issuer) {
             (Onward::Pass, _) => Identity::Pass,
-            (Onward::None, _) | (Onward::Issue, None) => Identity::Nobody,
+            (Onward::None, _) => Identity::Nobody,
+            (Onward::Issue, None) => {
+                let problem = "identity: gateway.issuer and gateway.issuer_key are new here: \
+                               they need a restart";
+                return Err(ConfigError(problem.to_owned()).into());
+            }
             (Onward::Issue, Some(issuer)) => {
                 let minutes = self
                     .assertion_minutes

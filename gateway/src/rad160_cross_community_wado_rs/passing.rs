@@ -85,8 +85,8 @@ async fn pass(mut stream: HttpStream, to: mpsc::Sender<io::Result<Bytes>>) {
             Ok(Some(chunk)) => Ok(chunk),
             Ok(None) => return,
             Err(error) => {
-                tracing::warn!(%error, "images broke off on their way");
-                Err(io::Error::other(error))
+                tracing::warn!(why = error.why(), "images broke off on their way");
+                Err(io::Error::other(error.why()))
             }
         };
         let broke_off = chunk.is_err();

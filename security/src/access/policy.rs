@@ -152,14 +152,9 @@ impl Policy {
         self.rules.iter().any(|rule| rule.consent.is_some())
     }
 
-    /// Whether what is found or retrieved depends on which node asks, which nobody can pass on who asks for
-    /// others.
-    pub fn heeds_nodes(&self) -> bool {
-        let asked = [Permission::Query, Permission::Retrieve];
-        let gives = |rule: &&Rule| {
-            rule.permissions.is_empty() || asked.iter().any(|it| rule.permissions.contains(it))
-        };
-        let mut rules = self.rules.iter().filter(gives);
+    /// Whether it depends on which node asks who may do this, which nobody can pass on who asks for others.
+    pub fn heeds_nodes(&self, permission: Permission) -> bool {
+        let mut rules = self.rules.iter().filter(|rule| rule.concerns(permission));
         rules.any(|rule| who::heeds_nodes(&rule.who))
     }
 
@@ -327,15 +322,17 @@ impl Rule {
         }
     }
 
+    /// Whether it is about what is to be done.
+    fn concerns(&self, permission: Permission) -> bool {
+        // Whoever may have documents may not say for that what their patients wish, or look for patients.
+        let must_be_named = matches!(permission, Permission::Consent | Permission::Patients);
+        let is_about_everything = self.permissions.is_empty() && !must_be_named;
+        is_about_everything || self.permissions.contains(&permission)
+    }
+
     /// Why it is not about who asks.
     fn unmet(&self, asking: &Asking<'_>, emergency: &Emergency) -> Option<Unmet> {
-        // Whoever may have documents may not say for that what their patients wish, or look for patients.
-        let must_be_named = matches!(
-            asking.permission,
-            Permission::Consent | Permission::Patients
-        );
-        let named = self.permissions.contains(&asking.permission);
-        if !named && (must_be_named || !self.permissions.is_empty()) {
+        if !self.concerns(asking.permission) {
             return Some(Unmet::Permission);
         }
         if !self.period.contains(asking.now) {
