@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use hilum_transport::{Attachment, Attachments, Stream};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use xds_schemas::soap::Fault;
 
 use aside::Aside;
@@ -34,6 +34,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// And how much: less would not be noticed behind the buffers of both systems. Linux wakes whoever sends when
 /// a third of up to 4 MiB is free.
 const SIP_BYTES: u64 = 2 * 1024 * 1024;
+/// How long the end of an answer is waited for of which nothing more is wanted.
+const END: Duration = Duration::from_secs(1);
 
 /// The attachments of one answer, still on the wire.
 ///
@@ -200,7 +202,10 @@ impl Passing {
                 None => self.sip().await,
             };
             match done {
-                Ok(next) => order = next,
+                Ok(next) => {
+                    order = next;
+                    self.let_go().await;
+                }
                 Err(error) => {
                     self.broke_off(&error);
                     tracing::warn!(%error, "a document broke off on its way");
@@ -341,9 +346,23 @@ impl Passing {
 
     fn has_come(&mut self, name: &str) {
         self.promised.remove(name);
-        if self.promised.is_empty() {
-            self.hold = None;
+    }
+
+    /// Lets others use the connection when everything that was promised has come.
+    async fn let_go(&mut self) {
+        if self.hold.is_none() || !self.promised.is_empty() {
+            return;
         }
+        if !self.is_over {
+            // It can be used again when the answer has been read to its end, which comes with the last.
+            let end = timeout(END, self.attachments.next()).await;
+            self.is_over = matches!(end, Ok(Ok(None)));
+            if let Ok(Ok(Some(attachment))) = end {
+                let name = attachment.content_id().to_owned();
+                self.left_over.get_or_insert(name);
+            }
+        }
+        self.hold = None;
     }
 
     /// The answer refers to what did not come.
