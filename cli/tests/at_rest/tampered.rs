@@ -288,7 +288,7 @@ fn a_node_without_its_keys_does_not_start() {
     one_line(&node, "only its owner may read it");
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-    one_line(&node, "another key bears that name now");
+    one_line(&node, "is another one of this name");
     // A new ring instead of the old one.
     fs::rename(&keys, node.folder.path().join("old")).unwrap();
     node.ok(&["keys", "new"]);
