@@ -218,7 +218,13 @@ impl Line {
         );
         // That others were served first is not the fault of who is asked.
         let had_time = waited <= self.deadline / 2;
-        if had_time || !matches!(answer, Err(Silence::Late(_))) {
+        let tells_of_it = match &answer {
+            Err(Silence::Late(_)) => had_time,
+            // What cannot be sent is the fault of who wants it.
+            Err(Silence::Failed(ClientError::Url { .. })) => false,
+            _ => true,
+        };
+        if tells_of_it {
             self.learn(is_there, Instant::now());
         }
         let answer = answer?;

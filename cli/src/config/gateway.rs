@@ -1,5 +1,6 @@
 //! `[gateway]`: the gateways of this community, and the communities that it knows.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
@@ -192,6 +193,11 @@ impl Config {
         }
         let homes = section.community.iter();
         let homes: Vec<&str> = homes.map(|it| it.home_community_id.as_str()).collect();
+        let mut seen = HashSet::new();
+        if let Some(twice) = homes.iter().find(|home| !seen.insert(**home)) {
+            let problem = format!("home_community_id: {twice} is that of two communities");
+            return Err(ConfigError(format!("gateway.community: {problem}")));
+        }
         section.patients.check(self, &homes)?;
         Ok(())
     }

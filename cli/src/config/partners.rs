@@ -230,7 +230,11 @@ impl CommunitySection {
     /// Who asks it, if not the client of everybody.
     fn client(&self, config: &Config, audit: Option<&Audit>) -> anyhow::Result<Option<Client>> {
         let other = self.other_tls();
-        if other.is_none() && self.connect_seconds.is_none() {
+        let usual = config.limits.connect_seconds;
+        let wanted = self.connect_seconds.map_or(usual, |it| it.get().into());
+        // Whoever hands something over waits without a deadline when there is a connection, but not for one.
+        let connect_seconds = wanted.min(self.deadline(config).as_secs());
+        if other.is_none() && connect_seconds == usual {
             return Ok(None);
         }
         let tls = match other {
@@ -244,12 +248,15 @@ impl CommunitySection {
         let audit = audit.cloned();
         let tls = tls.map(|tls| tls.witnessed(client::witness(move || audit.clone())));
         let limits = Limits {
-            connect_seconds: self
-                .connect_seconds
-                .map_or(config.limits.connect_seconds, |it| it.get().into()),
+            connect_seconds,
             ..config.limits.clone()
         };
         Ok(Some(Client::new(tls, limits)))
+    }
+
+    fn deadline(&self, config: &Config) -> Duration {
+        let section = &config.gateway;
+        section.seconds(self.deadline_seconds.or(section.deadline_seconds))
     }
 
     /// As the gateway knows it.
@@ -259,8 +266,7 @@ impl CommunitySection {
         audit: Option<&Audit>,
         issuer: Option<&Arc<AssertionIssuer>>,
     ) -> anyhow::Result<Community> {
-        let section = &config.gateway;
-        let deadline = section.seconds(self.deadline_seconds.or(section.deadline_seconds));
+        let deadline = self.deadline(config);
         let identity = match (self.identity, issuer) {
             (Onward::Pass, _) => Identity::Pass,
             (Onward::None, _) => Identity::Nobody,

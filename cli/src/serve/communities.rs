@@ -67,14 +67,17 @@ impl Watched {
                 }
             });
             let Ok((seen, known, read)) = looked.await else {
-                return;
+                return tracing::error!("[gateway]: the file is not looked at any more");
             };
             (self.seen, self.known) = (seen, known);
             match read {
                 None => {}
                 Some(Ok((own, communities))) => match self.gateway.replace(own, communities) {
                     Ok(changes) if changes.is_empty() && asked => {
-                        tracing::info!("[gateway]: nothing changed");
+                        tracing::info!(
+                            "[gateway]: the communities and repositories are as they were; \
+                             what else changed needs a restart"
+                        );
                     }
                     Ok(changes) if changes.is_empty() => {}
                     Ok(changes) => self.changed(&changes).await,

@@ -8,6 +8,8 @@ use crate::communities::Own;
 
 /// Segments behind the study's.
 const SEGMENTS: usize = 12;
+/// Characters of a path and its query: far more than there are in questions that mean something.
+const CHARACTERS: usize = 1024;
 /// The parameter that names the base of the imaging source.
 const RETRIEVE_URL: &str = "retrieveurl";
 
@@ -50,6 +52,11 @@ impl Asked {
         let [_, behind @ ..] = segments.as_slice() else {
             return Err(nothing());
         };
+        let characters: usize = segments.iter().map(|segment| segment.len() + 1).sum();
+        if characters + whole_query.len() > CHARACTERS {
+            let reason = format!("what is asked for has more than {CHARACTERS} characters");
+            return Err(Refused::new(414, reason));
+        }
         Ok(Self {
             query,
             whole_query,
