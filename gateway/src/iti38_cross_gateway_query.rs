@@ -7,7 +7,7 @@
 mod merging;
 pub(crate) mod several;
 mod targets;
-mod translation;
+pub(crate) mod translation;
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -34,6 +34,7 @@ use crate::discovery;
 use crate::outcome::outcome;
 
 use merging::{Answered, Whose};
+pub(crate) use merging::{at_home, has_home};
 use targets::Chosen;
 use translation::{Translated, translate};
 
@@ -224,11 +225,12 @@ async fn ask_other(
             Err(silence) => Err(silence),
         };
         let mut answer = answer.map(|(answer, _)| answer.response);
-        let is_stale = names.are_translated() && answer.as_ref().is_ok_and(is_unknown);
+        let is_stale = names.are_translated() && answer.as_ref().is_ok_and(|it| is_unknown(&it.errors));
         if is_stale {
             discovery::forget(&room, &known, names.own()).await;
         } else if let Ok(response) = &mut answer {
-            names.restore(&room, &known, response).await;
+            let others = names.restore(&room, &known, &mut response.objects, |it| it);
+            response.errors.extend(others.await);
         }
         let answered = Answered {
             whose: Whose::Other(Arc::clone(&known)),
@@ -249,9 +251,8 @@ async fn ask_other(
 }
 
 /// Whether a community does not know the patient any more by the name that it gave.
-fn is_unknown(response: &AdhocQueryResponse) -> bool {
-    let mut errors = response.errors.iter();
-    errors.any(|error| error.code == ErrorCode::UnknownPatientId)
+pub(crate) fn is_unknown(errors: &[RegistryError]) -> bool {
+    errors.iter().any(|error| error.code == ErrorCode::UnknownPatientId)
 }
 
 /// What the own registry says, and what is recorded of the question: for transactions that ask more.
@@ -292,11 +293,11 @@ async fn ask_again_if_unsent(
 }
 
 /// What makes two questions the same: not who asks.
-fn of_kind<'a>(side: &'a str, request: &'a AdhocQueryRequest) -> impl Hash + use<'a> {
+pub(crate) fn of_kind<'a>(side: &'a str, request: &'a AdhocQueryRequest) -> impl Hash + use<'a> {
     let mut slots: Vec<_> = request.slots.iter().collect();
     slots.sort_by_key(|slot| &slot.name);
     let slots: Vec<_> = slots.iter().map(|it| (&it.name, &it.values)).collect();
-    (side, &request.id, slots)
+    (side, &request.id, &request.home, slots)
 }
 
 /// Who is asked is asked alone.
