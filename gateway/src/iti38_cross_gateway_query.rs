@@ -35,7 +35,6 @@ use crate::outcome::outcome;
 
 use merging::{Answered, Whose};
 pub(crate) use merging::{at_home, has_home};
-use targets::Chosen;
 use translation::{Translated, translate};
 
 /// What is waited before somebody is asked once more who could not be reached.
@@ -54,16 +53,15 @@ pub(crate) async fn initiate(
     let mut events = Vec::new();
     let chosen = query.and_then(|query| {
         let chosen = targets::choose(&room.communities, &request, &query);
-        chosen.map_err(|error| vec![error])
+        let chosen = chosen.map_err(|error| vec![error])?;
+        Ok((chosen, Arc::from(query.patients())))
     });
     let response = match chosen {
         Err(errors) => refused(errors),
-        Ok(Chosen {
-            own,
-            others,
-            mut errors,
-        }) => {
-            let (answers, unasked) = ask(room, caller, &request, own, others).await;
+        Ok((chosen, named)) => {
+            let mut errors = chosen.errors;
+            let asking = ask(room, caller, (&request, named), chosen.own, chosen.others);
+            let (answers, unasked) = asking.await;
             errors.extend(unasked);
             events.extend(answers.iter().map(|answered| answered.event(&patients)));
             merging::merge(&room.communities.own.home, answers, errors)
@@ -114,14 +112,10 @@ pub(crate) async fn respond(
 async fn ask(
     room: &Arc<Room>,
     caller: &Caller,
-    request: &AdhocQueryRequest,
+    (request, named): (&AdhocQueryRequest, Arc<[PatientId]>),
     own: bool,
     others: Vec<(Arc<Known>, String)>,
 ) -> (Vec<Answered>, Vec<RegistryError>) {
-    let named: Arc<[PatientId]> = match StoredQuery::read(request) {
-        Ok(query) => query.patients().into(),
-        Err(_) => Arc::default(),
-    };
     let mut asking = JoinSet::new();
     if own {
         let (room, user, request) = (Arc::clone(room), caller.user.clone(), request.clone());
@@ -225,7 +219,8 @@ async fn ask_other(
             Err(silence) => Err(silence),
         };
         let mut answer = answer.map(|(answer, _)| answer.response);
-        let is_stale = names.are_translated() && answer.as_ref().is_ok_and(|it| is_unknown(&it.errors));
+        let is_stale =
+            names.are_translated() && answer.as_ref().is_ok_and(|it| is_unknown(&it.errors));
         if is_stale {
             discovery::forget(&room, &known, names.own()).await;
         } else if let Ok(response) = &mut answer {
@@ -252,7 +247,9 @@ async fn ask_other(
 
 /// Whether a community does not know the patient any more by the name that it gave.
 pub(crate) fn is_unknown(errors: &[RegistryError]) -> bool {
-    errors.iter().any(|error| error.code == ErrorCode::UnknownPatientId)
+    errors
+        .iter()
+        .any(|error| error.code == ErrorCode::UnknownPatientId)
 }
 
 /// What the own registry says, and what is recorded of the question: for transactions that ask more.

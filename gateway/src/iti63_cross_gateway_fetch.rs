@@ -179,7 +179,9 @@ async fn pass_on(
             }
             let others = names.restore(room, known, &mut objects, |it| &mut it.object);
             collected.errors.extend(others.await);
-            collected.errors.extend(without_homeless(&mut objects, known));
+            collected
+                .errors
+                .extend(without_homeless(&mut objects, known));
             let promised = objects.iter().filter_map(|it| match &it.content {
                 Some(Content::Include(id)) => Some(id.clone()),
                 _ => None,
@@ -197,7 +199,13 @@ async fn pass_on(
         }
     };
     let patients: Vec<String> = patients.iter().map(ToString::to_string).collect();
-    let asked = event(Event::fetched_across, &parties, &question, &patients, &ended);
+    let asked = event(
+        Event::fetched_across,
+        &parties,
+        &question,
+        &patients,
+        &ended,
+    );
     collected.events.push(asked);
     collected
 }
