@@ -246,7 +246,7 @@ async fn revoke(node: &Node, url: &str, patient: PatientId, json: bool) -> anyho
         true => Ok(()),
         false => {
             let reasons = printable(&response.reasons.join("; "));
-            anyhow::bail!("it is forgotten here, and not everywhere: {reasons}")
+            anyhow::bail!("it is not forgotten everywhere: {reasons}")
         }
     }
 }

@@ -9,6 +9,8 @@ mod schema;
 mod tests;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use diesel::prelude::*;
@@ -94,8 +96,10 @@ pub(crate) fn now() -> i64 {
 pub(crate) struct Correlations {
     database: Database,
     /// What the configuration says. It does not end, and counts more than what others say.
-    configured: std::sync::Arc<[Correlation]>,
+    configured: Arc<[Correlation]>,
     most: i64,
+    /// How many more there may be before they are counted again.
+    room: Arc<AtomicI64>,
 }
 
 #[derive(Debug, Queryable, Insertable)]
@@ -151,6 +155,7 @@ impl Correlations {
             database: Database::open(path)?,
             configured: configured.into(),
             most,
+            room: Arc::default(),
         })
     }
 
@@ -202,18 +207,19 @@ impl Correlations {
             dsl::correlations
                 .filter(dsl::home.eq(of).and(dsl::there.eq(name)))
                 .filter(dsl::valid_until.gt(now))
-                .limit(2)
+                .limit(LOOKED_AT)
                 .load::<Row>(connection)
         });
         let configured = self.configured.iter();
         let configured = configured.filter(|it| it.home == *home && it.there == *there);
         let mut found: Vec<PatientId> = configured.map(|it| it.own.clone()).collect();
-        found.extend(
-            rows.await?
-                .into_iter()
-                .filter_map(Row::read)
-                .map(|it| it.own),
-        );
+        let is_configured = |known: &Correlation| {
+            let mut configured = self.configured.iter();
+            configured.any(|it| it.own == known.own && it.home == known.home)
+        };
+        let known = rows.await?.into_iter().filter_map(Row::read);
+        let known = known.filter(|it| !is_configured(it));
+        found.extend(known.map(|it| it.own));
         found.dedup();
         match found.as_slice() {
             [one] => Ok(Some(one.clone())),
@@ -227,8 +233,8 @@ impl Correlations {
         if correlation.until <= correlation.learned {
             return self.forget(&correlation.own, &correlation.home).await;
         }
-        let (row, most) = (Row::of(&correlation), self.most);
-        self.run(move |connection| {
+        let (row, most, room) = (Row::of(&correlation), self.most, Arc::clone(&self.room));
+        let learned = self.run(move |connection| {
             let known: Option<Row> = dsl::correlations
                 .find((&row.own, &row.home))
                 .first(connection)
@@ -241,13 +247,22 @@ impl Correlations {
             if keeps {
                 return Ok(());
             }
-            make_room(connection, most, row.learned)?;
+            if room.fetch_sub(1, Ordering::Relaxed) <= 0 {
+                let free = make_room(connection, most, row.learned)?;
+                // This one takes one.
+                room.store(free - 1, Ordering::Relaxed);
+            }
             diesel::replace_into(dsl::correlations)
                 .values(&row)
                 .execute(connection)?;
             Ok(())
-        })
-        .await
+        });
+        let learned = learned.await;
+        if learned.is_err() {
+            // Perhaps what went to make room is there again.
+            self.room.store(0, Ordering::Relaxed);
+        }
+        learned
     }
 
     /// Forgets what a patient is called in a community.
@@ -293,23 +308,30 @@ impl Correlations {
     }
 }
 
-/// What is over goes first, and if that is not enough, what ends first.
-fn make_room(connection: &mut SqliteConnection, most: i64, now: i64) -> QueryResult<()> {
-    let all: i64 = dsl::correlations.count().get_result(connection)?;
+/// What is over goes first, and if that is not enough, what ends first. Says how many more there may be.
+fn make_room(connection: &mut SqliteConnection, most: i64, now: i64) -> QueryResult<i64> {
+    let count =
+        |connection: &mut SqliteConnection| dsl::correlations.count().get_result::<i64>(connection);
+    let all = count(connection)?;
     if all < most {
-        return Ok(());
+        return Ok(most - all);
     }
     let over = dsl::correlations.filter(dsl::valid_until.le(now));
-    if diesel::delete(over).execute(connection)? > 0 {
-        return Ok(());
+    diesel::delete(over).execute(connection)?;
+    // So many that they are not counted again for each one that is learned.
+    let enough = AT_ONCE.min(most / 10).max(1);
+    let left = count(connection)?;
+    let too_many = left - (most - enough);
+    if too_many <= 0 {
+        return Ok(most - left);
     }
     let ends: Option<i64> = dsl::correlations
         .select(dsl::valid_until)
         .order(dsl::valid_until)
-        .offset(AT_ONCE.min(most / 10))
+        .offset(too_many - 1)
         .first(connection)
         .optional()?;
     let first = dsl::correlations.filter(dsl::valid_until.le(ends.unwrap_or(now)));
     diesel::delete(first).execute(connection)?;
-    Ok(())
+    Ok(most - count(connection)?)
 }

@@ -7,7 +7,7 @@
 mod merging;
 pub(crate) mod several;
 mod targets;
-mod translation;
+pub(crate) mod translation;
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ use crate::discovery;
 use crate::outcome::outcome;
 
 use merging::{Answered, Whose};
-use targets::Chosen;
+pub(crate) use merging::{at_home, has_home};
 use translation::{Translated, translate};
 
 /// What is waited before somebody is asked once more who could not be reached.
@@ -53,16 +53,15 @@ pub(crate) async fn initiate(
     let mut events = Vec::new();
     let chosen = query.and_then(|query| {
         let chosen = targets::choose(&room.communities, &request, &query);
-        chosen.map_err(|error| vec![error])
+        let chosen = chosen.map_err(|error| vec![error])?;
+        Ok((chosen, Arc::from(query.patients())))
     });
     let response = match chosen {
         Err(errors) => refused(errors),
-        Ok(Chosen {
-            own,
-            others,
-            mut errors,
-        }) => {
-            let (answers, unasked) = ask(room, caller, &request, own, others).await;
+        Ok((chosen, named)) => {
+            let mut errors = chosen.errors;
+            let asking = ask(room, caller, (&request, named), chosen.own, chosen.others);
+            let (answers, unasked) = asking.await;
             errors.extend(unasked);
             events.extend(answers.iter().map(|answered| answered.event(&patients)));
             merging::merge(&room.communities.own.home, answers, errors)
@@ -113,14 +112,10 @@ pub(crate) async fn respond(
 async fn ask(
     room: &Arc<Room>,
     caller: &Caller,
-    request: &AdhocQueryRequest,
+    (request, named): (&AdhocQueryRequest, Arc<[PatientId]>),
     own: bool,
     others: Vec<(Arc<Known>, String)>,
 ) -> (Vec<Answered>, Vec<RegistryError>) {
-    let named: Arc<[PatientId]> = match StoredQuery::read(request) {
-        Ok(query) => query.patients().into(),
-        Err(_) => Arc::default(),
-    };
     let mut asking = JoinSet::new();
     if own {
         let (room, user, request) = (Arc::clone(room), caller.user.clone(), request.clone());
@@ -224,11 +219,13 @@ async fn ask_other(
             Err(silence) => Err(silence),
         };
         let mut answer = answer.map(|(answer, _)| answer.response);
-        let is_stale = names.are_translated() && answer.as_ref().is_ok_and(is_unknown);
+        let is_stale =
+            names.are_translated() && answer.as_ref().is_ok_and(|it| is_unknown(&it.errors));
         if is_stale {
             discovery::forget(&room, &known, names.own()).await;
         } else if let Ok(response) = &mut answer {
-            names.restore(&room, &known, response).await;
+            let others = names.restore(&room, &known, &mut response.objects, |it| it);
+            response.errors.extend(others.await);
         }
         let answered = Answered {
             whose: Whose::Other(Arc::clone(&known)),
@@ -249,9 +246,10 @@ async fn ask_other(
 }
 
 /// Whether a community does not know the patient any more by the name that it gave.
-fn is_unknown(response: &AdhocQueryResponse) -> bool {
-    let mut errors = response.errors.iter();
-    errors.any(|error| error.code == ErrorCode::UnknownPatientId)
+pub(crate) fn is_unknown(errors: &[RegistryError]) -> bool {
+    errors
+        .iter()
+        .any(|error| error.code == ErrorCode::UnknownPatientId)
 }
 
 /// What the own registry says, and what is recorded of the question: for transactions that ask more.
@@ -292,11 +290,11 @@ async fn ask_again_if_unsent(
 }
 
 /// What makes two questions the same: not who asks.
-fn of_kind<'a>(side: &'a str, request: &'a AdhocQueryRequest) -> impl Hash + use<'a> {
+pub(crate) fn of_kind<'a>(side: &'a str, request: &'a AdhocQueryRequest) -> impl Hash + use<'a> {
     let mut slots: Vec<_> = request.slots.iter().collect();
     slots.sort_by_key(|slot| &slot.name);
     let slots: Vec<_> = slots.iter().map(|it| (&it.name, &it.values)).collect();
-    (side, &request.id, slots)
+    (side, &request.id, &request.home, slots)
 }
 
 /// Who is asked is asked alone.

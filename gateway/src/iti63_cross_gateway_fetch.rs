@@ -19,6 +19,7 @@ use xds_schemas::iti18_registry_stored_query::StoredQuery;
 use xds_schemas::iti63_cross_gateway_fetch::{
     CrossGatewayFetch, CrossGatewayFetchResponse, Fetched, to_find,
 };
+use xds_schemas::metadata::PatientId;
 use xds_schemas::mtom::Content;
 use xds_schemas::soap::Fault;
 use xds_schemas::xml::{ToXml, Writer};
@@ -26,7 +27,9 @@ use xds_schemas::xml::{ToXml, Writer};
 use crate::Room;
 use crate::asking::Silence;
 use crate::communities::Known;
-use crate::iti38_cross_gateway_query::{event, unknown};
+use crate::discovery;
+use crate::iti38_cross_gateway_query::translation::{Translated, translate};
+use crate::iti38_cross_gateway_query::{at_home, event, has_home, is_unknown, of_kind, unknown};
 use crate::outcome::{outcome, status};
 use crate::relay::{Budget, Relay};
 
@@ -63,13 +66,21 @@ pub(crate) async fn initiate(
     endpoint: &str,
     request: AdhocQueryRequest,
 ) -> Result<Recorded<Reply>, Fault> {
-    let patients = patients(&request);
+    let _asked = room.circles.enter(&of_kind("initiating", &request)).await?;
+    let read = patients(&request);
+    let patients = named(&read);
     let communities = &room.communities;
     let collected = match request.home.as_deref() {
         None => Collected::refused(missing()),
         Some(home) if communities.is_own(home) => local::collect(room, caller, &request).await,
         Some(home) => match communities.other(home) {
-            Some(known) => pass_on(room, caller, known, &request, &patients).await,
+            Some(known) => match read {
+                Ok(patients) => pass_on(room, caller, known, &request, &patients).await,
+                Err(errors) => Collected {
+                    errors,
+                    ..Collected::default()
+                },
+            },
             None => Collected::refused(unknown(home)),
         },
     };
@@ -83,7 +94,8 @@ pub(crate) async fn respond(
     endpoint: &str,
     request: AdhocQueryRequest,
 ) -> Result<Recorded<Reply>, Fault> {
-    let patients = patients(&request);
+    let _asked = room.circles.enter(&of_kind("responding", &request)).await?;
+    let patients = named(&patients(&request));
     let communities = &room.communities;
     let mut collected = match request.home.as_deref() {
         None => Collected::refused(missing()),
@@ -96,13 +108,13 @@ pub(crate) async fn respond(
     answer(room, caller, endpoint, &request, &patients, collected).await
 }
 
-/// Asks another community, whose documents go on as they come.
+/// Asks another community by its names for the patients. Its documents go on as they come.
 async fn pass_on(
     room: &Arc<Room>,
     caller: &Caller,
     known: &Arc<Known>,
     request: &AdhocQueryRequest,
-    patients: &[String],
+    patients: &[PatientId],
 ) -> Collected {
     let community = &known.community;
     let home = community.home.as_str();
@@ -111,10 +123,27 @@ async fn pass_on(
         let error = RegistryError::error(ErrorCode::UnavailableCommunity, context);
         return Collected::refused(error.at(home));
     };
+    let (question, names) = match translate(room, known, request.clone(), patients).await {
+        Translated::Question(question, names) => (question, names),
+        // Who does not know the patient has nothing of it, and is not asked.
+        Translated::Nobody => {
+            return Collected {
+                answered: true,
+                ..Collected::default()
+            };
+        }
+        Translated::Failed(problem) => {
+            let name = &community.name;
+            tracing::warn!(name, problem, "nobody knows who a patient is there");
+            let context = format!("{name} ({home}): {problem}");
+            let error = RegistryError::error(ErrorCode::UnavailableCommunity, context);
+            return Collected::refused(error.at(home));
+        }
+    };
     let parties = Parties::asked(url).on_behalf_of(caller.user.clone());
     let answer = match room.client_of(known) {
         Ok(client) => {
-            let asking = client.send::<CrossGatewayFetch>(url, request, Vec::new());
+            let asking = client.send::<CrossGatewayFetch>(url, &question, Vec::new());
             known.line.ask("ITI-63", asking).await
         }
         Err(silence) => Err(silence),
@@ -138,7 +167,21 @@ async fn pass_on(
             for error in &mut collected.errors {
                 error.location.get_or_insert_with(|| home.to_owned());
             }
-            let objects = answer.response.objects;
+            if names.are_translated() && is_unknown(&collected.errors) {
+                // It is found out anew when somebody asks again.
+                discovery::forget(room, known, names.own()).await;
+            }
+            let mut objects = answer.response.objects;
+            if community.partner.assume_home {
+                for Fetched { object, .. } in &mut objects {
+                    *object = at_home(object.clone(), &community.home);
+                }
+            }
+            let others = names.restore(room, known, &mut objects, |it| &mut it.object);
+            collected.errors.extend(others.await);
+            collected
+                .errors
+                .extend(without_homeless(&mut objects, known));
             let promised = objects.iter().filter_map(|it| match &it.content {
                 Some(Content::Include(id)) => Some(id.clone()),
                 _ => None,
@@ -152,31 +195,35 @@ async fn pass_on(
                 });
                 collected.objects.push((object, source));
             }
-            without_homeless(&mut collected, known);
             ended
         }
     };
-    let asked = event(Event::fetched_across, &parties, request, patients, &ended);
+    let patients: Vec<String> = patients.iter().map(ToString::to_string).collect();
+    let asked = event(
+        Event::fetched_across,
+        &parties,
+        &question,
+        &patients,
+        &ended,
+    );
     collected.events.push(asked);
     collected
 }
 
 /// An entry without its community could not be asked for again (as ITI-38 section 3.38.4.1.3).
-fn without_homeless(collected: &mut Collected, known: &Known) {
-    let before = collected.objects.len();
-    let is_whole = |object: &RegistryObject| {
-        let is_entry = matches!(object.body, Body::ExtrinsicObject { .. });
-        !is_entry || object.home.as_deref().is_some_and(|home| !home.is_empty())
-    };
-    collected.objects.retain(|(object, _)| is_whole(object));
-    let lost = before - collected.objects.len();
-    if lost > 0 {
+fn without_homeless(objects: &mut Vec<Fetched>, known: &Known) -> Option<RegistryError> {
+    let before = objects.len();
+    objects.retain(|Fetched { object, .. }| {
+        !has_home(object) || object.home.as_deref().is_some_and(|home| !home.is_empty())
+    });
+    let lost = before - objects.len();
+    (lost > 0).then(|| {
         let community = &known.community;
         let (name, home) = (&community.name, community.home.as_str());
         let context = format!("{name} ({home}) did not say of {lost} entries whose they are");
         let error = RegistryError::error(ErrorCode::MissingHomeCommunityId, context);
-        collected.errors.push(error.at(home));
-    }
+        error.at(home)
+    })
 }
 
 /// Records what is given, and answers.
@@ -220,11 +267,15 @@ async fn answer(
     Ok(room.audit.record(event, reply).await?)
 }
 
-fn patients(request: &AdhocQueryRequest) -> Vec<String> {
-    let find = to_find(request).ok();
-    let query = find.and_then(|find| StoredQuery::read(&find).ok());
-    let patients = query.as_ref().map_or(&[][..], StoredQuery::patients);
-    patients.iter().map(ToString::to_string).collect()
+/// Whose documents are asked for, or what is wrong with the question.
+fn patients(request: &AdhocQueryRequest) -> Result<Vec<PatientId>, Vec<RegistryError>> {
+    let find = to_find(request).map_err(|error| vec![error])?;
+    Ok(StoredQuery::read(&find)?.patients().to_vec())
+}
+
+fn named(patients: &Result<Vec<PatientId>, Vec<RegistryError>>) -> Vec<String> {
+    let patients = patients.iter().flatten();
+    patients.map(ToString::to_string).collect()
 }
 
 fn missing() -> RegistryError {

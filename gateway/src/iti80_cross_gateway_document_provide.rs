@@ -31,7 +31,7 @@ use crate::Room;
 use crate::asking::Silence;
 use crate::communities::{Communities, Known};
 use crate::iti38_cross_gateway_query::unknown;
-use crate::outcome::outcome;
+use crate::outcome::{located, outcome};
 use crate::relay::{Budget, Problem, Relay};
 
 /// What is handed in, its documents still on the wire.
@@ -101,15 +101,7 @@ pub(crate) async fn respond(
         Err(error) => (RegistryResponse::failure(vec![error]), None),
         Ok(receiver) => hand_on(room, caller, receiver, &own.home, (submission, &set)).await,
     };
-    let home = own.home.as_str();
-    for error in &mut response.errors {
-        let location = error.location.take();
-        error.location = Some(match location {
-            Some(location) if location.contains(home) => location,
-            Some(location) => format!("{location} {home}"),
-            None => home.to_owned(),
-        });
-    }
+    located(&mut response.errors, own.home.as_str());
     let parties = Parties::answered(caller, endpoint);
     let ended = outcome(response.status, &response.errors);
     let named = named.as_ref().map(HomeCommunityId::as_str);

@@ -19,6 +19,17 @@ pub(crate) fn outcome(status: ResponseStatus, errors: &[RegistryError]) -> Outco
     Outcome::of(status, any_error(errors), codes.join(" "))
 }
 
+/// Has each error of a Responding Gateway say whose it is, beside what it said before.
+pub(crate) fn located(errors: &mut [RegistryError], home: &str) {
+    for error in errors {
+        error.location = Some(match error.location.take() {
+            Some(location) if location.contains(home) => location,
+            Some(location) => format!("{location} {home}"),
+            None => home.to_owned(),
+        });
+    }
+}
+
 fn any_error(errors: &[RegistryError]) -> bool {
     errors.iter().any(|error| error.severity == Severity::Error)
 }

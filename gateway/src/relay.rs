@@ -34,6 +34,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// And how much: less would not be noticed behind the buffers of both systems. Linux wakes whoever sends when
 /// a third of up to 4 MiB is free.
 const SIP_BYTES: u64 = 2 * 1024 * 1024;
+/// Room for that, and for what comes with its last byte.
+const SIP_ROOM: u64 = SIP_BYTES + 1024 * 1024;
 /// How long the end of an answer is waited for of which nothing more is wanted.
 const END: Duration = Duration::from_secs(1);
 
@@ -265,8 +267,18 @@ impl Passing {
     }
 
     /// Takes a little of what comes, and goes on with it from time to time until its end, or until something
-    /// is wanted: if it is this, it is handed on; if it is something else, that is given back.
+    /// is wanted: if it is this, it is handed on; if it is something else, that is given back. When there is
+    /// no room for it, nothing is taken, since that breaks nothing off yet.
     async fn sip(&mut self) -> io::Result<Option<Order>> {
+        if !self.aside.reserve(SIP_ROOM) {
+            return Ok(None);
+        }
+        let sipped = self.sip_some().await;
+        self.aside.give_up_reserve();
+        sipped
+    }
+
+    async fn sip_some(&mut self) -> io::Result<Option<Order>> {
         let mut left = SIP_BYTES;
         while left > 0 && !self.promised.is_empty() {
             let attachment = self.attachments.next().await.map_err(broken)?;
@@ -282,10 +294,14 @@ impl Passing {
             let since = self.aside.end();
             let mut order = None;
             while order.is_none() {
-                let before = self.aside.end();
-                if fill(&mut attachment, &mut self.aside, left).await? {
-                    left = left.saturating_sub(self.aside.end() - before);
-                    break;
+                if self.aside.reserve(SIP_ROOM) {
+                    let before = self.aside.end();
+                    if fill(&mut attachment, &mut self.aside, left).await? {
+                        left = left.saturating_sub(self.aside.end() - before);
+                        break;
+                    }
+                    // Others may have it while nothing is taken here.
+                    self.aside.give_up_reserve();
                 }
                 left = SIP_BYTES;
                 order = tokio::select! {
@@ -421,13 +437,12 @@ async fn pour(
     even: &mut Even,
     to: &Chunks,
 ) -> io::Result<()> {
-    let bytes = place.end - place.start;
     while let Some(chunk) = aside.next(&mut place).await? {
         if let Some(chunk) = even.take(chunk) {
             send(to, chunk).await?;
         }
     }
-    aside.release(bytes);
+    aside.release();
     Ok(())
 }
 
@@ -487,26 +502,4 @@ fn broken(fault: Fault) -> io::Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chunks_are_whole_in_base64_and_nothing_is_lost() {
-        let all: Vec<u8> = (0..=255).cycle().take(10_000).collect();
-        let mut even = Even::default();
-        let (mut passed, mut rest) = (Vec::new(), &all[..]);
-        for length in [1, 1, 1, 2, 5, 100, 4096, 3, 0, 1].into_iter().cycle() {
-            let (now, later) = rest.split_at(length.min(rest.len()));
-            if let Some(chunk) = even.take(Bytes::copy_from_slice(now)) {
-                assert_eq!(chunk.len() % 3, 0);
-                passed.extend_from_slice(&chunk);
-            }
-            rest = later;
-            if rest.is_empty() {
-                break;
-            }
-        }
-        passed.extend_from_slice(&even.0);
-        assert_eq!(passed, all);
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@ mod gathering;
 mod records;
 mod wanted;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use hilum_audit::{Event, Parties, Recorded};
@@ -30,7 +31,7 @@ use xds_schemas::xml::{ToXml, Writer};
 use crate::Room;
 use crate::asking::Silence;
 use crate::communities::Communities;
-use crate::outcome::status;
+use crate::outcome::{located, status};
 use crate::relay::{Budget, Relay};
 
 use destination::Destination;
@@ -65,14 +66,7 @@ pub(crate) async fn respond<T: Transaction>(
     let mut gathered = gather(room, caller, wanted, place).await;
     // A Responding Gateway says of each error whose it is (ITI-39 section 3.39.4.1.3).
     let home = room.communities.own.home.as_str();
-    for error in &mut gathered.errors {
-        let location = match error.location.take() {
-            Some(location) if location.contains(home) => location,
-            Some(location) => format!("{location} {home}"),
-            None => home.to_owned(),
-        };
-        error.location = Some(location);
-    }
+    located(&mut gathered.errors, home);
     let across = true;
     answer::<T>(room, caller, endpoint, gathered, across).await
 }
@@ -180,12 +174,8 @@ async fn ask(
     };
     let answer = answer.map(|(answer, permit)| {
         let response = answer.response;
-        let promised = response.documents.iter();
-        let promised = promised.filter_map(|document| match &document.content {
-            Content::Include(id) => Some(id.clone()),
-            Content::Inline(_) => None,
-        });
-        let relay = Relay::of(answer.attachments, promised.collect(), permit, budget);
+        let promised = promised(&wanted, &response.documents);
+        let relay = Relay::of(answer.attachments, promised, permit, budget);
         (response, relay)
     });
     let answer = match (answer, lane) {
@@ -205,6 +195,25 @@ async fn ask(
         wanted,
         answer,
     }
+}
+
+/// Attachments of the documents that were wanted. Others need not wait for anybody.
+fn promised(wanted: &Wanted, documents: &[DocumentResponse]) -> HashSet<String> {
+    let named = |item: Item| {
+        let document = item.document;
+        (document.repository_unique_id, document.document_unique_id)
+    };
+    let mut wanted: HashSet<_> = wanted.items().into_iter().map(named).collect();
+    let mut promised = HashSet::new();
+    for document in documents {
+        let repository = document.repository_unique_id.clone();
+        // Of what is listed twice, the first counts.
+        let is_wanted = wanted.remove(&(repository, document.document_unique_id.clone()));
+        if let (true, Content::Include(id)) = (is_wanted, &document.content) {
+            promised.insert(id.clone());
+        }
+    }
+    promised
 }
 
 /// Records what is given and what is not, and answers.

@@ -60,7 +60,7 @@ pub(crate) async fn respond(
 }
 
 /// Takes back, in all communities that have names of their own, what we call one of our patients, and
-/// forgets what they call them.
+/// forgets what they call them. Communities without an address for that are forgotten only.
 pub(crate) async fn initiate(
     room: &Arc<Room>,
     caller: &Caller,
@@ -75,8 +75,7 @@ pub(crate) async fn initiate(
         AcceptAcknowledgement::of(&message.transmission, unique(), time().as_str());
     let mut telling = JoinSet::new();
     for known in &room.communities.others {
-        let patients = &known.community.patients;
-        if patients.naming == Naming::Same || patients.url.is_none() {
+        if known.community.patients.naming == Naming::Same {
             continue;
         }
         // They may have asked, and remember what they were told; so all of them are told.
@@ -117,8 +116,10 @@ async fn revoke(room: &Room, known: &Known, own: &PatientId) -> Result<(), Strin
         tracing::error!("a correlation is not forgotten: {error:#}");
         return Err("what it calls the patient cannot be forgotten now".to_owned());
     }
-    let url = community.patients.url.as_deref();
-    let url = url.ok_or("it has no address for patient discovery")?;
+    // Who cannot be asked who a patient is has not asked either.
+    let Some(url) = community.patients.url.as_deref() else {
+        return Ok(());
+    };
     let home = room.communities.own.home.as_str();
     let mut transmission = transmission(home, community.home.as_str());
     transmission.sender_organization = Some(transmission.sender.root.clone());

@@ -101,6 +101,30 @@ async fn what_is_revoked_is_forgotten_on_both_sides() {
     assert_eq!(located(second, &there).await.locations, []);
 }
 
+/// Of a community that has no address for patients any more, what is known is forgotten all the same.
+#[tokio::test]
+async fn what_is_revoked_is_forgotten_of_those_who_cannot_be_told() {
+    let mut region = discovering(2, "");
+    announce(&region.towns[0], 0, jane("A-1")).await;
+    announce(&region.towns[1], 1, jane("B-1")).await;
+    let first = &mut region.towns[0];
+    assert_eq!(discovered(first, "A-1")[0].0, "known");
+    first.stop();
+    let text = std::fs::read_to_string(first.config()).unwrap();
+    let without = text.replace("\nurl = ", "\nquery_url = ").replace(
+        "patients = \"discover\"\nlocator = true",
+        "patients = \"known\"",
+    );
+    assert_ne!(text, without);
+    std::fs::write(first.config(), without).unwrap();
+    first.start();
+    let here = patient_of(0, "A-1");
+    assert_eq!(located(first, &here).await.locations.len(), 1);
+    let output = first.run(&["discover", "--patient", "A-1", "--revoke"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(located(first, &here).await.locations, []);
+}
+
 /// What a community calls its patients, only its own node may say: neither is a name kept that another node
 /// gives, nor one forgotten that it takes back.
 #[tokio::test]

@@ -1,14 +1,19 @@
 //! ITI-63: what is found comes with its documents, from the community that was asked.
 
-use hilum_tests::region::{Region, home, repository};
-use hilum_tests::words::{self, Document, Submission};
+use hilum_tests::Town;
+use hilum_tests::region::{Region, authority, home, patient_of, repository};
+use hilum_tests::words::{self, Document, PATIENT_AUTHORITY, Submission};
 use hilum_transport::Attachments;
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrim::{Body, RegistryObject};
 use xds_schemas::ebrs::AdhocQueryRequest;
+use xds_schemas::iti38_cross_gateway_query::patients_of;
 use xds_schemas::iti63_cross_gateway_fetch::{CrossGatewayFetch, CrossGatewayFetchResponse};
 use xds_schemas::mtom::Content;
 use xds_schemas::xml::{FromXml, Reader};
+
+use crate::iti38_translated_patients::provide;
+use crate::iti55_cross_gateway_patient_discovery::{announce, discovering, jane};
 
 const FETCH: &str = "f2072993-9478-41df-a603-8f016706efe8";
 const CLASS: (&str, &str) = (
@@ -158,6 +163,59 @@ async fn what_is_found_comes_with_its_documents() {
     );
 }
 
+/// What the first town of a region has from the second of a patient whom it calls so.
+async fn fetched(town: &Town, id: &str) -> (CrossGatewayFetchResponse, Attachments) {
+    let mut request = fetch(id, Some(1));
+    let ours = format!("&{PATIENT_AUTHORITY}&");
+    for value in request.slots.iter_mut().flat_map(|slot| &mut slot.values) {
+        *value = value.replace(&ours, &format!("&{}&", authority(0)));
+    }
+    let url = town.initiating();
+    let answer = town
+        .client
+        .send::<CrossGatewayFetch>(&url, &request, Vec::new());
+    let answer = answer.await.unwrap();
+    (answer.response, answer.attachments)
+}
+
+/// Another community is asked by its own name for the patient, and what comes has ours.
+#[tokio::test]
+async fn a_patient_has_another_name_there() {
+    let region = discovering(2, "");
+    let [first, second] = &region.towns[..] else {
+        panic!("two towns");
+    };
+    announce(first, 0, jane("A-1")).await;
+    announce(first, 0, ["A-2", "Poe", "19900101", "F", ""]).await;
+    announce(second, 1, jane("B-1")).await;
+    // Somebody else, whom it calls as we call ours.
+    announce(second, 1, ["A-1", "Roe", "19810203", "M", ""]).await;
+    let sent = provide(second, 1, "B-1").await;
+    provide(second, 1, "A-1").await;
+
+    let (mut response, attachments) = fetched(first, "A-1").await;
+    let errors = &response.errors;
+    assert_eq!(response.status, ResponseStatus::Success, "{errors:?}");
+    let got = contents(&response, attachments).await;
+    assert_eq!(got, [(sent, b"of this town".to_vec())]);
+    let objects = response.objects.iter_mut().map(|it| &mut it.object);
+    let patients: Vec<String> = objects.flat_map(patients_of).map(|it| it.clone()).collect();
+    assert_eq!(patients, [patient_of(0, "A-1").to_string()]);
+
+    // Who is not known there has nothing there, and is not asked for.
+    let count = || {
+        let records = second.records();
+        let all = records.iter().filter(|it| it["transaction"] == "ITI-63");
+        all.count()
+    };
+    let asked = count();
+    assert!(asked > 0);
+    let (response, _) = fetched(first, "A-2").await;
+    assert_eq!(response.status, ResponseStatus::Success, "{response:?}");
+    assert_eq!(response.objects, []);
+    assert_eq!(count(), asked);
+}
+
 /// XCF 3.63.4.1: what cannot be asked, and what is too much for one answer.
 #[tokio::test]
 async fn what_cannot_be_fetched() {
@@ -205,7 +263,7 @@ async fn what_cannot_be_fetched() {
 
 #[tokio::test]
 async fn a_fetch_gives_only_so_much() {
-    let mut town = hilum_tests::Town::set_up(hilum_tests::Setup {
+    let mut town = Town::set_up(hilum_tests::Setup {
         plain: true,
         uncounted: true,
         ..hilum_tests::Setup::default()

@@ -45,12 +45,20 @@ async fn answers(node: &Node, community: &Community) -> Finding {
         told.push(asked(node, &client, community, url).await?);
     }
     // Documents and images that do not exist are an alarm to some, so others are only reached.
-    let others = [&community.retrieve, &community.imaging]
-        .into_iter()
-        .flatten();
+    let others = [
+        &community.retrieve,
+        &community.imaging,
+        &community.fetch,
+        &community.provide,
+        &community.wado,
+        &community.patients.url,
+    ]
+    .into_iter()
+    .flatten();
     let mut others: Vec<&String> = others
         .filter(|url| Some(*url) != community.query.as_ref())
         .collect();
+    others.sort();
     others.dedup();
     for url in others {
         healthy(&client, url).await?;

@@ -124,3 +124,24 @@ async fn what_is_configured_counts_and_stays() {
     let here = known.here(&said.home, &said.there, NOW).await.unwrap();
     assert_eq!(here, Some(said.own));
 }
+
+/// What the configuration says of a patient counts more than what was learned: also in the other direction.
+#[tokio::test]
+async fn who_is_configured_as_another_is_not_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = Correlation {
+        origin: Origin::Configured,
+        until: i64::MAX,
+        ..correlation("P", "urn:oid:2.1", "C", 0)
+    };
+    let path = folder.path().join("gateway.db");
+    let known = Correlations::open(&path, vec![said], MOST).unwrap();
+    let home = "urn:oid:2.1".into();
+    for own in ["P", "Q"] {
+        let other = correlation(own, "urn:oid:2.1", "X", NOW + 10);
+        known.learn(other).await.unwrap();
+    }
+    let there = PatientId::new("X", "1.2.4");
+    let here = known.here(&home, &there, NOW).await.unwrap();
+    assert_eq!(here, Some(patient("Q")));
+}

@@ -137,11 +137,12 @@ impl Merged {
 }
 
 /// Whether objects of this kind name their community.
-fn has_home(object: &RegistryObject) -> bool {
+pub(crate) fn has_home(object: &RegistryObject) -> bool {
     !matches!(object.body, Body::Association { .. })
 }
 
-fn at_home(mut object: RegistryObject, own: &HomeCommunityId) -> RegistryObject {
+/// The object with this community for its own, if it names none.
+pub(crate) fn at_home(mut object: RegistryObject, own: &HomeCommunityId) -> RegistryObject {
     if has_home(&object) && object.home.as_deref().unwrap_or_default().is_empty() {
         object.home = Some(own.0.clone());
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hilum_audit::{Event, Parties, Recorded};
 use hilum_security::Caller;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::codes::status::ResponseStatus;
@@ -15,12 +16,10 @@ use xds_schemas::soap::Fault;
 
 use super::merging::{self, Answered};
 use super::targets::{self, Chosen};
-use super::{Asked, ask_other, ask_own, event, patients, refused};
+use super::{Asked, ask_other, ask_own, event, of_kind, patients, refused};
 use crate::Room;
 use crate::outcome::outcome;
-
-/// Patients of one question: each is one question to each community.
-pub(crate) const PATIENTS: usize = 100;
+use crate::patients::MOST_PATIENTS;
 
 /// Whether this is a query of ITI-51.
 pub(super) fn is(request: &AdhocQueryRequest) -> bool {
@@ -42,6 +41,7 @@ pub(crate) async fn initiate(
     endpoint: &str,
     request: AdhocQueryRequest,
 ) -> Result<Recorded<AdhocQueryResponse>, Fault> {
+    let _asked = room.circles.enter(&of_kind("initiating", &request)).await?;
     let query = StoredQuery::read_of_several_patients(&request);
     let named = patients(&query);
     let mut events = Vec::new();
@@ -82,8 +82,9 @@ type About = (AdhocQueryRequest, Vec<String>);
 /// none.
 fn divided(request: &AdhocQueryRequest, query: &StoredQuery) -> Result<Vec<About>, RegistryError> {
     let count = query.patients().len();
-    if count > PATIENTS {
-        let context = format!("{count} patients are named, and one question has {PATIENTS}");
+    // Each is one question to each community.
+    if count > MOST_PATIENTS {
+        let context = format!("{count} patients are named, and one question has {MOST_PATIENTS}");
         let code = ErrorCode::StoredQueryParamNumber;
         return Err(RegistryError::error(code, context));
     }
@@ -124,8 +125,9 @@ fn divided(request: &AdhocQueryRequest, query: &StoredQuery) -> Result<Vec<About
     Ok(all)
 }
 
-/// Asks all of them at the same time. The answers are in the order of the question, the own first; beside
-/// them, why some were not asked.
+/// Asks all of them at the same time, each about as many patients as it may be asked, so that each question
+/// waits for its turn before its time begins. The answers are in the order of the question, the own first;
+/// beside them, why some were not asked.
 async fn ask(
     room: &Arc<Room>,
     caller: &Caller,
@@ -143,12 +145,16 @@ async fn ask(
         });
     }
     for (at, (known, url)) in chosen.others.into_iter().enumerate() {
+        let lanes = Arc::new(Semaphore::new(known.community.calls));
         for (number, (request, patients)) in one_by_one.iter().cloned().enumerate() {
             let ids = StoredQuery::read(&request)
                 .map_or_else(|_| Vec::new(), |it| it.patients().to_vec());
             let (room, user) = (Arc::clone(room), caller.user.clone());
             let (known, url) = (Arc::clone(&known), url.clone());
+            let lanes = Arc::clone(&lanes);
             asking.spawn(async move {
+                // It is never closed.
+                let _lane = lanes.acquire().await.ok();
                 let answered = ask_other(room, user, request, (known, url), &ids).await;
                 ((at + 1, number), answered, patients)
             });

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use xds_schemas::codes::error_code::ErrorCode;
-use xds_schemas::ebrs::{AdhocQueryRequest, AdhocQueryResponse, RegistryError};
+use xds_schemas::ebrim::RegistryObject;
+use xds_schemas::ebrs::{AdhocQueryRequest, RegistryError};
 use xds_schemas::iti38_cross_gateway_query::{patients_of, with_patients};
 use xds_schemas::metadata::PatientId;
 
@@ -17,7 +18,7 @@ use crate::patients::{MOST_PATIENTS, Naming};
 
 /// What a question becomes.
 #[derive(Debug)]
-pub(super) enum Translated {
+pub(crate) enum Translated {
     /// A question with other names.
     Question(AdhocQueryRequest, Names),
     /// Nothing: the community does not know any of the patients.
@@ -28,7 +29,7 @@ pub(super) enum Translated {
 
 /// Who is who in an answer.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(crate) struct Names {
     /// Names there, and here; none of a community that has ours.
     pairs: Option<Vec<(PatientId, PatientId)>>,
     /// Whether the question was about patients.
@@ -36,7 +37,7 @@ pub(super) struct Names {
 }
 
 /// The question as a community has to be asked.
-pub(super) async fn translate(
+pub(crate) async fn translate(
     room: &Arc<Room>,
     known: &Arc<Known>,
     request: AdhocQueryRequest,
@@ -76,26 +77,28 @@ pub(super) async fn translate(
 
 impl Names {
     /// Whether the community has names of its own, by which it was asked.
-    pub(super) fn are_translated(&self) -> bool {
+    pub(crate) fn are_translated(&self) -> bool {
         self.named && self.pairs.is_some()
     }
 
     /// The patients who were asked for.
-    pub(super) fn own(&self) -> impl Iterator<Item = &PatientId> {
+    pub(crate) fn own(&self) -> impl Iterator<Item = &PatientId> {
         self.pairs.iter().flatten().map(|(_, own)| own)
     }
 
-    /// Gives patients of the answer their names here. Objects of others than were asked for are left out.
-    pub(super) async fn restore(
+    /// Gives patients of the answer their names here. Objects of others than were asked for are left out,
+    /// which is an error. Each of `all` has one `object`.
+    pub(crate) async fn restore<T>(
         &self,
         room: &Room,
         known: &Known,
-        response: &mut AdhocQueryResponse,
-    ) {
-        let Some(pairs) = &self.pairs else { return };
+        all: &mut Vec<T>,
+        object: impl Fn(&mut T) -> &mut RegistryObject,
+    ) -> Option<RegistryError> {
+        let pairs = self.pairs.as_ref()?;
         let mut names: HashMap<String, Option<PatientId>> = HashMap::new();
-        for object in &mut response.objects {
-            for name in patients_of(object) {
+        for one in all.iter_mut() {
+            for name in patients_of(object(one)) {
                 if names.contains_key(name) {
                     continue;
                 }
@@ -111,27 +114,27 @@ impl Names {
                 names.insert(name.clone(), own);
             }
         }
-        let before = response.objects.len();
+        let before = all.len();
         if self.named {
-            response.objects.retain_mut(|object| {
-                patients_of(object).all(|name| names.get(name).is_some_and(Option::is_some))
+            all.retain_mut(|one| {
+                patients_of(object(one)).all(|name| names.get(name).is_some_and(Option::is_some))
             });
         }
-        for name in response.objects.iter_mut().flat_map(patients_of) {
+        for name in all.iter_mut().flat_map(|one| patients_of(object(one))) {
             if let Some(Some(own)) = names.get(name) {
                 *name = own.to_string();
             }
         }
-        let left_out = before - response.objects.len();
-        if left_out > 0 {
+        let left_out = before - all.len();
+        (left_out > 0).then(|| {
             let community = &known.community;
             let context = format!(
                 "{} ({}) answered with {left_out} objects of patients who were not asked for",
                 community.name, community.home
             );
             let error = RegistryError::error(ErrorCode::RegistryError, context);
-            response.errors.push(error.at(community.home.as_str()));
-        }
+            error.at(community.home.as_str())
+        })
     }
 }
 

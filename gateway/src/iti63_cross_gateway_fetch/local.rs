@@ -1,6 +1,6 @@
 //! What the own community has: its registry is asked, and its repositories for what that found.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use hilum_security::Caller;
@@ -50,8 +50,15 @@ pub(super) async fn collect(
         collected.errors.push(error);
         return collected;
     }
+    // Documents that have begun to come keep their place among the calls, so nobody is asked after them.
+    let related = associations(room, caller, &entries, &mut collected).await;
     documents(room, caller, entries, &mut collected).await;
-    associations(room, caller, &mut collected).await;
+    let ids = collected.objects.iter().map(|(entry, _)| entry.id.clone());
+    let ids: HashSet<String> = ids.collect();
+    let related = related.into_iter().filter(|it| are_both_in(it, &ids));
+    collected
+        .objects
+        .extend(related.map(|object| (object, None)));
     collected
 }
 
@@ -126,19 +133,27 @@ async fn documents(
     }
 }
 
-/// Adds how documents of the answer are related to each other: both ends of what is said are in it.
-async fn associations(room: &Arc<Room>, caller: &Caller, collected: &mut Collected) {
-    let ids = collected.objects.iter().map(|(entry, _)| entry.id.clone());
-    let ids: Vec<String> = ids.collect();
-    if ids.len() < 2 {
-        return;
+/// How these entries are related to others.
+async fn associations(
+    room: &Arc<Room>,
+    caller: &Caller,
+    entries: &[RegistryObject],
+    collected: &mut Collected,
+) -> Vec<RegistryObject> {
+    if entries.len() < 2 {
+        return Vec::new();
     }
-    let uuids = ids.iter().map(|id| EntryUuid::from(id.as_str())).collect();
-    let query = StoredQuery::GetAssociations(uuids).to_request(ReturnType::LeafClass);
+    let uuids = entries.iter().map(|it| EntryUuid::from(it.id.as_str()));
+    let query = StoredQuery::GetAssociations(uuids.collect()).to_request(ReturnType::LeafClass);
     let (response, event) = iti38::ask_here(room, caller, query, Vec::new()).await;
     collected.events.push(event);
     collected.errors.extend(response.errors);
-    let both_here = |object: &RegistryObject| match &object.body {
+    response.objects
+}
+
+/// Whether both ends of what is said are documents of the answer.
+fn are_both_in(object: &RegistryObject, ids: &HashSet<String>) -> bool {
+    match &object.body {
         Body::Association {
             association_type,
             source,
@@ -149,9 +164,5 @@ async fn associations(room: &Arc<Room>, caller: &Caller, collected: &mut Collect
                 && ids.contains(target)
         }
         _ => false,
-    };
-    let related = response.objects.into_iter().filter(both_here);
-    collected
-        .objects
-        .extend(related.map(|object| (object, None)));
+    }
 }

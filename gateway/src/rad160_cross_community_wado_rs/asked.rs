@@ -14,7 +14,7 @@ const CHARACTERS: usize = 1024;
 const RETRIEVE_URL: &str = "retrieveurl";
 
 /// What is asked for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Asked {
     /// `homeCommunityId`, with `urn:oid:`.
     pub(super) home: String,

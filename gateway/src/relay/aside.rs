@@ -36,6 +36,11 @@ impl Budget {
         }
     }
 
+    /// Whether they were there.
+    fn has_taken(&self, bytes: u64) -> bool {
+        self.take(bytes).is_ok()
+    }
+
     fn give_back(&self, bytes: u64) {
         self.0.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -45,6 +50,8 @@ impl Budget {
 #[derive(Debug)]
 pub(super) struct Aside {
     budget: Budget,
+    /// Bytes of the budget that nothing else can take.
+    reserved: u64,
     file: Option<Arc<Scratch>>,
     length: u64,
     places: HashMap<String, Range<u64>>,
@@ -54,6 +61,7 @@ impl Aside {
     pub(super) fn of(budget: Budget) -> Self {
         Self {
             budget,
+            reserved: 0,
             file: None,
             length: 0,
             places: HashMap::new(),
@@ -68,7 +76,11 @@ impl Aside {
     /// Some of what must wait, after what came of it before.
     pub(super) async fn add(&mut self, chunk: Bytes) -> io::Result<()> {
         let (at, length) = (self.length, chunk.len() as u64);
-        self.budget.take(length)?;
+        let reserved = self.reserved.min(length);
+        self.budget.take(length - reserved)?;
+        self.reserved -= reserved;
+        // A place that could not be written is lost, and given back with the others.
+        self.length += length;
         let file = match &self.file {
             Some(file) => Arc::clone(file),
             None => {
@@ -76,9 +88,22 @@ impl Aside {
                 Arc::clone(self.file.insert(made))
             }
         };
-        blocking(move || file.write_all_at(&chunk, at)).await?;
-        self.length += length;
-        Ok(())
+        blocking(move || file.write_all_at(&chunk, at)).await
+    }
+
+    /// Keeps room for so many bytes, if there is.
+    pub(super) fn reserve(&mut self, bytes: u64) -> bool {
+        let more = bytes.saturating_sub(self.reserved);
+        let is_there = self.budget.has_taken(more);
+        if is_there {
+            self.reserved += more;
+        }
+        is_there
+    }
+
+    /// What is kept is not needed any more.
+    pub(super) fn give_up_reserve(&mut self) {
+        self.budget.give_back(std::mem::take(&mut self.reserved));
     }
 
     /// What was added since is an attachment with this name.
@@ -106,13 +131,18 @@ impl Aside {
         Ok(Some(read.await?.into()))
     }
 
-    /// So many bytes do not wait any more. When nothing does, the file goes.
-    pub(super) fn release(&mut self, bytes: u64) {
-        self.budget.give_back(bytes);
+    /// Something does not wait any more. When nothing does, the file goes, and gives its room back.
+    pub(super) fn release(&mut self) {
         if self.places.is_empty() {
             self.file = None;
-            self.length = 0;
+            self.budget.give_back(std::mem::take(&mut self.length));
         }
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.budget.give_back(self.length + self.reserved);
     }
 }
 
@@ -148,9 +178,27 @@ mod tests {
                     back.extend_from_slice(&chunk);
                 }
                 assert_eq!(back, all);
-                aside.release(back.len() as u64);
+                let left = aside.end();
+                aside.release();
+                let is_last = name == "one";
+                assert_eq!(aside.end() < left, is_last, "the file goes as a whole");
             }
             assert_eq!(aside.end(), 0);
         }
+    }
+    #[tokio::test]
+    async fn what_is_reserved_is_there_and_everything_is_given_back() {
+        let budget = Budget::of(100);
+        let (mut one, mut other) = (Aside::of(budget.clone()), Aside::of(budget.clone()));
+        assert!(one.reserve(80) && !other.reserve(30));
+        assert!(other.add(Bytes::from_static(&[0; 20])).await.is_ok());
+        assert!(other.add(Bytes::from_static(b"x")).await.is_err());
+        assert!(one.add(Bytes::from_static(&[0; 60])).await.is_ok());
+        one.give_up_reserve();
+        assert!(other.reserve(20) && !other.reserve(21));
+        // Neither of them was taken by anybody.
+        one.keep("one".to_owned(), 0);
+        drop((one, other));
+        assert!(budget.has_taken(100));
     }
 }

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use hilum_tests::calls::{QuerySeveral, Raw};
 use hilum_tests::partner::{self, Said};
 use hilum_tests::{Partner, Setup, Town, raw, words};
 use xds_schemas::codes::status::ResponseStatus;
+use xds_schemas::iti18_registry_stored_query::QueryKind;
 
 use super::{
-    HOME, REPOSITORY, assert_got, codes, community, content, find, finds, get, ids, town, usual,
+    HOME, REPOSITORY, assert_got, codes, community, content, find, finds, get, ids, town, town_of,
+    usual,
 };
 
 /// Asks so many times at once.
@@ -29,6 +32,47 @@ async fn many(town: &Arc<Town>, callers: usize) -> Vec<xds_schemas::ebrs::AdhocQ
         answers.push(asked.await.unwrap());
     }
     answers
+}
+
+/// A question about many patients takes its turns, and no places of others.
+#[tokio::test]
+async fn many_patients_wait_for_their_turn() {
+    let partner = Partner::open(|_| finds().after(Duration::from_millis(10)));
+    let setup = Setup {
+        plain: true,
+        environment: vec![("HILUM_GATEWAY__CALLS".to_owned(), "2".to_owned())],
+        ..Setup::default()
+    };
+    let town = town_of(setup, &community(&partner.url(), "calls = 2"));
+    let patients = (0..100).map(|it| format!("'{}'", words::patient(&format!("P-{it}"))));
+    let patients = format!("({})", patients.collect::<Vec<_>>().join(","));
+    let kind = QueryKind::FindDocumentsForMultiplePatients.id();
+    let slots = [
+        ("$XDSDocumentEntryPatientId", &*patients),
+        (
+            "$XDSDocumentEntryStatus",
+            "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')",
+        ),
+        (
+            "$XDSDocumentEntryClassCode",
+            "('REPORTS^^1.3.6.1.4.1.19376.1.2.6.1')",
+        ),
+    ];
+    let kind = kind.trim_start_matches("urn:uuid:");
+    let request = words::query(kind, "ObjectRef", &slots);
+    let named = format!("<rim:AdhocQuery home=\"{HOME}\" ");
+    let request = Raw(request.replace("<rim:AdhocQuery ", &named));
+    let url = town.initiating();
+    let sent = town.client.send::<QuerySeveral>(&url, &request, Vec::new());
+    let response = sent.await.unwrap().response;
+    assert_eq!(
+        response.status,
+        ResponseStatus::Success,
+        "{:?}",
+        response.errors
+    );
+    assert_eq!(partner.asked().len(), 100);
+    assert_eq!(partner.most_at_a_time(), 2);
 }
 
 #[tokio::test]
@@ -80,7 +124,7 @@ async fn two_hundred_communities_have_a_limit_together() {
         environment: vec![("HILUM_GATEWAY__CALLS".to_owned(), "128".to_owned())],
         ..Setup::default()
     };
-    let town = Arc::new(super::town_of(setup, &communities));
+    let town = Arc::new(town_of(setup, &communities));
     // Once, so that what is kept for good is there.
     find(&town).await;
     let before = town.memory();
@@ -163,7 +207,7 @@ async fn documents_in_another_order() {
         environment: vec![("HILUM_GATEWAY__ASIDE_BYTES".to_owned(), "500000".to_owned())],
         ..Setup::default()
     };
-    let narrow = super::town_of(setup, &community(&partner.url(), ""));
+    let narrow = town_of(setup, &community(&partner.url(), ""));
     let home = format!("<xds:HomeCommunityId>{HOME}</xds:HomeCommunityId>");
     let first = "<xds:RepositoryUniqueId>";
     let names: Vec<&str> = some.iter().map(String::as_str).collect();

@@ -5,11 +5,13 @@ use std::time::Duration;
 use hilum_tests::Partner;
 use hilum_tests::partner::{self, Asked, Said};
 use hilum_tests::words;
+use xds_schemas::iti63_cross_gateway_fetch::CrossGatewayFetch;
 
 use super::{
     HOME, OBJECT, REPOSITORY, assert_got, community, content, get, gives, ids, only_with, town,
     usual,
 };
+use crate::iti63_cross_gateway_fetch::fetch;
 
 #[tokio::test]
 async fn documents_per_request() {
@@ -83,6 +85,33 @@ async fn missing_home() {
         Said::envelope(&words::envelope(partner::QUERY_ANSWER, &body))
     })
     .await;
+}
+
+/// The same for what is fetched.
+#[tokio::test]
+async fn missing_home_in_what_is_fetched() {
+    let partner = Partner::open(|_| {
+        let body = partner::found(None, &[OBJECT]);
+        let action = "urn:ihe:iti:2011:CrossGatewayFetchResponse";
+        Said::envelope(&words::envelope(action, &body))
+    });
+    for (line, homes) in [
+        ("", &[][..]),
+        ("missing_home = \"assume\"", &[Some(HOME)][..]),
+    ] {
+        let town = town(&community(&partner.url(), line));
+        let mut request = fetch("P-1", None);
+        request.home = Some(HOME.to_owned());
+        let url = town.initiating();
+        let sent = town
+            .client
+            .send::<CrossGatewayFetch>(&url, &request, Vec::new());
+        let response = sent.await.unwrap().response;
+        let objects = response.objects.iter();
+        let got: Vec<_> = objects.map(|it| it.object.home.as_deref()).collect();
+        assert_eq!(got, homes, "{response:?}");
+        assert_eq!(response.errors.len(), 1 - homes.len());
+    }
 }
 
 /// A partner that knows no WS-Addressing: the action stands in the headers of HTTP.

@@ -8,6 +8,24 @@ use serde_json::Value;
 
 use super::{HOME, community, find, finds, get, ids, town, town_of, usual};
 
+/// Also those that nobody asks anything to check them.
+#[tokio::test]
+async fn every_address_of_a_partner_is_checked() {
+    let partner = Partner::open(usual);
+    for key in ["fetch_url", "provide_url", "wado_url"] {
+        let nobody = format!("{key} = \"http://127.0.0.1:9/gateway\"");
+        let town = town(&community(&partner.url(), &nobody));
+        let output = town.run(&["check"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut lines = text.lines().filter(|line| line.contains("Partner ("));
+        let line = lines.next().unwrap_or_default();
+        assert!(
+            line.starts_with("MEND") && line.contains(":9"),
+            "{key}: {text}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn health_is_told_by_partner_and_transaction() {
     let partner = Partner::open(|asked| usual(asked).after(Duration::from_millis(50)));
