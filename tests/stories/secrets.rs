@@ -334,6 +334,10 @@ fn there_are_no_core_dumps() {
 /// Wherever in a configuration a secret was written wrongly, what is said of it does not repeat it, and
 /// the exit status is that of a wrong configuration.
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "most of it is a table of what can be written wrongly"
+)]
 fn what_is_configured_wrongly_is_not_repeated() {
     const SECRET: &str = "Planted-misplaced-4Tzs";
     let town = Town::set_up(Setup::default());
