@@ -111,10 +111,14 @@ async fn what_is_revoked_is_forgotten_of_those_who_cannot_be_told() {
     assert_eq!(discovered(first, "A-1")[0].0, "known");
     first.stop();
     let text = std::fs::read_to_string(first.config()).unwrap();
-    let without = text.replace("\nurl = ", "\nquery_url = ").replace(
-        "patients = \"discover\"\nlocator = true",
-        "patients = \"known\"",
-    );
+    let url = format!("\nurl = \"{}\"", region.towns[1].responding());
+    let without = text
+        .replace(&url, &url.replace("url", "query_url"))
+        .replace(
+            "patients = \"discover\"\nlocator = true",
+            "patients = \"known\"",
+        );
+    let first = &mut region.towns[0];
     assert_ne!(text, without);
     std::fs::write(first.config(), without).unwrap();
     first.start();
