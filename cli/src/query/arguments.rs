@@ -8,9 +8,10 @@ use crate::client::{Asked, ForUser};
 
 const NOTES: &str = "\
 Without a subcommand, the documents of a patient are found (FindDocuments), or by --acquisition,
---measurement and --specimen those of all patients, if the registry is a Hilum. Times are in
-UTC: --from 2026 begins with that year and --to 2026 ends with it, but what is itself known only to the year, as
-precisely as --to says it, is not before it. Codes are written code^^scheme; the scheme may be left out if the affinity domain's codes.xml has the code.
+--measurement and --specimen those of all patients, if the registry is a Hilum. Times are in UTC:
+--from 2026 begins with that year, and --to 2026 ends with it; of times that are known to the year only,
+it leaves out 2026. Codes are written code^^scheme; the scheme may be left out if the affinity domain's
+codes.xml has the code.
 
 Examples:
   hilum query --patient P-1
