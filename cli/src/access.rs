@@ -10,7 +10,7 @@ use hilum_security::Permission;
 use hilum_security::access::{Policy, Vocabulary};
 use serde_json::json;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, closed_doors};
 use crate::terminal::{printable, say, say_json};
 
 #[derive(Debug, Args)]
@@ -54,12 +54,21 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn check(arguments: &Check) -> anyhow::Result<()> {
     let shown = arguments.rules.display();
     let wrong = |problem: &dyn std::fmt::Display| ConfigError(format!("{shown}: {problem}"));
-    let known = match &arguments.config {
-        Some(config) => Config::load(config)?.known_to_rules()?,
+    let config = arguments.config.as_deref().map(Config::load);
+    let config = config.transpose()?;
+    let known = match &config {
+        Some(config) => config.known_to_rules()?,
         None => Vocabulary::default(),
     };
     let text = std::fs::read_to_string(&arguments.rules).map_err(|error| wrong(&error))?;
     let policy = Policy::parse(&text, &known).map_err(|error| wrong(&error))?;
+    let warning = match &config {
+        Some(config) => config.closed_doors(&policy),
+        None => closed_doors(&policy),
+    };
+    if let Some(warning) = warning {
+        tracing::warn!("{warning}");
+    }
     let rules = policy.in_words();
     let handing_in = [
         ("provide", Permission::Provide),

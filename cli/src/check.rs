@@ -10,6 +10,7 @@ use anyhow::bail;
 use clap::Args;
 use hilum_audit::sender::{self, Backlog, Road};
 use hilum_audit::spool::{Spool, SpoolError};
+use hilum_repository::at_rest::Kept;
 use hilum_repository::imaging;
 use hilum_security::signing::SigningKey;
 use hilum_transport::mllp::Connection;
@@ -18,6 +19,7 @@ use hilum_transport::{Client, ClientError};
 use crate::client::{self, Node};
 use crate::config::{Config, ConfigError};
 use crate::dicom;
+use crate::keys;
 use crate::rooms;
 use crate::terminal;
 
@@ -83,7 +85,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         collections(&config, &mut report);
     }
     if config.recipient.listen.is_some() {
-        report.add("inbox", store(&config.recipient_store(), None));
+        report.add("inbox", inbox(&config));
     }
     if let Some(wanted) = config.audit_repository() {
         report.add("audit log", folder(&config.audit_store()));
@@ -112,11 +114,16 @@ fn access(config: &Config, report: &mut Report) {
     let finding = match config.rules_file() {
         Ok(None) => return,
         Ok(Some(file)) => match file.read() {
-            Ok(policy) => Ok(format!(
-                "{}: {} rules",
-                file.path.display(),
-                policy.in_words().len()
-            )),
+            Ok(policy) => {
+                if let Some(warning) = config.closed_doors(&policy) {
+                    report.warn("access", warning);
+                }
+                Ok(format!(
+                    "{}: {} rules",
+                    file.path.display(),
+                    policy.in_words().len()
+                ))
+            }
             Err(error) => Err(error.to_string()),
         },
         Err(error) => Err(format!("{error:#}")),
@@ -194,7 +201,38 @@ fn database(url: &str) -> Finding {
 fn documents(config: &Config) -> Finding {
     let access = config.store_access();
     let access = access.map_err(|error| format!("{error:#}"))?;
-    store(&config.repository_store(), access.as_ref())
+    let url = config.repository_store();
+    let found = store(&url, access.as_ref())?;
+    let documents = Some((url, access));
+    keys_are_there(
+        config,
+        &Kept {
+            documents,
+            ..Kept::default()
+        },
+    )?;
+    Ok(found)
+}
+
+fn inbox(config: &Config) -> Finding {
+    let url = config.recipient_store();
+    let found = store(&url, None)?;
+    let inbox = Some(url);
+    keys_are_there(
+        config,
+        &Kept {
+            inbox,
+            ..Kept::default()
+        },
+    )?;
+    Ok(found)
+}
+
+/// Whether what a store needs is there if it is encrypted.
+fn keys_are_there(config: &Config, kept: &Kept) -> Result<(), String> {
+    let vault = config.vault().map_err(|error| error.to_string())?;
+    let checked = kept.check_keys(&vault);
+    checked.map_err(|error| format!("{error:#}"))
 }
 
 fn store(url: &str, access: Option<&hilum_repository::Access>) -> Finding {
@@ -217,11 +255,16 @@ fn images(config: &Config) -> Finding {
 /// Whether what is stored is encrypted, and can be read.
 async fn at_rest(config: &Config) -> Finding {
     let vault = config.vault().map_err(|error| error.to_string())?;
+    let kept = config.kept().map_err(|error| format!("{error:#}"))?;
     let Some(ring) = vault.ring().cloned() else {
+        let checked = tokio::task::spawn_blocking(move || kept.check_keys(&vault)).await;
+        let checked = checked.map_err(anyhow::Error::from).and_then(|it| it);
+        checked.map_err(|error| format!("{error:#}"))?;
         return Ok("what is stored is not encrypted".to_owned());
     };
-    let kept = config.kept().map_err(|error| format!("{error:#}"))?;
-    let survey = tokio::task::spawn_blocking(move || kept.survey(&vault)).await;
+    let database = config.kept_database();
+    let survey = move || keys::survey(&kept, database.as_deref(), &vault);
+    let survey = tokio::task::spawn_blocking(survey).await;
     let survey = survey.map_err(anyhow::Error::from).and_then(|it| it);
     let survey = survey.map_err(|error| format!("{error:#}"))?;
     if let Some((key, objects)) = survey.keys.iter().find(|(key, _)| !ring.has(key)) {
@@ -392,7 +435,9 @@ async fn receivers(config: &Config, report: &mut Report) {
 async fn reached(node: &Node, url: &str) -> Result<(), String> {
     let tls = client::tls(&node.config).map_err(|error| format!("{error:#}"))?;
     let opened = Connection::open(url, tls.as_ref(), &node.config.limits).await;
-    opened.map(drop).map_err(|error| error.to_string())
+    let connection = opened.map_err(|error| error.to_string())?;
+    connection.close().await;
+    Ok(())
 }
 
 /// Whether somebody answers there at all: a peer need not be Hilum.

@@ -36,7 +36,7 @@ use thiserror::Error;
 use xds_schemas::hl7v2::PatientDomain;
 use xds_schemas::metadata::hl7::is_oid;
 
-pub(crate) use access::RulesFile;
+pub(crate) use access::{RulesFile, closed_doors};
 pub(crate) use at_rest::{AtRestSection, COMMAND_SECONDS};
 pub(crate) use dicom::DicomSection;
 pub(crate) use fingerprint::Fingerprint;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use hilum_audit::{Event, Outcome};
-use hilum_repository::at_rest::{Survey, Worked};
+use hilum_repository::at_rest::{Kept, Survey, Worked};
 use hilum_security::at_rest::{KeyId, KeyRing, Vault};
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -104,16 +104,19 @@ async fn surveyed(node: &Node) -> anyhow::Result<(KeyRing, Survey)> {
     let ring = vault.ring().cloned().ok_or_else(missing)?;
     let kept = node.config.kept()?;
     let database = node.config.kept_database();
-    let survey = tokio::task::spawn_blocking(move || -> anyhow::Result<Survey> {
-        let mut survey = kept.survey(&vault)?;
-        // A database is one object more, if it is encrypted.
-        let database = database.as_deref().map(hilum_registry::at_rest::key);
-        if let Some(key) = database.transpose()?.flatten() {
-            *survey.keys.entry(key).or_default() += 1;
-        }
-        Ok(survey)
-    });
-    Ok((ring, survey.await??))
+    let survey = move || survey(&kept, database.as_deref(), &vault);
+    let survey = tokio::task::spawn_blocking(survey).await??;
+    Ok((ring, survey))
+}
+
+/// What needs which keys: the objects in stores, the mark of each store, and each database that is encrypted.
+pub(crate) fn survey(kept: &Kept, database: Option<&str>, vault: &Vault) -> anyhow::Result<Survey> {
+    let mut survey = kept.survey(vault)?;
+    let database = database.map(hilum_registry::at_rest::key);
+    if let Some(key) = database.transpose()?.flatten() {
+        *survey.keys.entry(key).or_default() += 1;
+    }
+    Ok(survey)
 }
 
 async fn list(common: &Common) -> anyhow::Result<()> {

@@ -18,7 +18,6 @@ use hilum_repository::imaging::{
 };
 use hilum_repository::recipient::{self, Recipient, RecipientConfig};
 use hilum_repository::{Consents, Repository, RepositoryConfig};
-use hilum_security::Permission;
 use hilum_security::access::Access;
 use hilum_transport::{Client, Incoming, Reply};
 use xds_schemas::affinity_codes::{AffinityCodes, CodeKind};
@@ -136,7 +135,9 @@ pub(crate) async fn open(
         gateway = Some(opened);
     }
     let records = records(config, (audit, &access), &mut rooms)?;
-    warn_of_closed_doors(&access, &rooms);
+    if let Some(policy) = access.policy() {
+        config.warn_of_closed_doors(&policy);
+    }
     Ok(Opened {
         rooms,
         registry: fed,
@@ -145,21 +146,6 @@ pub(crate) async fn open(
         gateway,
         access,
     })
-}
-
-/// Rules that nobody can hand in by are rarely meant so.
-fn warn_of_closed_doors(access: &Access, rooms: &[Room]) {
-    let doors = ["registry", "repository", "imaging", "recipient"];
-    if !rooms.iter().any(|room| doors.contains(&room.name)) {
-        return;
-    }
-    let policy = access.policy();
-    if policy.is_some_and(|it| it.granting(Permission::Provide).next().is_none()) {
-        tracing::warn!(
-            "no rule of [access] lets anybody hand in documents or images but the infrastructure \
-             (permission \"provide\"): see `hilum access check`"
-        );
-    }
 }
 
 /// The imaging source, at work: it publishes what is sent to it, watches folders, and stands beside archives.

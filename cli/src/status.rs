@@ -7,6 +7,7 @@ use hilum_audit::record_repository::OpenError;
 use hilum_registry::DatabaseUnreachable;
 use hilum_repository::at_rest::Locked;
 use hilum_repository::imaging::dimse::RequestorError;
+use hilum_security::at_rest::fields::database::FieldsError;
 use hilum_security::iti19_authenticate_node::TlsError;
 use hilum_security::iti40_provide_x_user_assertion::IssuerError;
 use hilum_transport::ClientError;
@@ -49,6 +50,9 @@ fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         || cause.is::<TlsError>()
         || cause.is::<IssuerError>()
         || cause.is::<Locked>()
+        || cause
+            .downcast_ref::<FieldsError>()
+            .is_some_and(FieldsError::is_of_keys)
     {
         return Some(2);
     }

@@ -7,6 +7,7 @@
 
 pub(crate) mod acquisitions;
 mod checkpoint;
+mod cleaning;
 mod connection;
 pub(crate) mod consents;
 mod counting;

@@ -3,6 +3,8 @@
 //! What documents are, the registry knows: it is asked as a node of the infrastructure. What is not
 //! given looks like what is not there, and takes the same questions.
 
+mod referred;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -144,41 +146,6 @@ impl<'a> Guard<'a> {
         }
     }
 
-    /// Which of these entries are of documents of which the caller may not know, to whom something that is
-    /// handed in refers.
-    pub(crate) async fn hidden(&mut self, uuids: Vec<EntryUuid>) -> Vec<EntryUuid> {
-        let everything = &iti18::EVERYTHING;
-        let together = self
-            .ask_for(Names::EntryUuids(uuids.clone()), everything)
-            .await;
-        let entries = match together {
-            Some(entries) => entries,
-            None => {
-                let mut entries = Vec::new();
-                for uuid in uuids.clone() {
-                    let one = self
-                        .ask_for(Names::EntryUuids(vec![uuid]), everything)
-                        .await;
-                    entries.extend(one.unwrap_or_default());
-                }
-                entries
-            }
-        };
-        if self.in_the_dark {
-            return uuids;
-        }
-        let mut hidden = Vec::new();
-        for entry in entries {
-            let decision = self
-                .decide(Permission::Provide, &Described::of(&entry))
-                .await;
-            if decision.is_none_or(|it| it.level < Level::Metadata) {
-                hidden.push(entry.entry_uuid);
-            }
-        }
-        hidden
-    }
-
     /// What the registry says of documents; `None` if they are of several patients.
     async fn ask(&mut self, names: Names) -> Option<Vec<DocumentEntry>> {
         let visibility = match names {
@@ -194,7 +161,11 @@ impl<'a> Guard<'a> {
         visibility: &Visibility,
     ) -> Option<Vec<DocumentEntry>> {
         let query = StoredQuery::GetDocuments(names);
-        let asked = (&query, visibility);
+        self.put((&query, visibility)).await
+    }
+
+    /// The document entries in the answer to a question, in the same way.
+    async fn put(&mut self, asked: (&StoredQuery, &Visibility)) -> Option<Vec<DocumentEntry>> {
         let (objects, event) = iti18::send(self.room.registry(), None, asked, &[]).await;
         self.events.push(event);
         let silence = match objects {

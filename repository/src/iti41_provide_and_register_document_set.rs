@@ -104,8 +104,8 @@ async fn provide(
     }
 }
 
-/// Lets what refers to documents of which the sender may not know refer to nothing, so that the registry
-/// refuses it as what refers to documents that are not there. Gives what is to be recorded of this.
+/// Lets what refers to documents and folders of which the sender may not know refer to nothing, so that the
+/// registry refuses it as what refers to something that is not there. Gives what is to be recorded of this.
 async fn hide(mut guard: Guard<'_>, submission: &mut Submission, names: &mut Names) -> Vec<Event> {
     let own: HashSet<EntryUuid> = submission.entry_uuids().into_iter().collect();
     let associations = submission.associations.iter();

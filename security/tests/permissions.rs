@@ -116,6 +116,34 @@ fn who_can_be_given_nothing_is_refused_before_anything_is_read() {
 }
 
 #[test]
+fn rules_behind_one_that_decides_everything_grant_nothing() {
+    let granting = |first: &str| {
+        let rules = policy(&format!(
+            "[[rule]]\nname = \"a\"\n{first}\n\
+             [[rule]]\nname = \"b\"\nwho.node = \"CN=source\"\npermission = \"provide\"\nlevel = \"full\"\n"
+        ));
+        let names = rules.granting(Permission::Provide).map(str::to_owned);
+        names.collect::<Vec<_>>()
+    };
+    let nobody: [&str; 0] = [];
+    assert_eq!(granting("level = \"nothing\""), nobody);
+    let named = "permission = \"provide\"\nlevel = \"metadata\"";
+    assert_eq!(granting(named), nobody);
+    assert_eq!(granting("level = \"full\""), ["a"]);
+    for elsewhere in [
+        "permission = \"query\"",
+        "who.node = \"CN=other\"",
+        "what.class = \"REPORTS\"",
+        "consent = \"refused\"",
+        "break_glass = true",
+        "until = 2020-01-01",
+    ] {
+        let rule = format!("{elsewhere}\nlevel = \"nothing\"");
+        assert_eq!(granting(&rule), ["b"], "{elsewhere}");
+    }
+}
+
+#[test]
 fn nodes_without_certificates_are_known_by_address_or_title() {
     let rules = policy(
         "[[rule]]\nname = \"a\"\nwho.node = [\"address 192.0.2.1\", \"AE CT1\"]\nlevel = \"full\"\n",

@@ -13,7 +13,7 @@ use xds_schemas::iti18_registry_stored_query::{
 };
 use xds_schemas::iti42_register_document_set::RegisterDocumentSet;
 use xds_schemas::metadata::{
-    AssociationType, Author, Code, DocumentEntry, DocumentEntryType, EntryUuid, PatientId,
+    AssociationType, Author, Code, DocumentEntry, DocumentEntryType, EntryUuid, Folder, PatientId,
     RepositoryUniqueId, Submission, SubmissionSet, Timestamp,
 };
 
@@ -249,6 +249,52 @@ async fn hidden_documents_are_not_replaced() {
         register(&town, &client, &replacing(&hidden)).await,
         Vec::<String>::new()
     );
+}
+
+/// To whom a folder is hidden, that one cannot put anything into it by ITI-41 either: as if it were not there.
+#[tokio::test]
+async fn hidden_folders_are_not_added_to() {
+    let mut town = town();
+    let (client, ward) = (town.client_named("client"), town.client_named("ward"));
+    let of = patient("P-1");
+    let (hidden, open, absent) = (uuid(), uuid(), uuid());
+    for (folder, confidentiality) in [(&hidden, "V"), (&open, "N")] {
+        let document = uuid();
+        let mut filled = submission(&of, &[(document.clone(), confidentiality)]);
+        filled.add_folder(Folder {
+            codes: vec![Code::new("18748-4", "2.16.840.1.113883.6.1", "Study")],
+            patient_id: Some(of.clone()),
+            ..Folder::new(folder.as_str(), words::new_oid(), "Folder")
+        });
+        filled.put_into_folder(folder.clone(), document);
+        let errors = register(&town, &client, &filled).await;
+        assert_eq!(errors, Vec::<String>::new());
+    }
+    town.client = ward;
+    let mut told = Vec::new();
+    for folder in [&hidden, &absent, &open] {
+        let mut adding = words::Submission::new("P-1", vec![words::Document::text("more")]);
+        let member = "urn:oasis:names:tc:ebxml-regrep:AssociationType:HasMember";
+        adding.more = format!(
+            "<rim:Association id=\"Into\" associationType=\"{member}\" sourceObject=\"{}\" targetObject=\"{}\"/>\
+             <rim:Association id=\"Link\" associationType=\"{member}\" sourceObject=\"SubmissionSet\" \
+             targetObject=\"Into\"/>",
+            folder.as_str(),
+            adding.documents[0].id
+        );
+        let response = town.provide(&adding).await.unwrap();
+        let errors = response.errors.iter();
+        let errors = errors.map(|it| format!("{} {}", it.code.as_str(), it.context));
+        let errors: Vec<String> = errors.map(|it| it.replace(folder.as_str(), "?")).collect();
+        told.push((response.status, errors));
+    }
+    assert_eq!(told[0], told[1]);
+    assert_eq!(told[0].0, ResponseStatus::Failure);
+    assert!(
+        told[0].1[0].starts_with("UnresolvedReferenceException"),
+        "{told:?}"
+    );
+    assert_eq!(told[2], (ResponseStatus::Success, Vec::new()));
 }
 
 async fn http(client: &Client, method: &str, url: &str, body: &Value) -> (u16, Value) {

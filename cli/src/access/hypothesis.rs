@@ -6,9 +6,12 @@ use std::sync::Arc;
 use clap::Args;
 use hilum_security::access::Described;
 use hilum_security::{Caller, NodeName, Permission, User, UserCode, Vouched};
+use xds_schemas::affinity_codes::CodeKind;
+use xds_schemas::metadata::Code;
 
 use crate::domain::Domain;
 use crate::status::Usage;
+use crate::terminal::printable;
 
 /// Who asks.
 #[derive(Debug, Args)]
@@ -162,6 +165,7 @@ impl What {
             false => said.clone(),
         };
         let one = |said: &Option<String>, known: Option<String>| said.clone().or(known);
+        self.note_unknown(domain);
         Ok(Described {
             patient_id: patient.map(|it| it.to_string()).or(known.patient_id),
             unique_id: known.unique_id,
@@ -175,6 +179,45 @@ impl What {
             collection: one(&self.collection, known.collection),
             home_community_id: one(&self.home, known.home_community_id),
         })
+    }
+}
+
+impl What {
+    /// Says which codes the affinity domain does not have: a document of another one may have them.
+    fn note_unknown(&self, domain: &Domain) {
+        let one = |said: &Option<String>| said.iter().cloned().collect::<Vec<_>>();
+        let said = [
+            (
+                "--confidentiality",
+                CodeKind::ConfidentialityCode,
+                self.confidentiality.clone(),
+            ),
+            ("--class", CodeKind::ClassCode, one(&self.class)),
+            ("--type", CodeKind::TypeCode, one(&self.type_code)),
+            ("--format", CodeKind::FormatCode, one(&self.format)),
+            (
+                "--practice-setting",
+                CodeKind::PracticeSettingCode,
+                one(&self.practice_setting),
+            ),
+            (
+                "--facility",
+                CodeKind::HealthcareFacilityTypeCode,
+                one(&self.facility),
+            ),
+        ];
+        for (option, kind, codes) in said {
+            let known = domain.kind(kind);
+            let is_known = |text: &String| {
+                let (code, scheme) = text.split_once("^^").unwrap_or((text, ""));
+                let is = |it: &Code| it.code == code && (scheme.is_empty() || it.scheme == scheme);
+                known.iter().any(is)
+            };
+            for code in codes.iter().filter(|it| !known.is_empty() && !is_known(it)) {
+                let (code, kind) = (printable(code), kind.name());
+                eprintln!("hilum: {option}: {code} is no {kind} of the affinity domain");
+            }
+        }
     }
 }
 

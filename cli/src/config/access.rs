@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hilum_security::Permission;
 use hilum_security::access::{Access, Infrastructure, Policy, Vocabulary};
 use hilum_security::inspection::inspect;
 use serde::Deserialize;
@@ -63,6 +64,22 @@ impl Config {
         }))
     }
 
+    /// What is to be said of rules by which nobody can hand in, where something could be handed in: they are
+    /// rarely meant so.
+    pub(crate) fn closed_doors(&self, policy: &Policy) -> Option<&'static str> {
+        const DOORS: [&str; 4] = ["registry", "repository", "imaging", "recipient"];
+        let mut rooms = self.rooms().into_iter();
+        rooms.any(|(room, _)| DOORS.contains(&room)).then_some(())?;
+        closed_doors(policy)
+    }
+
+    /// Says it in the log.
+    pub(crate) fn warn_of_closed_doors(&self, policy: &Policy) {
+        if let Some(warning) = self.closed_doors(policy) {
+            tracing::warn!("{warning}: see `hilum access check`");
+        }
+    }
+
     /// What rules may name.
     pub(crate) fn known_to_rules(&self) -> anyhow::Result<Vocabulary> {
         let collections = self.imaging.collection.iter();
@@ -81,6 +98,15 @@ impl Config {
             Some(file) => Access::by(file.read()?),
         })
     }
+}
+
+/// What is to be said of rules by which nobody can hand in.
+pub(crate) fn closed_doors(policy: &Policy) -> Option<&'static str> {
+    let is_closed = policy.granting(Permission::Provide).next().is_none();
+    is_closed.then_some(
+        "no rule of [access] lets anybody hand in documents or images but the infrastructure \
+         (permission \"provide\")",
+    )
 }
 
 impl RulesFile {

@@ -8,8 +8,10 @@ use crate::client::{Asked, ForUser};
 
 const NOTES: &str = "\
 Without a subcommand, the documents of a patient are found (FindDocuments), or by --acquisition,
---measurement and --specimen those of all patients, if the registry is a Hilum. Codes are written
-code^^scheme; the scheme may be left out if the affinity domain's codes.xml has the code.
+--measurement and --specimen those of all patients, if the registry is a Hilum. Times are in UTC:
+--from 2026 begins with that year, and --to 2026 ends with it; of times that are known to the year only,
+it leaves out 2026. Codes are written code^^scheme; the scheme may be left out if the affinity domain's
+codes.xml has the code.
 
 Examples:
   hilum query --patient P-1
@@ -103,19 +105,19 @@ pub(super) struct Find {
     /// creationTime from then on: 2026, 202611, 20261125093000 …
     #[arg(long, value_name = "TIME")]
     pub(super) from: Option<String>,
-    /// creationTime before then
+    /// creationTime before then; of a less precise time until its end
     #[arg(long, value_name = "TIME")]
     pub(super) to: Option<String>,
     /// serviceStartTime from then on
     #[arg(long, value_name = "TIME")]
     pub(super) service_start_from: Option<String>,
-    /// serviceStartTime before then
+    /// serviceStartTime before then; of a less precise time until its end
     #[arg(long, value_name = "TIME")]
     pub(super) service_start_to: Option<String>,
     /// serviceStopTime from then on
     #[arg(long, value_name = "TIME")]
     pub(super) service_stop_from: Option<String>,
-    /// serviceStopTime before then
+    /// serviceStopTime before then; of a less precise time until its end
     #[arg(long, value_name = "TIME")]
     pub(super) service_stop_to: Option<String>,
     /// authorPerson as it was sent, with % for any text and _ for any character
@@ -267,7 +269,7 @@ pub(super) struct SubmissionSets {
     /// submissionTime from then on
     #[arg(long, value_name = "TIME")]
     pub(super) from: Option<String>,
-    /// submissionTime before then
+    /// submissionTime before then; of a less precise time until its end
     #[arg(long, value_name = "TIME")]
     pub(super) to: Option<String>,
     #[command(flatten)]
@@ -295,7 +297,7 @@ pub(super) struct Folders {
     /// lastUpdateTime from then on
     #[arg(long, value_name = "TIME")]
     pub(super) from: Option<String>,
-    /// lastUpdateTime before then
+    /// lastUpdateTime before then; of a less precise time until its end
     #[arg(long, value_name = "TIME")]
     pub(super) to: Option<String>,
     #[command(flatten)]

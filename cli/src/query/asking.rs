@@ -9,7 +9,7 @@ use xds_schemas::iti18_registry_stored_query::{
     FindSubmissionSets, GetAll, GetContents, GetRelatedDocuments, Names, Pattern, StoredQuery,
 };
 use xds_schemas::metadata::timestamp::TimeRange;
-use xds_schemas::metadata::{EntryUuid, PatientId, UniqueId};
+use xds_schemas::metadata::{EntryUuid, PatientId, ReferenceId, UniqueId};
 
 use super::arguments::{
     All, Arguments, Contents, Documents, Find, Folders, Raw, Related, SubmissionSets, Which,
@@ -101,12 +101,7 @@ impl Asking<'_> {
             confidentiality_codes: self
                 .all_of(CodeKind::ConfidentialityCode, &find.confidentiality_code)?,
             author_persons: like(&find.author),
-            reference_ids: AllOf(
-                find.reference_id
-                    .iter()
-                    .map(|group| like(&alternatives(group)))
-                    .collect(),
-            ),
+            reference_ids: reference_ids(&find.reference_id)?,
             creation_time: range(&find.from, &find.to)?,
             service_start_time: range(&find.service_start_from, &find.service_start_to)?,
             service_stop_time: range(&find.service_stop_from, &find.service_stop_to)?,
@@ -274,6 +269,23 @@ fn alternatives(group: &str) -> Vec<String> {
 
 fn like(patterns: &[String]) -> AnyOf {
     AnyOf(patterns.iter().map(Pattern::like).collect())
+}
+
+/// Groups of reference ids, or of patterns of them.
+fn reference_ids(groups: &[String]) -> Result<AllOf, Usage> {
+    let group = |group: &String| {
+        let alternatives = alternatives(group);
+        for text in alternatives.iter().filter(|text| !text.contains('%')) {
+            let read = ReferenceId::parse(text);
+            read.map_err(|problem| Usage(format!("--reference-id: {text:?} {problem}")))?;
+        }
+        Ok(like(&alternatives))
+    };
+    groups
+        .iter()
+        .map(group)
+        .collect::<Result<_, _>>()
+        .map(AllOf)
 }
 
 fn range(from: &Option<String>, to: &Option<String>) -> Result<TimeRange, Usage> {

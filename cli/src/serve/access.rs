@@ -77,6 +77,7 @@ impl Watched {
                 Some(Ok((file, policy))) => {
                     self.file = file;
                     let rules = policy.in_words().len();
+                    self.config.warn_of_closed_doors(&policy);
                     if self.access.replace(policy) {
                         self.changed(rules).await;
                     }

@@ -252,7 +252,7 @@ fn a_node_without_its_keys_does_not_start() {
     let one_line = |node: &Node, why: &str| {
         let output = node.run(&["serve"]);
         let said = text(&output.stderr);
-        assert!(!output.status.success());
+        assert_eq!(output.status.code(), Some(2), "{said}");
         // That the node's own receiver of audit records goes may be told beside it.
         let reasons = said.lines().filter(|line| line.starts_with("hilum: "));
         assert_eq!(reasons.count(), 1, "{said}");
@@ -268,6 +268,19 @@ fn a_node_without_its_keys_does_not_start() {
     let encrypted = "identifiers = \"encrypted\"";
     node.edit(encrypted, &format!("# {encrypted}"));
     one_line(&node, "at_rest.identifiers must be \"encrypted\"");
+    let checked = text(&node.run(&["check"]).stdout);
+    for (what, store) in [
+        ("documents", "document store"),
+        ("at rest", "document store"),
+    ] {
+        let why = format!("the {store}");
+        let is_told = |line: &str| {
+            line.starts_with(&format!("MEND  {what} "))
+                && line.contains(&why)
+                && line.contains("is encrypted, and [at_rest] names no keys")
+        };
+        assert!(checked.lines().any(is_told), "{what}: {checked}");
+    }
     node.edit(&format!("# {encrypted}"), encrypted);
     node.edit("# keys = \"keys/\"", "keys = \"keys/\"");
     // The key is gone.

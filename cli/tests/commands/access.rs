@@ -72,6 +72,27 @@ fn rules_are_looked_over() {
     let checked = String::from_utf8(checked.stdout).unwrap();
     assert!(checked.contains("access.toml: 4 rules"), "{checked}");
 
+    // Whoever is behind a rule for everybody cannot hand in, which is said wherever rules are looked at.
+    let closed = format!(
+        "[[rule]]\nname = \"closed\"\npermission = [\"provide\", \"register\"]\nlevel = \"nothing\"\n{RULES}"
+    );
+    let file = site.file("closed.toml", closed);
+    let output = site.run(&["access", "check", &file, "--config", "hilum.toml"]);
+    let (said, warned) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert!(
+        said.contains("To provide: nobody but the infrastructure"),
+        "{said}"
+    );
+    let warning = "no rule of [access] lets anybody hand in";
+    assert!(warned.contains(warning), "{warned}");
+    std::fs::copy(&file, site.dir().join("access.toml")).unwrap();
+    let checked = String::from_utf8(site.run(&["check"]).stdout).unwrap();
+    let is_told = |line: &str| line.starts_with("WARN  access") && line.contains(warning);
+    assert!(checked.lines().any(is_told), "{checked}");
+
     let wrong = RULES.replace("[\"N\", \"L\"]", "[\"N\", \"X\"]");
     let file = site.file("wrong.toml", wrong);
     let (exit, _, error) = site.refused(&["access", "check", &file, "--config", "hilum.toml"]);

@@ -117,6 +117,12 @@ fn several_patients_can_be_asked_for() {
 #[test]
 fn filters_narrow_what_is_found() {
     let site = Site::open();
+    // What is no CXi, or part of one, can match nothing.
+    let (exit, _, error) = site.refused(&["query", "--patient", "P-1", "--reference-id", "abc"]);
+    assert!(
+        exit == 2 && error.contains("is not of the form ID^^^&OID&ISO^TYPE"),
+        "{exit} {error}"
+    );
     let chest = [
         "--event-code",
         "CT^^1.2.840.10008.2.16.4",

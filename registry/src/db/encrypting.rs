@@ -367,26 +367,15 @@ fn some_consents(conn: &mut Connection, fields: &Fields, after: i64) -> QueryRes
     })
 }
 
-/// Nothing plain stays in free pages, in rows that were replaced or in the log of SQLite. Files for a
-/// while are made where the system wants them, since the database may be larger than the memory.
+/// Nothing plain stays in free pages, in rows that were replaced, in the log of SQLite or in what
+/// PostgreSQL's planner remembers. Files for a while are made where the system wants them, since the
+/// database may be larger than the memory.
 fn clean(conn: &mut Connection) -> QueryResult<()> {
-    const TABLES: [&str; 8] = [
-        "patients",
-        "registry_objects",
-        "specimens",
-        "subscriptions",
-        "notifications",
-        "consents",
-        "demographics",
-        "demographic_keys",
-    ];
     match conn.engine() {
         Either::Sqlite(c) => c.batch_execute(
             "PRAGMA temp_store = FILE; PRAGMA wal_checkpoint(TRUNCATE); VACUUM; \
              PRAGMA wal_checkpoint(TRUNCATE)",
         ),
-        Either::Postgres(c) => TABLES
-            .iter()
-            .try_for_each(|table| c.batch_execute(&format!("VACUUM FULL {table}"))),
+        Either::Postgres(c) => super::cleaning::clean(c),
     }
 }

@@ -68,7 +68,8 @@ impl PostgresUrl {
         if database.contains('/') {
             return Err("one database is named, behind the server");
         }
-        remember(&mut read.parts, database)?;
+        // Whoever reads an error has to know which one does not exist.
+        decoded(database)?;
         for option in query.split('&').filter(|option| !option.is_empty()) {
             let named = option.split_once('=');
             let (name, value) = named.ok_or("its options are written ?NAME=VALUE&NAME=VALUE")?;
@@ -106,8 +107,17 @@ impl PostgresUrl {
             .parts
             .iter()
             .fold(error, |error, part| without(&error, part));
-        told.trim().to_owned()
+        one_line(&told)
     }
+}
+
+/// What libpq says in several lines, as one: its bytes may be those of something that is no PostgreSQL.
+fn one_line(text: &str) -> String {
+    let is_space = |sign: char| {
+        sign.is_whitespace() || sign.is_control() || sign == char::REPLACEMENT_CHARACTER
+    };
+    let words = text.split(is_space).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// `text` with "…" for each `part` that stands there by itself.
@@ -233,8 +243,8 @@ mod tests {
     #[test]
     fn what_libpq_says_is_told_without_what_stands_in_the_url() {
         let url = PostgresUrl::read("postgres://me:a%40b@h:1/reg?passfile=/x&password=c").unwrap();
-        let told = url.told("FATAL: no role \"me\", database reg, message of /x\n");
-        assert_eq!(told, "FATAL: no role \"…\", database …, message of …");
+        let told = url.told("FATAL: no role \"me\", database reg,\n\tmessage\u{1}\u{fffd}of /x\n");
+        assert_eq!(told, "FATAL: no role \"…\", database reg, message of …");
         for secret in ["a@b", "a%40b", "=c;"] {
             assert!(!url.told(format!("invalid {secret}")).contains(secret));
         }

@@ -159,6 +159,39 @@ fn dump(database: &str) -> Vec<u8> {
     all
 }
 
+/// What the planner of PostgreSQL has noted of the columns of this database, also of tables that are empty.
+fn statistics(database: &str) -> String {
+    if database.starts_with("sqlite:") {
+        return String::new();
+    }
+    let mut connection = PgConnection::establish(database).unwrap();
+    let query = "SELECT concat_ws(' ', tablename, attname, most_common_vals, histogram_bounds) AS text \
+                 FROM pg_stats WHERE schemaname = current_schema()";
+    let rows: Vec<Text> = diesel::sql_query(query).load(&mut connection).unwrap();
+    rows.into_iter().map(|row| row.text + "\n").collect()
+}
+
+/// PostgreSQL notes what stands in its tables, then one of them is emptied.
+fn noted(database: &str) {
+    if database.starts_with("sqlite:") {
+        return;
+    }
+    let mut connection = PgConnection::establish(database).unwrap();
+    let analyze = "INSERT INTO notifications (subscription, patient_id, objects, message, created) \
+                   SELECT 4711, 'PLANTED-gone', 'PLANTED-gone', 'PLANTED-gone', 0 FROM generate_series(1, 50); \
+                   ANALYZE; DELETE FROM notifications WHERE subscription = 4711";
+    for statement in analyze.split("; ") {
+        diesel::sql_query(statement)
+            .execute(&mut connection)
+            .unwrap();
+    }
+    let noted = statistics(database);
+    for column in ["patients patient_id", "notifications message"] {
+        let there = |line: &str| line.starts_with(column) && line.contains(PLANTED);
+        assert!(noted.lines().any(there), "{column}: {noted}");
+    }
+}
+
 /// Whether a text holds a word, as it is or in small letters, as keys of names are.
 fn holds(text: &str, word: &str) -> bool {
     text.contains(word) || text.contains(&word.to_lowercase())
@@ -313,6 +346,7 @@ pub(crate) async fn a_plain_database_is_encrypted(site: Site) {
     let (_, sealed) = sealing();
     let database = stopped.config.database.clone();
     if was_plain {
+        noted(&database);
         // What is looked for would be found.
         let all = dump(&database);
         assert!(
@@ -348,6 +382,10 @@ pub(crate) async fn a_plain_database_is_encrypted(site: Site) {
     stopped.encrypt(&mut |_| {}).unwrap();
     assert_eq!(stopped.encrypt(&mut |_| {}).unwrap(), Some(0));
     names_nobody(&database, PLANTED);
+    let statistics = statistics(&database);
+    for word in WORDS.into_iter().chain([PLANTED]) {
+        assert!(!holds(&statistics, word), "{word}: {statistics}");
+    }
     assert_eq!(
         at_rest::check(&database, &sealed).unwrap(),
         Some(Identifiers::Encrypted)

@@ -72,6 +72,18 @@ impl Worked {
     }
 }
 
+impl Worked {
+    /// A mark is encrypted with one key, too, and is always written anew.
+    pub(crate) fn count_mark(&mut self, keys: Option<BTreeSet<KeyId>>, ring: &KeyRing) {
+        let current = ring.current_id();
+        match keys {
+            Some(keys) if keys.len() == 1 && keys.contains(&current) => self.already += 1,
+            Some(_) => self.done += 1,
+            None => {}
+        }
+    }
+}
+
 impl Survey {
     pub(crate) fn add(&mut self, keys: Option<BTreeSet<KeyId>>) {
         match keys {
@@ -107,6 +119,15 @@ struct Folder {
 }
 
 impl Folder {
+    /// How it is called in errors.
+    const fn called(&self) -> &'static str {
+        match self.layout {
+            Layout::Documents => "the document store",
+            Layout::Imaging => "the imaging source",
+            Layout::Inbox => "the inbox",
+        }
+    }
+
     /// Subfolders of objects that stay, with how deep they lie there.
     const fn places(&self) -> (&'static str, usize) {
         match self.layout {
@@ -193,6 +214,20 @@ impl Kept {
         }
     }
 
+    /// Whether the stores could be opened with this vault: what they need is there. Writes nothing. Blocks.
+    ///
+    /// # Errors
+    /// If one of them could not, as where a node starts.
+    pub fn check_keys(&self, vault: &Vault) -> anyhow::Result<()> {
+        for folder in self.folders()? {
+            mark::looked_at(&folder.root, vault, folder.called())?;
+        }
+        match self.bucket(vault)? {
+            Some(bucket) => Ok(bucket.check_keys()?),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the index of images could be used with this vault, and whether what identifies patients
     /// is encrypted in it; nothing if there is none.
     ///
@@ -271,6 +306,8 @@ impl Kept {
                     Err(error) => worked.fail("the index of images", &format!("{error:#}")),
                 }
             }
+            let mark = at_rest::keys_of(&folder.root.join(mark::MARK));
+            worked.count_mark(mark.ok().flatten(), ring);
             remark(&folder, &vault)?;
         }
         if let Some(bucket) = self.bucket(&vault)? {

@@ -65,6 +65,21 @@ pub(crate) fn text(needed: &BTreeSet<KeyId>) -> String {
 /// # Errors
 /// As [`judged`], and if the mark cannot be written.
 pub(crate) fn check(folder: &Path, vault: &Vault, called: &str) -> anyhow::Result<()> {
+    match looked_at(folder, vault, called)? {
+        Some(needed) => write(folder, vault, &needed),
+        None => Ok(()),
+    }
+}
+
+/// The same as [`judged`] for a folder, in which nothing is written.
+///
+/// # Errors
+/// As [`judged`].
+pub(crate) fn looked_at(
+    folder: &Path,
+    vault: &Vault,
+    called: &str,
+) -> anyhow::Result<Option<BTreeSet<KeyId>>> {
     let path = folder.join(MARK);
     let stored = match fs::read(&path) {
         Ok(stored) => Some(stored),
@@ -72,10 +87,7 @@ pub(crate) fn check(folder: &Path, vault: &Vault, called: &str) -> anyhow::Resul
         Err(error) => return Err(error).with_context(|| path.display().to_string()),
     };
     let called = format!("{called} {}", folder.display());
-    match judged(stored, &path, vault, &called)? {
-        Some(needed) => write(folder, vault, &needed),
-        None => Ok(()),
-    }
+    judged(stored, &path, vault, &called)
 }
 
 /// Writes which keys a store needs.

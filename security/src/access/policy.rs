@@ -180,13 +180,19 @@ impl Policy {
         Err(NotAdmitted::by(asking.permission, &self.by_no_rule))
     }
 
-    /// The rules by which somebody may do this in full, whoever and with whatever.
+    /// The rules by which somebody may do this in full, whoever and with whatever. Those behind a rule that
+    /// decides everything are never reached.
     pub fn granting(&self, permission: Permission) -> impl Iterator<Item = &str> {
-        let grants = move |rule: &&Rule| {
-            rule.level == Level::Full
-                && (rule.permissions.is_empty() || rule.permissions.contains(&permission))
-        };
-        self.rules.iter().filter(grants).map(|rule| &*rule.name)
+        let mut decided = false;
+        let concerned = self.rules.iter();
+        let concerned = concerned.filter(move |rule| rule.concerns(permission));
+        let reached = concerned.take_while(move |rule| {
+            let reached = !decided;
+            decided |= rule.decides_everything();
+            reached
+        });
+        let granting = reached.filter(|rule| rule.level == Level::Full);
+        granting.map(|rule| &*rule.name)
     }
 
     /// Whether a caller is a node of the infrastructure that asks for nobody.
@@ -328,6 +334,12 @@ impl Rule {
         let must_be_named = matches!(permission, Permission::Consent | Permission::Patients);
         let is_about_everything = self.permissions.is_empty() && !must_be_named;
         is_about_everything || self.permissions.contains(&permission)
+    }
+
+    /// Whether it decides always, whoever asks for whatever it is about.
+    fn decides_everything(&self) -> bool {
+        let always = self.period == Period::default() && !self.break_glass;
+        always && self.who.is_empty() && self.what.is_empty() && self.consent.is_none()
     }
 
     /// Why it is not about who asks.

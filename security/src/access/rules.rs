@@ -65,6 +65,13 @@ const PERMISSIONS: [(&str, Permission); 12] = [
     ("administer", Permission::Administer),
 ];
 
+/// What is decided without regard to documents.
+const ABOUT_NO_DOCUMENT: [Permission; 3] = [
+    Permission::Announce,
+    Permission::Patients,
+    Permission::Audit,
+];
+
 /// Why a text is no rules file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("line {line}: {message}")]
@@ -177,7 +184,7 @@ impl<'a> File<'a> {
             ("refused", Needed::Refused),
         ];
         let level = section.one_of("level", &levels)?;
-        Ok(Rule {
+        let rule = Rule {
             name: Arc::from(name),
             line: section.line(),
             who: who.map(|it| self.who(&it)).transpose()?.unwrap_or_default(),
@@ -192,8 +199,22 @@ impl<'a> File<'a> {
             period: period(section)?,
             break_glass: section.flag("break_glass")?,
             level: level.ok_or_else(|| section.error("level is missing"))?,
-        })
+        };
+        // Whoever wrote such a rule would wait in vain for what it grants or forbids.
+        let about_nothing = |it: &&Permission| ABOUT_NO_DOCUMENT.contains(it);
+        if let Some(permission) = rule.permissions.iter().find(about_nothing)
+            && !(rule.what.is_empty() && rule.consent.is_none())
+        {
+            let problem = format!(
+                "\"{}\" is not about documents, so what and consent cannot stand beside it: \
+                 write a rule of its own for it",
+                permission_word(*permission)
+            );
+            return Err(section.error_of("permission", &problem));
+        }
+        Ok(rule)
     }
+
     fn acknowledgement(&self, oid: &str, section: &Section<'_>) -> Read<Acknowledgement> {
         section.only(POLICY)?;
         let plain = oid.strip_prefix("urn:oid:").unwrap_or(oid);

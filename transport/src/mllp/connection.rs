@@ -44,6 +44,12 @@ impl<'l> Connection<'l> {
         })
     }
 
+    /// Closes the connection, so that the receiver does not take it for one that broke within the handshake
+    /// of TLS, as it does if nothing was said on it and it is gone at once.
+    pub async fn close(mut self) {
+        self.frames.end().await;
+    }
+
     /// Sends a message and waits for its answer.
     ///
     /// # Errors

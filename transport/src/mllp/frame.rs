@@ -15,6 +15,8 @@ const BEGIN: u8 = 0x0b;
 const TLS: u8 = 0x16;
 /// File separator: it ends. A carriage return follows.
 const END: u8 = 0x1c;
+/// How long a peer is waited for that is to close its end.
+const LAST: Duration = Duration::from_secs(2);
 /// How much is read at once.
 const CHUNK: usize = 16 * 1024;
 
@@ -121,6 +123,17 @@ impl<'l, S: AsyncRead + AsyncWrite + Unpin> Frames<'l, S> {
         let message = self.buffer.split_to(length).freeze();
         self.buffer.advance(1);
         Some(Next::Message(message))
+    }
+
+    /// Ends the connection in order: the peer has seen that it was opened, and its end of it is closed, or
+    /// it has been waited for in vain.
+    pub(super) async fn end(&mut self) {
+        if self.stream.shutdown().await.is_err() {
+            return;
+        }
+        let until = Instant::now() + self.idle.min(LAST);
+        let mut passed = [0; 64];
+        while let Ok(Ok(1..)) = timeout_at(until, self.stream.read(&mut passed)).await {}
     }
 
     /// Sends a message.

@@ -1,12 +1,13 @@
 //! The keys of a store in S3: which are needed, how they are changed, and how what is plain is
 //! encrypted.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use hilum_security::at_rest::{Rewrapped, Vault, keys_of_bytes, rewrap_bytes};
+use hilum_security::at_rest::{KeyId, Rewrapped, Vault, keys_of_bytes, rewrap_bytes};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -49,6 +50,12 @@ impl Bucketed {
         })
     }
 
+    /// Whether the store could be used with the keys that are there.
+    pub(crate) fn check_keys(&self) -> io::Result<()> {
+        self.0
+            .alone(async |bucket| bucket.judged_mark().await.map(drop))
+    }
+
     /// Labels are written anew; what they are of is not touched.
     pub(crate) fn rotate(
         &self,
@@ -64,6 +71,11 @@ impl Bucketed {
                     }
                     progress(worked);
                 }
+            }
+            if let (Some(mark), Some(ring)) =
+                (bucket.s3.get(mark::MARK, None).await?, bucket.vault.ring())
+            {
+                worked.count_mark(keys_of_bytes(&mark), ring);
             }
             bucket.remark().await
         })
@@ -96,18 +108,21 @@ impl Bucketed {
 impl Bucket {
     /// Refuses a store whose keys are not there, and marks one that is going to need them.
     pub(super) async fn check_mark(&self) -> io::Result<()> {
-        let stored = self.s3.get(mark::MARK, None).await?.map(Vec::from);
-        let path = Path::new(mark::MARK);
-        let needed = mark::judged(stored, path, &self.vault, "the document store");
-        // The whole reason in one line.
-        let needed = needed.map_err(|error| io::Error::other(format!("{error:#}")))?;
-        match needed {
+        match self.judged_mark().await? {
             Some(needed) => {
                 let text = mark::text(&needed);
                 self.put_short(mark::MARK, text.as_bytes()).await
             }
             None => Ok(()),
         }
+    }
+
+    async fn judged_mark(&self) -> io::Result<Option<BTreeSet<KeyId>>> {
+        let stored = self.s3.get(mark::MARK, None).await?.map(Vec::from);
+        let path = Path::new(mark::MARK);
+        let needed = mark::judged(stored, path, &self.vault, "the document store");
+        // The whole reason in one line.
+        needed.map_err(|error| io::Error::other(format!("{error:#}")))
     }
 
     /// The mark names the keys that are still needed.

@@ -70,6 +70,9 @@ impl Consent {
     }
 }
 
+/// What is said of an OID that is none.
+const NO_OID: &str = "what follows urn:oid: is no OID";
+
 /// Codes beside OPTIN and OPTOUT would mean something else, and nobody would heed it.
 fn policy_rule(rule: Option<&CodeableConcept>) -> Read<()> {
     let codings = rule.into_iter().flat_map(|it| &it.coding);
@@ -98,6 +101,15 @@ impl Known<'_> {
             && until.1 <= from.0
         {
             return wrong(&format!("{at}.period"), "it ends before it begins");
+        }
+        let classes = of.code.iter().flat_map(|it| &it.coding);
+        let codings = of.purpose.iter().map(|it| (it, "purpose"));
+        let codings = codings
+            .chain(of.security_label.iter().map(|it| (it, "securityLabel")))
+            .chain(of.class.iter().map(|it| (it, "class")))
+            .chain(classes.map(|it| (it, "code")));
+        for (coding, place) in codings {
+            sound(coding, &format!("{at}.{place}"))?;
         }
         for coding in &of.purpose {
             self.purpose(&word(coding), &format!("{at}.purpose"))?;
@@ -173,6 +185,9 @@ impl Known<'_> {
         {
             return unknown(&format!("{at}.reference.type"), kind, ACTORS.into_iter());
         }
+        for role in actor.role.iter().flat_map(|it| &it.coding) {
+            sound(role, &format!("{at}.role"))?;
+        }
         let identifier = reference.and_then(|it| it.identifier.as_ref());
         if let Some(identifier) = identifier {
             return named(identifier, &format!("{at}.reference.identifier"));
@@ -197,12 +212,21 @@ impl Known<'_> {
     }
 }
 
+/// A code of a system that cannot exist is nobody's.
+fn sound(coding: &Coding, at: &str) -> Read<()> {
+    let system = coding.system.as_deref().unwrap_or_default();
+    match system.strip_prefix("urn:oid:") {
+        Some(oid) if !is_oid(oid) => wrong(at, NO_OID),
+        _ => Ok(()),
+    }
+}
+
 /// An OID that is none names nobody.
 fn named(identifier: &Identifier, at: &str) -> Read<()> {
     let is_uri = matches!(identifier.system.as_deref(), None | Some(URI));
     let value = identifier.value.as_deref().unwrap_or_default();
     match value.strip_prefix("urn:oid:").filter(|_| is_uri) {
-        Some(oid) if !is_oid(oid) => wrong(at, "what follows urn:oid: is no OID"),
+        Some(oid) if !is_oid(oid) => wrong(at, NO_OID),
         _ => Ok(()),
     }
 }

@@ -364,6 +364,17 @@ fn what_nobody_could_heed_is_refused() {
             "actor.reference.identifier",
             "no OID",
         ),
+        (
+            r#""purpose": [{"system": "urn:oid:2.16.840.1.113883.5.8x", "code": "TREAT"}]"#
+                .to_owned(),
+            "purpose",
+            "no OID",
+        ),
+        (
+            r#""code": [{"coding": [{"system": "urn:oid:", "code": "18748-4"}]}]"#.to_owned(),
+            "code",
+            "no OID",
+        ),
         (role("physican"), "actor.role", "physician?"),
         (
             r#""period": {"start": "2027", "end": "2026"}"#.to_owned(),

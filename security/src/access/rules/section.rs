@@ -285,6 +285,10 @@ impl<'a> Section<'a> {
 
 /// "; did you mean …?" with the nearest known word.
 pub(in crate::access) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let nearest = known.min_by_key(|known| strsim::damerau_levenshtein(word, known));
+    let small = word.to_lowercase();
+    let nearest = known.min_by_key(|known| {
+        let differs = strsim::damerau_levenshtein(&small, &known.to_lowercase());
+        (differs, strsim::damerau_levenshtein(word, known))
+    });
     nearest.map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"))
 }

@@ -167,6 +167,22 @@ fn what_is_wrong_is_refused_with_its_line_and_the_nearest_word() {
             5,
             "did you mean retrieve?",
         ),
+        (
+            rule("permission = [\"provide\", \"announce\"]\nwhat.class = \"REPORTS\""),
+            5,
+            "\"announce\" is not about documents",
+        ),
+        (
+            rule("consent = \"opt-in\"\npermission = \"patients\""),
+            6,
+            "\"patients\" is not about documents",
+        ),
+        (
+            rule("permission = \"audit\"\nwhat.patient = \"own\""),
+            5,
+            "\"audit\" is not about documents",
+        ),
+        (rule("who.purpose = \"treat\""), 5, "did you mean TREAT?"),
         (rule("consent = \"opted-in\""), 5, "did you mean opt-in?"),
         (rule("consent = true"), 5, "rule.consent: it is a text"),
         (rule("break_glass = \"yes\""), 5, "true or false"),

@@ -59,6 +59,13 @@ pub enum FieldsError {
     Io(#[from] io::Error),
 }
 
+impl FieldsError {
+    /// Whether the database is not as the configuration and its keys have it.
+    pub const fn is_of_keys(&self) -> bool {
+        !matches!(self, Self::Io(_))
+    }
+}
+
 /// How a database is to be treated that says this of itself; `has_data` is
 /// whether anything is in it, and the ring is there if fields are to be encrypted.
 ///

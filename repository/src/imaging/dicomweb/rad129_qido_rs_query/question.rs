@@ -153,7 +153,7 @@ fn wrong(parameter: &str, problem: &str) -> Refused {
 /// A name that somebody sent, so that it can stand in a header or a log.
 fn shown(name: &str) -> String {
     let letters = name.chars().map(|letter| match letter {
-        letter if letter.is_ascii_alphanumeric() || letter == '.' => letter,
+        letter if letter.is_ascii_alphanumeric() || ['.', '_'].contains(&letter) => letter,
         _ => '?',
     });
     letters.take(NAME).collect()
