@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use hilum_security::access::Described;
-use hilum_security::{Caller, NodeName, Permission, User, UserCode, Vouched};
+use hilum_security::{Caller, NodeName, Permission, Shown, User, UserCode, Vouched};
 
 use crate::domain::Domain;
 use crate::status::Usage;
@@ -105,6 +105,7 @@ impl Who {
                 caller.node = self.node.as_ref().map(|node| NodeName {
                     subject: node.clone(),
                     fingerprint: node.replace(':', "").to_ascii_lowercase(),
+                    certificate: Shown::default(),
                 });
             }
         }
