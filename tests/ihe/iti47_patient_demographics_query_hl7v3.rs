@@ -92,7 +92,7 @@ async fn what_is_no_date_is_refused() {
     announce(&town).await;
     for value in [
         r#"<h:value value="19739999"/>"#,
-        r#"<h:value><h:low value="1973-01-01"/></h:value>"#,
+        r#"<h:value><h:low value="01.01.1973"/></h:value>"#,
     ] {
         let born = format!("<h:livingSubjectBirthTime>{value}</h:livingSubjectBirthTime>");
         let name = "<h:livingSubjectName><h:value><h:family>Doe</h:family></h:value></h:livingSubjectName>";
