@@ -98,17 +98,18 @@ async fn discover(node: &Node, url: &str, patient: &PatientId, json: bool) -> an
     let event = Event::patient_discovered(&Parties::asked(url), asked, &outcome);
     let response = ledger.record(event, answer).await?.into_inner()?.response;
     let found = rows(&response);
+    let is_refused = response.acknowledgement.verdict != Verdict::Accepted;
     if json {
         let rows: Vec<_> = found.iter().map(Row::json).collect();
         say_json(&json!({ "patient": patient.to_string(), "communities": rows }))?;
-    } else if found.is_empty() {
+    } else if found.is_empty() && !is_refused {
         eprintln!("hilum: no community is configured that has patients of its own names");
-    } else {
+    } else if !found.is_empty() {
         let mut table = Table::new(&["community", "patient there", "sure", "how"]);
         found.iter().for_each(|row| table.row(row.cells()));
         say(&table.text())?;
     }
-    if response.acknowledgement.verdict != Verdict::Accepted {
+    if is_refused {
         let details = &response.acknowledgement.details;
         let reasons: Vec<String> = details.iter().filter_map(|it| it.text.clone()).collect();
         anyhow::bail!("nobody was asked: {}", printable(&reasons.join("; ")));
@@ -239,11 +240,27 @@ async fn revoke(node: &Node, url: &str, patient: PatientId, json: bool) -> anyho
     );
     let response = ledger.record(event, answer).await?.into_inner()?.response;
     let is_done = response.verdict == Verdict::Accepted;
+    let told = node.config.told_of_revocations();
     if json {
-        say_json(&json!({ "revoked": is_done, "problems": response.reasons }))?;
+        let asked = (&told, &response.reasons);
+        say_json(&json!({ "revoked": is_done, "asked": asked.0, "problems": asked.1 }))?;
     }
     match is_done {
-        true => Ok(()),
+        true if json => Ok(()),
+        true if told.is_empty() => {
+            say(
+                "nothing to forget: no community is configured that has patients of its own names",
+            )?;
+            Ok(())
+        }
+        true => {
+            let patient = printable(&message.patient.to_string());
+            let told = printable(&told.join(", "));
+            say(&format!(
+                "forgotten here: what others call {patient}; told to ask for it no more: {told}"
+            ))?;
+            Ok(())
+        }
         false => {
             let reasons = printable(&response.reasons.join("; "));
             anyhow::bail!("it is not forgotten everywhere: {reasons}")

@@ -228,6 +228,10 @@ fn configuration(arguments: &Arguments, authority: &str) -> anyhow::Result<Strin
             hilum_gateway::patients::CORRELATIONS_DAYS.to_string(),
         ),
         (
+            "recheck_seconds",
+            hilum_gateway::patients::RECHECK_SECONDS.to_string(),
+        ),
+        (
             "discoveries_per_minute",
             hilum_gateway::patients::DISCOVERIES_PER_MINUTE.to_string(),
         ),

@@ -9,6 +9,8 @@ mod question;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
+use xds_schemas::hl7v3::InstanceId;
+use xds_schemas::hl7v3::find_candidates::Parameters;
 use xds_schemas::metadata::PatientId;
 
 use crate::Room;
@@ -73,7 +75,10 @@ async fn one(room: &Room, known: &Known, own: &PatientId) -> Result<Somebody, St
         return Ok(Somebody::Unknown);
     }
     if let Some(correlation) = remembered(room, known, own).await? {
-        return Ok(Somebody::Called(correlation.there));
+        if !is_gone(room, &correlation).await {
+            return Ok(Somebody::Called(correlation.there));
+        }
+        forget(room, known, std::iter::once(own)).await;
     }
     if known.community.patients.naming != Naming::Discover || patients.is_absent(own, home) {
         return Ok(Somebody::Unknown);
@@ -92,6 +97,60 @@ pub(crate) async fn remembered(
     let correlations = &room.patients.correlations;
     let there = correlations.there(own, &known.community.home, now()).await;
     there.map_err(|error| unreadable(&error))
+}
+
+/// Whether our registry does not know the patient any more, such as one who was merged with another. It is
+/// asked at times only. One that does not say, for instance because it keeps no demographics, changes nothing.
+async fn is_gone(room: &Room, correlation: &Correlation) -> bool {
+    if !room.patients.rechecks_here(correlation) {
+        return false;
+    }
+    let parameters = Parameters {
+        ids: vec![InstanceId::of(&correlation.own)],
+        ..Parameters::default()
+    };
+    let found = registered(room, parameters).await;
+    found.is_ok_and(|people| people.is_empty())
+}
+
+/// Finds out anew what a community calls these patients of whom it has been known for a while: nothing was
+/// found with that, and a community need not say that a name is out of date. Says whether one of them is
+/// called otherwise, or is not known any more. If it cannot be found out, what is known stays.
+pub(crate) async fn recheck(room: &Arc<Room>, known: &Arc<Known>, patients: &[PatientId]) -> bool {
+    if known.community.patients.naming != Naming::Discover {
+        return false;
+    }
+    let mut asking = JoinSet::new();
+    for own in patients {
+        let Ok(Some(before)) = remembered(room, known, own).await else {
+            continue;
+        };
+        if !room.patients.rechecks_there(&before) {
+            continue;
+        }
+        let (room, known) = (Arc::clone(room), Arc::clone(known));
+        asking.spawn(async move {
+            let subject = subject(&room, &before.own).await?;
+            let learned = discover(&room, &known, &subject).await?;
+            Ok::<bool, String>(learned.there != Some(before.there))
+        });
+    }
+    let mut is_other = false;
+    while let Some(joined) = asking.join_next().await {
+        match joined {
+            Ok(Ok(changed)) => is_other |= changed,
+            Ok(Err(problem)) => {
+                let name = &known.community.name;
+                tracing::warn!(
+                    name,
+                    problem,
+                    "nothing is found, and who it is there is not found out"
+                );
+            }
+            Err(error) => tracing::error!(%error, "a question for a patient was lost"),
+        }
+    }
+    is_other
 }
 
 /// Asks a community for somebody, and remembers what it says if that is one of ours.

@@ -219,10 +219,13 @@ async fn ask_other(
             Err(silence) => Err(silence),
         };
         let mut answer = answer.map(|(answer, _)| answer.response);
-        let is_stale =
-            names.are_translated() && answer.as_ref().is_ok_and(|it| is_unknown(&it.errors));
+        let is_translated = names.are_translated();
+        let mut is_stale = is_translated && answer.as_ref().is_ok_and(|it| is_unknown(&it.errors));
         if is_stale {
             discovery::forget(&room, &known, names.own()).await;
+        } else if is_translated && !is_last && answer.as_ref().is_ok_and(is_nothing) {
+            let asked: Vec<PatientId> = names.own().cloned().collect();
+            is_stale = discovery::recheck(&room, &known, &asked).await;
         } else if let Ok(response) = &mut answer {
             let others = names.restore(&room, &known, &mut response.objects, |it| it);
             response.errors.extend(others.await);
@@ -250,6 +253,12 @@ pub(crate) fn is_unknown(errors: &[RegistryError]) -> bool {
     errors
         .iter()
         .any(|error| error.code == ErrorCode::UnknownPatientId)
+}
+
+/// Whether a community has nothing of the patient: so answers one that does not know the name any more, if it
+/// does not want to say so.
+fn is_nothing(response: &AdhocQueryResponse) -> bool {
+    response.objects.is_empty() && response.errors.is_empty()
 }
 
 /// What the own registry says, and what is recorded of the question: for transactions that ask more.

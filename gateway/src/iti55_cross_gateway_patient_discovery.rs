@@ -22,6 +22,7 @@ use xds_schemas::iti55_cross_gateway_patient_discovery::{
     CrossGatewayPatientDiscovery, DeferredQuestion,
 };
 use xds_schemas::metadata::{HomeCommunityId, PatientId};
+use xds_schemas::person::matching::unusable;
 use xds_schemas::soap::Fault;
 use xds_schemas::xcpd;
 
@@ -95,6 +96,13 @@ async fn answer(room: &Room, question: &FindCandidatesQuery) -> (FindCandidatesR
         (response, Outcome::Failure(reason))
     };
     let parameters = &question.query.parameters;
+    if let Some(reason) = unusable(parameters) {
+        let detail = Detail {
+            text: Some(reason.clone()),
+            ..Detail::default()
+        };
+        return refuse(vec![detail], Problem::InternalError, reason);
+    }
     let is_described = !parameters.names.is_empty() && parameters.birth_time.is_some();
     // What asks with its own identifier for the patient alone asks with nothing.
     if !is_described && matching::shared_ids(question).is_empty() {
@@ -191,11 +199,7 @@ pub(crate) fn speaks_for(room: &Room, caller: &Caller, oid: &str) -> Option<Home
     if patients.naming == Naming::Same {
         return None;
     }
-    let may = match (&patients.node, &caller.node) {
-        (None, _) => true,
-        (Some(name), Some(node)) => node.is_called(name),
-        (Some(_), None) => false,
-    };
+    let may = patients.speaker.is(caller);
     if !may {
         let name = &known.community.name;
         tracing::warn!(name, %caller.address, "a node speaks for a community that is not its own");

@@ -10,15 +10,22 @@ mod visits;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hilum_security::Caller;
+use hilum_security::access::CertificateWord;
+use hilum_security::iti19_authenticate_node::NodeTls;
 use xds_schemas::metadata::{HomeCommunityId, PatientId};
 
-use crate::correlations::{Correlation, Correlations, MOST, now};
+use crate::correlations::{Correlation, Correlations, MOST, Origin, now};
 
 use absent::Absent;
 pub(crate) use visits::Visits;
 
 /// Days for which correlations count, if nobody recommends less.
 pub const CORRELATIONS_DAYS: u32 = 7;
+/// Seconds after which a correlation is looked at again when nothing is found with it.
+pub const RECHECK_SECONDS: u64 = 600;
+/// For how long it counts that a community does not know a patient.
+const ABSENT: Duration = Duration::from_secs(300);
 /// Questions about patients that one caller may ask in a minute.
 pub const DISCOVERIES_PER_MINUTE: u32 = 60;
 /// Patients of one question who are looked up.
@@ -45,9 +52,28 @@ pub struct PatientsThere {
     pub url: Option<String>,
     /// Whether it knows where else patients are known (health data locator, ITI-56).
     pub locator: bool,
-    /// The node that speaks for it: the whole subject of its certificate, or one part of it. Without it,
-    /// whoever is let in may say what the community calls a patient.
-    pub node: Option<String>,
+    /// Who speaks for it.
+    pub speaker: Speaker,
+}
+
+/// Who may say what a community calls a patient: whoever fits everything that is said here.
+#[derive(Debug, Clone, Default)]
+pub struct Speaker {
+    /// The node.
+    pub node: Option<CertificateWord>,
+    /// Those whom the community's own `trust` names must have issued its certificate.
+    pub trust: Option<NodeTls>,
+}
+
+impl Speaker {
+    /// Whether it is the one who calls.
+    pub(crate) fn is(&self, caller: &Caller) -> bool {
+        let Some(node) = &caller.node else {
+            return self.node.is_none() && self.trust.is_none();
+        };
+        self.node.as_ref().is_none_or(|word| word.is(node))
+            && (self.trust.as_ref()).is_none_or(|trust| trust.vouches_for(node))
+    }
 }
 
 /// What of a person is said to other communities (ITI-55).
@@ -71,6 +97,8 @@ pub struct PatientsConfig {
     pub configured: Vec<Correlation>,
     /// For how long correlations count at most, and how long others are told to keep them.
     pub keep: Duration,
+    /// After this time, what is known is looked at again when nothing is found with it.
+    pub recheck: Duration,
     /// Whether others are told where else a patient is known (ITI-56).
     pub locator: bool,
     /// What others are told of a person.
@@ -87,6 +115,10 @@ pub(crate) struct Patients {
     pub(crate) visits: Visits,
     /// Who was not known elsewhere a moment ago.
     absent: Absent,
+    /// Of whom it was found out anew a moment ago what they are called there.
+    rechecked_there: Absent,
+    /// Of whom it was looked a moment ago whether they are still known here.
+    rechecked_here: Absent,
 }
 
 impl Patients {
@@ -97,7 +129,9 @@ impl Patients {
         Ok(Self {
             correlations: Correlations::open(&config.store, configured, MOST)?,
             visits: Visits::new(config.per_minute),
-            absent: Absent::default(),
+            absent: Absent::of(ABSENT),
+            rechecked_there: Absent::of(config.recheck),
+            rechecked_here: Absent::of(config.recheck),
             config,
         })
     }
@@ -121,6 +155,22 @@ impl Patients {
     /// Notes that a community does not know the patient.
     pub(crate) fn note_absent(&self, own: &PatientId, home: &HomeCommunityId) {
         self.absent.note(own, home);
+    }
+
+    /// Whether it is time to find out anew what a patient is called there, which then counts as done.
+    pub(crate) fn rechecks_there(&self, known: &Correlation) -> bool {
+        self.is_old(known) && self.rechecked_there.note(&known.own, &known.home)
+    }
+
+    /// Whether it is time to look whether a patient is still known here, which then counts as done.
+    pub(crate) fn rechecks_here(&self, known: &Correlation) -> bool {
+        self.is_old(known) && self.rechecked_here.note(&known.own, &known.home)
+    }
+
+    /// What the operator says is not doubted.
+    fn is_old(&self, known: &Correlation) -> bool {
+        let seconds = i64::try_from(self.config.recheck.as_secs()).unwrap_or(i64::MAX);
+        known.origin != Origin::Configured && known.learned.saturating_add(seconds) <= now()
     }
 
     /// The community may know the patient now.

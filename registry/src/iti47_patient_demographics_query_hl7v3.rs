@@ -16,6 +16,7 @@ use xds_schemas::hl7v3::{
     AcceptAcknowledgement, Detail, InstanceId, Quantities, QueryContinuation, UNKNOWN_KEY,
 };
 use xds_schemas::metadata::{PatientId, Timestamp};
+use xds_schemas::person::matching;
 
 use crate::db::demographics::{self, Key, Kind};
 use crate::demographics::continuations::Answer;
@@ -144,6 +145,9 @@ fn understood(question: &FindCandidatesQuery) -> Result<(), Refused> {
         ));
     }
     let asked = &question.query.parameters;
+    if let Some(problem) = matching::unusable(asked) {
+        return Err(wrong(problem));
+    }
     if asked.is_empty() {
         return Err(wrong(
             "there is no parameter by which anybody could be found",

@@ -11,6 +11,7 @@
 
 mod acknowledged;
 mod admission;
+mod certificate_word;
 mod codes;
 mod consent;
 mod described;
@@ -30,6 +31,7 @@ use crate::permission::Permission;
 
 pub use acknowledged::{Acknowledgement, BPPC_FORMATS};
 pub use admission::NotAdmitted;
+pub use certificate_word::CertificateWord;
 pub use consent::{Consent, Period, Provision, Status, Wish};
 pub use described::Described;
 pub use fhir::{

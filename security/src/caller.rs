@@ -47,6 +47,22 @@ pub struct NodeName {
     pub subject: String,
     /// SHA-256 of the certificate, in lower case hexadecimal.
     pub fingerprint: String,
+    /// The certificate itself, as long as it is on the connection.
+    pub certificate: Shown,
+}
+
+/// The certificate that a node showed (DER); nothing where only its name is known.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Shown(pub(crate) Option<Arc<[u8]>>);
+
+/// Without the bytes.
+impl fmt::Debug for Shown {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self.0 {
+            Some(_) => "shown",
+            None => "unknown",
+        })
+    }
 }
 
 impl NodeName {
@@ -56,6 +72,7 @@ impl NodeName {
         Ok(Self {
             subject: distinguished_name(certificate.subject_name()),
             fingerprint: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            certificate: Shown(Some(certificate.to_der()?.into())),
         })
     }
 

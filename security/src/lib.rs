@@ -20,7 +20,7 @@ mod seen;
 pub mod signing;
 mod user_refused;
 
-pub use caller::{Caller, NodeName, User, UserCode, Vouched};
+pub use caller::{Caller, NodeName, Shown, User, UserCode, Vouched};
 pub use permission::{NotPermitted, Permission};
 pub use seen::{REMEMBERED, Replay};
 pub use user_refused::UserRefused;

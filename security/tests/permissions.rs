@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use hilum_security::access::{
     Asking, BPPC_FORMATS, Described, Infrastructure, Level, Policy, Vocabulary,
 };
-use hilum_security::{Caller, NodeName, Permission};
+use hilum_security::{Caller, NodeName, Permission, Shown};
 use xds_schemas::metadata::{Code, DocumentEntry};
 
 fn policy(text: &str) -> Policy {
@@ -22,6 +22,7 @@ fn node(name: &str) -> Caller {
     caller.node = Some(NodeName {
         subject: format!("CN={name}"),
         fingerprint: "0".repeat(64),
+        certificate: Shown::default(),
     });
     caller
 }

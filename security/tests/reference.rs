@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hilum_security::access::{
     Asking, Consent, Described, Level, Period, Policy, Provision, Status, Vocabulary, Wish,
 };
-use hilum_security::{Caller, NodeName, Permission, User, UserCode};
+use hilum_security::{Caller, NodeName, Permission, Shown, User, UserCode};
 
 const PAIRS: usize = 100_000;
 
@@ -203,6 +203,7 @@ fn caller(who: &Who) -> Caller {
             if who.node { "archive" } else { "viewer" }
         ),
         fingerprint: "00".repeat(32),
+        certificate: Shown::default(),
     });
     caller.user = (who.user > 0).then(|| {
         Arc::new(User {

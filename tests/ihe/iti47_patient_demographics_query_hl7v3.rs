@@ -85,6 +85,27 @@ async fn patients_are_found() {
     assert_eq!(queries.len(), 2, "{records:?}");
 }
 
+/// A birth that is no date is said to be none.
+#[tokio::test]
+async fn what_is_no_date_is_refused() {
+    let town = town();
+    announce(&town).await;
+    for value in [
+        r#"<h:value value="19739999"/>"#,
+        r#"<h:value><h:low value="01.01.1973"/></h:value>"#,
+    ] {
+        let born = format!("<h:livingSubjectBirthTime>{value}</h:livingSubjectBirthTime>");
+        let name = "<h:livingSubjectName><h:value><h:family>Doe</h:family></h:value></h:livingSubjectName>";
+        let response = ask(&town, &format!("{born}{name}"));
+        assert!(response.candidates.is_empty());
+        let told = response.acknowledgement.details[0].text.clone().unwrap();
+        assert!(
+            told.contains("LivingSubjectBirthTime is not a date"),
+            "{told}"
+        );
+    }
+}
+
 /// What the command says, and how it ends.
 #[tokio::test]
 async fn the_command_finds_patients() {
@@ -121,6 +142,14 @@ async fn the_command_finds_patients() {
     assert!(error.contains("not known"), "{error}");
     let (status, _, error) = run(&["--domain", "1.2.3"]);
     assert_eq!(status, Some(2), "{error}");
+    // What would fit everybody is refused.
+    for name in ["-", ".", "%", "***"] {
+        for how in [&["--family", name][..], &["--family", name, "--search"]] {
+            let (status, said, error) = run(how);
+            assert_eq!((status, said.as_str()), (Some(1), ""), "{name}: {error}");
+            assert!(error.contains("nothing to find by"), "{error}");
+        }
+    }
     let (status, said, error) = run(&["--family", "Nobody"]);
     assert_eq!((status, said.as_str()), (Some(0), ""), "{error}");
 }

@@ -187,6 +187,125 @@ async fn a_stale_name_is_found_out_anew() {
     );
 }
 
+/// A merge as the feed of the town of this number announces it.
+async fn merge(town: &Town, number: usize, subsumed: &str, survivor: &str) {
+    let authority = authority(number);
+    let message = format!(
+        "MSH|^~\\&|ADT|HOSPITAL|REGISTRY|XDS|20260101120000||ADT^A40^ADT_A39|M-{subsumed}|P|2.3.1\r\
+         EVN|A40|20260101120000\r\
+         PID|1||{survivor}^^^&{authority}&ISO||Doe^Jane\r\
+         MRG|{subsumed}^^^&{authority}&ISO\r"
+    );
+    let answer = Source::of(town).await.tell(&message).await;
+    assert_eq!(answer.code, "AA", "{answer:?}");
+}
+
+/// Two towns whose registries answer with nothing for whom they do not know, as is the default, and who look
+/// again after this time.
+fn silent(recheck_seconds: u32) -> Region {
+    let mut region = discovering(2, &format!("recheck_seconds = {recheck_seconds}"));
+    for town in &mut region.towns {
+        let config = std::fs::read_to_string(town.config()).unwrap();
+        let key = "unknown_patients_in_queries";
+        let said = config.replace(
+            &format!("{key} = \"refuse\""),
+            &format!("{key} = \"empty\""),
+        );
+        assert_ne!(said, config);
+        town.stop();
+        std::fs::write(town.config(), said).unwrap();
+        town.start();
+    }
+    region
+}
+
+/// So that what is known was not learned in this second.
+async fn a_while() {
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+}
+
+/// A community need not say that it does not know a name any more: then nothing is found, and it is asked
+/// who the patient is, once.
+#[tokio::test]
+async fn a_stale_name_is_found_out_anew_when_nothing_is_said() {
+    let region = silent(1);
+    let [first, second] = &region.towns[..] else {
+        panic!("two towns");
+    };
+    announce(first, 0, jane("A-1")).await;
+    announce(second, 1, jane("B-1")).await;
+    provide(second, 1, "B-1").await;
+    assert_eq!(
+        discovered(first, "A-1")[0].1,
+        patient_of(1, "B-1").to_string()
+    );
+    announce(second, 1, jane("B-9")).await;
+    merge(second, 1, "B-1", "B-9").await;
+    a_while().await;
+    let found = first.query_everywhere(find(0, "A-1")).await.unwrap();
+    assert_eq!(found.status, ResponseStatus::Success, "{:?}", found.errors);
+    assert_eq!(homes(&found), [urn(1)]);
+    assert_eq!(patients(&found), [patient_of(0, "A-1").to_string()]);
+    assert_eq!(
+        discovered(first, "A-1")[0].1,
+        patient_of(1, "B-9").to_string()
+    );
+}
+
+/// Who is known and has no documents is not asked for again with every question.
+#[tokio::test]
+async fn who_has_nothing_is_not_asked_for_each_time() {
+    let region = silent(600);
+    let [first, second] = &region.towns[..] else {
+        panic!("two towns");
+    };
+    announce(first, 0, jane("A-1")).await;
+    announce(second, 1, jane("B-1")).await;
+    for _ in 0..3 {
+        let found = first.query_everywhere(find(0, "A-1")).await.unwrap();
+        assert_eq!(
+            (found.status, homes(&found)),
+            (ResponseStatus::Success, Vec::new())
+        );
+    }
+    assert_eq!(recorded(second, "ITI-55"), 1);
+}
+
+/// Who was merged with another patient here is not asked for by the old name any more.
+#[tokio::test]
+async fn who_was_merged_here_is_forgotten() {
+    let region = silent(1);
+    let [first, second] = &region.towns[..] else {
+        panic!("two towns");
+    };
+    announce(first, 0, jane("A-1")).await;
+    announce(second, 1, jane("B-1")).await;
+    provide(second, 1, "B-1").await;
+    let found = first.query_everywhere(find(0, "A-1")).await.unwrap();
+    assert_eq!(homes(&found), [urn(1)]);
+    announce(first, 0, jane("A-9")).await;
+    merge(first, 0, "A-1", "A-9").await;
+    a_while().await;
+    let found = first.query_everywhere(find(0, "A-1")).await.unwrap();
+    assert_eq!(homes(&found), [] as [String; 0], "{found:?}");
+    assert!(
+        found
+            .errors
+            .iter()
+            .any(|it| it.context.contains("does not know who the patient is")),
+        "{:?}",
+        found.errors
+    );
+    let found = first.query_everywhere(find(0, "A-9")).await.unwrap();
+    assert_eq!(homes(&found), [urn(1)], "{:?}", found.errors);
+
+    // The command says why, and nothing else.
+    let output = first.run(&["discover", "--patient", "NOBODY"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("does not know who the patient is"), "{said}");
+    assert!(!said.contains("no community is configured"), "{said}");
+}
+
 /// ITI TF-2 3.55.4.2.2: what is not to be kept is not kept.
 #[tokio::test]
 async fn what_is_not_to_be_kept_is_asked_each_time() {
@@ -206,7 +325,7 @@ async fn what_is_not_to_be_kept_is_asked_each_time() {
     assert!(rows[0].2.contains("not to be remembered"), "{rows:?}");
 }
 
-fn question(parameters: Parameters) -> FindCandidatesQuery {
+pub(crate) fn question(parameters: Parameters) -> FindCandidatesQuery {
     let transmission = Transmission {
         id: InstanceId::new(words::new_oid()),
         processing_code: "P".to_owned(),
@@ -295,6 +414,18 @@ async fn a_responding_gateway_says_no_more_than_it_must() {
     assert_eq!(response.candidates[0].ids, [patient_of(0, "A-1")]);
     assert_eq!(response.candidates[0].person.names, []);
     assert_eq!(response.candidates[0].person.birth_time, None);
+    // What nobody can be found by is said.
+    let nameless = Parameters {
+        names: vec![PersonName::of("-", "***")],
+        ..described()
+    };
+    let (response, _) = ask(town, &question(nameless)).await;
+    assert_eq!(response.found, Found::Error);
+    let told = response.acknowledgement.details[0].text.clone().unwrap();
+    assert!(
+        told.contains("LivingSubjectName has nothing to find by"),
+        "{told}"
+    );
     // But the one who asks has to know more than its own name for the patient.
     let mut own = question(by_id(PatientId::new("S-1", "2.999.78")));
     own.authority = Some("2.999.78".to_owned());

@@ -1,16 +1,29 @@
 //! ITI-56, both sides, and what is revoked.
 
+use hilum_security::NodeName;
+use hilum_security::iti19_authenticate_node::client_config;
 use hilum_tests::Town;
-use hilum_tests::region::{Region, patient_of};
+use hilum_tests::feed::{self, Source};
+use hilum_tests::people::{configure, identity};
+use hilum_tests::region::{DEMOGRAPHICS, Region, home, patient_of};
+use hilum_tests::words::PATIENT_AUTHORITY;
+use hilum_transport::{Client, Limits};
+use openssl::hash::MessageDigest;
 use serde_json::Value;
 use xds_schemas::hl7v3::InstanceId;
+use xds_schemas::hl7v3::find_candidates::{AskedTime, Parameters};
+use xds_schemas::iti55_cross_gateway_patient_discovery::CrossGatewayPatientDiscovery;
 use xds_schemas::iti56_patient_location_query::{
     PatientLocationQuery, PatientLocationQueryRequest, PatientLocationQueryResponse,
 };
-use xds_schemas::metadata::PatientId;
+use xds_schemas::metadata::{PatientId, Timestamp};
+use xds_schemas::person::PersonName;
+use xds_schemas::xcpd;
 
 use crate::iti38_translated_patients::urn;
-use crate::iti55_cross_gateway_patient_discovery::{announce, discovered, discovering, jane};
+use crate::iti55_cross_gateway_patient_discovery::{
+    announce, discovered, discovering, jane, question,
+};
 
 async fn located(town: &Town, patient: &PatientId) -> PatientLocationQueryResponse {
     let request = PatientLocationQueryRequest {
@@ -97,6 +110,11 @@ async fn what_is_revoked_is_forgotten_on_both_sides() {
     assert_eq!(located(second, &there).await.locations.len(), 1);
     let output = first.run(&["discover", "--patient", "A-1", "--revoke"]);
     assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.contains("forgotten here") && said.contains("town 1"),
+        "{said}"
+    );
     assert_eq!(located(first, &here).await.locations, []);
     assert_eq!(located(second, &there).await.locations, []);
 }
@@ -154,6 +172,66 @@ async fn who_does_not_speak_for_a_community_is_not_believed() {
     );
     assert_eq!(located(first, &here).await.locations, []);
     assert_eq!(located(second, &there).await.locations.len(), 1);
+}
+
+/// Authorities give the same subject to whom they like: whose certificate it is, or who issued it, tells who
+/// speaks for a community.
+#[tokio::test]
+async fn a_subject_of_another_authority_does_not_speak_for_a_community() {
+    let mut region = Region::secure(3);
+    let certificate = identity(&region.towns[2], "client").certificate;
+    let fingerprint = certificate.digest(MessageDigest::sha256()).unwrap();
+    let fingerprint: String = fingerprint.iter().map(|it| format!("{it:02X}:")).collect();
+    let authority = region.towns[2].node().join("certs/ca.pem");
+    let trust = format!("trust = [\"{}\"]", authority.display());
+    let before = std::fs::read_to_string(region.towns[0].config()).unwrap();
+    let by_certificate = format!("node = \"{fingerprint}\"");
+    let subject = NodeName::of(&certificate).unwrap().subject;
+    let by_subject = format!("node = \"{subject}\"");
+    for (said, others_are_believed) in [(by_subject, true), (trust, false), (by_certificate, false)]
+    {
+        let town = &mut region.towns[0];
+        town.stop();
+        // The last of its communities is the third town.
+        let more = format!("patients = \"discover\"\n{said}\n");
+        std::fs::write(town.config(), format!("{before}\n{more}")).unwrap();
+        let lines = [("gateway", "locator = true"), ("registry", DEMOGRAPHICS)];
+        configure(town, &lines);
+        town.start();
+        let [first, second, third] = &region.towns[..] else {
+            panic!("three towns");
+        };
+        let known = feed::add("A04", "P-1");
+        assert_eq!(Source::of(first).await.tell(&known).await.code, "AA");
+        for (caller, is_believed) in [(second, others_are_believed), (third, true)] {
+            say_who_it_is(caller, first).await;
+            let own = PatientId::new("P-1", PATIENT_AUTHORITY);
+            let locations = located(first, &own).await.locations;
+            assert_eq!(locations.len(), usize::from(is_believed), "{said}");
+        }
+        // It is forgotten here, though the third town, which has the same names, refuses.
+        first.run(&["discover", "--patient", "P-1", "--revoke"]);
+    }
+}
+
+/// Asks for a patient of `town` in the name of the third town of a region, and says what that calls them.
+async fn say_who_it_is(caller: &Town, town: &Town) {
+    let parameters = Parameters {
+        ids: vec![InstanceId::of(&PatientId::new("S-1", "2.999.78"))],
+        names: vec![PersonName::of("Doe", "Jane")],
+        birth_time: Some(AskedTime::at(Timestamp::parse("19700101").unwrap())),
+        ..Parameters::default()
+    };
+    let mut question = question(parameters);
+    question.authority = Some("2.999.78".to_owned());
+    question.transmission.sender_organization = Some(home(2));
+    let mut files = caller.client_files().unwrap();
+    files.trust = town.client_files().unwrap().trust;
+    let client = Client::new(Some(client_config(&files).unwrap()), Limits::default());
+    let client = client.with_blocks(&xcpd::time_to_live(3600));
+    let url = town.responding();
+    let sent = client.send::<CrossGatewayPatientDiscovery>(&url, &question, Vec::new());
+    assert_eq!(sent.await.unwrap().response.candidates.len(), 1);
 }
 
 /// Who is no locator does not answer.

@@ -559,7 +559,6 @@ fn what_the_database_says_is_told_without_its_url() {
         .rsplit_once('@')
         .unwrap_or(begin.split_once("://").unwrap());
     for (url, told) in [
-        (format!("{begin}/{SECRET}"), true),
         (format!("postgres://{SECRET}@{host}/postgres"), true),
         (
             format!("{begin}/postgres?sslmode=require&sslkey={SECRET}"),

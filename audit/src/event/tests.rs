@@ -11,7 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use hilum_security::{Caller, NodeName, User, UserCode};
+use hilum_security::{Caller, NodeName, Shown, User, UserCode};
 use xds_schemas::iti8_patient_identity_feed::Announcement;
 use xds_schemas::iti64_notify_xad_pid_link_change::LinkChange;
 use xds_schemas::metadata::PatientId;
@@ -45,6 +45,7 @@ fn caller() -> Caller {
         node: Some(NodeName {
             subject: "CN=viewer.example, O=Example & Sons".to_owned(),
             fingerprint: "ab".repeat(32),
+            certificate: Shown::default(),
         }),
         user: Some(Arc::new(User {
             name: "dr.who".to_owned(),

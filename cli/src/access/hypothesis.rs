@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use hilum_security::access::Described;
-use hilum_security::{Caller, NodeName, Permission, User, UserCode, Vouched};
+use hilum_security::{Caller, NodeName, Permission, Shown, User, UserCode, Vouched};
 use xds_schemas::affinity_codes::CodeKind;
 use xds_schemas::metadata::Code;
 
@@ -108,6 +108,7 @@ impl Who {
                 caller.node = self.node.as_ref().map(|node| NodeName {
                     subject: node.clone(),
                     fingerprint: node.replace(':', "").to_ascii_lowercase(),
+                    certificate: Shown::default(),
                 });
             }
         }

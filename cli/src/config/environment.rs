@@ -89,6 +89,7 @@ const NUMBERS: &[&str] = &[
     "calls",
     "aside_bytes",
     "correlations_days",
+    "recheck_seconds",
     "discoveries_per_minute",
     "fetch_documents",
     "fetch_bytes",

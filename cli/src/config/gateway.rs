@@ -45,7 +45,7 @@ pub(crate) struct GatewaySection {
     #[serde(default)]
     repository: Vec<RepositoryAt>,
     #[serde(default)]
-    community: Vec<CommunitySection>,
+    pub(super) community: Vec<CommunitySection>,
     #[serde(flatten)]
     patients: PatientsSection,
 }

@@ -1,11 +1,15 @@
 //! `[gateway]`: what patients are called in other communities.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use hilum_gateway::correlations::{Correlation, Origin};
 use hilum_gateway::patients::{
     CORRELATIONS_DAYS, DISCOVERIES_PER_MINUTE, Demographics, Naming, PatientsConfig, PatientsThere,
+    RECHECK_SECONDS, Speaker,
 };
+use hilum_security::access::CertificateWord;
+use hilum_security::iti19_authenticate_node::NodeTls;
 use serde::Deserialize;
 use xds_schemas::metadata::{HomeCommunityId, PatientId};
 
@@ -18,6 +22,7 @@ const MOST_DAYS: u32 = 3650;
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct PatientsSection {
     correlations_days: Option<u32>,
+    recheck_seconds: Option<NonZeroU32>,
     #[serde(default)]
     locator: bool,
     #[serde(default)]
@@ -71,8 +76,8 @@ enum Named {
 }
 
 impl PatientsThereSection {
-    /// The community's gateway is at `url`, if nothing else is said.
-    pub(super) fn there(&self, url: Option<&String>) -> PatientsThere {
+    /// The community's gateway is at `url`, if nothing else is said; `trust` is its own.
+    pub(super) fn there(&self, url: Option<&String>, trust: Option<NodeTls>) -> PatientsThere {
         PatientsThere {
             naming: match self.patients {
                 Named::Same => Naming::Same,
@@ -81,8 +86,22 @@ impl PatientsThereSection {
             },
             url: self.discovery_url.as_ref().or(url).cloned(),
             locator: self.locator,
-            node: self.node.clone(),
+            speaker: Speaker {
+                // What cannot be read was refused when the configuration was checked.
+                node: self.node().ok().flatten(),
+                trust,
+            },
         }
+    }
+
+    /// Whose certificate speaks for it.
+    pub(super) fn node(&self) -> Result<Option<CertificateWord>, String> {
+        self.node.as_deref().map(CertificateWord::parse).transpose()
+    }
+
+    /// Whether it is told when what this community calls a patient is revoked.
+    pub(super) fn is_told(&self, url: Option<&String>) -> bool {
+        self.patients != Named::Same && self.discovery_url.as_ref().or(url).is_some()
     }
 }
 
@@ -115,6 +134,10 @@ impl PatientsSection {
             store: config.data.join("gateway.db"),
             configured: configured.collect(),
             keep: Duration::from_secs(u64::from(days) * 24 * 60 * 60),
+            recheck: Duration::from_secs(
+                self.recheck_seconds
+                    .map_or(RECHECK_SECONDS, |it| it.get().into()),
+            ),
             locator: self.locator,
             demographics: match self.disclosure {
                 Told::Minimal => Demographics::Minimal,

@@ -173,6 +173,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
             "repository",
             "community",
             "correlations_days",
+            "recheck_seconds",
             "locator",
             "disclosure",
             "discoveries_per_minute",

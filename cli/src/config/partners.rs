@@ -187,6 +187,9 @@ impl CommunitySection {
         for pin in &self.pinned {
             Pin::parse(pin).map_err(|error| said("pinned", &format!("{pin:?}: {error}")))?;
         }
+        self.patients
+            .node()
+            .map_err(|problem| said("node", &problem))?;
         if self.identity == Onward::Issue {
             if self.audience.is_empty() {
                 let problem = "it is needed to say for whom an issued assertion is meant";
@@ -296,6 +299,10 @@ impl CommunitySection {
             client: self.client(config, audit)?,
             configured: format!("{deadline:?} {self:?}"),
         };
+        let trust = match (&self.trust, self.other_tls()) {
+            (Some(_), Some(other)) => config.tls_otherwise(&other)?,
+            _ => None,
+        };
         Ok(Community {
             home: HomeCommunityId::from(self.home_community_id.as_str()),
             name: self.name().to_owned(),
@@ -309,12 +316,20 @@ impl CommunitySection {
             deadline,
             calls: self.calls.map_or(CALLS, |calls| calls.get() as usize),
             partner,
-            patients: self.patients.there(self.url.as_ref()),
+            patients: self.patients.there(self.url.as_ref(), trust),
         })
     }
 }
 
 impl Config {
+    /// The communities that are told when what this one calls a patient is revoked, as people read it.
+    pub(crate) fn told_of_revocations(&self) -> Vec<String> {
+        let all = self.gateway.community.iter();
+        let told = all.filter(|it| it.patients.is_told(it.url.as_ref()));
+        told.map(|it| format!("{} ({})", it.name(), it.home_community_id))
+            .collect()
+    }
+
     /// Who issues assertions for communities, if somebody does.
     pub(super) fn assertion_issuer(&self) -> anyhow::Result<Option<Arc<AssertionIssuer>>> {
         let section = &self.gateway;

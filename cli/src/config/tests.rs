@@ -246,6 +246,31 @@ fn subscriptions_are_configured() {
     assert!(never.is_err());
 }
 
+/// Who speaks for a community is named so that a certificate can be meant.
+#[test]
+fn who_speaks_for_a_community_is_checked() {
+    let community = |node: &str| {
+        let community = "[[gateway.community]]\nhome_community_id = 'urn:oid:1.2.9'\n\
+                         url = 'http://127.0.0.1:9/'\npatients = 'discover'\n";
+        read(&format!("{community}node = '{node}'\n"), &[])
+    };
+    for node in ["CN=gateway.example", "CN=node, O=North", &"0A:".repeat(32)] {
+        assert!(community(node).is_ok(), "{node}");
+    }
+    for node in [
+        "gateway.example",
+        "",
+        "/CN=gateway.example",
+        &"0a".repeat(20),
+    ] {
+        let refused = community(node).unwrap_err();
+        assert!(
+            refused.contains("node: ") && refused.contains("SHA-256"),
+            "{refused}"
+        );
+    }
+}
+
 /// What patients are called elsewhere is said for communities that are known, of patients of this one, once.
 #[test]
 fn correlations_are_checked() {
@@ -268,6 +293,7 @@ fn correlations_are_checked() {
         (format!("{good}{good}"), "one name"),
         ("[gateway]\ncorrelations_days = 4000\n".to_owned(), "3650"),
         ("[gateway]\ndisclosure = 'all'\n".to_owned(), "minimal"),
+        ("[gateway]\nrecheck_seconds = 0\n".to_owned(), "nonzero"),
     ] {
         let refused = read(&format!("{wrong}{community}"), &[]).unwrap_err();
         assert!(refused.contains(said), "{said}: {refused}");

@@ -13,6 +13,7 @@ use xds_schemas::hl7v3::find_candidates::{
 use xds_schemas::hl7v3::{Detail, InstanceId};
 use xds_schemas::metadata::{PatientId, Timestamp};
 use xds_schemas::person::Person;
+use xds_schemas::person::matching::unusable;
 use xds_schemas::soap::Fault;
 
 use super::{empty, event};
@@ -55,6 +56,9 @@ pub(crate) async fn initiate(
 /// Who is looked for: as the question describes them, or as the own registry knows them.
 async fn whom(room: &Room, question: &FindCandidatesQuery) -> Result<Subject, String> {
     let asked = &question.query.parameters;
+    if let Some(problem) = unusable(asked) {
+        return Err(problem);
+    }
     let ids = asked.patient_ids();
     let mut own = ids.into_iter().filter(|id| room.patients.is_own(id));
     let (own, None) = (own.next(), own.next()) else {

@@ -28,7 +28,8 @@ impl Visits {
     /// Counts a question. Says whether it may be answered.
     pub(crate) fn may_ask(&self, caller: &Caller) -> bool {
         let who = match &caller.node {
-            Some(node) => node.subject.clone(),
+            // Two nodes may have the same subject.
+            Some(node) => node.fingerprint.clone(),
             None => caller.address.ip().to_canonical().to_string(),
         };
         self.counts(who, Instant::now())
@@ -55,6 +56,8 @@ impl Visits {
 
 #[cfg(test)]
 mod tests {
+    use hilum_security::{NodeName, Shown};
+
     use super::*;
 
     #[test]
@@ -66,6 +69,22 @@ mod tests {
         assert!(!ask("A", now));
         assert!(ask("B", now), "another one");
         assert!(ask("A", now + MINUTE), "another minute");
+    }
+
+    #[test]
+    fn nodes_of_the_same_name_are_counted_apart() {
+        let visits = Visits::new(1);
+        let mut caller = Caller::unknown(([127, 0, 0, 1], 1).into());
+        let mut ask = |fingerprint: &str| {
+            caller.node = Some(NodeName {
+                subject: "CN=node".to_owned(),
+                fingerprint: fingerprint.to_owned(),
+                certificate: Shown::default(),
+            });
+            visits.may_ask(&caller)
+        };
+        assert!(ask("aa") && !ask("aa"));
+        assert!(ask("bb"), "another certificate");
     }
 
     #[test]

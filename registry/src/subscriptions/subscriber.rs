@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use hilum_security::{Caller, NodeName, User, UserCode, Vouched};
+use hilum_security::{Caller, NodeName, Shown, User, UserCode, Vouched};
 use serde::{Deserialize, Serialize};
 
 /// A caller, as JSON. What concerns a single call is left out: where its answer is wanted, and why the
@@ -60,6 +60,7 @@ pub(crate) fn read(kept: Option<&str>) -> Caller {
         node: node.map(|(subject, fingerprint)| NodeName {
             subject,
             fingerprint,
+            certificate: Shown::default(),
         }),
         user: kept.user.map(user).map(Arc::new),
         address: kept.address,
@@ -144,6 +145,7 @@ mod tests {
             node: Some(NodeName {
                 subject: "CN=viewer".to_owned(),
                 fingerprint: "00ff".to_owned(),
+                certificate: Shown::default(),
             }),
             user: Some(Arc::new(User {
                 name: "jane".to_owned(),

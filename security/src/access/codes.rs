@@ -198,11 +198,13 @@ impl NodeName {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::caller::Shown;
 
     fn node(subject: &str) -> NodeName {
         NodeName {
             subject: subject.to_owned(),
             fingerprint: "00".repeat(32),
+            certificate: Shown::default(),
         }
     }
 

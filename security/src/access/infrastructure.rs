@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
+use super::CertificateWord;
 use crate::caller::Caller;
 
 /// Nodes that are part of the infrastructure. If they ask for nobody, they get everything: what is told
 /// to others on behalf of their users, they decide themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Infrastructure {
-    subjects: Vec<String>,
-    fingerprints: Vec<String>,
+    certificates: Vec<CertificateWord>,
     addresses: Vec<IpAddr>,
 }
 
@@ -25,18 +25,11 @@ impl Infrastructure {
             let address = address.trim().parse();
             let address = address.map_err(|_| format!("{node:?}: it is no address"))?;
             self.addresses.push(address);
-        } else if node.contains('=') {
-            self.subjects.push(node.to_owned());
-        } else {
-            let digits: String = node.chars().filter(|digit| *digit != ':').collect();
-            if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-                return Err(format!(
-                    "{node:?}: it is neither CN=NAME nor the SHA-256 of a certificate nor \
-                     \"address IP\""
-                ));
-            }
-            self.fingerprints.push(digits.to_ascii_lowercase());
+            return Ok(());
         }
+        let word = CertificateWord::parse(node);
+        let word = word.map_err(|problem| format!("{problem} nor \"address IP\""))?;
+        self.certificates.push(word);
         Ok(())
     }
 
@@ -48,7 +41,6 @@ impl Infrastructure {
         let Some(node) = &caller.node else {
             return self.addresses.contains(&caller.address.ip());
         };
-        self.fingerprints.contains(&node.fingerprint)
-            || (self.subjects.iter()).any(|subject| node.is_called(subject))
+        self.certificates.iter().any(|word| word.is(node))
     }
 }

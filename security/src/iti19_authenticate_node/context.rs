@@ -138,7 +138,7 @@ fn temporary(source: std::io::Error) -> TlsError {
     }
 }
 
-fn unfinished<'c>(
+pub(super) fn unfinished<'c>(
     trust: impl IntoIterator<Item = &'c X509>,
 ) -> Result<X509StoreBuilder, ErrorStack> {
     let mut store = X509StoreBuilder::new()?;

@@ -11,6 +11,7 @@ use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::stack::Stack;
 use openssl::x509::store::X509Store;
+use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{
     CrlStatus, X509, X509Crl, X509KeyUsage, X509Name, X509NameRef, X509Ref, X509StoreContext,
     X509StoreContextRef, X509VerifyResult,
@@ -111,6 +112,18 @@ impl Trust {
         };
         let all = self.certificates.iter();
         all.filter(move |it| signs(it) && !has_list(it))
+    }
+
+    /// Whether a chain of trusted certificates leads to this one, or it is pinned. Intermediate
+    /// authorities have to be among what is trusted.
+    pub(super) fn issued(&self, certificate: &X509Ref) -> Result<bool, ErrorStack> {
+        if self.pins.contains(&fingerprint(certificate)?) {
+            return Ok(true);
+        }
+        let mut store = context::unfinished(&self.certificates)?;
+        store.set_flags(X509VerifyFlags::NO_CHECK_TIME)?;
+        let (store, none) = (store.build(), Stack::new()?);
+        X509StoreContext::new()?.init(&store, certificate, &none, |context| context.verify_cert())
     }
 
     pub(crate) fn pinned(&self) -> &[X509] {

@@ -79,6 +79,16 @@ impl NodeTls {
         })
     }
 
+    /// Whether those whom the files trust now issued what a node showed, or trust that alone. Dates and
+    /// revocation were looked at when it connected.
+    pub fn vouches_for(&self, node: &NodeName) -> bool {
+        let Some(certificate) = &node.certificate.0 else {
+            return false;
+        };
+        let issued = X509::from_der(certificate).and_then(|it| self.current().trust.issued(&it));
+        issued.unwrap_or(false)
+    }
+
     /// The server's side.
     pub fn server(&self) -> ServerTls {
         ServerTls { node: self.clone() }

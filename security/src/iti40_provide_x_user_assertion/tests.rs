@@ -11,7 +11,7 @@ use xds_schemas::soap;
 use xds_schemas::xml::ns;
 
 use super::*;
-use crate::caller::{NodeName, UserCode};
+use crate::caller::{NodeName, Shown, UserCode};
 use crate::development_ca::Identity;
 
 const ISSUER: &str = "https://idp.example";
@@ -169,6 +169,7 @@ fn node(letter: char) -> Caller {
         node: Some(NodeName {
             subject: "CN=viewer".to_owned(),
             fingerprint: letter.to_string().repeat(64),
+            certificate: Shown::default(),
         }),
         ..Caller::unknown(address)
     }

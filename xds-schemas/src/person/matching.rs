@@ -175,6 +175,46 @@ pub fn fits(asked: &Parameters, patient: &Person) -> bool {
         && one_of(&asked.birth_place_addresses, &birth_address, has_address)
 }
 
+/// Why nobody can be found by something that is asked: it is no date, or has no letter and no digit, so that
+/// it would fit everybody. Says it in words that name the parameter.
+pub fn unusable(asked: &Parameters) -> Option<String> {
+    if asked.birth_time_is_wrong {
+        return Some("LivingSubjectBirthTime is not a date (YYYY[MM[DD]])".to_owned());
+    }
+    let is_empty = |address: &Address| {
+        let single = [
+            &address.city,
+            &address.state,
+            &address.postal_code,
+            &address.country,
+            &address.text,
+        ];
+        let parts = single.into_iter().flatten().chain(&address.lines);
+        words_of(parts).is_empty()
+    };
+    let names = |names: &[PersonName]| names.iter().any(|name| all_words(name).is_empty());
+    let all = [
+        (names(&asked.names), "LivingSubjectName"),
+        (names(&asked.mothers_maiden_names), "MothersMaidenName"),
+        (asked.addresses.iter().any(is_empty), "PatientAddress"),
+        (
+            asked
+                .birth_place_names
+                .iter()
+                .any(|it| words(it).is_empty()),
+            "LivingSubjectBirthPlaceName",
+        ),
+        (
+            asked.birth_place_addresses.iter().any(is_empty),
+            "LivingSubjectBirthPlaceAddress",
+        ),
+    ];
+    let (_, name) = all.into_iter().find(|(is_empty, _)| *is_empty)?;
+    Some(format!(
+        "{name} has nothing to find by: neither letters nor digits"
+    ))
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Agreement {
     For(i32),

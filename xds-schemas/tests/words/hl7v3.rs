@@ -102,6 +102,7 @@ fn query() -> QueryByParameter {
         algorithm: Some("exact & quick".to_owned()),
         minimum_degree: Some(80),
         parameters: Parameters {
+            birth_time_is_wrong: false,
             gender: person.gender,
             birth_time: Some(AskedTime {
                 value: None,

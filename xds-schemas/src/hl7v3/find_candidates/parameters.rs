@@ -19,6 +19,8 @@ pub struct Parameters {
     pub gender: Option<Gender>,
     /// LivingSubjectBirthTime.
     pub birth_time: Option<AskedTime>,
+    /// Whether something was sent as LivingSubjectBirthTime that is no date.
+    pub birth_time_is_wrong: bool,
     /// LivingSubjectBirthPlaceAddress: one of them.
     pub birth_place_addresses: Vec<Address>,
     /// LivingSubjectBirthPlaceName: one of them.
@@ -125,7 +127,8 @@ impl Parameters {
                 self.gender = code.and_then(|code| Gender::parse(&code)).or(self.gender);
             }
             BIRTH_TIME => {
-                let asked = asked_time(reader, value)?;
+                let (asked, is_wrong) = asked_time(reader, value)?;
+                self.birth_time_is_wrong |= is_wrong;
                 self.birth_time = Some(asked).filter(|it| *it != AskedTime::default());
             }
             BIRTH_PLACE_ADDRESS => {
@@ -233,21 +236,35 @@ impl AskedTime {
 }
 
 /// IVL<TS>; a centre without a width is a moment.
-fn asked_time(reader: &mut Reader<'_>, element: &Element<'_>) -> Result<AskedTime, XmlError> {
+/// The moment or range, and whether a part of it is none.
+fn asked_time(
+    reader: &mut Reader<'_>,
+    element: &Element<'_>,
+) -> Result<(AskedTime, bool), XmlError> {
+    let is_wrong = |element: &Element<'_>| {
+        let value = element.attribute("value");
+        value.is_some_and(|value| {
+            let value = value.trim();
+            !value.is_empty() && crate::person::birth_time(value).is_none()
+        })
+    };
     let value = element.attribute("value");
+    let mut wrong = is_wrong(element);
     let mut asked = AskedTime {
         value: value.and_then(|value| crate::person::birth_time(&value)),
         ..AskedTime::default()
     };
     while let Some(child) = reader.child()? {
-        match child.name() {
+        let name = child.name();
+        wrong |= matches!(name, "low" | "high" | "center") && is_wrong(&child);
+        match name {
             "low" => asked.low = read_time(reader, &child)?,
             "high" => asked.high = read_time(reader, &child)?,
             "center" => asked.value = read_time(reader, &child)?,
             _ => reader.skip()?,
         }
     }
-    Ok(asked)
+    Ok((asked, wrong))
 }
 
 /// An identifier or domain that is not a null.
