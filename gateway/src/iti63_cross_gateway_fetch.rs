@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use hilum_audit::{Event, Outcome, Parties, Recorded};
 use hilum_security::Caller;
-use hilum_transport::{Part, PartSource, Reply};
+use hilum_transport::{Attachments, Part, PartSource, Reply};
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::ebrim::{Body, RegistryObject};
 use xds_schemas::ebrs::{AdhocQueryRequest, RegistryError};
@@ -25,10 +25,10 @@ use xds_schemas::soap::Fault;
 use xds_schemas::xml::{ToXml, Writer};
 
 use crate::Room;
-use crate::asking::Silence;
+use crate::asking::{Permit, Silence};
 use crate::communities::Known;
 use crate::discovery;
-use crate::iti38_cross_gateway_query::translation::{Translated, translate};
+use crate::iti38_cross_gateway_query::translation::{Names, Translated, translate};
 use crate::iti38_cross_gateway_query::{at_home, event, has_home, is_unknown, of_kind, unknown};
 use crate::outcome::{outcome, status};
 use crate::relay::{Budget, Relay};
@@ -123,22 +123,10 @@ async fn pass_on(
         let error = RegistryError::error(ErrorCode::UnavailableCommunity, context);
         return Collected::refused(error.at(home));
     };
-    let (question, names) = match translate(room, known, request.clone(), patients).await {
-        Translated::Question(question, names) => (question, names),
-        // Who does not know the patient has nothing of it, and is not asked.
-        Translated::Nobody => {
-            return Collected {
-                answered: true,
-                ..Collected::default()
-            };
-        }
-        Translated::Failed(problem) => {
-            let name = &community.name;
-            tracing::warn!(name, problem, "nobody knows who a patient is there");
-            let context = format!("{name} ({home}): {problem}");
-            let error = RegistryError::error(ErrorCode::UnavailableCommunity, context);
-            return Collected::refused(error.at(home));
-        }
+    let translated = translate(room, known, request.clone(), patients).await;
+    let (question, names) = match understood(known, translated) {
+        Ok(question) => question,
+        Err(collected) => return collected,
     };
     let parties = Parties::asked(url).on_behalf_of(caller.user.clone());
     let answer = match room.client_of(known) {
@@ -151,14 +139,8 @@ async fn pass_on(
     let mut collected = Collected::default();
     let ended = match answer {
         Err(silence) => {
-            if let Silence::Failed(error) = &silence {
-                tracing::warn!(name = community.name, %error, "no answer to a fetch");
-            }
-            let told = silence.told();
-            let context = format!("{} ({home}): {told}", community.name);
-            let error = RegistryError::error(ErrorCode::UnavailableCommunity, context);
-            collected.errors.push(error.at(home));
-            Outcome::Failure(told)
+            collected.errors.push(unanswered(known, &silence));
+            Outcome::Failure(silence.told())
         }
         Ok((answer, permit)) => {
             let ended = outcome(answer.response.status, &answer.response.errors);
@@ -182,19 +164,7 @@ async fn pass_on(
             collected
                 .errors
                 .extend(without_homeless(&mut objects, known));
-            let promised = objects.iter().filter_map(|it| match &it.content {
-                Some(Content::Include(id)) => Some(id.clone()),
-                _ => None,
-            });
-            let budget = Budget::of(room.aside_bytes);
-            let relay = Relay::of(answer.attachments, promised.collect(), permit, budget);
-            for Fetched { object, content } in objects {
-                let source = content.map(|content| match content {
-                    Content::Include(id) => PartSource::Stream(relay.stream(id)),
-                    Content::Inline(bytes) => PartSource::Bytes(bytes.into()),
-                });
-                collected.objects.push((object, source));
-            }
+            collected.objects = on_their_way(room, objects, answer.attachments, permit);
             ended
         }
     };
@@ -208,6 +178,62 @@ async fn pass_on(
     );
     collected.events.push(asked);
     collected
+}
+
+/// What was fetched, with the documents as they come.
+fn on_their_way(
+    room: &Room,
+    objects: Vec<Fetched>,
+    attachments: Attachments,
+    permit: Permit,
+) -> Vec<(RegistryObject, Option<PartSource>)> {
+    let promised = objects.iter().filter_map(|it| match &it.content {
+        Some(Content::Include(id)) => Some(id.clone()),
+        _ => None,
+    });
+    let budget = Budget::of(room.aside_bytes);
+    let relay = Relay::of(attachments, promised.collect(), permit, budget);
+    let source = |content| match content {
+        Content::Include(id) => PartSource::Stream(relay.stream(id)),
+        Content::Inline(bytes) => PartSource::Bytes(bytes.into()),
+    };
+    let objects = objects.into_iter();
+    objects
+        .map(|Fetched { object, content }| (object, content.map(source)))
+        .collect()
+}
+
+/// The question by a community's own names, or what is collected of one that is not asked.
+fn understood(
+    known: &Known,
+    translated: Translated,
+) -> Result<(AdhocQueryRequest, Names), Collected> {
+    let community = &known.community;
+    match translated {
+        Translated::Question(question, names) => Ok((question, names)),
+        // Who does not know the patient has nothing of it, and is not asked.
+        Translated::Nobody => Err(Collected {
+            answered: true,
+            ..Collected::default()
+        }),
+        Translated::Failed(problem) => {
+            let (name, home) = (&community.name, community.home.as_str());
+            tracing::warn!(name, problem, "nobody knows who a patient is there");
+            let context = format!("{name} ({home}): {problem}");
+            let error = RegistryError::error(ErrorCode::UnavailableCommunity, context);
+            Err(Collected::refused(error.at(home)))
+        }
+    }
+}
+
+fn unanswered(known: &Known, silence: &Silence) -> RegistryError {
+    let community = &known.community;
+    let (name, home) = (&community.name, community.home.as_str());
+    if let Silence::Failed(error) = silence {
+        tracing::warn!(name, %error, "no answer to a fetch");
+    }
+    let context = format!("{name} ({home}): {}", silence.told());
+    RegistryError::error(ErrorCode::UnavailableCommunity, context).at(home)
 }
 
 /// An entry without its community could not be asked for again (as ITI-38 section 3.38.4.1.3).

@@ -402,6 +402,10 @@ async fn fetched(client: &Client, url: &str, accept: &str) -> (u16, Value) {
 
 /// What is served is described, XML is refused in a clear sentence, and a search comes in pages.
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one thing after the other is asked of the same consents"
+)]
 async fn consents_are_described_and_come_in_pages() {
     let town = town();
     let client = town.client_named("client");

@@ -331,6 +331,7 @@ impl Stopped {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a story with a beginning and an end")]
 pub(crate) async fn a_plain_database_is_encrypted(site: Site) {
     let was_plain = !vault().is_on();
     let site = site.configured(|config| config.demographics = true);

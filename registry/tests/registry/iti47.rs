@@ -96,6 +96,7 @@ fn born(value: &str) -> Option<AskedTime> {
 }
 
 /// ITI TF-2 3.47.4.1.2.1: every parameter alone and together.
+#[expect(clippy::too_many_lines, reason = "a list of questions")]
 pub(crate) async fn patients_are_found_by_what_is_known(site: Site) {
     let site = three(site).await;
     let search = |family: &str| Parameters {
@@ -301,6 +302,7 @@ pub(crate) async fn an_answer_is_continued(site: Site) {
 
 /// What is said later replaces what was said before, as each version of HL7 has it; who is merged is the
 /// other one.
+#[expect(clippy::too_many_lines, reason = "a list of questions")]
 pub(crate) async fn what_is_said_later_counts(site: Site) {
     let site = three(site).await;
     site.taken(&pid("A08", "N1^^^&1.2.3.9&ISO", "Novotná^Anna||||||\"\""))

@@ -214,7 +214,7 @@ proptest! {
     #[test]
     fn what_is_normal_stays_so(text in part()) {
         let once = words(&text);
-        prop_assert_eq!(words_of(&once.clone()), once);
+        prop_assert_eq!(words_of(&once), once);
     }
 
     #[test]

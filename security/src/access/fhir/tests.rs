@@ -272,6 +272,7 @@ proptest! {
 
 /// What can never be about anything is refused when it is handed in, with its place and the nearest word.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of what nobody could heed")]
 fn what_nobody_could_heed_is_refused() {
     let rules = "[known]\npurpose = [\"AUDIT\"]\nrole = [\"physician\", \"nurse^^1.9\"]\n";
     let policy = Policy::parse(rules, &Vocabulary::default()).unwrap();
