@@ -42,7 +42,7 @@ pub(crate) struct ForUser {
 /// Whom a command asks.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Asked {
-    /// All communities that the node knows: the gateway of [gateway] is asked instead of registry,
+    /// All communities that the node knows: the gateway of `[gateway]` is asked instead of registry,
     /// repository and imaging source
     #[arg(long, global = true)]
     communities: bool,

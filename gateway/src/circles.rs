@@ -1,7 +1,7 @@
 //! Gateways that ask each other in a circle, because somebody wrote the wrong address.
 //!
 //! Whatever a gateway asks carries a header block that names the communities whose gateways the question
-//! has passed ([`wsa::via`](xds_schemas::wsa::via)); one that finds itself in it answers a fault. Gateways
+//! has passed ([`xds_schemas::wsa::via`]); one that finds itself in it answers a fault. Gateways
 //! of others may not pass it on. So the same question is also asked so often only at one time, and further
 //! ones wait until one of those is answered. In a circle none is, since each waits for the next.
 

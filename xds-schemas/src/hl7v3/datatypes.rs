@@ -1,4 +1,4 @@
-//! Data types of HL7 v3 that say something of people: PN, AD, TEL, IVL<TS> (ITI TF-2 Appendix E).
+//! Data types of HL7 v3 that say something of people: PN, AD, TEL, `IVL<TS>` (ITI TF-2 Appendix E).
 
 use crate::metadata::Timestamp;
 use crate::person::{Address, PersonName, SEARCH, Telecom, birth_time, clean, push_text};

@@ -235,7 +235,7 @@ impl AskedTime {
     }
 }
 
-/// IVL<TS>; a centre without a width is a moment.
+/// `IVL<TS>`; a centre without a width is a moment.
 /// The moment or range, and whether a part of it is none.
 fn asked_time(
     reader: &mut Reader<'_>,
