@@ -22,7 +22,7 @@ pub mod syslog;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use hilum_security::User;
 use hilum_transport::Reply;
@@ -151,6 +151,12 @@ impl Audit {
             Ok(reply) => reply.into_inner(),
             Err(error) => Reply::fault(&error.into()),
         }
+    }
+
+    /// Waits until nothing else records, and closes the spool, so that it can be opened again. Whether that
+    /// was so within this time: if not, it is closed when the last clone goes.
+    pub async fn close(self, within: Duration) -> bool {
+        self.spool.close(within).await
     }
 
     /// How many records were made since it was opened.

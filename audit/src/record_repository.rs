@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use hilum_security::Permission;
-use hilum_security::access::{Access, Asking};
+use hilum_security::access::Access;
 use hilum_security::iti19_authenticate_node::TlsError;
 use hilum_security::signing::{self, SigningKey};
 use hilum_transport::{Incoming, PermittedRequest, Reply, Request};
@@ -229,19 +229,14 @@ impl RecordRepository {
     /// Lets a request be read whose answer says what was recorded of others: with rules, one of them must
     /// name this. Handing in is open to every node.
     fn reading(&self, request: Request) -> Result<PermittedRequest, Fault> {
-        let asking = Asking {
-            caller: request.caller(),
-            permission: Permission::Audit,
-            now: SystemTime::now(),
-        };
-        match self.shared.config.access.policy() {
-            Some(policy) if !policy.grants(&asking) => {
-                let address = request.caller().address.ip().to_canonical();
-                tracing::warn!(%address, "no rule of [access] lets it read the audit");
-                Err(Fault::not_permitted("not permitted"))
-            }
-            _ => request.permitted(Permission::Audit),
+        let access = &self.shared.config.access;
+        let granted = access.grant(request.caller(), Permission::Audit, SystemTime::now());
+        if let Err(refused) = granted {
+            let address = request.caller().address.ip().to_canonical();
+            tracing::warn!(%address, "{refused}");
+            return Err(Fault::not_permitted("not permitted"));
         }
+        request.permitted(Permission::Audit)
     }
 
     fn public_key(&self) -> &[u8] {

@@ -28,6 +28,8 @@ use segment::Segments;
 pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// How long a record may wait for others to share its write.
 const GATHER: Duration = Duration::from_millis(1);
+/// How often it is looked whether somebody still has it open.
+const CLOSING: Duration = Duration::from_millis(5);
 
 /// Why a spool cannot be opened or read.
 #[derive(Debug, Error)]
@@ -125,6 +127,22 @@ impl Spool {
     /// Up to where everything is on disk; who waits for it to change waits for records.
     pub fn durable(&self) -> watch::Receiver<Position> {
         self.writer.shared.durable.subscribe()
+    }
+
+    /// Waits until nobody else has it open, and closes it; then another process, or this one, can open it
+    /// anew. Whether that was so within this time: if not, the last one to go closes it.
+    pub async fn close(self, within: Duration) -> bool {
+        let began = Instant::now();
+        while Arc::strong_count(&self.writer) > 1 {
+            if began.elapsed() >= within {
+                return false;
+            }
+            tokio::time::sleep(CLOSING).await;
+        }
+        // What is left to be written is written first.
+        tokio::task::spawn_blocking(move || drop(self))
+            .await
+            .is_ok()
     }
 
     /// Appends frames and returns when they are on disk.

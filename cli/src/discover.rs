@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 use hilum_audit::{AboutPatients, Event, Outcome, Parties};
 use serde_json::json;
-use uuid::Uuid;
 use xds_schemas::hl7v3::find_candidates::{
     FindCandidatesQuery, FindCandidatesResponse, Parameters, QueryByParameter,
 };
-use xds_schemas::hl7v3::{InstanceId, Transmission, Verdict};
+use xds_schemas::hl7v3::{InstanceId, Verdict};
 use xds_schemas::iti55_cross_gateway_patient_discovery::CrossGatewayPatientDiscovery;
 use xds_schemas::iti55_cross_gateway_patient_discovery::revoke::{
     RecordNullified, RevokeCorrelation,
@@ -18,11 +17,12 @@ use xds_schemas::iti55_cross_gateway_patient_discovery::revoke::{
 use xds_schemas::iti56_patient_location_query::{
     PatientLocationQuery, PatientLocationQueryRequest, PatientLocationQueryResponse,
 };
-use xds_schemas::metadata::{PatientId, Timestamp};
+use xds_schemas::metadata::PatientId;
 use xds_schemas::xml::{ToXml, Writer};
 
 use crate::client::{ForUser, Node};
 use crate::domain::Domain;
+use crate::hl7v3::{now, transmission, unique};
 use crate::terminal::{Table, printable, say, say_json};
 
 const NOTES: &str = "\
@@ -265,28 +265,5 @@ async fn revoke(node: &Node, url: &str, patient: PatientId, json: bool) -> anyho
             let reasons = printable(&response.reasons.join("; "));
             anyhow::bail!("it is not forgotten everywhere: {reasons}")
         }
-    }
-}
-
-fn unique() -> InstanceId {
-    InstanceId::new(format!("2.25.{}", Uuid::new_v4().as_u128()))
-}
-
-fn now() -> Timestamp {
-    let now = std::time::SystemTime::now();
-    let since = now.duration_since(std::time::UNIX_EPOCH);
-    Timestamp::from_unix(since.unwrap_or_default().as_secs())
-}
-
-/// Within the community.
-fn transmission(node: &Node) -> Transmission {
-    let home = &node.config.home_community_id;
-    let device = InstanceId::new(home.trim_start_matches("urn:oid:"));
-    Transmission {
-        id: unique(),
-        processing_code: "P".to_owned(),
-        sender: device.clone(),
-        receiver: device,
-        ..Transmission::default()
     }
 }

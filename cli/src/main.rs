@@ -18,6 +18,7 @@ mod domain;
 mod export;
 mod feed;
 mod filing;
+mod hl7v3;
 mod import;
 mod inbox;
 mod init;

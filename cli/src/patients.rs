@@ -4,14 +4,12 @@
 mod shown;
 
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use hilum_audit::{Audit, Event, Outcome, Parties, PatientQuery, PatientQueryKind};
 use hilum_transport::ClientError;
 use serde_json::json;
 use thiserror::Error;
-use uuid::Uuid;
 use xds_schemas::hl7v3::find_candidates::{
     AskedTime, Candidate, FindCandidatesQuery, FindCandidatesResponse, Parameters, QueryByParameter,
 };
@@ -20,12 +18,13 @@ use xds_schemas::hl7v3::{
 };
 use xds_schemas::iti45_pixv3_query::{GetIdentifiersQuery, IdentifierQuery, PixV3Query};
 use xds_schemas::iti47_patient_demographics_query_hl7v3::{Continue, PatientDemographicsQuery};
+use xds_schemas::metadata::PatientId;
 use xds_schemas::metadata::hl7::is_oid;
-use xds_schemas::metadata::{PatientId, Timestamp};
 use xds_schemas::person::{Address, Gender, PersonName, SEARCH, Telecom};
 
 use crate::client::{ForUser, Node};
 use crate::domain::{self, Domain};
+use crate::hl7v3::{now, transmission, unique};
 use crate::status::Usage;
 use crate::terminal::{say, say_json};
 
@@ -181,7 +180,7 @@ async fn identifiers(
     patient: &PatientId,
 ) -> anyhow::Result<()> {
     let query = IdentifierQuery {
-        id: fresh(),
+        id: unique(),
         patients: vec![InstanceId::of(patient)],
         domains: arguments.domains(),
     };
@@ -219,7 +218,7 @@ async fn identifiers(
 
 async fn find(arguments: &Arguments, node: &Node, parameters: Parameters) -> anyhow::Result<()> {
     let query = QueryByParameter {
-        id: fresh(),
+        id: unique(),
         minimum_degree: arguments.least,
         parameters,
         ..QueryByParameter::default()
@@ -240,7 +239,7 @@ async fn find(arguments: &Arguments, node: &Node, parameters: Parameters) -> any
             break;
         }
         let next = Transmission {
-            id: fresh(),
+            id: unique(),
             ..question.transmission.clone()
         };
         let more = QueryContinuation::of(next, &now(), &answer.transmission, query.id.clone());
@@ -308,26 +307,4 @@ fn judge(acknowledgement: &ApplicationAcknowledgement) -> Result<(), NotAnswered
         true => "it does not say why".to_owned(),
         false => all.join("; "),
     }))
-}
-
-/// The devices are named by the community that they belong to (ITI TF-2 O.1.1).
-fn transmission(node: &Node) -> Transmission {
-    let home = &node.config.home_community_id;
-    let device = InstanceId::new(home.trim_start_matches("urn:oid:"));
-    Transmission {
-        id: fresh(),
-        processing_code: "P".to_owned(),
-        sender: device.clone(),
-        receiver: device,
-        ..Transmission::default()
-    }
-}
-
-fn fresh() -> InstanceId {
-    InstanceId::new(format!("2.25.{}", Uuid::new_v4().as_u128()))
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    Timestamp::from_unix(since.unwrap_or_default().as_secs())
 }

@@ -14,6 +14,7 @@ use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -46,9 +47,10 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
     open_files::allow();
     let mut stop = signals()?;
-    let running = Running::start(&config).await?;
+    let mut running = Running::start(&config).await?;
     // Everything that has certificates is open now.
-    certificates::watch(&config, &running.ledger.audit);
+    let certificates = certificates::watch(&config, &running.ledger.audit);
+    running.watching.extend(certificates);
     // Whoever started the node may have closed the other end as soon as it had read what it waited for;
     // that is no reason not to run.
     let _ = say(&running.lines.join("\n"));
@@ -56,6 +58,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let _ = stop.wait_for(|stopping| *stopping).await;
     running.stop().await
 }
+
+/// How long what goes on behind the rooms may take to record its last.
+const LAST_RECORDS: Duration = Duration::from_secs(5);
 
 /// A node that runs. `hilum demo` runs several.
 pub(crate) struct Running {
@@ -69,7 +74,7 @@ pub(crate) struct Running {
     /// The same of the Audit Record Repository: first it receives no more, then its log is closed. It
     /// goes on for longer than the rooms, whose last records it may get.
     receiving: [Listeners; 2],
-    /// Whoever reads rules and communities anew.
+    /// Whoever reads rules, communities and certificates anew.
     watching: Vec<Watching>,
 }
 
@@ -156,11 +161,21 @@ impl Running {
             let event = Event::application_stopped(&process_name(room));
             self.ledger.audit.record(event, ()).await?.into_inner();
         }
-        if let Some(sender) = self.ledger.sender {
+        let Ledger {
+            audit,
+            client,
+            metrics,
+            sender,
+        } = self.ledger;
+        if let Some(sender) = sender {
             sender.stop().await;
         }
         for listeners in self.receiving {
             finished &= listeners.stop().await?;
+        }
+        drop((client, metrics));
+        if !audit.close(LAST_RECORDS).await {
+            tracing::warn!("something still records; it is not waited for");
         }
         match finished {
             true => Ok(()),

@@ -384,6 +384,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nobody_is_left_alone_for_what_cannot_be_asked() {
+        let line = line(Duration::from_secs(5), 1);
+        let unsendable = || ClientError::Url {
+            url: "http://gateway.example/".to_owned(),
+            reason: "the URL is too long",
+        };
+        for _ in 0..2 * FAILURES {
+            let answer = line.ask("RAD-160", async { Err::<(), _>(unsendable()) });
+            assert!(matches!(answer.await, Err(Silence::Failed(_))));
+        }
+        assert!(line.ask("ITI-38", async { Ok(()) }).await.is_ok());
+    }
+
+    #[tokio::test]
     async fn nobody_is_left_alone_for_what_others_send() {
         let line = line(Duration::from_secs(5), 1);
         for _ in 0..2 * FAILURES {

@@ -120,10 +120,8 @@ async fn ask(
     if own {
         let (room, user, request) = (Arc::clone(room), caller.user.clone(), request.clone());
         asking.spawn(async move {
-            (
-                0,
-                Asked::Answered(Box::new(ask_own(room, user, request).await)),
-            )
+            let answered = ask_own(room, user, request).await;
+            (0, Asked::Answered(Box::new(answered)))
         });
     }
     for (at, (known, url)) in others.into_iter().enumerate() {
@@ -134,18 +132,28 @@ async fn ask(
             (at + 1, answered)
         });
     }
-    let mut answers = Vec::with_capacity(asking.len());
+    let (answered, errors) = all_asked(asking).await;
+    let answered = answered.into_iter().map(|(_, answer)| answer);
+    (answered.collect(), errors)
+}
+
+/// What became of all questions, in the order of their places: the answers, each with its place, and why
+/// some were not asked.
+async fn all_asked<P: Ord + 'static>(
+    mut asking: JoinSet<(P, Asked)>,
+) -> (Vec<(P, Answered)>, Vec<RegistryError>) {
+    let mut all = Vec::with_capacity(asking.len());
     while let Some(joined) = asking.join_next().await {
         match joined {
-            Ok(answered) => answers.push(answered),
+            Ok(asked) => all.push(asked),
             Err(error) => tracing::error!(%error, "a question to a community was lost"),
         }
     }
-    answers.sort_by_key(|(at, _)| *at);
-    let (mut answered, mut errors) = (Vec::with_capacity(answers.len()), Vec::new());
-    for (_, asked) in answers {
+    all.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let (mut answered, mut errors) = (Vec::with_capacity(all.len()), Vec::new());
+    for (place, asked) in all {
         match asked {
-            Asked::Answered(answer) => answered.push(*answer),
+            Asked::Answered(answer) => answered.push((place, *answer)),
             Asked::Failed(error) => errors.push(error),
             Asked::Nobody => {}
         }

@@ -32,7 +32,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use hilum_audit::Audit;
-use hilum_security::access::{Access, Asking};
+use hilum_security::access::Access;
 use hilum_security::{Caller, Permission, User};
 use hilum_transport::{Call, Client};
 use xds_schemas::soap::Fault;
@@ -198,18 +198,8 @@ impl Room {
     /// # Errors
     /// If it may not.
     pub(crate) fn decide(&self, caller: &Caller, permission: Permission) -> Result<(), Fault> {
-        let asking = Asking {
-            caller,
-            permission,
-            now: SystemTime::now(),
-        };
-        match self.access.policy() {
-            Some(policy) if !policy.grants(&asking) => {
-                let reason = "no rule lets this caller do this here";
-                Err(Fault::not_permitted(reason))
-            }
-            _ => Ok(()),
-        }
+        let granted = self.access.grant(caller, permission, SystemTime::now());
+        granted.map_err(|refused| Fault::not_permitted(refused.to_string()))
     }
 }
 

@@ -20,7 +20,7 @@ use xds_schemas::soap::Fault;
 use crate::config::NO_DOMAIN;
 use crate::iti8_patient_identity_feed as iti8;
 use crate::iti64_notify_xad_pid_link_change as iti64;
-use crate::sight::may_announce;
+use crate::sight::may;
 use crate::{Registry, seconds};
 
 /// How a message was taken: nothing, or why it was not.
@@ -68,7 +68,7 @@ async fn take(
             header.receiving_facility, header.receiving_application
         ),
     );
-    let may = may_announce(registry, caller, now);
+    let may = may(registry, caller, Permission::Announce, now);
     let refused = match may.and_then(|()| message.permitted(Permission::Announce)) {
         Err(fault) => (internal(fault.reason.clone()), fault),
         Ok(bytes) => match readable(registry, bytes, header) {

@@ -50,7 +50,7 @@ use crate::iti69_create_destroy_pull_point as iti69;
 use crate::iti70_pull_notification as iti70;
 use crate::iti92_restricted_update_document_set as iti92;
 use crate::iti108_access_consent as iti108;
-use crate::sight::{may_announce, may_find_patients};
+use crate::sight::may;
 use crate::subscriptions::{listing, place};
 
 /// Answers whatever comes. What is refused before it is read leaves a record too.
@@ -147,7 +147,7 @@ async fn answer_about_patients(
     parties: &Parties,
 ) -> Result<Recorded<Reply>, Fault> {
     let now = SystemTime::now();
-    may_find_patients(registry, call.caller(), now)?;
+    may(registry, call.caller(), Permission::Patients, now)?;
     match call.action() {
         PixV3Query::ACTION => {
             let permitted = call.permitted(Permission::Patients)?;
@@ -260,7 +260,12 @@ async fn announced(
     expected: Interaction,
 ) -> Result<Recorded<Reply>, Fault> {
     let parties = Parties::answered(call.caller(), call.endpoint());
-    may_announce(registry, call.caller(), SystemTime::now())?;
+    may(
+        registry,
+        call.caller(),
+        Permission::Announce,
+        SystemTime::now(),
+    )?;
     let permitted = call.permitted(Permission::Announce)?;
     let (caller, request, _): (_, PatientRecordMessage, _) = permitted.read::<RecordAdded>()?;
     let (who, now) = ((&caller, &parties), SystemTime::now());

@@ -30,45 +30,16 @@ use crate::submission::rows;
 /// Members of a folder or submission set that are looked at together.
 const AT_ONCE: usize = 64;
 
-/// Whether a caller may say who the patients are: a merge gives the documents of one to another, so with
-/// rules one of them has to name it.
-pub(crate) fn may_announce(
+/// Whether a caller may do what is not about documents: say who the patients are (a merge gives the documents
+/// of one to another), or find out who they are. With rules, one of them has to name it.
+pub(crate) fn may(
     registry: &Registry,
     caller: &Caller,
+    permission: Permission,
     now: SystemTime,
 ) -> Result<(), Fault> {
-    let asking = Asking {
-        caller,
-        permission: Permission::Announce,
-        now,
-    };
-    match registry.config.access.policy() {
-        Some(policy) if !policy.grants(&asking) => {
-            let reason = "no rule lets this caller announce patients here";
-            Err(Fault::not_permitted(reason))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Whether a caller may find out who the patients are: with rules, one of them has to name it.
-pub(crate) fn may_find_patients(
-    registry: &Registry,
-    caller: &Caller,
-    now: SystemTime,
-) -> Result<(), Fault> {
-    let asking = Asking {
-        caller,
-        permission: Permission::Patients,
-        now,
-    };
-    match registry.config.access.policy() {
-        Some(policy) if !policy.grants(&asking) => {
-            let reason = "no rule lets this caller find patients here";
-            Err(Fault::not_permitted(reason))
-        }
-        _ => Ok(()),
-    }
+    let granted = registry.config.access.grant(caller, permission, now);
+    granted.map_err(|refused| Fault::not_permitted(refused.to_string()))
 }
 
 /// What a caller sees. It remembers what was decided, so it is for one transaction: clones have

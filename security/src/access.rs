@@ -26,6 +26,8 @@ mod words;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
+use thiserror::Error;
+
 use crate::caller::Caller;
 use crate::permission::Permission;
 
@@ -90,6 +92,11 @@ pub struct Asking<'a> {
     pub now: SystemTime,
 }
 
+/// No rule names what is wanted for the one who wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("no rule lets this caller {} here", .0.as_str())]
+pub struct NotGranted(Permission);
+
 /// What was decided, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
@@ -141,6 +148,27 @@ impl Access {
         let changed = **current != policy;
         *current = Arc::new(policy);
         changed
+    }
+
+    /// Lets a caller do what is not about documents and a rule has to name: without rules, everybody may.
+    ///
+    /// # Errors
+    /// If there are rules, and none lets it.
+    pub fn grant(
+        &self,
+        caller: &Caller,
+        permission: Permission,
+        now: SystemTime,
+    ) -> Result<(), NotGranted> {
+        let asking = Asking {
+            caller,
+            permission,
+            now,
+        };
+        match self.policy() {
+            Some(policy) if !policy.grants(&asking) => Err(NotGranted(permission)),
+            _ => Ok(()),
+        }
     }
 
     /// The policy of this moment, or `None` if there are no rules, so that nothing need be looked

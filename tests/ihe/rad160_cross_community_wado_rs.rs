@@ -127,6 +127,11 @@ async fn beside_the_path(town: &Town, study: &str) {
         (path(1, study).replace("study", "patient"), &stored, 404),
         (path(1, "x"), &stored, 400),
         (format!("{}/..", path(1, study)), &stored, 404),
+        (
+            format!("{}/series/{}", path(1, study), "1".repeat(1024)),
+            &stored,
+            414,
+        ),
     ] {
         let got = get(&town.client, &format!("{base}{url}"), headers).await;
         assert_eq!(got.status, status, "{url}");

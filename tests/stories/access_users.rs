@@ -9,12 +9,12 @@ use hilum_dicom::phantoms::{self, Detail};
 use hilum_security::iti40_provide_x_user_assertion::AssertionIssuer;
 use hilum_security::iti72_incorporate_access_token::TokenIssuer;
 use hilum_security::{User, UserCode};
-use hilum_tests::calls::Retrieve;
+use hilum_tests::calls::{CrossProvide, Raw, Retrieve, parts};
 use hilum_tests::people::{AS, IDP, authorization_server, configure, idp, issue, issue_token};
 use hilum_tests::town::hilum;
 use hilum_tests::words::{self, Document, Submission};
 use hilum_tests::{Setup, Town};
-use hilum_transport::{Client, HttpRequest};
+use hilum_transport::{Client, ClientError, HttpRequest};
 use serde_json::Value;
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::metadata::DocumentEntry;
@@ -501,6 +501,24 @@ fn as_client(town: &Town, arguments: &[&str]) -> bool {
     command.output().unwrap().status.success()
 }
 
+/// Whether a gateway takes nothing, because it cannot say from which node it comes.
+async fn is_closed_for_handing_in(town: &Town) -> bool {
+    let submission = Submission::new("P-0", vec![Document::text("across")]);
+    let request = Raw(submission.provide_request());
+    let client = town
+        .client
+        .for_community(&format!("urn:oid:{}", words::HOME));
+    let url = town.responding();
+    match client
+        .send::<CrossProvide>(&url, &request, parts(&submission))
+        .await
+    {
+        Err(ClientError::Fault { fault, .. }) => fault.reason.contains("across communities"),
+        Err(other) => panic!("{other}"),
+        Ok(_) => false,
+    }
+}
+
 /// Merges and the audit are for those whom a rule names, and gateways are closed where rules are about nodes.
 #[tokio::test]
 async fn what_no_rule_names_is_not_done() {
@@ -522,6 +540,21 @@ async fn what_no_rule_names_is_not_done() {
     };
     place.become_caller(&who, &PATIENTS);
     let query = || words::find_documents("P-0", "LeafClass");
+    assert!(place.town.query_everywhere(query()).await.is_ok());
+    // The rule about who hands in names a node, and closes the gateway for that and for nothing else.
+    assert!(is_closed_for_handing_in(&place.town).await);
+    let of_node = "who.node = \"CN=client\"";
+    let of_user = RULES.replacen(of_node, "who.vouched = \"assertion\"", 1);
+    assert_ne!(of_user, RULES);
+    std::fs::write(place.town.node().join("access.toml"), of_user).unwrap();
+    let began = Instant::now();
+    while is_closed_for_handing_in(&place.town).await {
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "nobody is hidden"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     assert!(place.town.query_everywhere(query()).await.is_ok());
     let about_nodes = "[[rule]]\nname = \"one\"\nwho.node = \"CN=client\"\nlevel = \"nothing\"\n";
     let rules = format!("{about_nodes}{RULES}");

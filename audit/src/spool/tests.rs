@@ -122,3 +122,26 @@ async fn many_share_one_write() {
     drop(spool);
     assert_eq!(numbers(folder.path()).len(), 1920 * 3);
 }
+
+/// Whoever still records is waited for; then the spool can be opened again at once.
+#[tokio::test]
+async fn it_is_closed_when_nobody_records_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(folder.path(), SEGMENT_BYTES).unwrap();
+    let late = spool.clone();
+    let recording = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        late.append(frame(1)).await.unwrap();
+    });
+    assert!(spool.close(Duration::from_secs(10)).await);
+    recording.await.unwrap();
+    let again = Spool::open(folder.path(), SEGMENT_BYTES).unwrap();
+    assert_eq!(numbers(folder.path()), [1]);
+    // Who does not end is not waited for.
+    let held = again.clone();
+    assert!(!again.close(Duration::from_millis(20)).await);
+    let refused = Spool::open(folder.path(), SEGMENT_BYTES);
+    assert!(matches!(refused, Err(SpoolError::InUse { .. })));
+    drop(held);
+    Spool::open(folder.path(), SEGMENT_BYTES).unwrap();
+}

@@ -271,6 +271,29 @@ fn who_speaks_for_a_community_is_checked() {
     }
 }
 
+/// A community stands there once, and what it or a repository is reached by is no secret.
+#[test]
+fn where_gateways_ask_is_checked() {
+    let community = "[[gateway.community]]\nhome_community_id = 'urn:oid:1.2.9'\n\
+                     url = 'http://127.0.0.1:9/'\n";
+    assert!(read(community, &[]).is_ok());
+    let repository = "[[gateway.repository]]\nunique_id = '1.2.8'\n";
+    let userinfo = "'http://me:secret@127.0.0.1:9/'";
+    for (wrong, named) in [
+        (format!("{community}{community}"), "two communities"),
+        (format!("{repository}wado_url = {userinfo}\n"), "wado_url"),
+        (
+            format!("[gateway]\nprovide_url = {userinfo}\n"),
+            "provide_url",
+        ),
+        (format!("[gateway]\nurl = {userinfo}\n"), "gateway.url"),
+    ] {
+        let refused = read(&wrong, &[]).unwrap_err();
+        assert!(refused.contains(named), "{refused}");
+        assert!(!refused.contains("secret"), "{refused}");
+    }
+}
+
 /// What patients are called elsewhere is said for communities that are known, of patients of this one, once.
 #[test]
 fn correlations_are_checked() {

@@ -19,9 +19,6 @@ use crate::domain::Domain;
 use crate::serve::Running;
 use crate::terminal::Table;
 
-/// How long a node that was stopped may take to be started again.
-const AGAIN: Duration = Duration::from_secs(20);
-
 /// What [`Road::across`] writes beside the configuration of Midland's registry.
 pub(super) const CLINICIAN: &str = "welby.xml";
 
@@ -133,18 +130,6 @@ impl Abroad {
     }
 }
 
-/// Starts a node that was stopped in this very process, where what it had begun may end a little later
-/// and holds its audit until then.
-async fn started_again(file: &Path) -> anyhow::Result<Running> {
-    let began = Instant::now();
-    loop {
-        match start(file).await {
-            Err(_) if began.elapsed() < AGAIN => tokio::time::sleep(AGAIN / 100).await,
-            started => return started,
-        }
-    }
-}
-
 async fn start(file: &Path) -> anyhow::Result<Running> {
     let running = Running::start(&Config::load(file)?).await;
     running.with_context(|| file.display().to_string())
@@ -212,7 +197,7 @@ impl Road {
         let (meanwhile, took, errors) = self.found_everywhere(patient, &clinician).await?;
         (across.took_meanwhile, across.errors) = (took, errors);
         println!("-- {} comes back", country.name);
-        *running = Some(started_again(file).await?);
+        *running = Some(start(file).await?);
         let (back, _, _) = self.found_everywhere(patient, &clinician).await?;
         for (row, country) in across.rows.iter_mut().zip(&COUNTRIES) {
             let of = |found: &Found| found.get(country.home).map_or(0, Vec::len);

@@ -5,17 +5,18 @@ use hilum_security::iti19_authenticate_node::{NodeTls, Reloaded};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use super::watching::Watching;
 use crate::config::Config;
 
-/// Looks at the files of `[tls]` from time to time, and with SIGHUP at once, as long as the process
-/// lives. What changes is logged and recorded.
-pub(super) fn watch(config: &Config, audit: &Audit) {
+/// Looks at the files of `[tls]` from time to time, and with SIGHUP at once, as long as it is held. What
+/// changes is logged and recorded. Nobody, if there is no TLS.
+pub(super) fn watch(config: &Config, audit: &Audit) -> Option<Watching> {
     if config.opened_tls().is_empty() {
-        return;
+        return None;
     }
     let config = config.clone();
     let (every, audit) = (config.reload_every(), audit.clone());
-    tokio::spawn(async move {
+    Some(Watching::start(|mut held| async move {
         let mut ticks = interval_at(Instant::now() + every, every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut hangups = match signal(SignalKind::hangup()) {
@@ -24,6 +25,7 @@ pub(super) fn watch(config: &Config, audit: &Audit) {
         };
         loop {
             let asked = tokio::select! {
+                () = held.let_go() => return,
                 _ = ticks.tick() => false,
                 _ = hangups.recv() => true,
             };
@@ -32,7 +34,7 @@ pub(super) fn watch(config: &Config, audit: &Audit) {
                 look(tls, &audit, asked).await;
             }
         }
-    });
+    }))
 }
 
 /// Looks at the files of one; who asks is told that nothing changed, too.

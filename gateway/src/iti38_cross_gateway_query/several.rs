@@ -16,7 +16,7 @@ use xds_schemas::soap::Fault;
 
 use super::merging::{self, Answered};
 use super::targets::{self, Chosen};
-use super::{Asked, ask_other, ask_own, event, of_kind, patients, refused};
+use super::{Asked, all_asked, ask_other, ask_own, event, of_kind, patients, refused};
 use crate::Room;
 use crate::outcome::outcome;
 use crate::patients::MOST_PATIENTS;
@@ -141,7 +141,7 @@ async fn ask(
         let named = named.to_vec();
         asking.spawn(async move {
             let answered = ask_own(room, user, request).await;
-            ((0, 0), Asked::Answered(Box::new(answered)), named)
+            ((0, 0, named), Asked::Answered(Box::new(answered)))
         });
     }
     for (at, (known, url)) in chosen.others.into_iter().enumerate() {
@@ -156,27 +156,14 @@ async fn ask(
                 // It is never closed.
                 let _lane = lanes.acquire().await.ok();
                 let answered = ask_other(room, user, request, (known, url), &ids).await;
-                ((at + 1, number), answered, patients)
+                ((at + 1, number, patients), answered)
             });
         }
     }
-    let mut answers = Vec::with_capacity(asking.len());
-    while let Some(joined) = asking.join_next().await {
-        match joined {
-            Ok(answered) => answers.push(answered),
-            Err(error) => tracing::error!(%error, "a question to a community was lost"),
-        }
-    }
-    answers.sort_by_key(|(place, ..)| *place);
-    let (mut answered, mut errors) = (Vec::with_capacity(answers.len()), Vec::new());
-    for (_, asked, patients) in answers {
-        match asked {
-            Asked::Answered(answer) => answered.push((*answer, patients)),
-            Asked::Failed(error) => errors.push(error),
-            Asked::Nobody => {}
-        }
-    }
-    (answered, errors)
+    let (answered, errors) = all_asked(asking).await;
+    let answered = answered.into_iter();
+    let answered = answered.map(|((_, _, patients), answer)| (answer, patients));
+    (answered.collect(), errors)
 }
 
 /// One community has one error however many patients it was asked for; and patients whom nobody knows have
