@@ -154,16 +154,29 @@ impl Bucket {
         let Some(rewrapped) = rewrap_bytes(ring, Path::new(key), &bytes)? else {
             return Ok(Rewrapped::Already);
         };
-        let name = self.label_at(key).await?.map(|label| label.arrival);
+        let label = self.label_at(key).await?;
         self.s3.put(key, rewrapped.into()).await?;
-        // A node may have removed the document meanwhile: first it says so, and last the bytes go.
-        if let Some(name) = name {
-            let removing = self.s3.size(&format!("removing/{name}")).await?.is_some();
-            if removing || self.s3.size(&data(&name)).await?.is_none() {
-                self.s3.delete(key).await?;
-            }
+        if let Some(label) = label
+            && self.is_over(key, &label).await?
+        {
+            self.s3.delete(key).await?;
         }
         Ok(Rewrapped::Done)
+    }
+
+    /// Whether a node has taken a label away while it was written anew.
+    async fn is_over(&self, key: &str, label: &Label) -> io::Result<bool> {
+        // A document that is removed: first the node says so, and last the bytes go.
+        let name = &label.arrival;
+        if self.s3.size(&format!("removing/{name}")).await?.is_some()
+            || self.s3.size(&data(name)).await?.is_none()
+        {
+            return Ok(true);
+        }
+        // One that has arrived: first it gets its place.
+        let place = place_of(&label.unique_id);
+        let there = self.label_at(&place).await?;
+        Ok(key == incoming(name) && there.is_some_and(|there| there.arrival == *name))
     }
 
     /// Encrypts a document that is plain, under another name; says whether it was plain.
