@@ -188,8 +188,10 @@ impl Parameters {
                 w.element("value", it);
             },
         );
-        if let Some(time) = &self.birth_time {
-            parameter(writer, BIRTH_TIME, |writer| time.write(writer));
+        if self.birth_time.is_some() || self.birth_time_is_wrong {
+            let time = self.birth_time.clone().unwrap_or_default();
+            let is_wrong = self.birth_time_is_wrong;
+            parameter(writer, BIRTH_TIME, |writer| time.write(writer, is_wrong));
         }
         self.write_other(writer, DECEASED_TIME);
         let id = |writer: &mut Writer, id: &InstanceId| id.write(writer, "value");
@@ -223,9 +225,13 @@ impl Parameters {
 }
 
 impl AskedTime {
-    fn write(&self, writer: &mut Writer) {
+    /// What was no date stays none: without it the question would fit more people.
+    fn write(&self, writer: &mut Writer, is_wrong: bool) {
         let value = self.value.as_ref().map(Timestamp::as_str);
         writer.open("value").optional("value", value);
+        if is_wrong {
+            write_attribute(writer, "low", "value", "?");
+        }
         for (name, bound) in [("low", &self.low), ("high", &self.high)] {
             if let Some(bound) = bound {
                 write_attribute(writer, name, "value", bound.as_str());
@@ -235,8 +241,8 @@ impl AskedTime {
     }
 }
 
-/// `IVL<TS>`; a centre without a width is a moment.
-/// The moment or range, and whether a part of it is none.
+/// `IVL<TS>`: the moment or range, and whether a part of it is none. A centre without a width is a
+/// moment.
 fn asked_time(
     reader: &mut Reader<'_>,
     element: &Element<'_>,

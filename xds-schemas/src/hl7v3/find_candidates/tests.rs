@@ -3,7 +3,7 @@
 use super::*;
 use crate::hl7v3::Found;
 use crate::metadata::PatientId;
-use crate::xml::{FromXml, Reader, XmlError, ns};
+use crate::xml::{FromXml, Reader, ToXml, Writer, XmlError, ns};
 
 fn question(parameters: &str) -> Result<FindCandidatesQuery, XmlError> {
     let xml = format!(
@@ -56,6 +56,25 @@ fn a_question_without_parameters_is_empty() {
     let one =
         "<livingSubjectAdministrativeGender><value code='F'/></livingSubjectAdministrativeGender>";
     assert!(!question(one).unwrap().query.parameters.is_empty());
+}
+
+/// A question that is passed on must not fit more people than before.
+#[test]
+fn what_is_no_date_stays_none() {
+    let parameters = r#"<livingSubjectBirthTime><value><low value="?"/><high value="1973"/></value>
+        </livingSubjectBirthTime>"#;
+    let question = question(parameters).unwrap();
+    let asked = &question.query.parameters;
+    assert!(asked.birth_time_is_wrong);
+    let mut writer = Writer::default();
+    question.to_xml(&mut writer);
+    let written = writer.finish();
+    let mut reader = Reader::new(written.as_bytes()).unwrap();
+    let root = reader.root().unwrap();
+    assert_eq!(
+        FindCandidatesQuery::from_xml(&mut reader, &root).unwrap(),
+        question
+    );
 }
 
 #[test]
