@@ -19,8 +19,8 @@ use hilum_transport::{Client, ClientError};
 use crate::client::{self, Node};
 use crate::config::{Config, ConfigError};
 use crate::dicom;
-use crate::keys;
 use crate::rooms;
+use crate::stored::Stored;
 use crate::terminal;
 
 #[derive(Debug, Args)]
@@ -255,16 +255,14 @@ fn images(config: &Config) -> Finding {
 /// Whether what is stored is encrypted, and can be read.
 async fn at_rest(config: &Config) -> Finding {
     let vault = config.vault().map_err(|error| error.to_string())?;
-    let kept = config.kept().map_err(|error| format!("{error:#}"))?;
+    let stored = Stored::of(config).map_err(|error| format!("{error:#}"))?;
     let Some(ring) = vault.ring().cloned() else {
-        let checked = tokio::task::spawn_blocking(move || kept.check_keys(&vault)).await;
+        let checked = tokio::task::spawn_blocking(move || stored.kept.check_keys(&vault)).await;
         let checked = checked.map_err(anyhow::Error::from).and_then(|it| it);
         checked.map_err(|error| format!("{error:#}"))?;
         return Ok("what is stored is not encrypted".to_owned());
     };
-    let database = config.kept_database();
-    let survey = move || keys::survey(&kept, database.as_deref(), &vault);
-    let survey = tokio::task::spawn_blocking(survey).await;
+    let survey = tokio::task::spawn_blocking(move || stored.survey(&vault)).await;
     let survey = survey.map_err(anyhow::Error::from).and_then(|it| it);
     let survey = survey.map_err(|error| format!("{error:#}"))?;
     if let Some((key, objects)) = survey.keys.iter().find(|(key, _)| !ring.has(key)) {
@@ -287,24 +285,17 @@ async fn at_rest(config: &Config) -> Finding {
 /// Whether databases keep what identifies patients as it is configured, and their keys are there.
 async fn identifiers(config: &Config) -> Finding {
     let vault = config.vault().map_err(|error| error.to_string())?;
-    let kept = config.kept().map_err(|error| format!("{error:#}"))?;
-    let database = config.kept_database();
-    let found = tokio::task::spawn_blocking(move || -> anyhow::Result<Vec<String>> {
-        let mut found = Vec::new();
-        if let Some(database) = database {
-            use hilum_registry::at_rest::{Identifiers, check};
-            let encrypted = check(&database, &vault)?.map(|it| it == Identifiers::Encrypted);
-            found.extend(encrypted.map(|it| told("the registry's database", it)));
-        }
-        let encrypted = kept.check_identifiers(&vault)?;
-        found.extend(encrypted.map(|it| told("the index of images", it)));
-        Ok(found)
-    });
-    let found = found.await.map_err(anyhow::Error::from).and_then(|it| it);
+    let stored = Stored::of(config).map_err(|error| format!("{error:#}"))?;
+    let found = tokio::task::spawn_blocking(move || stored.identifiers(&vault)).await;
+    let found = found.map_err(anyhow::Error::from).and_then(|it| it);
     let found = found.map_err(|error| format!("{error:#}"))?;
     match found.is_empty() {
         true => Ok("there are no databases yet".to_owned()),
-        false => Ok(found.join(", ")),
+        false => {
+            let found = found.into_iter();
+            let found: Vec<String> = found.map(|(database, it)| told(database, it)).collect();
+            Ok(found.join(", "))
+        }
     }
 }
 

@@ -58,6 +58,10 @@ fn databases_of_a_new_node_name_nobody() {
         "{said}"
     );
     assert!(said.contains("encrypted in the index of images"), "{said}");
+    assert!(
+        said.contains("encrypted in the gateway's database"),
+        "{said}"
+    );
     // Their keys are rotated with those of everything else.
     let listed = node.json(&["keys", "list"]);
     let old = listed["keys"][0]["key"].as_str().unwrap().to_owned();
@@ -133,6 +137,11 @@ fn databases_that_were_plain_are_encrypted() {
         );
     }
     node.start();
+    let said = line(&node, "identifiers");
+    assert!(
+        said.contains("encrypted in the gateway's database"),
+        "{said}"
+    );
     assert_eq!(told(&node, &patients), before);
     let document = node.submit(b"more");
     assert_eq!(node.retrieved(&document), b"more");
