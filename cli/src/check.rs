@@ -73,7 +73,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     report.add("codes", readable(&config.affinity_domain.codes));
     report.add("data", folder(&config.data));
     access(&config, &mut report);
-    report.add("audit", spool(&config.spool()));
+    report.add("audit", spool(&config));
     if config.registry.listen.is_some() {
         report.add("database", database(&config.registry_database()));
     }
@@ -173,11 +173,14 @@ fn folder(path: &Path) -> Finding {
     }
 }
 
-fn spool(path: &Path) -> Finding {
+fn spool(config: &Config) -> Finding {
+    let path = &config.spool();
     if !path.exists() {
         return folder(path);
     }
-    match Spool::open(path, u64::MAX) {
+    // What is encrypted can be read with them; that they are missing is said elsewhere.
+    let vault = config.vault().unwrap_or_default();
+    match Spool::open_with(path, u64::MAX, vault.ring()) {
         Ok(_) => Ok(path.display().to_string()),
         Err(SpoolError::InUse { .. }) => Ok(format!("{}, in use", path.display())),
         Err(error) => Err(error.to_string()),
@@ -257,7 +260,11 @@ async fn at_rest(config: &Config) -> Finding {
     let vault = config.vault().map_err(|error| error.to_string())?;
     let stored = Stored::of(config).map_err(|error| format!("{error:#}"))?;
     let Some(ring) = vault.ring().cloned() else {
-        let checked = tokio::task::spawn_blocking(move || stored.kept.check_keys(&vault)).await;
+        let check = move || {
+            stored.kept.check_keys(&vault)?;
+            stored.check_plain()
+        };
+        let checked = tokio::task::spawn_blocking(check).await;
         let checked = checked.map_err(anyhow::Error::from).and_then(|it| it);
         checked.map_err(|error| format!("{error:#}"))?;
         return Ok("what is stored is not encrypted".to_owned());

@@ -3,10 +3,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use hilum_audit::at_rest::KeptRecords;
 use hilum_registry::at_rest::Identifiers;
 use hilum_repository::at_rest::{Kept, Survey, Worked};
-use hilum_security::at_rest::{KeyId, KeyRing, Vault};
+use hilum_security::at_rest::{KeyId, KeyRing, Rewrapped, Vault};
 
 use crate::config::Config;
 
@@ -19,6 +20,8 @@ pub(crate) struct Stored {
     registry: Option<String>,
     /// The database of the gateway.
     gateway: PathBuf,
+    /// What is recorded.
+    records: KeptRecords,
 }
 
 impl Stored {
@@ -28,21 +31,38 @@ impl Stored {
             kept: config.kept()?,
             registry: config.kept_database(),
             gateway: config.correlations_store(),
+            records: KeptRecords {
+                spool: config.spool(),
+                clients: config.client_spools(),
+                store: config.audit_store(),
+            },
         })
     }
 
-    /// What needs which keys: the objects in stores, the mark of each store, and each database that is
-    /// encrypted.
+    /// What needs which keys: the objects in stores, the mark of each store, each database and each file of
+    /// audit records that is encrypted.
     pub(crate) fn survey(&self, vault: &Vault) -> anyhow::Result<Survey> {
         let mut survey = self.kept.survey(vault)?;
         let registry = self.registry.as_deref().map(hilum_registry::at_rest::key);
         let gateway = hilum_gateway::at_rest::key(&self.gateway);
         let gateway = gateway.with_context(|| self.gateway.display().to_string())?;
         let keys: [Option<KeyId>; 2] = [registry.transpose()?.flatten(), gateway];
-        for key in keys.into_iter().flatten() {
+        let records = self.records.keys()?.into_iter().flatten();
+        for key in keys.into_iter().flatten().chain(records) {
             *survey.keys.entry(key).or_default() += 1;
         }
         Ok(survey)
+    }
+
+    /// Whether a node without keys can read what it has recorded.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub(crate) fn check_plain(&self) -> anyhow::Result<()> {
+        match self.records.keys()?.is_empty() {
+            true => Ok(()),
+            false => bail!("audit records are encrypted, and [at_rest] names no keys"),
+        }
     }
 
     /// Gives everything the current key. `progress` is told how much is done.
@@ -60,6 +80,18 @@ impl Stored {
             match was_another {
                 true => worked.done += 1,
                 false => worked.already += 1,
+            }
+        }
+        for (what, rotated) in self.records.rotate(ring)? {
+            match rotated {
+                Ok(Rewrapped::Done) => worked.done += 1,
+                Ok(Rewrapped::Already) => worked.already += 1,
+                // A plain one is sent as it is, and goes when its time is over.
+                Ok(Rewrapped::Plain) => {}
+                Err(error) => {
+                    worked.failed += 1;
+                    worked.failures.push(format!("{what}: {error}"));
+                }
             }
         }
         Ok(worked)
@@ -85,7 +117,7 @@ impl Stored {
         let mut worked = self.kept.encrypt(vault, &mut |worked| {
             told(format!("{} objects", worked.done + worked.already));
         })?;
-        worked.done += rows;
+        worked.done += rows + self.records.encrypt(vault)?;
         Ok(worked)
     }
 

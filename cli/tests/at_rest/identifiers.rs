@@ -15,10 +15,7 @@ const PATIENT: &str = "P-1^^^";
 fn databases(node: &Node, needle: &str) -> Vec<PathBuf> {
     let found = holding(&node.data(""), needle.as_bytes());
     let is_database = |path: &PathBuf| path.to_string_lossy().contains(".db");
-    // The audit names patients, as ATNA wants it.
-    let audit = |path: &PathBuf| path.to_string_lossy().contains("/audit");
-    let found = found.into_iter().filter(is_database);
-    found.filter(|path| !audit(path)).collect()
+    found.into_iter().filter(is_database).collect()
 }
 
 /// What a client is told of documents and images.
