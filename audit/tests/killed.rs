@@ -1,6 +1,8 @@
 //! A process that records under load is killed, again and again: nothing that it was told is safe
 //! may be missing afterwards.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

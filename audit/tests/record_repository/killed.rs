@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hilum_audit::record_repository::{RecordRepository, RecordRepositoryConfig, Via};
+use hilum_audit::record_repository::{Log, RecordRepository, RecordRepositoryConfig, Via};
 use hilum_audit::{Audit, AuditConfig};
 use hilum_security::at_rest::{KeyRing, Vault};
 use hilum_transport::{Limits, streams};
@@ -144,7 +144,17 @@ async fn kill(store: &Store) {
         "{durable} {}",
         log.end()
     );
-    // Whatever arrived is what was sent, in its order; what a kill tore off is marked as such, or gone.
+    is_in_order(log);
+    eprintln!(
+        "{next} sent, {durable} said to be durable, {} kept",
+        log.end()
+    );
+    repository.sign().await;
+    assert_eq!(store.findings(), []);
+}
+
+/// Whatever arrived is what was sent, in its order; what a kill tore off is marked as such, or gone.
+fn is_in_order(log: &Log) {
     let mut last = None;
     for (index, record) in log.from(0, usize::MAX).unwrap() {
         let text = String::from_utf8(record.bytes).unwrap();
@@ -165,10 +175,4 @@ async fn kill(store: &Store) {
         );
         last = Some(number);
     }
-    eprintln!(
-        "{next} sent, {durable} said to be durable, {} kept",
-        log.end()
-    );
-    repository.sign().await;
-    assert_eq!(store.findings(), []);
 }

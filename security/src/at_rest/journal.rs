@@ -124,6 +124,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::at_rest::key::{Secret, from_hex};
     use crate::at_rest::{HEADER, keys_of};
 
     fn ring(folder: &Path) -> KeyRing {
@@ -165,6 +166,19 @@ mod tests {
         );
         fs::write(&path, "17 <85>1").unwrap();
         assert!(open("spool/1").unwrap().is_none());
+    }
+
+    /// The test value in `docs/at-rest.md`, which another implementation has made.
+    #[test]
+    fn what_another_implementation_sealed_is_opened() {
+        let sealed = "6465666768696a6b6c6d6e6fcd46335a64b2eb92e042fbe9358df0c67d7ec582d4a7ef805facfcd4\
+                      7a709c176a1176d46c9e4d2df8759abc1f840ae0a9af4ce72b9f083e92ff213b8f03d866d038c90b\
+                      5a3a17ee6011fd47fde1";
+        let key: Vec<u8> = (0x40..0x60).collect();
+        let key = DataKey(Secret::of(key.try_into().unwrap()));
+        let record = Journal { key }.open(1024, &from_hex(sealed).unwrap());
+        let message = b"<85>1 - - hilum 1 IHE+RFC-3881 - <AuditMessage></AuditMessage>";
+        assert_eq!(record.unwrap().as_deref(), Some(&message[..]));
     }
 
     proptest! {

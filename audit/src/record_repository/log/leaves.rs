@@ -27,6 +27,12 @@ pub(in crate::record_repository) enum Leaves {
     Locked,
 }
 
+/// A leaf.
+pub(in crate::record_repository) type Leaf<'a> = Cow<'a, [u8]>;
+
+/// Records, and where each of them begins.
+type Written<'a> = (Cow<'a, [u8]>, Cow<'a, [u64]>);
+
 /// What a segment is called when its key is wrapped: it stays the same when its folder is moved.
 pub(crate) fn name(path: &Path) -> String {
     let file = path.file_name().unwrap_or_default();
@@ -66,10 +72,7 @@ impl Leaves {
     }
 
     /// The leaf of a record; nothing if it cannot be opened, or is not what was sealed there.
-    pub(in crate::record_repository) fn leaf<'a>(
-        &self,
-        stored: &Stored<'a>,
-    ) -> Option<Cow<'a, [u8]>> {
+    pub(in crate::record_repository) fn leaf<'a>(&self, stored: &Stored<'a>) -> Option<Leaf<'a>> {
         match self {
             Self::Plain => Some(Cow::Borrowed(stored.leaf)),
             Self::Sealed(journal) => {
@@ -85,7 +88,7 @@ impl Leaves {
     pub(in crate::record_repository) fn hashed<'a>(
         &self,
         stored: &Stored<'a>,
-    ) -> (Hash, Option<Cow<'a, [u8]>>) {
+    ) -> (Hash, Option<Leaf<'a>>) {
         let leaf = self.leaf(stored);
         let hash = match (self, &leaf) {
             (Self::Locked, _) => stored.said,
@@ -100,7 +103,7 @@ impl Leaves {
         &self,
         records: &'a [u8],
         begins: &'a [u64],
-    ) -> io::Result<(Cow<'a, [u8]>, Cow<'a, [u64]>)> {
+    ) -> io::Result<Written<'a>> {
         let Self::Sealed(journal) = self else {
             return Ok((Cow::Borrowed(records), Cow::Borrowed(begins)));
         };

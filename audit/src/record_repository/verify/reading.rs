@@ -1,6 +1,5 @@
 //! Reading the files of a log.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -11,7 +10,7 @@ use super::difference::differences;
 use super::{Compare, Finding};
 use crate::event::removed_records;
 use crate::record_repository::log::LogError;
-use crate::record_repository::log::leaves::Leaves;
+use crate::record_repository::log::leaves::{Leaf, Leaves};
 use crate::record_repository::log::segment::{self, Stored};
 use crate::record_repository::received::{Received, Via};
 use crate::record_repository::tree::Hash;
@@ -260,13 +259,12 @@ fn found((file, leaves): &Segment) -> io::Result<Found> {
     Ok(found)
 }
 
+/// A record, its hash, and its leaf if that can be opened.
+type Read<'a> = (Stored<'a>, Hash, Option<Leaf<'a>>);
+
 /// The record at the beginning of `bytes`, its hash, and its leaf if that can be opened. One that was changed is one too, if another
 /// follows or nothing; but behind bytes that are none, only what is whole is believed.
-fn record<'a>(
-    leaves: &Leaves,
-    bytes: &'a [u8],
-    behind_garbage: bool,
-) -> Option<(Stored<'a>, Hash, Option<Cow<'a, [u8]>>)> {
+fn record<'a>(leaves: &Leaves, bytes: &'a [u8], behind_garbage: bool) -> Option<Read<'a>> {
     let stored = segment::first(bytes)?;
     let (hash, leaf) = leaves.hashed(&stored);
     let rest = &bytes[stored.length..];
