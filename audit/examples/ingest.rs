@@ -1,7 +1,7 @@
 //! How fast the Audit Record Repository receives: audit messages over mutual TLS, until all of them are
 //! durable; then how long it takes to verify its log. Senders and repository share the machine.
 //!
-//! `cargo run --release -p hilum-audit --example ingest -- [messages] [connections]`
+//! `cargo run --release -p hilum-audit --example ingest -- [messages] [connections] [encrypted]`
 
 use std::error::Error;
 use std::io::Write;
@@ -12,6 +12,7 @@ use hilum_audit::moment::Moment;
 use hilum_audit::record_repository::verify::verify;
 use hilum_audit::record_repository::{RecordRepository, RecordRepositoryConfig, Via};
 use hilum_audit::{Audit, AuditConfig, Event, Outcome, Parties, syslog};
+use hilum_security::at_rest::{KeyRing, Vault};
 use hilum_security::development_ca::Identity;
 use hilum_security::iti19_authenticate_node::{ClientTls, TlsFiles, client_config, server_config};
 use hilum_security::signing::SigningKey;
@@ -25,19 +26,22 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let mut arguments = std::env::args().skip(1).map(|it| it.parse::<u64>());
+    let is_encrypted = std::env::args().any(|it| it == "encrypted");
+    let numbers = std::env::args().skip(1).filter(|it| it != "encrypted");
+    let mut arguments = numbers.map(|it| it.parse::<u64>());
     let messages = arguments.next().transpose()?.unwrap_or(200_000);
     let connections = arguments.next().transpose()?.unwrap_or(4);
     let folder = tempfile::tempdir_in(".")?;
     let files = certificates(&folder)?;
     let key = SigningKey::generate()?;
-    let repository = repository(&folder, &key)?;
+    let repository = repository(&folder, &key, is_encrypted)?;
     let port = listen(&repository, &files).await?;
     let frame = frame();
     let bytes = frame.len() as u64 * messages;
     println!(
-        "{messages} messages of {} bytes over {connections} connections",
-        frame.len()
+        "{messages} messages of {} bytes over {connections} connections, {}",
+        frame.len(),
+        if is_encrypted { "encrypted" } else { "plain" }
     );
     let took = written(&folder, &frame, messages)?;
     told(
@@ -86,7 +90,11 @@ fn certificates(folder: &TempDir) -> Result<TlsFiles, Failure> {
     })
 }
 
-fn repository(folder: &TempDir, key: &SigningKey) -> Result<RecordRepository, Failure> {
+fn repository(
+    folder: &TempDir,
+    key: &SigningKey,
+    is_encrypted: bool,
+) -> Result<RecordRepository, Failure> {
     let path = |name: &str| folder.path().join(name);
     key.write(&path("audit.key"))?;
     let audit = Audit::open(AuditConfig {
@@ -96,7 +104,13 @@ fn repository(folder: &TempDir, key: &SigningKey) -> Result<RecordRepository, Fa
         host: "localhost".to_owned(),
         segment_bytes: 1 << 26,
     })?;
-    let config = RecordRepositoryConfig::new(path("log"), path("audit.key"));
+    let mut config = RecordRepositoryConfig::new(path("log"), path("audit.key"));
+    if is_encrypted {
+        KeyRing::generate(&path("keys"), None)?;
+        let ring = KeyRing::open(&path("keys"), None)?;
+        ring.install();
+        config.log.vault = Vault::with(ring).sealing_fields();
+    }
     Ok(RecordRepository::open(config, audit)?)
 }
 

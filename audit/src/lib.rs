@@ -9,6 +9,7 @@
 //! ([`NotRecorded`]): a peer is never told that something was done which nobody can trace later.
 //! Submissions may then have been done all the same; their unique IDs make a repetition harmless.
 
+pub mod at_rest;
 pub mod event;
 mod fhir;
 pub mod moment;
@@ -25,6 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use hilum_security::User;
+use hilum_security::at_rest::Vault;
 use hilum_transport::Reply;
 use serde::Deserialize;
 use thiserror::Error;
@@ -90,6 +92,11 @@ pub struct Audit {
 impl Audit {
     /// Opens the ledger, mending what an earlier process could not finish.
     pub fn open(config: AuditConfig) -> Result<Self, SpoolError> {
+        Self::open_in(config, &Vault::default())
+    }
+
+    /// The same; what is recorded is kept as the vault says.
+    pub fn open_in(config: AuditConfig, vault: &Vault) -> Result<Self, SpoolError> {
         let source = Source {
             id: config.source_id,
             enterprise_site: config.enterprise_site,
@@ -99,7 +106,7 @@ impl Audit {
         Ok(Self {
             source: Arc::new(source),
             person: None,
-            spool: Spool::open(&config.spool, config.segment_bytes)?,
+            spool: Spool::open_with(&config.spool, config.segment_bytes, vault.ring())?,
             recorded: Arc::default(),
         })
     }

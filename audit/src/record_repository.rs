@@ -11,7 +11,7 @@ mod datagrams;
 mod forward;
 mod framing;
 pub mod head;
-mod index;
+pub(crate) mod index;
 mod iti20_record_audit_event;
 mod iti81_retrieve_atna_audit_event;
 mod iti82_retrieve_syslog_event;
@@ -62,7 +62,7 @@ pub const CONNECTIONS: usize = 1024;
 /// Messages of more than a mebibyte that are received at one time.
 const LARGE_MESSAGES: usize = 16;
 /// The index, in the folder of the log. It is made anew when it is not there.
-const INDEX_FILE: &str = "index.db";
+pub(crate) const INDEX_FILE: &str = "index.db";
 /// How often it is looked whether the time of records is over.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
@@ -166,7 +166,8 @@ impl RecordRepository {
         let id = log_id(store)?;
         std::fs::write(store.join(head::KEY_FILE), &public_key)?;
         let signer = HeadSigner::new(key, id, &audit.source().id)?;
-        let (index, writer) = Index::open(&store.join(INDEX_FILE))?;
+        let (index, writer) =
+            Index::open(&store.join(INDEX_FILE), config.log.vault.ring_of_fields())?;
         let runtime = tokio::runtime::Handle::try_current();
         let following = runtime.is_ok().then(|| Following::start(&log, writer));
         Ok(Self {

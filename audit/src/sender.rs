@@ -33,6 +33,7 @@ use tokio::time::{Instant, timeout};
 use crate::spool::{Position, SpoolError};
 
 pub use backlog::Backlog;
+pub(crate) use reader::spools;
 pub use target::{DATAGRAM_BYTES, Road, Target, TargetError};
 
 use backlog::Counts;

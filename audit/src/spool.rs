@@ -3,18 +3,20 @@
 //! A folder of segment files, to which frames ([`syslog`](crate::syslog)) are only appended.
 //! Many calls share one write and one `fdatasync` ([`Spool`]). After a crash, the last segment may
 //! end in part of a record that nobody was told is safe; opening the spool cuts it off
-//! ([`segment`]). [`records()`] reads everything, also while somebody writes.
+//! ([`segment`]). Segments may be encrypted ([`frames`]). [`records()`] reads everything, also while somebody writes.
 
-mod records;
+pub(crate) mod frames;
+pub(crate) mod records;
 pub(crate) mod segment;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use hilum_security::at_rest::KeyRing;
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
@@ -39,6 +41,14 @@ pub enum SpoolError {
     InUse {
         /// The folder of the spool.
         folder: PathBuf,
+    },
+    /// It is encrypted, and its key is not there or another one.
+    #[error("{}: audit records are encrypted: {source}", path.display())]
+    Locked {
+        /// The segment.
+        path: PathBuf,
+        /// What is wrong.
+        source: std::io::Error,
     },
     /// A file or folder cannot be used.
     #[error("{}: {source}", path.display())]
@@ -110,7 +120,17 @@ struct Group {
 impl Spool {
     /// Opens the spool in `folder`, which is made if need be, and mends its end.
     pub fn open(folder: &Path, segment_bytes: u64) -> Result<Self, SpoolError> {
-        let segments = Segments::open(folder, segment_bytes)?;
+        Self::open_with(folder, segment_bytes, None)
+    }
+
+    /// The same; with a ring, what is written from now on is encrypted. What is there stays as it is, and a
+    /// segment whose key is not there is an error.
+    pub fn open_with(
+        folder: &Path,
+        segment_bytes: u64,
+        ring: Option<&KeyRing>,
+    ) -> Result<Self, SpoolError> {
+        let segments = Segments::open(folder, segment_bytes, ring)?;
         let shared = Arc::new(Shared::default());
         shared.durable.send_replace(segments.end());
         let of_thread = Arc::clone(&shared);

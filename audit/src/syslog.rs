@@ -69,32 +69,53 @@ pub(crate) enum Frame<'a> {
 /// The longest message: an envelope of the largest size as base64, and more.
 pub(crate) const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
-/// Looks at the first frame in `bytes`.
-///
-/// A frame is whole if it looks like one that we wrote from its beginning to its end: after a
-/// power failure, a file may be as long as it should be and yet hold zeros.
-pub(crate) fn first_frame(bytes: &[u8]) -> Frame<'_> {
+/// Octets that stand behind their count.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Counted<'a> {
+    /// All of them, and how many bytes they take with their count.
+    Whole(&'a [u8], usize),
+    /// The beginning of them.
+    Partial,
+    /// Something else.
+    Garbage,
+}
+
+/// Looks at what is counted at the beginning of `bytes`: at most so many octets.
+pub(crate) fn counted(bytes: &[u8], most: usize) -> Counted<'_> {
     let digits = bytes
         .iter()
         .take_while(|byte| byte.is_ascii_digit())
         .count();
     if digits > 8 || (digits == 0 && !bytes.is_empty()) {
-        return Frame::Garbage;
+        return Counted::Garbage;
     }
     match bytes.get(digits) {
-        None => return Frame::Partial,
+        None => return Counted::Partial,
         Some(b' ') => {}
-        Some(_) => return Frame::Garbage,
+        Some(_) => return Counted::Garbage,
     }
     let length = std::str::from_utf8(&bytes[..digits])
         .ok()
         .and_then(|digits| digits.parse::<usize>().ok());
-    let Some(length) = length.filter(|length| *length <= MESSAGE_BYTES) else {
-        return Frame::Garbage;
+    let Some(length) = length.filter(|length| *length <= most) else {
+        return Counted::Garbage;
     };
     let whole = digits + 1 + length;
-    let Some(message) = bytes.get(digits + 1..whole) else {
-        return Frame::Partial;
+    match bytes.get(digits + 1..whole) {
+        Some(octets) => Counted::Whole(octets, whole),
+        None => Counted::Partial,
+    }
+}
+
+/// Looks at the first frame in `bytes`.
+///
+/// A frame is whole if it looks like one that we wrote from its beginning to its end: after a
+/// power failure, a file may be as long as it should be and yet hold zeros.
+pub(crate) fn first_frame(bytes: &[u8]) -> Frame<'_> {
+    let (message, whole) = match counted(bytes, MESSAGE_BYTES) {
+        Counted::Whole(message, whole) => (message, whole),
+        Counted::Partial => return Frame::Partial,
+        Counted::Garbage => return Frame::Garbage,
     };
     let ours = message.starts_with(PRIORITY.as_bytes())
         && message.ends_with(b"</AuditMessage>")

@@ -1,6 +1,8 @@
 //! A process that records under load is killed, again and again: nothing that it was told is safe
 //! may be missing afterwards.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use hilum_audit::spool::records;
 use hilum_audit::summary::Summary;
 use hilum_audit::{Audit, AuditConfig, Event, syslog};
+use hilum_security::at_rest::{KeyRing, Vault};
 
 /// Set for the process that is going to be killed.
 const VICTIM: &str = "HILUM_AUDIT_VICTIM";
@@ -24,7 +27,18 @@ fn config(folder: &Path) -> AuditConfig {
     }
 }
 
-/// Not a test by itself: what [`nothing_acknowledged_is_lost`] starts and kills. It records names
+/// Encrypted if there are keys beside the spool.
+fn opened(folder: &Path) -> Audit {
+    let keys = folder.join("keys");
+    if !keys.exists() {
+        return Audit::open(config(folder)).unwrap();
+    }
+    let ring = KeyRing::open(&keys, None).unwrap();
+    ring.install();
+    Audit::open_in(config(folder), &Vault::with(ring)).unwrap()
+}
+
+/// Not a test by itself: what [`killed`] starts and kills. It records names
 /// and says each of them aloud once it is recorded.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn victim() {
@@ -32,7 +46,7 @@ async fn victim() {
         return;
     };
     let (folder, round) = folder.rsplit_once('#').unwrap();
-    let audit = Audit::open(config(Path::new(folder))).unwrap();
+    let audit = opened(Path::new(folder));
     for caller in 0..16 {
         let (audit, round) = (audit.clone(), round.to_owned());
         tokio::spawn(async move {
@@ -49,12 +63,28 @@ async fn victim() {
 
 #[test]
 fn nothing_acknowledged_is_lost() {
+    killed(tempfile::tempdir().unwrap().path());
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_that_is_encrypted() {
     let folder = tempfile::tempdir().unwrap();
+    KeyRing::generate(&folder.path().join("keys"), None).unwrap();
+    killed(folder.path());
+    let plain = std::fs::read_dir(folder.path()).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(path).unwrap_or_default();
+        bytes.windows(5).any(|window| window == b"Audit")
+    });
+    assert!(!plain);
+}
+
+fn killed(folder: &Path) {
     let mut acknowledged = BTreeSet::new();
     for round in 0..5 {
         let mut victim = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "victim", "--nocapture"])
-            .env(VICTIM, format!("{}#{round}", folder.path().display()))
+            .env(VICTIM, format!("{}#{round}", folder.display()))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -73,8 +103,8 @@ fn nothing_acknowledged_is_lost() {
             acknowledged.extend(line.strip_prefix("recorded ").map(str::to_owned));
         }
     }
-    drop(Audit::open(config(folder.path())).unwrap());
-    let kept: BTreeSet<String> = records(folder.path())
+    drop(opened(folder));
+    let kept: BTreeSet<String> = records(folder)
         .unwrap()
         .map(|record| {
             let record = record.unwrap();

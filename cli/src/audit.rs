@@ -81,6 +81,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn list(list: &List) -> anyhow::Result<()> {
     let config = Config::load(&list.config)?;
+    // What is encrypted can be read with them.
+    config.vault()?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut found = ByTime::of(&config)?;
     match list.last {

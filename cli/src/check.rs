@@ -19,8 +19,8 @@ use hilum_transport::{Client, ClientError};
 use crate::client::{self, Node};
 use crate::config::{Config, ConfigError};
 use crate::dicom;
-use crate::keys;
 use crate::rooms;
+use crate::stored::Stored;
 use crate::terminal;
 
 #[derive(Debug, Args)]
@@ -73,7 +73,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     report.add("codes", readable(&config.affinity_domain.codes));
     report.add("data", folder(&config.data));
     access(&config, &mut report);
-    report.add("audit", spool(&config.spool()));
+    report.add("audit", spool(&config));
     if config.registry.listen.is_some() {
         report.add("database", database(&config.registry_database()));
     }
@@ -173,11 +173,14 @@ fn folder(path: &Path) -> Finding {
     }
 }
 
-fn spool(path: &Path) -> Finding {
+fn spool(config: &Config) -> Finding {
+    let path = &config.spool();
     if !path.exists() {
         return folder(path);
     }
-    match Spool::open(path, u64::MAX) {
+    // What is encrypted can be read with them; that they are missing is said elsewhere.
+    let vault = config.vault().unwrap_or_default();
+    match Spool::open_with(path, u64::MAX, vault.ring()) {
         Ok(_) => Ok(path.display().to_string()),
         Err(SpoolError::InUse { .. }) => Ok(format!("{}, in use", path.display())),
         Err(error) => Err(error.to_string()),
@@ -255,16 +258,18 @@ fn images(config: &Config) -> Finding {
 /// Whether what is stored is encrypted, and can be read.
 async fn at_rest(config: &Config) -> Finding {
     let vault = config.vault().map_err(|error| error.to_string())?;
-    let kept = config.kept().map_err(|error| format!("{error:#}"))?;
+    let stored = Stored::of(config).map_err(|error| format!("{error:#}"))?;
     let Some(ring) = vault.ring().cloned() else {
-        let checked = tokio::task::spawn_blocking(move || kept.check_keys(&vault)).await;
+        let check = move || {
+            stored.kept.check_keys(&vault)?;
+            stored.check_plain()
+        };
+        let checked = tokio::task::spawn_blocking(check).await;
         let checked = checked.map_err(anyhow::Error::from).and_then(|it| it);
         checked.map_err(|error| format!("{error:#}"))?;
         return Ok("what is stored is not encrypted".to_owned());
     };
-    let database = config.kept_database();
-    let survey = move || keys::survey(&kept, database.as_deref(), &vault);
-    let survey = tokio::task::spawn_blocking(survey).await;
+    let survey = tokio::task::spawn_blocking(move || stored.survey(&vault)).await;
     let survey = survey.map_err(anyhow::Error::from).and_then(|it| it);
     let survey = survey.map_err(|error| format!("{error:#}"))?;
     if let Some((key, objects)) = survey.keys.iter().find(|(key, _)| !ring.has(key)) {
@@ -287,24 +292,17 @@ async fn at_rest(config: &Config) -> Finding {
 /// Whether databases keep what identifies patients as it is configured, and their keys are there.
 async fn identifiers(config: &Config) -> Finding {
     let vault = config.vault().map_err(|error| error.to_string())?;
-    let kept = config.kept().map_err(|error| format!("{error:#}"))?;
-    let database = config.kept_database();
-    let found = tokio::task::spawn_blocking(move || -> anyhow::Result<Vec<String>> {
-        let mut found = Vec::new();
-        if let Some(database) = database {
-            use hilum_registry::at_rest::{Identifiers, check};
-            let encrypted = check(&database, &vault)?.map(|it| it == Identifiers::Encrypted);
-            found.extend(encrypted.map(|it| told("the registry's database", it)));
-        }
-        let encrypted = kept.check_identifiers(&vault)?;
-        found.extend(encrypted.map(|it| told("the index of images", it)));
-        Ok(found)
-    });
-    let found = found.await.map_err(anyhow::Error::from).and_then(|it| it);
+    let stored = Stored::of(config).map_err(|error| format!("{error:#}"))?;
+    let found = tokio::task::spawn_blocking(move || stored.identifiers(&vault)).await;
+    let found = found.map_err(anyhow::Error::from).and_then(|it| it);
     let found = found.map_err(|error| format!("{error:#}"))?;
     match found.is_empty() {
         true => Ok("there are no databases yet".to_owned()),
-        false => Ok(found.join(", ")),
+        false => {
+            let found = found.into_iter();
+            let found: Vec<String> = found.map(|(database, it)| told(database, it)).collect();
+            Ok(found.join(", "))
+        }
     }
 }
 

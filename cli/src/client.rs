@@ -103,19 +103,20 @@ impl Node {
         if let Some(ledger) = self.first_ledger.get() {
             return Ok(ledger.clone().on_behalf_of(self.user.clone()));
         }
-        let config = self.config.audit();
+        let (config, vault) = (self.config.audit(), self.config.vault()?);
         for number in 1..=LEDGERS {
             let spool = self.config.client_spools().join(number.to_string());
             let config = AuditConfig {
                 spool,
                 ..config.clone()
             };
-            match Audit::open(config) {
+            match Audit::open_in(config, &vault) {
                 Ok(ledger) => {
                     let ledger = self.first_ledger.get_or_init(|| ledger).clone();
                     return Ok(ledger.on_behalf_of(self.user.clone()));
                 }
-                Err(SpoolError::InUse { .. }) => {}
+                // One whose key is lost keeps what it has; what is done about it must be recorded.
+                Err(SpoolError::InUse { .. } | SpoolError::Locked { .. }) => {}
                 Err(error) => return Err(error).context("what is asked must be recorded"),
             }
         }

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use hilum_audit::{Event, Outcome};
-use hilum_repository::at_rest::{Kept, Survey, Worked};
+use hilum_repository::at_rest::{Survey, Worked};
 use hilum_security::at_rest::{KeyId, KeyRing, Vault};
 use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::client::Node;
 use crate::config::ConfigError;
+use crate::stored::Stored;
 use crate::terminal::{Table, say, say_json, waiting};
 
 const NOTES: &str = "\
@@ -102,21 +103,9 @@ async fn surveyed(node: &Node) -> anyhow::Result<(KeyRing, Survey)> {
     let vault = node.config.vault()?;
     let missing = || ConfigError("at_rest.keys: nothing is encrypted without it".to_owned());
     let ring = vault.ring().cloned().ok_or_else(missing)?;
-    let kept = node.config.kept()?;
-    let database = node.config.kept_database();
-    let survey = move || survey(&kept, database.as_deref(), &vault);
-    let survey = tokio::task::spawn_blocking(survey).await??;
+    let stored = Stored::of(&node.config)?;
+    let survey = tokio::task::spawn_blocking(move || stored.survey(&vault)).await??;
     Ok((ring, survey))
-}
-
-/// What needs which keys: the objects in stores, the mark of each store, and each database that is encrypted.
-pub(crate) fn survey(kept: &Kept, database: Option<&str>, vault: &Vault) -> anyhow::Result<Survey> {
-    let mut survey = kept.survey(vault)?;
-    let database = database.map(hilum_registry::at_rest::key);
-    if let Some(key) = database.transpose()?.flatten() {
-        *survey.keys.entry(key).or_default() += 1;
-    }
-    Ok(survey)
 }
 
 async fn list(common: &Common) -> anyhow::Result<()> {
@@ -159,19 +148,11 @@ async fn list(common: &Common) -> anyhow::Result<()> {
 async fn rotate(common: &Common) -> anyhow::Result<()> {
     let node = Node::open(&common.config)?;
     let (ring, _) = surveyed(&node).await?;
-    let kept = node.config.kept()?;
+    let stored = Stored::of(&node.config)?;
     let bar = waiting("rotating");
     let (work, shown) = (ring.clone(), bar.clone());
-    let database = node.config.kept_database();
-    let worked = tokio::task::spawn_blocking(move || -> anyhow::Result<Worked> {
-        let mut worked = kept.rotate(&work, &mut |worked| show(&shown, worked))?;
-        let rotate = |database: &String| hilum_registry::at_rest::rotate(database, &work);
-        match database.as_ref().map(rotate).transpose()?.flatten() {
-            Some(true) => worked.done += 1,
-            Some(false) => worked.already += 1,
-            None => {}
-        }
-        Ok(worked)
+    let worked = tokio::task::spawn_blocking(move || {
+        stored.rotate(&work, &mut |worked| show(&shown, worked))
     });
     let worked = worked.await.map_err(anyhow::Error::from).and_then(|it| it);
     bar.finish_and_clear();
@@ -220,21 +201,12 @@ async fn encrypt(common: &Common) -> anyhow::Result<()> {
         let problem = "at_rest.keys: nothing is encrypted without it";
         return Err(ConfigError(problem.to_owned()).into());
     }
-    let kept = node.config.kept()?;
+    let stored = Stored::of(&node.config)?;
     let bar = waiting("encrypting");
     let shown = bar.clone();
-    let database = node.config.kept_database();
     let identifiers = vault.ring_of_fields().is_some();
-    let worked = tokio::task::spawn_blocking(move || -> anyhow::Result<Worked> {
-        let mut rows = 0;
-        if let (Some(database), Some(ring)) = (database, vault.ring_of_fields()) {
-            use hilum_registry::at_rest::encrypt;
-            let told = &mut |rows| shown.set_message(format!("{rows} rows of the registry"));
-            rows = encrypt(&database, ring, told)?.unwrap_or_default();
-        }
-        let mut worked = kept.encrypt(&vault, &mut |worked| show(&shown, worked))?;
-        worked.done += rows;
-        Ok(worked)
+    let worked = tokio::task::spawn_blocking(move || {
+        stored.encrypt(&vault, &|said| shown.set_message(said))
     });
     let worked = worked.await.map_err(anyhow::Error::from).and_then(|it| it);
     bar.finish_and_clear();
@@ -324,7 +296,12 @@ async fn record<T, E: std::fmt::Display>(
         Err(error) => Outcome::Failure(format!("{error:#}")),
     };
     let event = Event::keys_changed(&user, what, &outcome);
-    let recorded = node.ledger()?.record(event, ()).await;
+    let ledger = match node.ledger() {
+        // Without keys, nothing was changed, and nothing can be recorded.
+        Err(_) if done.is_err() => return Ok(()),
+        ledger => ledger?,
+    };
+    let recorded = ledger.record(event, ()).await;
     recorded.context("it must be recorded")?.into_inner();
     Ok(())
 }

@@ -38,6 +38,7 @@ mod retrieve;
 mod rooms;
 mod serve;
 mod status;
+mod stored;
 mod submit;
 mod subscribe;
 mod subscriptions;

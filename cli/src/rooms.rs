@@ -188,10 +188,11 @@ fn records(
     let (Some(wanted), Some(address)) = (config.audit_repository(), config.audit_listen()) else {
         return Ok(None);
     };
-    let wanted = RecordRepositoryConfig {
+    let mut wanted = RecordRepositoryConfig {
         access: access.clone(),
         ..wanted
     };
+    wanted.log.vault = config.vault()?;
     let opened = RecordRepository::open(wanted, audit.clone()).context("[audit]")?;
     rooms.push(room(
         "audit",

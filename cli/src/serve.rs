@@ -196,7 +196,7 @@ struct Ledger {
 impl Ledger {
     /// Begins to record, and to send what is recorded.
     async fn open(config: &Config) -> anyhow::Result<Self> {
-        let audit = Audit::open(config.audit()).context("[audit]")?;
+        let audit = Audit::open_in(config.audit(), &config.vault()?).context("[audit]")?;
         let client = client::recorded(config, &audit)?;
         configured::compare(config, &audit).await?;
         let sender = config.sender(Some(&audit)).context("[[audit.send]]")?;

@@ -3,7 +3,8 @@
 
 use std::process::ExitCode;
 
-use hilum_audit::record_repository::OpenError;
+use hilum_audit::SpoolError;
+use hilum_audit::record_repository::{LogError, OpenError};
 use hilum_registry::DatabaseUnreachable;
 use hilum_repository::at_rest::Locked;
 use hilum_repository::imaging::dimse::RequestorError;
@@ -56,7 +57,12 @@ fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     {
         return Some(2);
     }
-    if let Some(OpenError::Key(_)) = cause.downcast_ref::<OpenError>() {
+    if let Some(OpenError::Key(_) | OpenError::Log(LogError::Locked { .. })) =
+        cause.downcast_ref::<OpenError>()
+    {
+        return Some(2);
+    }
+    if let Some(SpoolError::Locked { .. }) = cause.downcast_ref::<SpoolError>() {
         return Some(2);
     }
     if cause.is::<Unanswered>() || cause.is::<NotSent>() || cause.is::<DatabaseUnreachable>() {

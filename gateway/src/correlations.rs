@@ -4,6 +4,9 @@
 //! and its size is bounded. A patient has one identifier in each community.
 
 mod database;
+pub(crate) mod encrypting;
+pub(crate) mod fields;
+mod row;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -14,9 +17,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use diesel::prelude::*;
+use hilum_security::at_rest::Vault;
+use hilum_security::at_rest::fields::Fields;
 use xds_schemas::metadata::{HomeCommunityId, PatientId};
 
 use database::Database;
+use row::{OWN, Row, THERE};
 use schema::correlations::dsl;
 
 /// Correlations that are kept; when there are more, those that end first go.
@@ -95,6 +101,8 @@ pub(crate) fn now() -> i64 {
 #[derive(Debug, Clone)]
 pub(crate) struct Correlations {
     database: Database,
+    /// How identifiers are kept in it.
+    fields: Fields,
     /// What the configuration says. It does not end, and counts more than what others say.
     configured: Arc<[Correlation]>,
     most: i64,
@@ -102,57 +110,21 @@ pub(crate) struct Correlations {
     room: Arc<AtomicI64>,
 }
 
-#[derive(Debug, Queryable, Insertable)]
-#[diesel(table_name = schema::correlations)]
-struct Row {
-    own: String,
-    home: String,
-    there: String,
-    origin: i32,
-    confidence: Option<i32>,
-    learned: i64,
-    valid_until: i64,
-}
-
-impl Row {
-    /// What cannot be read is not there.
-    fn read(self) -> Option<Correlation> {
-        Some(Correlation {
-            own: PatientId::parse(&self.own).ok()?,
-            home: HomeCommunityId(self.home),
-            there: PatientId::parse(&self.there).ok()?,
-            origin: Origin::of(self.origin),
-            confidence: self.confidence.and_then(|it| u8::try_from(it).ok()),
-            learned: self.learned,
-            until: self.valid_until,
-        })
-    }
-
-    fn of(correlation: &Correlation) -> Self {
-        Self {
-            own: correlation.own.to_string(),
-            home: correlation.home.0.clone(),
-            there: correlation.there.to_string(),
-            origin: correlation.origin.number(),
-            confidence: correlation.confidence.map(i32::from),
-            learned: correlation.learned,
-            valid_until: correlation.until,
-        }
-    }
-}
-
 impl Correlations {
     /// Opens the database at `path`.
     ///
     /// # Errors
-    /// If it cannot be opened.
+    /// If it cannot be opened, or does not keep identifiers as the vault wants it.
     pub(crate) fn open(
         path: &Path,
+        vault: &Vault,
         configured: Vec<Correlation>,
         most: i64,
     ) -> anyhow::Result<Self> {
+        let database = Database::open(path)?;
         Ok(Self {
-            database: Database::open(path)?,
+            fields: fields::judged(&database, vault.ring_of_fields())?,
+            database,
             configured: configured.into(),
             most,
             room: Arc::default(),
@@ -176,7 +148,7 @@ impl Correlations {
         own: &PatientId,
         now: i64,
     ) -> anyhow::Result<Vec<Correlation>> {
-        let name = own.to_string();
+        let name = self.fields.pseudonym(OWN, &own.to_string())?;
         let rows = self.run(move |connection| {
             dsl::correlations
                 .filter(dsl::own.eq(name).and(dsl::valid_until.gt(now)))
@@ -186,7 +158,8 @@ impl Correlations {
         });
         let configured = self.configured.iter().filter(|it| it.own == *own);
         let mut all: Vec<Correlation> = configured.cloned().collect();
-        for known in rows.await?.into_iter().filter_map(Row::read) {
+        let known = rows.await?.into_iter();
+        for known in known.filter_map(|row| row.read(&self.fields)) {
             if !all.iter().any(|it| it.home == known.home) {
                 all.push(known);
             }
@@ -202,7 +175,8 @@ impl Correlations {
         there: &PatientId,
         now: i64,
     ) -> anyhow::Result<Option<PatientId>> {
-        let (of, name) = (home.0.clone(), there.to_string());
+        let of = home.0.clone();
+        let name = self.fields.pseudonym(THERE, &there.to_string())?;
         let rows = self.run(move |connection| {
             dsl::correlations
                 .filter(dsl::home.eq(of).and(dsl::there.eq(name)))
@@ -217,7 +191,8 @@ impl Correlations {
             let mut configured = self.configured.iter();
             configured.any(|it| it.own == known.own && it.home == known.home)
         };
-        let known = rows.await?.into_iter().filter_map(Row::read);
+        let known = rows.await?.into_iter();
+        let known = known.filter_map(|row| row.read(&self.fields));
         let known = known.filter(|it| !is_configured(it));
         found.extend(known.map(|it| it.own));
         found.dedup();
@@ -233,7 +208,8 @@ impl Correlations {
         if correlation.until <= correlation.learned {
             return self.forget(&correlation.own, &correlation.home).await;
         }
-        let (row, most, room) = (Row::of(&correlation), self.most, Arc::clone(&self.room));
+        let row = Row::of(&correlation, &self.fields)?;
+        let (most, room) = (self.most, Arc::clone(&self.room));
         let learned = self.run(move |connection| {
             let known: Option<Row> = dsl::correlations
                 .find((&row.own, &row.home))
@@ -271,7 +247,8 @@ impl Correlations {
         own: &PatientId,
         home: &HomeCommunityId,
     ) -> anyhow::Result<()> {
-        let (own, home) = (own.to_string(), home.0.clone());
+        let own = self.fields.pseudonym(OWN, &own.to_string())?;
+        let home = home.0.clone();
         self.run(move |connection| {
             let of = dsl::correlations.find((own, home));
             diesel::delete(of).execute(connection)
@@ -286,17 +263,17 @@ impl Correlations {
         home: &HomeCommunityId,
         there: &PatientId,
     ) -> anyhow::Result<Vec<PatientId>> {
-        let (home, there) = (home.0.clone(), there.to_string());
+        let there = self.fields.pseudonym(THERE, &there.to_string())?;
+        let home = home.0.clone();
         let forgotten = self.run(move |connection| {
             let of = dsl::correlations.filter(dsl::home.eq(home).and(dsl::there.eq(there)));
-            let own = of.clone().select(dsl::own).limit(LOOKED_AT);
-            let own: Vec<String> = own.load(connection)?;
+            let rows: Vec<Row> = of.clone().limit(LOOKED_AT).load(connection)?;
             diesel::delete(of).execute(connection)?;
-            Ok(own)
+            Ok(rows)
         });
-        let forgotten = forgotten.await?;
-        let read = |own: &String| PatientId::parse(own).ok();
-        Ok(forgotten.iter().filter_map(read).collect())
+        let forgotten = forgotten.await?.into_iter();
+        let read = |row: Row| Some(row.read(&self.fields)?.own);
+        Ok(forgotten.filter_map(read).collect())
     }
 
     async fn run<T: Send + 'static>(

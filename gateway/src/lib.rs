@@ -8,6 +8,7 @@
 //! that does not answer costs a bounded time and leaves one error beside what the others gave.
 
 pub mod asking;
+pub mod at_rest;
 pub mod circles;
 pub mod communities;
 pub mod correlations;

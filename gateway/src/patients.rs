@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use hilum_security::Caller;
 use hilum_security::access::CertificateWord;
+use hilum_security::at_rest::Vault;
 use hilum_security::iti19_authenticate_node::NodeTls;
 use xds_schemas::metadata::{HomeCommunityId, PatientId};
 
@@ -93,6 +94,8 @@ pub struct PatientsConfig {
     pub authority: String,
     /// The database of correlations.
     pub store: PathBuf,
+    /// How it keeps what identifies patients.
+    pub vault: Vault,
     /// Correlations that the operator knows.
     pub configured: Vec<Correlation>,
     /// For how long correlations count at most, and how long others are told to keep them.
@@ -127,7 +130,7 @@ impl Patients {
     pub(crate) fn open(config: PatientsConfig) -> anyhow::Result<Self> {
         let configured = config.configured.clone();
         Ok(Self {
-            correlations: Correlations::open(&config.store, configured, MOST)?,
+            correlations: Correlations::open(&config.store, &config.vault, configured, MOST)?,
             visits: Visits::new(config.per_minute),
             absent: Absent::of(ABSENT),
             rechecked_there: Absent::of(config.recheck),

@@ -7,7 +7,7 @@
 //!
 //! * [`Vault`] says how files are written: encrypted, or plain if the site wants that.
 //! * [`open`] reads files, whichever of both they are.
-//! * [`fields`] are the same for what databases say of patients.
+//! * [`fields`] are the same for what databases say of patients, and [`journal`]s for files that grow.
 //!
 //! Writing is explicit, since it is a choice. Reading is not: a file says which key it needs, and the
 //! keys that a process has been given ([`KeyRing::install`]) are looked through by their random names.
@@ -17,6 +17,7 @@ pub mod fields;
 mod file;
 mod frames;
 mod header;
+pub mod journal;
 mod key;
 mod rewrap;
 mod ring;

@@ -6,6 +6,7 @@
 //! are, and holds no more than one of them.
 
 mod connection;
+pub(crate) mod fields;
 mod following;
 mod schema;
 mod search;
@@ -23,6 +24,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use diesel::prelude::*;
+use hilum_security::at_rest::KeyRing;
+use hilum_security::at_rest::fields::Fields;
 use uuid::Uuid;
 
 use super::log::Log;
@@ -35,6 +38,8 @@ use writing::Writer;
 #[derive(Debug, Clone)]
 pub(crate) struct Index {
     connections: Arc<Connections>,
+    /// How values are kept.
+    fields: Fields,
 }
 
 /// How far the log was followed.
@@ -48,34 +53,38 @@ struct Position {
 }
 
 impl Index {
-    /// Opens the index at `path`, with what writes it. One that is damaged, or of another edition, is
-    /// emptied: the log has everything still.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Writer), IndexError> {
-        let opened = Self::open_as_it_is(path).or_else(|error| {
+    /// Opens the index at `path`, with what writes it. One that is damaged, of another edition, or not
+    /// encrypted as the ring wants it, is made anew: the log has everything still.
+    pub(crate) fn open(path: &Path, ring: Option<&KeyRing>) -> Result<(Self, Writer), IndexError> {
+        let opened = Self::open_as_it_is(path, ring).or_else(|error| {
             tracing::warn!("the index of the audit log is made anew: {error}");
             remove(path)?;
-            Self::open_as_it_is(path)
+            Self::open_as_it_is(path, ring)
         });
         let index = opened?;
         let writer = Writer::new(&index)?;
         Ok((index, writer))
     }
 
-    fn open_as_it_is(path: &Path) -> Result<Self, IndexError> {
+    fn open_as_it_is(path: &Path, ring: Option<&KeyRing>) -> Result<Self, IndexError> {
         let connections = Arc::new(Connections::open(path)?);
         let known = connections.read(|connection| Ok(place(connection)?))?;
+        let fields = fields::judged(&connections, known.is_some(), ring)?;
         if known.is_none_or(|known| known.shape != SHAPE) {
             let salt = Uuid::new_v4().into_bytes();
             connections.write(|connection| writing::begin(connection, &salt))?;
         }
-        Ok(Self { connections })
+        Ok(Self {
+            connections,
+            fields,
+        })
     }
 
     /// What makes words of it.
     pub(crate) fn words(&self) -> Result<Words, IndexError> {
         let place = self.connections.read(|connection| Ok(place(connection)?))?;
         let salt = place.map(|place| place.salt).unwrap_or_default();
-        Ok(Words::new(&salt))
+        Ok(Words::new(&fields::secret(&self.fields, &salt)?))
     }
 
     /// The words of all values of a kind that fit, if they are not more than `most`.
@@ -88,10 +97,11 @@ impl Index {
         self.connections.read(|connection| {
             let all = strings::table
                 .filter(strings::kind.eq(kind as i32))
-                .select((strings::value, strings::word));
+                .select((strings::value, strings::sealed, strings::word));
             let mut words = Vec::new();
-            for row in all.load_iter::<(String, Word), _>(connection)? {
-                let (value, word) = row?;
+            for row in all.load_iter::<(String, Option<String>, Word), _>(connection)? {
+                let (value, sealed, word) = row?;
+                let value = fields::opened(&self.fields, kind as i32, word, (value, sealed))?;
                 if fits(&value) {
                     if words.len() >= most {
                         return Ok(None);
@@ -111,7 +121,7 @@ impl Index {
 pub fn rebuild(log: &Log, mut told: impl FnMut(u64, u64)) -> anyhow::Result<()> {
     let path = log.store().join(super::INDEX_FILE);
     remove(&path)?;
-    let (_, mut writer) = Index::open(&path)?;
+    let (_, mut writer) = Index::open(&path, log.vault().ring_of_fields())?;
     while following::step(log, &mut writer)? {
         told(writer.next(), log.end());
     }
@@ -119,7 +129,7 @@ pub fn rebuild(log: &Log, mut told: impl FnMut(u64, u64)) -> anyhow::Result<()> 
 }
 
 /// Removes the files of a database.
-fn remove(path: &Path) -> Result<(), IndexError> {
+pub(crate) fn remove(path: &Path) -> Result<(), IndexError> {
     for end in ["", "-wal", "-shm"] {
         let mut file = path.as_os_str().to_owned();
         file.push(end);

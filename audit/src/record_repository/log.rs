@@ -6,7 +6,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `lock` | nothing; who writes holds its lock |
-//! | `segments/N.records` | records from number N on ([`segment`]) |
+//! | `segments/N.records` | records from number N on ([`segment`]), encrypted if the site wants that ([`leaves`]) |
 //! | `segments/N.offsets` | where in it each of them begins; made again when it is missing |
 //! | `tree/0` … `tree/4` | the hashes of all leaves, and of complete subtrees |
 //! | `heads.jsonl` | signed tree heads, oldest first ([`head`](super::head)) |
@@ -15,8 +15,10 @@
 //! One thread writes. What many callers hand in while it is busy shares the next write and its
 //! `fdatasync`; only then the records have numbers, and callers hear of it.
 
+pub(crate) mod encrypting;
+pub(crate) mod leaves;
 mod opening;
-pub(super) mod segment;
+pub(crate) mod segment;
 #[cfg(test)]
 mod tests;
 mod writing;
@@ -27,6 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
+use hilum_security::at_rest::Vault;
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
@@ -43,7 +46,7 @@ pub const SEGMENT_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 const READ_BYTES: usize = 16 * 1024 * 1024;
 
 /// Where the log is, and how it is cut into segments.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct LogConfig {
     /// The folder.
     pub store: PathBuf,
@@ -51,6 +54,8 @@ pub struct LogConfig {
     pub segment_bytes: u64,
     /// [`SEGMENT_TIME`]
     pub segment_time: Duration,
+    /// How new segments are written, and the index. Those that are there are read as they are.
+    pub vault: Vault,
 }
 
 impl LogConfig {
@@ -60,6 +65,7 @@ impl LogConfig {
             store: store.into(),
             segment_bytes: SEGMENT_BYTES,
             segment_time: SEGMENT_TIME,
+            vault: Vault::default(),
         }
     }
 }
@@ -72,6 +78,14 @@ pub enum LogError {
     InUse {
         /// The folder of the log.
         store: PathBuf,
+    },
+    /// Records are encrypted, and their key is not there or another one.
+    #[error("{}: audit records are encrypted: {source}", path.display())]
+    Locked {
+        /// The segment.
+        path: PathBuf,
+        /// What is wrong.
+        source: std::io::Error,
     },
     /// A file or folder cannot be used.
     #[error("{}: {source}", path.display())]
@@ -140,6 +154,7 @@ impl WeakLog {
 #[derive(Debug)]
 pub(super) struct Shared {
     store: PathBuf,
+    vault: Vault,
     tree: Tree,
     /// The segments that are there, oldest first.
     segments: RwLock<Vec<Arc<Segment>>>,
@@ -326,6 +341,11 @@ impl Log {
     /// If hashes cannot be read.
     pub fn consistency(&self, first: u64, second: u64) -> Result<Vec<Hash>, LogError> {
         self.in_tree(|tree| tree.consistency(first, second))
+    }
+
+    /// How it is written.
+    pub(super) fn vault(&self) -> &Vault {
+        &self.shared.vault
     }
 
     fn in_tree<T>(&self, read: impl FnOnce(&Tree) -> std::io::Result<T>) -> Result<T, LogError> {

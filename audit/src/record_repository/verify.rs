@@ -108,6 +108,9 @@ pub struct Verification {
     pub covered: u64,
     /// Bytes at the end that are an unfinished record, as a crash leaves it.
     pub unfinished: u64,
+    /// Records that are encrypted and whose keys are not here. Their hashes were taken as they stand
+    /// beside them: whether the records have them is not known.
+    pub locked: u64,
     /// Everything that is not as it was; nothing if all is well.
     pub findings: Vec<Finding>,
 }
@@ -138,12 +141,13 @@ pub fn verify(store: &Path, key: &PublicKey, elsewhere: &[Head]) -> Result<Verif
     let size = scan.end;
     let (begin, unfinished) = (scan.begin, scan.unfinished);
     let mut compare = Compare::new(signed);
-    let (found, said) = scan.compare(&mut compare)?;
+    let (found, said, locked) = scan.compare(&mut compare)?;
     let (root, of_heads) = compare.finish(size);
     // What the heads say decides what a difference between records and hashes means.
     findings.extend(judged(found, &of_heads));
     findings.extend(of_heads.into_iter().map(|(finding, _)| finding));
-    if begin > said {
+    // What is encrypted may say so.
+    if begin > said && locked == 0 {
         findings.push(Finding::Unsaid(said..begin));
     }
     Ok(Verification {
@@ -154,6 +158,7 @@ pub fn verify(store: &Path, key: &PublicKey, elsewhere: &[Head]) -> Result<Verif
         heads: count,
         covered,
         unfinished,
+        locked,
         findings,
     })
 }

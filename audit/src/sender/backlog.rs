@@ -10,6 +10,7 @@ use crate::moment::Moment;
 use crate::sender::cursor::{Cursor, Places};
 use crate::sender::reader::spools;
 use crate::sender::target::Target;
+use crate::spool::frames::Frames;
 use crate::spool::{Position, SpoolError, segment};
 
 /// What a receiver is not known to have.
@@ -106,6 +107,8 @@ impl Backlog {
     fn count(path: &Path, from: u64) -> io::Result<Self> {
         let mut counted = Self::default();
         let mut file = File::open(path)?;
+        let frames = Frames::of(&file, path)?;
+        let from = from.max(frames.begin());
         let length = file.metadata()?.len();
         if from >= length {
             return Ok(counted);
@@ -114,18 +117,25 @@ impl Backlog {
         let mut reader = BufReader::with_capacity(64 * 1024, file);
         let mut left = length - from;
         while left > 0 {
-            let Some((prefix, message)) = frame_length(&mut reader)? else {
+            let place = length - left;
+            let Some((prefix, octets)) = frame_length(&mut reader)? else {
                 break;
             };
-            let Some(rest) = left.checked_sub(prefix + message) else {
+            let message = octets.checked_sub(frames.more() as u64);
+            let (Some(rest), Some(message)) = (left.checked_sub(prefix + octets), message) else {
                 break;
             };
             left = rest;
             // They stand in the order in which they were recorded.
             if counted.oldest.is_none() {
-                counted.oldest = timestamp(reader.fill_buf()?);
+                let first = usize::try_from(octets).map_err(io::Error::other)?;
+                let mut first = vec![0; first];
+                reader.read_exact(&mut first)?;
+                let message = frames.message(place, &first);
+                counted.oldest = message.and_then(|message| timestamp(&message));
+            } else {
+                reader.seek_relative(i64::try_from(octets).unwrap_or(i64::MAX))?;
             }
-            reader.seek_relative(i64::try_from(message).unwrap_or(i64::MAX))?;
             counted.records += 1;
             counted.bytes += message;
         }

@@ -8,20 +8,21 @@ use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 
 use crate::sender::cursor::Places;
+use crate::spool::frames::{Found, Frames};
+use crate::spool::records::damaged;
 use crate::spool::{Position, SpoolError, segment};
-use crate::syslog::{Frame, first_frame};
 
 /// The node's own spool, as cursors call it.
 const OWN: &str = ".";
 /// Bytes that are read at once. Longer records take as many as they need.
 const CHUNK: usize = 256 * 1024;
 /// A frame's length prefix and more: nothing longer is a frame.
-const LONGEST: usize = crate::syslog::MESSAGE_BYTES + 16;
+const LONGEST: usize = crate::syslog::MESSAGE_BYTES + 64;
 
 /// Some records, in the order in which they were recorded.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    /// The frames as they stand in the spool, which is as RFC 5425 sends them.
+    /// The frames as they stand in a plain spool, which is as RFC 5425 sends them.
     pub(super) bytes: Vec<u8>,
     /// Where each message is among the bytes, without the count of its octets.
     pub(super) messages: Vec<std::ops::Range<usize>>,
@@ -88,7 +89,7 @@ impl Reader {
 }
 
 /// All spools of a node that exist, by the names that cursors have for them.
-pub(super) fn spools(own: &Path, clients: &Path) -> Result<Vec<(String, PathBuf)>, SpoolError> {
+pub(crate) fn spools(own: &Path, clients: &Path) -> Result<Vec<(String, PathBuf)>, SpoolError> {
     let mut spools = Vec::new();
     if own.is_dir() {
         spools.push((OWN.to_owned(), own.to_owned()));
@@ -157,7 +158,7 @@ impl Tail {
             let next = numbers.iter().copied().find(|it| *it > self.place.segment);
             let mut rest = false;
             if here {
-                let (added, partial) = self.read_segment(batch, most, durable)?;
+                let (added, partial) = self.read_segment(batch, most, durable, next.is_some())?;
                 if added {
                     continue;
                 }
@@ -182,12 +183,13 @@ impl Tail {
     }
 
     /// Adds records of the current segment, and says whether there were any and whether something
-    /// stands there that is no record, or not yet.
+    /// stands there that is no record, or not yet. `over` says that nothing more is written into it.
     fn read_segment(
         &mut self,
         batch: &mut Batch,
         most: usize,
         durable: Option<Position>,
+        over: bool,
     ) -> Result<(bool, bool), SpoolError> {
         let path = segment::path(&self.folder, self.place.segment);
         let end = match durable {
@@ -195,25 +197,39 @@ impl Tail {
             Some(durable) if durable.segment < self.place.segment => return Ok((false, false)),
             _ => u64::MAX,
         };
+        let at = |error| SpoolError::at(&path)(error);
+        let file = File::open(&path).map_err(at)?;
+        let frames = Frames::of(&file, &path).map_err(at)?;
+        self.place.offset = self.place.offset.max(frames.begin());
         let limit = usize::try_from(end.saturating_sub(self.place.offset)).unwrap_or(usize::MAX);
         let mut wanted = CHUNK.min(limit);
         loop {
-            let bytes = read_at(&path, self.place.offset, wanted, durable.is_none());
-            let bytes = bytes.map_err(SpoolError::at(&path))?;
+            let bytes = read_at(&file, self.place.offset, wanted, durable.is_none());
+            let bytes = bytes.map_err(at)?;
             let mut used = 0;
-            while batch.messages.len() < most
-                && let Frame::Whole(message, length) = first_frame(&bytes[used..])
-            {
-                let start = batch.bytes.len() + length - message.len();
-                batch.bytes.extend_from_slice(&bytes[used..used + length]);
-                batch.messages.push(start..batch.bytes.len());
-                used += length;
+            let mut partial = false;
+            while batch.messages.len() < most {
+                let place = self.place.offset + used as u64;
+                match frames.first(place, &bytes[used..]) {
+                    Found::Record(message, length) => {
+                        batch.add(&message);
+                        used += length;
+                    }
+                    // Of a spool of this process, and of one that is over, all was whole once.
+                    Found::Damaged(length) if over || durable.is_some() => {
+                        damaged(&path, place);
+                        used += length;
+                    }
+                    Found::Partial => {
+                        partial = true;
+                        break;
+                    }
+                    Found::Damaged(_) | Found::Garbage => break,
+                }
             }
             self.place.offset += used as u64;
-            let longer = used == 0
-                && bytes.len() == wanted
-                && wanted < LONGEST.min(limit)
-                && first_frame(&bytes) == Frame::Partial;
+            let longer =
+                used == 0 && bytes.len() == wanted && wanted < LONGEST.min(limit) && partial;
             if !longer {
                 return Ok((used > 0, used < bytes.len()));
             }
@@ -222,10 +238,20 @@ impl Tail {
     }
 }
 
+impl Batch {
+    fn add(&mut self, message: &[u8]) {
+        self.bytes
+            .extend_from_slice(message.len().to_string().as_bytes());
+        self.bytes.push(b' ');
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(message);
+        self.messages.push(start..self.bytes.len());
+    }
+}
+
 /// Some bytes of a file; made durable before they are given if nobody else has seen to that, so that
 /// nothing is sent which is not here.
-fn read_at(path: &Path, offset: u64, wanted: usize, sync: bool) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
+fn read_at(file: &File, offset: u64, wanted: usize, sync: bool) -> io::Result<Vec<u8>> {
     let there = file.metadata()?.len().saturating_sub(offset);
     let length = usize::try_from(there).unwrap_or(usize::MAX).min(wanted);
     let mut bytes = vec![0; length];
@@ -246,13 +272,16 @@ fn read_at(path: &Path, offset: u64, wanted: usize, sync: bool) -> io::Result<Ve
 /// Whether a record begins, or the segment ends, at `offset`.
 fn begins(path: &Path, offset: u64) -> io::Result<bool> {
     let bytes = fs::read(path)?;
-    let mut at = 0;
-    while (at as u64) < offset
-        && let Frame::Whole(_, length) = first_frame(bytes.get(at..).unwrap_or_default())
-    {
-        at += length;
+    let frames = Frames::of(&File::open(path)?, path)?;
+    let mut at = frames.begin();
+    while at < offset {
+        let place = usize::try_from(at).map_err(io::Error::other)?;
+        let Some(length) = frames.skip(bytes.get(place..).unwrap_or_default()) else {
+            break;
+        };
+        at += length as u64;
     }
-    Ok(at as u64 == offset)
+    Ok(at == offset)
 }
 
 #[cfg(test)]
@@ -260,6 +289,8 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::sender::Backlog;
+    use crate::spool::Spool;
 
     fn frame(number: usize, length: usize) -> Vec<u8> {
         let xml = format!(
@@ -351,9 +382,52 @@ mod tests {
             let read = all(&mut reader);
             assert_eq!(read.last(), Some(&7));
             let counts = &mut crate::sender::backlog::Counts::new();
-            let left = crate::sender::Backlog::from_places(own, &clients, &places, counts);
+            let left = Backlog::from_places(own, &clients, &places, counts);
             assert!(left.unwrap().records >= 1);
         }
+    }
+
+    /// The same comes out of an encrypted spool as of a plain one, from any place on, and no record is
+    /// too long.
+    #[tokio::test]
+    async fn what_is_encrypted_is_read_as_what_is_plain() {
+        let folder = tempfile::tempdir().unwrap();
+        let ring = crate::spool::tests::encrypted::ring(folder.path());
+        let nowhere = folder.path().join("clients");
+        let at = |name: &str| folder.path().join(name);
+        let opened = |name: &str, ring| Spool::open_with(&at(name), 3_000_000, ring).unwrap();
+        let spools = [opened("plain", None), opened("sealed", Some(&ring))];
+        for spool in &spools {
+            for number in 0..300 {
+                let length = match number {
+                    100 => 2_000_000,
+                    101 => 400_000,
+                    _ => 20_000,
+                };
+                spool.append(frame(number, length)).await.unwrap();
+            }
+        }
+        let read = |name: &str| {
+            let mut reader = Reader::new(&at(name), &nowhere, None);
+            let mut messages: Vec<Vec<u8>> = Vec::new();
+            loop {
+                let batch = reader.batch(37).unwrap();
+                if batch.messages.is_empty() {
+                    return messages;
+                }
+                let message = |range: &std::ops::Range<usize>| batch.bytes[range.clone()].to_vec();
+                messages.extend(batch.messages.iter().map(message));
+                reader.seek(batch.places);
+            }
+        };
+        let plain = read("plain");
+        assert_eq!(plain.len(), 300);
+        assert!(plain == read("sealed"));
+        let target = "syslog+tls://nowhere.example".parse().unwrap();
+        let backlog = |name: &str| Backlog::of(&at(name), &nowhere, &target).unwrap();
+        assert_eq!(backlog("plain"), backlog("sealed"));
+        assert_eq!(backlog("sealed").records, 300);
+        assert!(backlog("sealed").oldest.is_some());
     }
 
     #[test]

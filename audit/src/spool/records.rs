@@ -1,9 +1,11 @@
 //! Reading a spool.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::spool::frames::{Found, Frames};
 use crate::spool::{SpoolError, segment};
-use crate::syslog::{Frame, first_frame};
 
 /// Where a record is: what a sender remembers of how far it got.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,12 +32,14 @@ pub struct Records {
     /// Segments not yet read, last first.
     segments: Vec<u64>,
     segment: u64,
+    frames: Frames,
     bytes: Vec<u8>,
     offset: usize,
 }
 
 /// Reads the spool in `folder`, which may be in use. A record that is just being written is not
-/// among them, and neither is damage: reading goes on with the next segment.
+/// among them, and neither is damage: reading goes on with the next segment, or behind a record that is
+/// sealed and was changed.
 pub fn records(folder: &Path) -> Result<Records, SpoolError> {
     let mut segments = segment::numbers(folder)?;
     segments.reverse();
@@ -43,6 +47,7 @@ pub fn records(folder: &Path) -> Result<Records, SpoolError> {
         folder: folder.to_owned(),
         segments,
         segment: 0,
+        frames: Frames::default(),
         bytes: Vec::new(),
         offset: 0,
     })
@@ -53,25 +58,51 @@ impl Iterator for Records {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Frame::Whole(message, length) = first_frame(&self.bytes[self.offset..]) {
-                let position = Position {
-                    segment: self.segment,
-                    offset: self.offset as u64,
-                };
-                let message = message.to_vec();
-                self.offset += length;
-                return Some(Ok(Record { position, message }));
+            let position = Position {
+                segment: self.segment,
+                offset: self.offset as u64,
+            };
+            let rest = self.bytes.get(self.offset..).unwrap_or_default();
+            match self.frames.first(position.offset, rest) {
+                Found::Record(message, length) => {
+                    let message = message.into_owned();
+                    self.offset += length;
+                    return Some(Ok(Record { position, message }));
+                }
+                Found::Damaged(length) => {
+                    self.offset += length;
+                    damaged(&segment::path(&self.folder, self.segment), position.offset);
+                    continue;
+                }
+                Found::Partial | Found::Garbage => {}
             }
             self.segment = self.segments.pop()?;
             let path = segment::path(&self.folder, self.segment);
-            self.offset = 0;
-            match std::fs::read(&path) {
-                Ok(bytes) => self.bytes = bytes,
+            match read(&path) {
+                Ok((frames, bytes)) => {
+                    self.offset = usize::try_from(frames.begin()).unwrap_or(usize::MAX);
+                    (self.frames, self.bytes) = (frames, bytes);
+                }
                 Err(error) => {
                     self.bytes.clear();
+                    self.offset = 0;
                     return Some(Err(SpoolError::at(&path)(error)));
                 }
             }
         }
     }
+}
+
+fn read(path: &Path) -> std::io::Result<(Frames, Vec<u8>)> {
+    let mut file = File::open(path)?;
+    let frames = Frames::of(&file, path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok((frames, bytes))
+}
+
+/// Says that a record is passed over.
+pub(crate) fn damaged(segment: &Path, offset: u64) {
+    let segment = segment.display();
+    tracing::error!(%segment, offset, "an audit record was changed in the spool: it is passed over");
 }

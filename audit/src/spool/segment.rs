@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use hilum_security::at_rest::KeyRing;
+
+use crate::spool::frames::Frames;
 use crate::spool::{Position, SpoolError};
-use crate::syslog::{Frame, first_frame};
 
 /// The end of the name of a segment; what comes before is its number.
 const EXTENSION: &str = "syslog";
@@ -17,8 +19,12 @@ pub(crate) struct Segments {
     folder: PathBuf,
     /// Held as long as this exists; the system gives the lock back if the process is killed.
     _lock: File,
+    /// With which segments are encrypted, if they are.
+    ring: Option<KeyRing>,
     number: u64,
     file: File,
+    /// How records stand in it.
+    frames: Frames,
     /// How much of the file is known to be on disk.
     length: u64,
     limit: u64,
@@ -27,7 +33,13 @@ pub(crate) struct Segments {
 }
 
 impl Segments {
-    pub(super) fn open(folder: &Path, limit: u64) -> Result<Self, SpoolError> {
+    /// Opens a spool, which is made if need be. With a ring, what is written from now on is encrypted; what
+    /// is there stays as it is.
+    pub(super) fn open(
+        folder: &Path,
+        limit: u64,
+        ring: Option<&KeyRing>,
+    ) -> Result<Self, SpoolError> {
         // Records name patients, who concern nobody else on this machine.
         let mut private = DirBuilder::new();
         let made = private.recursive(true).mode(0o700).create(folder);
@@ -35,20 +47,38 @@ impl Segments {
         let lock = lock(folder)?;
         let last = numbers(folder)?.last().copied();
         let number = last.unwrap_or(1);
-        let path = path(folder, number);
-        let (file, length) = match last {
-            Some(_) => mend(&path).map_err(SpoolError::at(&path))?,
-            None => (create(folder, number).map_err(SpoolError::at(&path))?, 0),
+        let begun = path(folder, number);
+        let begun = match last {
+            Some(_) => mend(&begun, ring)?,
+            None => begin(folder, number, ring).map_err(SpoolError::at(&begun))?,
         };
-        Ok(Self {
+        let mut segments = Self {
             folder: folder.to_owned(),
             _lock: lock,
+            ring: ring.cloned(),
             number,
-            file,
-            length,
+            file: begun.0,
+            frames: begun.1,
+            length: begun.2,
             limit,
             damaged: false,
-        })
+        };
+        if ring.is_some() && !segments.frames.are_sealed() {
+            // Of a plain one with records in it, others read on.
+            let number = number + u64::from(segments.length > 0);
+            let path = path(folder, number);
+            segments.next(number).map_err(SpoolError::at(&path))?;
+        }
+        Ok(segments)
+    }
+
+    /// Goes on in a segment that has nothing in it yet.
+    fn next(&mut self, number: u64) -> io::Result<()> {
+        let begun = begin(&self.folder, number, self.ring.as_ref())?;
+        (self.file, self.frames, self.length) = begun;
+        self.number = number;
+        self.damaged = false;
+        Ok(())
     }
 
     /// Up to where everything is on disk.
@@ -62,14 +92,12 @@ impl Segments {
     /// Appends whole frames and waits until they are on disk.
     pub(super) fn append(&mut self, frames: &[u8]) -> io::Result<()> {
         if self.damaged || self.length >= self.limit {
-            self.file = create(&self.folder, self.number + 1)?;
-            self.number += 1;
-            self.length = 0;
-            self.damaged = false;
+            self.next(self.number + 1)?;
         }
+        let frames = self.frames.written(self.length, frames)?;
         let written = self
             .file
-            .write_all(frames)
+            .write_all(&frames)
             .and_then(|()| self.file.sync_data());
         match written {
             Ok(()) => self.length += frames.len() as u64,
@@ -98,26 +126,49 @@ fn lock(folder: &Path) -> Result<File, SpoolError> {
     }
 }
 
-/// Begins a segment. Its name is on disk before anything is written into it.
-fn create(folder: &Path, number: u64) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path(folder, number))?;
+/// A segment to which records are appended: its file, how they stand in it, and its length.
+type Begun = (File, Frames, u64);
+
+/// Begins a segment. Its name is on disk before anything is written into it, and its header with the first
+/// record.
+fn begin(folder: &Path, number: u64, ring: Option<&KeyRing>) -> io::Result<Begun> {
+    let path = path(folder, number);
+    let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+    let (frames, header) = Frames::begin_with(ring, &path)?;
+    if frames.are_sealed() {
+        // Part of a header may be there, from an attempt that failed.
+        file.set_len(0)?;
+        file.write_all(&header)?;
+    }
     File::open(folder)?.sync_all()?;
-    Ok(file)
+    Ok((file, frames, header.len() as u64))
 }
 
 /// Opens the last segment and cuts off what is no whole record. It was never acknowledged, but it
-/// is not thrown away: it goes into a file beside the segment.
-fn mend(path: &Path) -> io::Result<(File, u64)> {
-    let bytes = std::fs::read(path)?;
-    let mut whole = 0;
-    while let Frame::Whole(_, length) = first_frame(&bytes[whole..]) {
-        whole += length;
+/// is not thrown away: it goes into a file beside the segment. So does part of a header.
+fn mend(path: &Path, ring: Option<&KeyRing>) -> Result<Begun, SpoolError> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).append(true).open(path);
+    let file = file.map_err(SpoolError::at(path))?;
+    let frames = Frames::of(&file, path).map_err(|source| SpoolError::Locked {
+        path: path.to_owned(),
+        source: unless_configured(source, ring),
+    })?;
+    cut(file, frames, path).map_err(SpoolError::at(path))
+}
+
+/// Why records cannot be read. Without any keys, that is the reason.
+pub(crate) fn unless_configured(error: io::Error, ring: Option<&KeyRing>) -> io::Error {
+    match ring {
+        Some(_) => error,
+        None => io::Error::new(error.kind(), "[at_rest] names no keys"),
     }
-    let file = OpenOptions::new().append(true).open(path)?;
-    let rest = &bytes[whole..];
+}
+
+fn cut(file: File, frames: Frames, path: &Path) -> io::Result<Begun> {
+    let bytes = std::fs::read(path)?;
+    let whole = frames.end(&bytes);
+    let rest = bytes.get(whole..).unwrap_or_default();
     if !rest.is_empty() {
         let torn = path.with_extension(format!("{EXTENSION}.torn"));
         std::fs::write(&torn, rest)?;
@@ -130,7 +181,7 @@ fn mend(path: &Path) -> io::Result<(File, u64)> {
     }
     // Whole records may be there that never reached the disk; from now on they count.
     file.sync_all()?;
-    Ok((file, whole as u64))
+    Ok((file, frames, whole as u64))
 }
 
 pub(crate) fn path(folder: &Path, number: u64) -> PathBuf {
@@ -161,8 +212,10 @@ impl Segments {
         Self {
             folder: folder.to_owned(),
             _lock: lock(folder).unwrap(),
+            ring: None,
             number: 1,
-            file: create(folder, 1).unwrap(),
+            file: begin(folder, 1, None).unwrap().0,
+            frames: Frames::default(),
             length: 0,
             limit: 1 << 20,
             damaged: false,

@@ -1,5 +1,7 @@
 //! A spool that is written by many, torn, rotated and full.
 
+pub(crate) mod encrypted;
+
 use std::time::Instant;
 
 use super::*;

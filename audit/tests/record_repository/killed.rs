@@ -7,8 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hilum_audit::record_repository::{RecordRepository, RecordRepositoryConfig, Via};
+use hilum_audit::record_repository::{Log, RecordRepository, RecordRepositoryConfig, Via};
 use hilum_audit::{Audit, AuditConfig};
+use hilum_security::at_rest::{KeyRing, Vault};
 use hilum_transport::{Limits, streams};
 use tokio::net::TcpListener;
 
@@ -28,7 +29,7 @@ fn audit(folder: &Path) -> Audit {
     Audit::open(config).unwrap()
 }
 
-/// Not a test by itself: what [`nothing_durable_is_lost`] starts and kills. It receives, signs heads as
+/// Not a test by itself: what [`kill`] starts and kills. It receives, signs heads as
 /// fast as it can, and says how far its log is durable.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn victim() {
@@ -38,6 +39,12 @@ async fn victim() {
     let folder = Path::new(&folder);
     let mut config = RecordRepositoryConfig::new(folder.join("log"), folder.join("audit.key"));
     config.log.segment_bytes = 200_000;
+    let keys = folder.join("keys");
+    if keys.exists() {
+        let ring = KeyRing::open(&keys, None).unwrap();
+        ring.install();
+        config.log.vault = Vault::with(ring).sealing_fields();
+    }
     config.head_every = Duration::from_millis(5);
     let repository = RecordRepository::open(config, audit(folder)).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -78,7 +85,21 @@ fn last_durable(lines: &[String]) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_durable_is_lost() {
-    let store = Store::new();
+    kill(&Store::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_durable_is_lost_that_is_encrypted() {
+    let store = Store::encrypted();
+    kill(&store).await;
+    for segment in store.segments() {
+        let bytes = std::fs::read(segment).unwrap();
+        assert!(!bytes.windows(8).any(|window| window == b"- number"));
+    }
+}
+
+/// Kills one again and again that keeps what it receives in this store.
+async fn kill(store: &Store) {
     let folder = store.path().parent().unwrap().to_owned();
     let (mut next, mut durable) = (0_u64, 0_u64);
     for round in 0..8_u64 {
@@ -123,7 +144,17 @@ async fn nothing_durable_is_lost() {
         "{durable} {}",
         log.end()
     );
-    // Whatever arrived is what was sent, in its order; what a kill tore off is marked as such, or gone.
+    is_in_order(log);
+    eprintln!(
+        "{next} sent, {durable} said to be durable, {} kept",
+        log.end()
+    );
+    repository.sign().await;
+    assert_eq!(store.findings(), []);
+}
+
+/// Whatever arrived is what was sent, in its order; what a kill tore off is marked as such, or gone.
+fn is_in_order(log: &Log) {
     let mut last = None;
     for (index, record) in log.from(0, usize::MAX).unwrap() {
         let text = String::from_utf8(record.bytes).unwrap();
@@ -144,10 +175,4 @@ async fn nothing_durable_is_lost() {
         );
         last = Some(number);
     }
-    eprintln!(
-        "{next} sent, {durable} said to be durable, {} kept",
-        log.end()
-    );
-    repository.sign().await;
-    assert_eq!(store.findings(), []);
 }

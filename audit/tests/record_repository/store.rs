@@ -8,6 +8,7 @@ use hilum_audit::record_repository::{
     Form, Head, LogError, OpenError, Received, RecordRepository, RecordRepositoryConfig, Via,
 };
 use hilum_audit::{Audit, AuditConfig};
+use hilum_security::at_rest::{KeyRing, Vault};
 use hilum_security::signing::{PublicKey, SigningKey};
 
 /// How long a log may stay in use after its repository has gone.
@@ -26,6 +27,22 @@ impl Store {
         let mut config = RecordRepositoryConfig::new(folder.path().join("log"), key);
         config.log.segment_bytes = 3000;
         Self { folder, config }
+    }
+
+    /// The same, encrypted.
+    pub(crate) fn encrypted() -> Self {
+        let mut store = Self::new();
+        store.encrypt();
+        store
+    }
+
+    /// From now on, with keys of its own.
+    pub(crate) fn encrypt(&mut self) {
+        let keys = self.folder.path().join("keys");
+        KeyRing::generate(&keys, None).unwrap();
+        let ring = KeyRing::open(&keys, None).unwrap();
+        ring.install();
+        self.config.log.vault = Vault::with(ring).sealing_fields();
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -66,7 +83,12 @@ impl Store {
 
     /// A log of `count` records, signed for after every tenth and at the end.
     pub(crate) async fn filled(count: u64) -> Self {
-        let store = Self::new();
+        Self::new().fill(count).await
+    }
+
+    /// The same, of one that is empty.
+    pub(crate) async fn fill(self, count: u64) -> Self {
+        let store = self;
         let repository = store.open();
         for number in 0..count {
             let kept = repository.log().append(vec![record(number)]).await;

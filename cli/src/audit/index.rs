@@ -24,7 +24,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
     let store = config.audit_store();
     anyhow::ensure!(store.is_dir(), "{}: there is no audit log", store.display());
-    let log = Log::open(&LogConfig::new(store)).context("[audit]")?;
+    let vault = config.vault()?;
+    let wanted = LogConfig {
+        vault,
+        ..LogConfig::new(store)
+    };
+    let log = Log::open(&wanted).context("[audit]")?;
     rebuild(&log, |done, all| tracing::info!("{done} of {all} records"))?;
     Ok(terminal::say(&format!(
         "{} records are indexed",

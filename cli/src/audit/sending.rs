@@ -45,6 +45,8 @@ pub(super) struct Send {
 
 pub(super) fn status(arguments: &Status) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
+    // What is encrypted can be read with them.
+    config.vault()?;
     let now = SystemTime::now();
     let mut table = Table::new(&["RECEIVER", "RECORDS", "BYTES", "OLDEST", "CONFIRMED"]);
     let mut receivers = Vec::new();

@@ -42,6 +42,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(store) => (store.clone(), None),
         None => {
             let config = Config::load(&arguments.config)?;
+            // What is encrypted can be read with them.
+            config.vault()?;
             let signing = config.audit_signing_key().map(Path::to_owned);
             (config.audit_store(), signing)
         }
@@ -117,11 +119,21 @@ fn report(found: &Verification, elsewhere: usize) -> anyhow::Result<()> {
             "note     the last {bytes} bytes are an unfinished record, as a crash leaves it"
         ))?;
     }
+    if found.locked > 0 {
+        let records = found.locked;
+        say(format!(
+            "note     {records} records are encrypted, and their keys are not here: only their hashes \
+             are verified"
+        ))?;
+    }
     for finding in &found.findings {
         let finding = terminal::printable(&finding.to_string());
         say(format!("WRONG    {finding}"))?;
     }
     match found.findings.len() {
+        0 if found.locked > 0 => Ok(say(
+            "ok       every hash is the one that was signed for".to_owned()
+        )?),
         0 => Ok(say(
             "ok       every record is the one that was signed for".to_owned()
         )?),

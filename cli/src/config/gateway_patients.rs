@@ -1,6 +1,7 @@
 //! `[gateway]`: what patients are called in other communities.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hilum_gateway::correlations::{Correlation, Origin};
@@ -122,16 +123,24 @@ impl CorrelationSection {
     }
 }
 
+impl Config {
+    /// The database of what patients are called elsewhere.
+    pub(crate) fn correlations_store(&self) -> PathBuf {
+        self.data.join("gateway.db")
+    }
+}
+
 impl PatientsSection {
     /// What the gateways do about patients.
-    pub(super) fn config(&self, config: &Config) -> PatientsConfig {
+    pub(super) fn config(&self, config: &Config) -> Result<PatientsConfig, ConfigError> {
         let days = self.correlations_days.unwrap_or(CORRELATIONS_DAYS);
         let per_minute = self.discoveries_per_minute;
         // Those that cannot be read were refused when the configuration was checked.
         let configured = self.correlation.iter().filter_map(|it| it.read().ok());
-        PatientsConfig {
+        Ok(PatientsConfig {
             authority: config.affinity_domain.patient_id_authority.clone(),
-            store: config.data.join("gateway.db"),
+            store: config.correlations_store(),
+            vault: config.vault()?,
             configured: configured.collect(),
             keep: Duration::from_secs(u64::from(days) * 24 * 60 * 60),
             recheck: Duration::from_secs(
@@ -144,7 +153,7 @@ impl PatientsSection {
                 Told::Full => Demographics::Full,
             },
             per_minute: per_minute.unwrap_or(DISCOVERIES_PER_MINUTE),
-        }
+        })
     }
 
     /// `homes` are the communities that are known.

@@ -15,10 +15,7 @@ const PATIENT: &str = "P-1^^^";
 fn databases(node: &Node, needle: &str) -> Vec<PathBuf> {
     let found = holding(&node.data(""), needle.as_bytes());
     let is_database = |path: &PathBuf| path.to_string_lossy().contains(".db");
-    // The audit names patients, as ATNA wants it.
-    let audit = |path: &PathBuf| path.to_string_lossy().contains("/audit");
-    let found = found.into_iter().filter(is_database);
-    found.filter(|path| !audit(path)).collect()
+    found.into_iter().filter(is_database).collect()
 }
 
 /// What a client is told of documents and images.
@@ -58,6 +55,10 @@ fn databases_of_a_new_node_name_nobody() {
         "{said}"
     );
     assert!(said.contains("encrypted in the index of images"), "{said}");
+    assert!(
+        said.contains("encrypted in the gateway's database"),
+        "{said}"
+    );
     // Their keys are rotated with those of everything else.
     let listed = node.json(&["keys", "list"]);
     let old = listed["keys"][0]["key"].as_str().unwrap().to_owned();
@@ -133,6 +134,11 @@ fn databases_that_were_plain_are_encrypted() {
         );
     }
     node.start();
+    let said = line(&node, "identifiers");
+    assert!(
+        said.contains("encrypted in the gateway's database"),
+        "{said}"
+    );
     assert_eq!(told(&node, &patients), before);
     let document = node.submit(b"more");
     assert_eq!(node.retrieved(&document), b"more");

@@ -6,5 +6,6 @@
 mod identifiers;
 mod keys;
 mod node;
+mod records;
 mod stored;
 mod tampered;

@@ -267,7 +267,7 @@ fn a_node_without_its_keys_does_not_start() {
     node.edit("keys = \"keys/\"", "# keys = \"keys/\"");
     let encrypted = "identifiers = \"encrypted\"";
     node.edit(encrypted, &format!("# {encrypted}"));
-    one_line(&node, "at_rest.identifiers must be \"encrypted\"");
+    one_line(&node, "[at_rest] names no keys");
     let checked = text(&node.run(&["check"]).stdout);
     for (what, store) in [
         ("documents", "document store"),
@@ -301,7 +301,7 @@ fn a_node_without_its_keys_does_not_start() {
     one_line(&node, "only its owner may read it");
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-    one_line(&node, "is another one of this name");
+    one_line(&node, "another key bears that name now");
     // A new ring instead of the old one.
     fs::rename(&keys, node.folder.path().join("old")).unwrap();
     node.ok(&["keys", "new"]);

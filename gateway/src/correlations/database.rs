@@ -12,7 +12,7 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
 /// FULL: what was revoked stays revoked after a power cut. What is deleted is not left in the file: it
 /// names patients.
-const SETTINGS: &str = "
+pub(super) const SETTINGS: &str = "
     PRAGMA busy_timeout = 20000;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
@@ -35,16 +35,14 @@ impl std::fmt::Debug for Database {
 }
 
 impl Database {
-    /// Opens it, and makes its table if that is not there.
+    /// Opens it, and makes its tables if they are not there.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("{} cannot be made", folder.display()))?;
         }
         let mut connection = connect(path)?;
-        connection
-            .run_pending_migrations(MIGRATIONS)
-            .map_err(|error| anyhow!("{}: {error}", path.display()))?;
+        migrate(&mut connection, path)?;
         Ok(Self {
             path: path.to_owned(),
             connection: Arc::new(Mutex::new(Some(connection))),
@@ -71,7 +69,15 @@ impl Database {
     }
 }
 
-fn connect(path: &Path) -> anyhow::Result<SqliteConnection> {
+/// Makes the tables that are not there.
+pub(super) fn migrate(connection: &mut SqliteConnection, path: &Path) -> anyhow::Result<()> {
+    connection
+        .run_pending_migrations(MIGRATIONS)
+        .map_err(|error| anyhow!("{}: {error}", path.display()))?;
+    Ok(())
+}
+
+pub(super) fn connect(path: &Path) -> anyhow::Result<SqliteConnection> {
     let opened = SqliteConnection::establish(&path.to_string_lossy());
     let mut connection = opened.with_context(|| format!("{} cannot be opened", path.display()))?;
     connection

@@ -1,4 +1,4 @@
-//! The table, as the migrations make it.
+//! The tables, as the migrations make them.
 
 diesel::table! {
     correlations (own, home) {
@@ -9,5 +9,15 @@ diesel::table! {
         confidence -> Nullable<Integer>,
         learned -> BigInt,
         valid_until -> BigInt,
+        own_sealed -> Nullable<Text>,
+        there_sealed -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    at_rest (number) {
+        number -> Integer,
+        wrapped -> Text,
+        progress -> Nullable<Text>,
     }
 }

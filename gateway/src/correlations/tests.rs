@@ -1,5 +1,7 @@
 //! What is kept, what is not, and for how long.
 
+mod encrypted;
+
 use super::*;
 
 const NOW: i64 = 1_700_000_000;
@@ -21,7 +23,13 @@ fn correlation(own: &str, home: &str, there: &str, until: i64) -> Correlation {
 }
 
 fn opened(folder: &Path, most: i64) -> Correlations {
-    Correlations::open(&folder.join("gateway.db"), Vec::new(), most).unwrap()
+    Correlations::open(
+        &folder.join("gateway.db"),
+        &Vault::default(),
+        Vec::new(),
+        most,
+    )
+    .unwrap()
 }
 
 #[tokio::test]
@@ -116,7 +124,7 @@ async fn what_is_configured_counts_and_stays() {
         ..correlation("P", "urn:oid:2.1", "C", 0)
     };
     let path = folder.path().join("gateway.db");
-    let known = Correlations::open(&path, vec![said.clone()], MOST).unwrap();
+    let known = Correlations::open(&path, &Vault::default(), vec![said.clone()], MOST).unwrap();
     let other = correlation("P", "urn:oid:2.1", "X", NOW + 10);
     known.learn(other).await.unwrap();
     let all = known.of_patient(&patient("P"), NOW).await.unwrap();
@@ -135,7 +143,7 @@ async fn who_is_configured_as_another_is_not_meant() {
         ..correlation("P", "urn:oid:2.1", "C", 0)
     };
     let path = folder.path().join("gateway.db");
-    let known = Correlations::open(&path, vec![said], MOST).unwrap();
+    let known = Correlations::open(&path, &Vault::default(), vec![said], MOST).unwrap();
     let home = "urn:oid:2.1".into();
     for own in ["P", "Q"] {
         let other = correlation(own, "urn:oid:2.1", "X", NOW + 10);

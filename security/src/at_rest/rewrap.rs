@@ -63,6 +63,11 @@ pub fn bind(ring: Option<&KeyRing>, path: &Path, to: &Path) -> io::Result<()> {
 /// # Errors
 /// If it cannot be read with the keys that are there, or not be written.
 pub fn rewrap(ring: &KeyRing, path: &Path) -> io::Result<Rewrapped> {
+    rewrap_as(ring, path, &name_of(path))
+}
+
+/// The same with a file that is called `name` wherever it lies.
+pub(super) fn rewrap_as(ring: &KeyRing, path: &Path, name: &str) -> io::Result<Rewrapped> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     let Some(header) = read_header(&file)? else {
         return Ok(Rewrapped::Plain);
@@ -71,12 +76,12 @@ pub fn rewrap(ring: &KeyRing, path: &Path) -> io::Result<Rewrapped> {
     if header.said().all(|(_, said)| said.key == current) {
         return Ok(Rewrapped::Already);
     }
-    let known = header.unwrap(&name_of(path))?;
+    let known = header.unwrap(name)?;
     let modified = file.metadata()?.modified()?;
     if known.said.key != current {
         let mut said = known.said;
         said.generation = next_generation(&header);
-        let slot = written(ring, &known.key, &said, &name_of(path))?;
+        let slot = written(ring, &known.key, &said, name)?;
         write(&file, 1 - known.slot, &slot)?;
         file.sync_data()?;
         write(&file, known.slot, &[0; SLOT])?;

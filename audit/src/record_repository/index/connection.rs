@@ -33,6 +33,12 @@ pub enum IndexError {
     /// Its database cannot be opened.
     #[error("the index of the audit log: {0}")]
     Connection(#[from] ConnectionError),
+    /// It is not kept as the site wants it.
+    #[error("the index of the audit log: {0}")]
+    Kept(String),
+    /// A value in it was changed, or cannot be encrypted.
+    #[error("the index of the audit log: {0}")]
+    Value(#[from] std::io::Error),
     /// Its files cannot be removed.
     #[error("the index of the audit log: {0}")]
     File(std::io::Error),

@@ -35,6 +35,14 @@ diesel::table! {
         kind -> Integer,
         value -> Text,
         word -> BigInt,
+        sealed -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    at_rest (number) {
+        number -> Integer,
+        wrapped -> Text,
     }
 }
 

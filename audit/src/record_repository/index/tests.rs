@@ -60,9 +60,75 @@ fn all(words: &Words) -> Search {
     }
 }
 
+/// Whether these bytes stand in the files of an index.
+fn is_told(path: &Path, needle: &[u8]) -> bool {
+    ["", "-wal"].iter().any(|end| {
+        let file = format!("{}{end}", path.display());
+        let bytes = std::fs::read(file).unwrap_or_default();
+        bytes.windows(needle.len()).any(|window| window == needle)
+    })
+}
+
 #[tokio::test]
 async fn what_is_in_the_log_is_found_by_every_word() {
+    found_by_every_word(tempfile::tempdir().unwrap().path(), None).await;
+}
+
+#[tokio::test]
+async fn so_it_is_when_the_index_is_encrypted() {
     let folder = tempfile::tempdir().unwrap();
+    let ring = crate::spool::tests::encrypted::ring(folder.path());
+    found_by_every_word(folder.path(), Some(&ring)).await;
+    let path = folder.path().join("index.db");
+    assert!(!is_told(&path, b"Dr u3") && !is_told(&path, b"10.0.0.7"));
+    // Nobody finds out by trying whose words they are: they are made with what is not in the file.
+    let (index, _) = Index::open(&path, Some(&ring)).unwrap();
+    let place = index.connections.read(|connection| Ok(place(connection)?));
+    let guessed = Words::new(&place.unwrap().unwrap().salt);
+    let word = guessed.asked(Kind::Patient, Some("urn:oid:1.2.3"), "p5");
+    let search = Search {
+        all: vec![word],
+        ..Search::default()
+    };
+    assert_eq!(index.search(&search).unwrap().total, 0);
+    drop(index);
+    // With another wish or without its key, it is made anew.
+    for ring in [None, Some(&ring)] {
+        let (index, mut writer) = Index::open(&path, ring).unwrap();
+        assert_eq!(writer.next(), 0, "{ring:?}");
+        let log = Log::open(&LogConfig::new(folder.path().join("log"))).unwrap();
+        follow(&log, &mut writer);
+        let words = index.words().unwrap();
+        assert_eq!(index.search(&all(&words)).unwrap().total, 10_000);
+        drop((index, writer));
+        assert_eq!(is_told(&path, b"Dr u3"), ring.is_none());
+        assert_eq!(fields::key(&path).unwrap().is_some(), ring.is_some());
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    KeyRing::generate(&ring.folder(), None).unwrap();
+    let old = fields::key(&path).unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(fields::rotate(&path, &ring).unwrap(), Some(true));
+    assert_ne!(fields::key(&path).unwrap(), old);
+    let (index, writer) = Index::open(&path, Some(&ring)).unwrap();
+    assert_eq!(writer.next(), 10_000);
+    let names = index.fitting(Kind::AgentName, 100, |name| name == "Dr u3");
+    assert_eq!(names.unwrap().unwrap().len(), 1);
+    // A value that was changed is not believed.
+    let damaged = index.connections.write(|connection| {
+        diesel::sql_query(
+            "UPDATE strings SET sealed = (SELECT sealed FROM strings AS o WHERE o.word <> \
+             strings.word AND o.kind = strings.kind)",
+        )
+        .execute(connection)?;
+        Ok(())
+    });
+    damaged.unwrap();
+    let names = index.fitting(Kind::AgentName, 100, |_| true);
+    assert!(matches!(names, Err(IndexError::Value(_))), "{names:?}");
+}
+
+async fn found_by_every_word(folder: &Path, ring: Option<&KeyRing>) {
     let transactions = ["ITI-18", "ITI-43", "ITI-41"];
     let made = (0..10_000_i64).map(|at| {
         // Not in the order in which it happened.
@@ -71,8 +137,8 @@ async fn what_is_in_the_log_is_found_by_every_word() {
         let transaction = transactions[usize::try_from(at % 3).unwrap()];
         received(message(at, transaction, &patient, &user))
     });
-    let log = log_of(&folder.path().join("log"), made.collect()).await;
-    let (index, mut writer) = Index::open(&folder.path().join("index.db")).unwrap();
+    let log = log_of(&folder.join("log"), made.collect()).await;
+    let (index, mut writer) = Index::open(&folder.join("index.db"), ring).unwrap();
     follow(&log, &mut writer);
     let words = index.words().unwrap();
     let found = |search: &Search| index.search(search).unwrap();
@@ -134,7 +200,7 @@ async fn pages_are_the_same_while_records_come() {
         (from..to).map(each).collect::<Vec<_>>()
     };
     let log = log_of(&folder.path().join("log"), made(0, 5000)).await;
-    let (index, mut writer) = Index::open(&folder.path().join("index.db")).unwrap();
+    let (index, mut writer) = Index::open(&folder.path().join("index.db"), None).unwrap();
     follow(&log, &mut writer);
     let words = index.words().unwrap();
     for newest_first in [false, true] {
@@ -181,13 +247,13 @@ async fn an_index_is_continued_and_made_anew() {
         index.search(&all(&words)).unwrap().total
     };
     {
-        let (index, mut writer) = Index::open(&path).unwrap();
+        let (index, mut writer) = Index::open(&path, None).unwrap();
         follow(&log, &mut writer);
         assert_eq!(total(&index), 3);
     }
     log.append(made(2).collect()).await.unwrap();
     {
-        let (index, mut writer) = Index::open(&path).unwrap();
+        let (index, mut writer) = Index::open(&path, None).unwrap();
         assert_eq!(writer.next(), 3);
         follow(&log, &mut writer);
         log.append(made(2).collect()).await.unwrap();
@@ -196,7 +262,7 @@ async fn an_index_is_continued_and_made_anew() {
     }
     // Of another log.
     let other = log_of(&folder.path().join("other"), vec![received("<1>other")]).await;
-    let (index, mut writer) = Index::open(&path).unwrap();
+    let (index, mut writer) = Index::open(&path, None).unwrap();
     follow(&other, &mut writer);
     assert_eq!(total(&index), 0);
     drop((index, writer));
@@ -205,7 +271,7 @@ async fn an_index_is_continued_and_made_anew() {
     for end in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(folder.path().join(format!("index.db{end}")));
     }
-    let (index, mut writer) = Index::open(&path).unwrap();
+    let (index, mut writer) = Index::open(&path, None).unwrap();
     follow(&log, &mut writer);
     assert_eq!(total(&index), 7);
 }
@@ -234,7 +300,7 @@ async fn everything_that_came_is_found() {
     let nothing = received(vec![0xff, 0, 1]);
     let records = vec![fed, bundle, unreadable, other, nothing];
     let log = log_of(&folder.path().join("log"), records).await;
-    let (index, mut writer) = Index::open(&folder.path().join("index.db")).unwrap();
+    let (index, mut writer) = Index::open(&folder.path().join("index.db"), None).unwrap();
     follow(&log, &mut writer);
     let words = index.words().unwrap();
     let ids = |all: Vec<Vec<Word>>| {
@@ -274,13 +340,13 @@ async fn what_is_over_is_forgotten_with_its_names() {
     };
     let log = Log::open(&config).unwrap();
     let path = folder.path().join("index.db");
-    let (index, mut writer) = Index::open(&path).unwrap();
+    let (index, mut writer) = Index::open(&path, None).unwrap();
     for (at, user) in [(0, "gone"), (1, "stays")] {
         let records = (0..3).map(|_| received(message(at, "ITI-18", "p", user)));
         log.append(records.collect()).await.unwrap();
         follow(&log, &mut writer);
         // Another process takes another batch.
-        writer = Index::open(&path).unwrap().1;
+        writer = Index::open(&path, None).unwrap().1;
     }
     let names = || {
         let names = std::cell::RefCell::new(Vec::new());

@@ -64,10 +64,16 @@ pub(super) struct Text {
     pub(super) word: Word,
 }
 
-/// What makes words of one index.
-#[derive(Debug, Clone)]
+/// What makes words of one index. Who does not know its salt cannot say what a word stands for.
+#[derive(Clone)]
 pub(crate) struct Words {
     salt: Vec<u8>,
+}
+
+impl std::fmt::Debug for Words {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Words")
+    }
 }
 
 /// Everything by which one event is found.
@@ -81,10 +87,6 @@ impl Words {
     pub(super) fn new(salt: &[u8]) -> Self {
         let salt = salt.to_vec();
         Self { salt }
-    }
-
-    pub(super) fn salt(&self) -> &[u8] {
-        &self.salt
     }
 
     /// A word for a value.

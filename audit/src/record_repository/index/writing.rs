@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use diesel::prelude::*;
+use hilum_security::at_rest::fields::Fields;
 
 use super::connection::{Connections, IndexError};
 use super::schema::{batches, position, postings, strings};
 use super::words::{Named, SHAPE, Text, Words};
-use super::{Index, Word, place};
+use super::{Index, Word, fields, place};
 use crate::record_repository::received::Received;
 use crate::record_repository::understood::{self, EventId};
 
@@ -23,6 +24,10 @@ const REMEMBERED: usize = 500_000;
 #[derive(Debug)]
 pub(crate) struct Writer {
     connections: Arc<Connections>,
+    /// How values are kept.
+    fields: Fields,
+    /// As it is kept.
+    salt: Vec<u8>,
     words: Words,
     /// The number of the record that comes next.
     next: u64,
@@ -88,7 +93,9 @@ impl Writer {
         let place = place.ok_or(diesel::result::Error::NotFound)?;
         Ok(Self {
             connections,
-            words: Words::new(&place.salt),
+            fields: index.fields.clone(),
+            words: Words::new(&fields::secret(&index.fields, &place.salt)?),
+            salt: place.salt,
             next: u64::try_from(place.next).unwrap_or_default(),
             log: place.log,
             // What an earlier process began is not continued: there may be a small batch for each.
@@ -109,9 +116,8 @@ impl Writer {
 
     /// Forgets everything, to follow a log from its beginning.
     pub(crate) fn clear(&mut self) -> Result<(), IndexError> {
-        let salt = self.words.salt().to_vec();
         self.connections
-            .write(|connection| begin(connection, &salt))?;
+            .write(|connection| begin(connection, &self.salt))?;
         self.next = 0;
         self.log = None;
         self.batch = Batch::after(0);
@@ -136,7 +142,7 @@ impl Writer {
             for batch in done.iter_mut().chain([&mut self.batch]) {
                 batch.write(connection)?;
             }
-            write_texts(connection, &texts)?;
+            write_texts(connection, &self.fields, &texts)?;
             diesel::update(position::table)
                 .set((
                     position::next.eq(i64::try_from(next).unwrap_or(i64::MAX)),
@@ -147,7 +153,11 @@ impl Writer {
         });
         if written.is_err() {
             // What is in memory is not on disk: it is read from the log again, into another batch.
-            *self = Self::new(&Index { connections })?;
+            let fields = self.fields.clone();
+            *self = Self::new(&Index {
+                connections,
+                fields,
+            })?;
             return written;
         }
         self.next = next;
@@ -249,17 +259,24 @@ pub(super) fn begin(connection: &mut SqliteConnection, salt: &[u8]) -> Result<()
     Ok(())
 }
 
-fn write_texts(connection: &mut SqliteConnection, texts: &[Text]) -> QueryResult<()> {
+fn write_texts(
+    connection: &mut SqliteConnection,
+    fields: &Fields,
+    texts: &[Text],
+) -> Result<(), IndexError> {
     for texts in texts.chunks(ROWS) {
-        let rows = texts.iter().map(|text| {
-            (
+        let mut rows = Vec::with_capacity(texts.len());
+        for text in texts {
+            let (value, sealed) = fields::sealed(fields, text)?;
+            rows.push((
                 strings::kind.eq(text.kind),
-                strings::value.eq(&text.value),
+                strings::value.eq(value),
                 strings::word.eq(text.word),
-            )
-        });
+                strings::sealed.eq(sealed),
+            ));
+        }
         diesel::insert_or_ignore_into(strings::table)
-            .values(rows.collect::<Vec<_>>())
+            .values(rows)
             .execute(connection)?;
     }
     Ok(())

@@ -11,12 +11,15 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
+use hilum_security::at_rest::KeyRing;
 use tokio::sync::watch;
 
+use super::leaves::Leaves;
 use super::segment::{self, OpenFiles, Segment};
 use super::writing::Writer;
 use super::{LogConfig, LogError, Shared};
 use crate::record_repository::tree::{Hash, Tree};
+use crate::spool::segment::unless_configured;
 
 pub(super) fn open(config: &LogConfig, signed: u64) -> Result<(Writer, Arc<Shared>), LogError> {
     let store = &config.store;
@@ -32,8 +35,9 @@ pub(super) fn open(config: &LogConfig, signed: u64) -> Result<(Writer, Arc<Share
     let mut segments = Vec::new();
     let files = Arc::new(OpenFiles::default());
     for first in segment::numbers(&folder)? {
-        let segment = Segment::open(&folder, first, &files);
-        segments.push(segment.map_err(LogError::at(&segment::path(&folder, first)))?);
+        let path = segment::path(&folder, first);
+        let segment = Segment::open(&folder, first, leaves(&path, config.vault.ring())?, &files);
+        segments.push(segment.map_err(LogError::at(&path))?);
     }
     complete_offsets(&segments)?;
     let there = tree.length().map_err(LogError::at(store))?;
@@ -56,6 +60,7 @@ pub(super) fn open(config: &LogConfig, signed: u64) -> Result<(Writer, Arc<Share
     let segment = segments.last().filter(|_| goes_on).cloned();
     let shared = Arc::new(Shared {
         store: store.clone(),
+        vault: config.vault.clone(),
         tree,
         segments: RwLock::new(segments),
         end: watch::Sender::new(end),
@@ -67,13 +72,23 @@ pub(super) fn open(config: &LogConfig, signed: u64) -> Result<(Writer, Arc<Share
         segment,
         begun: begun.map(|record| record.at),
         open: files,
+        ring: config.vault.ring().cloned(),
         segment_bytes: config.segment_bytes,
         segment_time: config.segment_time,
     };
     Ok((writer, shared))
 }
 
-fn lock(store: &Path) -> Result<File, LogError> {
+/// How leaves stand in a segment.
+fn leaves(path: &Path, ring: Option<&KeyRing>) -> Result<Leaves, LogError> {
+    let file = File::open(path).map_err(LogError::at(path))?;
+    Leaves::of(&file, path).map_err(|source| LogError::Locked {
+        path: path.to_owned(),
+        source: unless_configured(source, ring),
+    })
+}
+
+pub(super) fn lock(store: &Path) -> Result<File, LogError> {
     let path = store.join("lock");
     let file = OpenOptions::new()
         .create(true)

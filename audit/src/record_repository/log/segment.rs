@@ -1,7 +1,8 @@
 //! A file of records.
 //!
 //! A record is written as a mark, its number, the length of its leaf, the leaf and the hash of the
-//! leaf. So a torn end is seen, and so is a leaf that was changed.
+//! leaf. So a torn end is seen, and so is a leaf that was changed. Leaves may be sealed
+//! ([`leaves`](super::leaves)).
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -11,7 +12,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hilum_security::at_rest::KeyRing;
+
 use super::LogError;
+use super::leaves::Leaves;
 use crate::record_repository::received::Received;
 use crate::record_repository::tree::{Hash, leaf_hash};
 
@@ -29,6 +33,7 @@ pub(super) const LEAF_BYTES: usize = 1 << 30;
 pub(in crate::record_repository) struct Segment {
     first: u64,
     path: PathBuf,
+    leaves: Leaves,
     open: Arc<OpenFiles>,
     /// The number after its last record.
     end: AtomicU64,
@@ -128,12 +133,12 @@ pub(in crate::record_repository) fn first(bytes: &[u8]) -> Option<Stored<'_>> {
 }
 
 /// Where the segment with this first record is.
-pub(in crate::record_repository) fn path(folder: &Path, first: u64) -> PathBuf {
+pub(crate) fn path(folder: &Path, first: u64) -> PathBuf {
     folder.join(format!("{first:020}.records"))
 }
 
 /// The first records of all segments in `folder`, in order.
-pub(in crate::record_repository) fn numbers(folder: &Path) -> Result<Vec<u64>, LogError> {
+pub(crate) fn numbers(folder: &Path) -> Result<Vec<u64>, LogError> {
     let mut numbers = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(LogError::at(folder))? {
         let path = entry.map_err(LogError::at(folder))?.path();
@@ -149,7 +154,12 @@ pub(in crate::record_repository) fn numbers(folder: &Path) -> Result<Vec<u64>, L
 impl Segment {
     /// The segment that begins with record `first`, which is there. Where its records begin is put in
     /// by [`keep_offsets`](Self::keep_offsets) or was before.
-    pub(super) fn open(folder: &Path, first: u64, open: &Arc<OpenFiles>) -> io::Result<Self> {
+    pub(super) fn open(
+        folder: &Path,
+        first: u64,
+        leaves: Leaves,
+        open: &Arc<OpenFiles>,
+    ) -> io::Result<Self> {
         let path = path(folder, first);
         let length = std::fs::metadata(&path)?.len();
         let offsets = made(&path.with_extension("offsets"))?;
@@ -157,6 +167,7 @@ impl Segment {
         Ok(Self {
             first,
             path,
+            leaves,
             open: Arc::clone(open),
             end: AtomicU64::new(first + known),
             length: AtomicU64::new(length),
@@ -164,11 +175,23 @@ impl Segment {
     }
 
     /// A new one. A file that a failed attempt left behind begins anew.
-    pub(super) fn create(folder: &Path, first: u64, open: &Arc<OpenFiles>) -> io::Result<Self> {
+    pub(super) fn create(
+        folder: &Path,
+        first: u64,
+        ring: Option<&KeyRing>,
+        open: &Arc<OpenFiles>,
+    ) -> io::Result<Self> {
         open.forget(first);
-        made(&path(folder, first))?.set_len(0)?;
-        let segment = Self::open(folder, first, open)?;
-        segment.keep_offsets(&[], 0)?;
+        let path = path(folder, first);
+        let file = made(&path)?;
+        file.set_len(0)?;
+        let (leaves, header) = Leaves::begin_with(ring, &path)?;
+        if !header.is_empty() {
+            file.write_all_at(&header, 0)?;
+            file.sync_all()?;
+        }
+        let segment = Self::open(folder, first, leaves, open)?;
+        segment.keep_offsets(&[], header.len() as u64)?;
         File::open(folder)?.sync_all()?;
         Ok(segment)
     }
@@ -199,6 +222,11 @@ impl Segment {
         &self.path
     }
 
+    /// How its leaves stand in it.
+    pub(super) const fn leaves(&self) -> &Leaves {
+        &self.leaves
+    }
+
     /// Makes it end here, durably.
     pub(super) fn cut(&self, length: u64) -> io::Result<()> {
         let files = self.files()?;
@@ -214,9 +242,11 @@ impl Segment {
     /// The records at the beginning of `bytes` whose numbers follow each other and whose hashes are
     /// right: where each begins, their hashes, and where they end.
     pub(super) fn whole(&self, bytes: &[u8]) -> (Vec<u64>, Vec<Hash>, usize) {
-        let (mut offsets, mut hashes, mut at) = (Vec::new(), Vec::new(), 0);
+        let (mut offsets, mut hashes) = (Vec::new(), Vec::new());
+        let begin = usize::try_from(self.leaves.begin()).unwrap_or(usize::MAX);
+        let mut at = begin.min(bytes.len());
         while let Some(stored) = first(&bytes[at..]) {
-            let hash = leaf_hash(stored.leaf);
+            let (hash, _) = self.leaves.hashed(&stored);
             if stored.index != self.first + offsets.len() as u64 || stored.said != hash {
                 break;
             }
@@ -266,7 +296,8 @@ impl Segment {
     pub(super) fn read(&self, index: u64, end: u64) -> Result<Received, LogError> {
         let stored = self.stored(index, end).map_err(LogError::at(&self.path))?;
         let stored = first(&stored).filter(|it| it.index == index);
-        let record = stored.and_then(|it| Received::read_leaf(it.leaf));
+        let leaf = stored.and_then(|it| self.leaves.leaf(&it));
+        let record = leaf.and_then(|leaf| Received::read_leaf(&leaf));
         record.ok_or(LogError::Damaged(index))
     }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, mpsc};
 use std::time::{Duration, SystemTime};
 
+use hilum_security::at_rest::KeyRing;
 use tokio::sync::oneshot;
 
 use super::segment::{self, OpenFiles, Segment};
@@ -76,6 +77,8 @@ pub(super) struct Writer {
     /// When the first record of the segment came.
     pub(super) begun: Option<SystemTime>,
     pub(super) open: Arc<OpenFiles>,
+    /// With which segments are encrypted, if they are.
+    pub(super) ring: Option<KeyRing>,
     pub(super) segment_bytes: u64,
     pub(super) segment_time: Duration,
 }
@@ -146,7 +149,8 @@ impl Writer {
         }
         group.number(first);
         let segment = self.segment(first)?;
-        let appended = segment.append(&group.bytes, &group.begins);
+        let (bytes, begins) = segment.leaves().written(&group.bytes, &group.begins)?;
+        let appended = segment.append(&bytes, &begins);
         let records = group.begins.len() as u64;
         if let Err(error) = appended.and_then(|()| self.shared.tree.put(first, &group.hashes)) {
             let undone = segment.undo();
@@ -157,7 +161,7 @@ impl Writer {
             }
             return Err(error);
         }
-        segment.publish(records, group.bytes.len() as u64);
+        segment.publish(records, bytes.len() as u64);
         self.shared.end.send_replace(first + records);
         Ok(first)
     }
@@ -168,13 +172,20 @@ impl Writer {
         if let Some(segment) = &self.segment {
             let age = self.begun.and_then(|begun| now.duration_since(begun).ok());
             let old = age.is_some_and(|age| age >= self.segment_time);
-            if segment.end() == first && segment.length() < self.segment_bytes && !old {
+            let fits = segment.leaves().are_sealed() == self.ring.is_some();
+            let goes_on = segment.end() == first && segment.length() < self.segment_bytes;
+            if goes_on && fits && !old {
                 return Ok(Arc::clone(segment));
             }
             // Of what is not the last segment, nothing is made again.
             self.shared.tree.sync()?;
         }
-        let segment = Arc::new(Segment::create(&self.folder, first, &self.open)?);
+        let segment = Arc::new(Segment::create(
+            &self.folder,
+            first,
+            self.ring.as_ref(),
+            &self.open,
+        )?);
         let mut segments = self.shared.segments.write();
         let segments = segments
             .as_mut()

@@ -10,9 +10,10 @@ use super::difference::differences;
 use super::{Compare, Finding};
 use crate::event::removed_records;
 use crate::record_repository::log::LogError;
+use crate::record_repository::log::leaves::{Leaf, Leaves};
 use crate::record_repository::log::segment::{self, Stored};
 use crate::record_repository::received::{Received, Via};
-use crate::record_repository::tree::{Hash, leaf_hash};
+use crate::record_repository::tree::Hash;
 use crate::summary::Summary;
 use crate::syslog;
 
@@ -48,7 +49,7 @@ impl Hashes {
 
 /// What there is to be looked at.
 pub(super) struct Scan {
-    segments: Vec<File>,
+    segments: Vec<Segment>,
     firsts: Vec<u64>,
     hashes: Hashes,
     /// The first record that is there.
@@ -58,6 +59,9 @@ pub(super) struct Scan {
     pub(super) unfinished: u64,
     last: Found,
 }
+
+/// A file of records, and how they stand in it.
+type Segment = (File, Leaves);
 
 /// The records of a file.
 #[derive(Default)]
@@ -70,6 +74,8 @@ struct Found {
     garbage: Vec<(u64, u64)>,
     /// Up to which record the log says that everything was removed.
     said: u64,
+    /// How many of them nobody here can open.
+    locked: u64,
 }
 
 impl Scan {
@@ -80,7 +86,7 @@ impl Scan {
         let mut segments = Vec::new();
         for first in &firsts {
             let path = segment::path(&folder, *first);
-            segments.push(File::open(&path).map_err(LogError::at(&path))?);
+            segments.push(opened(&path).map_err(LogError::at(&path))?);
         }
         let begin = firsts.first().copied().unwrap_or(hashes.length);
         let mut last = Found::default();
@@ -93,7 +99,7 @@ impl Scan {
             let torn = last.garbage.last().copied();
             if let Some((at, bytes)) = torn
                 && kept >= acknowledged
-                && at + bytes == length(file).map_err(LogError::at(&folder))?
+                && at + bytes == length(&file.0).map_err(LogError::at(&folder))?
             {
                 last.garbage.pop();
                 unfinished = bytes;
@@ -111,14 +117,14 @@ impl Scan {
         })
     }
 
-    /// Compares all records with their hashes, and both with the heads. Gives what differs, and up to
-    /// which record the log says that everything was removed.
+    /// Compares all records with their hashes, and both with the heads. Gives what differs, up to
+    /// which record the log says that everything was removed, and how many records nobody here can open.
     pub(super) fn compare(
         mut self,
         compare: &mut Compare,
-    ) -> Result<(Vec<Finding>, u64), LogError> {
+    ) -> Result<(Vec<Finding>, u64, u64), LogError> {
         let at = |error| LogError::at(Path::new("segments"))(error);
-        let (mut findings, mut said) = (Vec::new(), 0);
+        let (mut findings, mut said, mut locked) = (Vec::new(), 0, 0);
         let last = std::mem::take(&mut self.last);
         let mut last = Some(last);
         for (place, file) in self.segments.iter().enumerate() {
@@ -134,6 +140,7 @@ impl Scan {
                 None => found(file).map_err(at)?,
             };
             said = said.max(found.said);
+            locked += found.locked;
             for (at, bytes) in &found.garbage {
                 let (segment, at, bytes) = (first, *at, *bytes);
                 findings.push(Finding::Garbage { segment, at, bytes });
@@ -156,7 +163,7 @@ impl Scan {
         if self.segments.is_empty() {
             self.pass(0..self.end, compare).map_err(at)?;
         }
-        Ok((findings, said))
+        Ok((findings, said, locked))
     }
 
     /// Takes the hashes of records that are not there as they are.
@@ -208,22 +215,36 @@ fn length(file: &File) -> io::Result<u64> {
     Ok(file.metadata()?.len())
 }
 
+/// Opens a file of records, with its key if that is here.
+fn opened(path: &Path) -> io::Result<Segment> {
+    let file = File::open(path)?;
+    let leaves = match Leaves::of(&file, path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Leaves::Locked,
+        leaves => leaves?,
+    };
+    Ok((file, leaves))
+}
+
 /// All records of a file, also behind bytes that are none.
-fn found(file: &File) -> io::Result<Found> {
+fn found((file, leaves): &Segment) -> io::Result<Found> {
     let length = usize::try_from(length(file)?).map_err(io::Error::other)?;
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, 0)?;
     let mut found = Found::default();
-    let (mut at, mut garbage) = (0, None);
+    let mut at = usize::try_from(leaves.begin()).map_err(io::Error::other)?;
+    let mut garbage = None;
     while at < bytes.len() {
-        if let Some((stored, hash)) = record(&bytes[at..], garbage.is_some()) {
+        if let Some((stored, hash, leaf)) = record(leaves, &bytes[at..], garbage.is_some()) {
             let begin = garbage.take();
             found
                 .garbage
                 .extend(begin.map(|begin| (begin as u64, (at - begin) as u64)));
             found.sound.push(stored.said == hash);
             found.records.push((hash, stored.index));
-            found.said = found.said.max(removed(stored.leaf));
+            match leaf {
+                Some(leaf) => found.said = found.said.max(removed(&leaf)),
+                None => found.locked += u64::from(matches!(leaves, Leaves::Locked)),
+            }
             at += stored.length;
         } else {
             garbage.get_or_insert(at);
@@ -238,14 +259,17 @@ fn found(file: &File) -> io::Result<Found> {
     Ok(found)
 }
 
-/// The record at the beginning of `bytes`, and its hash. One that was changed is one too, if another
+/// A record, its hash, and its leaf if that can be opened.
+type Read<'a> = (Stored<'a>, Hash, Option<Leaf<'a>>);
+
+/// The record at the beginning of `bytes`, its hash, and its leaf if that can be opened. One that was changed is one too, if another
 /// follows or nothing; but behind bytes that are none, only what is whole is believed.
-fn record(bytes: &[u8], behind_garbage: bool) -> Option<(Stored<'_>, Hash)> {
+fn record<'a>(leaves: &Leaves, bytes: &'a [u8], behind_garbage: bool) -> Option<Read<'a>> {
     let stored = segment::first(bytes)?;
-    let hash = leaf_hash(stored.leaf);
+    let (hash, leaf) = leaves.hashed(&stored);
     let rest = &bytes[stored.length..];
     let may_be_changed = !behind_garbage && (rest.is_empty() || rest.starts_with(b"HR"));
-    (hash == stored.said || may_be_changed).then_some((stored, hash))
+    (hash == stored.said || may_be_changed).then_some((stored, hash, leaf))
 }
 
 /// What the record says of records that were removed.

@@ -1,0 +1,2 @@
+DROP TABLE at_rest;
+ALTER TABLE strings DROP COLUMN sealed;

@@ -1,0 +1,146 @@
+//! Everything that is kept here and may be encrypted, of all rooms, for those who change keys or turn
+//! encryption on.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use hilum_audit::at_rest::KeptRecords;
+use hilum_registry::at_rest::Identifiers;
+use hilum_repository::at_rest::{Kept, Survey, Worked};
+use hilum_security::at_rest::{KeyId, KeyRing, Rewrapped, Vault};
+
+use crate::config::Config;
+
+/// Where it is. Everything that is done with it blocks.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// What is in stores.
+    pub(crate) kept: Kept,
+    /// The database of the registry.
+    registry: Option<String>,
+    /// The database of the gateway.
+    gateway: PathBuf,
+    /// What is recorded.
+    records: KeptRecords,
+}
+
+impl Stored {
+    /// What a node with this configuration keeps.
+    pub(crate) fn of(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            kept: config.kept()?,
+            registry: config.kept_database(),
+            gateway: config.correlations_store(),
+            records: KeptRecords {
+                spool: config.spool(),
+                clients: config.client_spools(),
+                store: config.audit_store(),
+            },
+        })
+    }
+
+    /// What needs which keys: the objects in stores, the mark of each store, each database and each file of
+    /// audit records that is encrypted.
+    pub(crate) fn survey(&self, vault: &Vault) -> anyhow::Result<Survey> {
+        let mut survey = self.kept.survey(vault)?;
+        let registry = self.registry.as_deref().map(hilum_registry::at_rest::key);
+        let gateway = hilum_gateway::at_rest::key(&self.gateway);
+        let gateway = gateway.with_context(|| self.gateway.display().to_string())?;
+        let keys: [Option<KeyId>; 2] = [registry.transpose()?.flatten(), gateway];
+        let records = self.records.keys()?.into_iter().flatten();
+        for key in keys.into_iter().flatten().chain(records) {
+            *survey.keys.entry(key).or_default() += 1;
+        }
+        Ok(survey)
+    }
+
+    /// Whether a node without keys can read what it has recorded.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub(crate) fn check_plain(&self) -> anyhow::Result<()> {
+        match self.records.keys()?.is_empty() {
+            true => Ok(()),
+            false => bail!("audit records are encrypted, and [at_rest] names no keys"),
+        }
+    }
+
+    /// Gives everything the current key. `progress` is told how much is done.
+    pub(crate) fn rotate(
+        &self,
+        ring: &KeyRing,
+        progress: &mut (dyn FnMut(&Worked) + Send),
+    ) -> anyhow::Result<Worked> {
+        let mut worked = self.kept.rotate(ring, progress)?;
+        let registry = |url: &String| hilum_registry::at_rest::rotate(url, ring);
+        let registry = self.registry.as_ref().map(registry).transpose()?.flatten();
+        let gateway = hilum_gateway::at_rest::rotate(&self.gateway, ring);
+        let gateway = gateway.with_context(|| self.gateway.display().to_string())?;
+        for was_another in [registry, gateway].into_iter().flatten() {
+            match was_another {
+                true => worked.done += 1,
+                false => worked.already += 1,
+            }
+        }
+        for (what, rotated) in self.records.rotate(ring)? {
+            match rotated {
+                Ok(Rewrapped::Done) => worked.done += 1,
+                Ok(Rewrapped::Already) => worked.already += 1,
+                // A plain one is sent as it is, and goes when its time is over.
+                Ok(Rewrapped::Plain) => {}
+                Err(error) => {
+                    worked.failed += 1;
+                    worked.failures.push(format!("{what}: {error}"));
+                }
+            }
+        }
+        Ok(worked)
+    }
+
+    /// Encrypts what is plain, while the node is stopped. `told` gets what is just done, in words.
+    pub(crate) fn encrypt(
+        &self,
+        vault: &Vault,
+        told: &(dyn Fn(String) + Send + Sync),
+    ) -> anyhow::Result<Worked> {
+        let mut rows = 0;
+        if let Some(ring) = vault.ring_of_fields() {
+            if let Some(registry) = &self.registry {
+                let progress = &mut |rows| told(format!("{rows} rows of the registry"));
+                let done = hilum_registry::at_rest::encrypt(registry, ring, progress)?;
+                rows += done.unwrap_or_default();
+            }
+            let progress = &mut |rows| told(format!("{rows} rows of the gateway"));
+            let done = hilum_gateway::at_rest::encrypt(&self.gateway, ring, progress)?;
+            rows += done.unwrap_or_default();
+        }
+        let mut worked = self.kept.encrypt(vault, &mut |worked| {
+            told(format!("{} objects", worked.done + worked.already));
+        })?;
+        worked.done += rows + self.records.encrypt(vault)?;
+        Ok(worked)
+    }
+
+    /// How each database keeps what identifies patients: what it is called, and whether it is encrypted.
+    ///
+    /// # Errors
+    /// If one is not as the site wants it, or its key is not there.
+    pub(crate) fn identifiers(&self, vault: &Vault) -> anyhow::Result<Vec<(&'static str, bool)>> {
+        let registry = self.registry.as_deref();
+        let registry = registry.map(|url| hilum_registry::at_rest::check(url, vault));
+        let registry = registry.transpose()?.flatten();
+        let found = [
+            (
+                "the registry's database",
+                registry.map(|it| it == Identifiers::Encrypted),
+            ),
+            ("the index of images", self.kept.check_identifiers(vault)?),
+            (
+                "the gateway's database",
+                hilum_gateway::at_rest::check(&self.gateway, vault)?,
+            ),
+        ];
+        let found = found.into_iter();
+        Ok(found.filter_map(|(name, it)| Some((name, it?))).collect())
+    }
+}

@@ -1,0 +1,314 @@
+//! Audit records that wait for their receiver are encrypted, and get there; so are those that were received.
+
+use std::fs;
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::node::{Node, files, holding, text};
+
+/// Nowhere else: the alphabet of what is encrypted has no circumflex.
+const PATIENT: &str = "P-1^^^";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A receiver that is not there yet, on a port that nobody else is given.
+struct Receiver {
+    listener: TcpListener,
+    got: Arc<Mutex<Vec<String>>>,
+}
+
+/// A node whose records go to a port where nobody listens.
+fn waiting(options: &[&str]) -> (Node, u16) {
+    let node = Node::made(&[options, &["--no-audit-repository"]].concat());
+    let port = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = port.local_addr().unwrap().port();
+    let file = node.dir().join("hilum.toml");
+    let config = fs::read_to_string(&file).unwrap();
+    let receiver = format!("\n[[audit.send]]\nto = \"syslog+tcp://127.0.0.1:{port}\"\n");
+    fs::write(&file, config + &receiver).unwrap();
+    (node, port)
+}
+
+impl Receiver {
+    fn at(port: u16) -> Self {
+        let begun = Instant::now();
+        let listener = loop {
+            match TcpListener::bind(("127.0.0.1", port)) {
+                Ok(listener) => break listener,
+                Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        };
+        let got = Arc::default();
+        Self { listener, got }
+    }
+
+    /// Takes what comes until it is so many different records.
+    fn take(&self, records: usize) -> Vec<String> {
+        let begun = Instant::now();
+        self.listener.set_nonblocking(true).unwrap();
+        loop {
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{:?}",
+                self.got.lock().unwrap().len()
+            );
+            match self.listener.accept() {
+                Ok((mut connection, _)) => {
+                    connection.set_nonblocking(false).unwrap();
+                    let mut bytes = Vec::new();
+                    connection.read_to_end(&mut bytes).unwrap();
+                    let mut got = self.got.lock().unwrap();
+                    for message in messages(&bytes) {
+                        if !got.contains(&message) {
+                            got.push(message);
+                        }
+                    }
+                    if got.len() >= records {
+                        return got.clone();
+                    }
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+}
+
+/// Messages that are counted in octets.
+fn messages(mut bytes: &[u8]) -> Vec<String> {
+    let mut messages = Vec::new();
+    while let Some(space) = bytes.iter().position(|byte| *byte == b' ') {
+        let length: usize = text(&bytes[..space]).parse().unwrap();
+        let message = &bytes[space + 1..space + 1 + length];
+        messages.push(text(message));
+        bytes = &bytes[space + 1 + length..];
+    }
+    messages
+}
+
+/// What the node says that it recorded.
+fn recorded(node: &Node) -> Vec<String> {
+    let listed = node.ok(&["audit", "list", "--xml"]);
+    listed.lines().map(str::to_owned).collect()
+}
+
+/// Every record got there.
+fn all_got(got: &[String], listed: &[String]) {
+    for record in listed {
+        assert!(
+            got.iter().any(|message| message.ends_with(record.as_str())),
+            "{record}"
+        );
+    }
+}
+
+#[test]
+fn records_that_wait_name_nobody_and_get_there() {
+    let (mut node, port) = waiting(&["--encrypt"]);
+    node.start();
+    for number in 0..5 {
+        node.submit(format!("content {number}").as_bytes());
+    }
+    let listed = recorded(&node);
+    assert!(listed.iter().any(|it| it.contains(PATIENT)), "{listed:?}");
+    assert_eq!(
+        holding(&node.data(""), PATIENT.as_bytes()),
+        Vec::<PathBuf>::new()
+    );
+    // A key that they need stays, also when everything that comes has another one.
+    let keys = node.json(&["keys", "list"]);
+    let old = keys["keys"][0]["key"].as_str().unwrap().to_owned();
+    node.ok(&["keys", "new"]);
+    let refused = node.refused(&["keys", "remove", &old]);
+    assert!(
+        refused.contains(&format!("need the key {old}")),
+        "{refused}"
+    );
+    node.ok(&["keys", "rotate"]);
+    node.submit(b"one more");
+    node.ok(&["keys", "remove", &old]);
+    node.submit(b"and one");
+    node.stop();
+    assert_eq!(
+        holding(&node.data(""), PATIENT.as_bytes()),
+        Vec::<PathBuf>::new()
+    );
+    // Without their key nothing starts, in one line.
+    let keys = node.dir().join("keys");
+    let current = fs::read_to_string(keys.join("current")).unwrap();
+    let current = keys.join(format!("{}.key", current.trim()));
+    let aside = node.dir().join("aside");
+    fs::rename(&current, &aside).unwrap();
+    let said = node.refused(&["serve"]);
+    assert!(said.contains("is not in the key ring"), "{said}");
+    fs::rename(&aside, &current).unwrap();
+    node.edit("keys = \"keys/\"", "# keys = \"keys/\"");
+    node.edit(
+        "identifiers = \"encrypted\"",
+        "# identifiers = \"encrypted\"",
+    );
+    let output = node.run(&["serve"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("audit records are encrypted"), "{said}");
+    node.edit("# keys = \"keys/\"", "keys = \"keys/\"");
+    node.edit(
+        "# identifiers = \"encrypted\"",
+        "identifiers = \"encrypted\"",
+    );
+    node.start();
+    let receiver = Receiver::at(port);
+    let listed = recorded(&node);
+    let got = receiver.take(listed.len());
+    all_got(&got, &listed);
+    let status = node.json(&["audit", "status"]);
+    assert!(status[0]["records"].as_u64().is_some(), "{status}");
+}
+
+#[test]
+fn a_plain_backlog_goes_on_encrypted_and_all_of_it_gets_there() {
+    let (mut node, port) = waiting(&[]);
+    node.start();
+    node.submit(b"plain");
+    node.stop();
+    let spool: Vec<PathBuf> = files(&node.data("audit"));
+    let plain: Vec<(PathBuf, Vec<u8>)> = spool
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|it| it == "syslog"))
+        .map(|path| (path.clone(), fs::read(&path).unwrap()))
+        .collect();
+    assert!(plain.len() >= 2, "the node's and that of a command");
+    node.edit("# keys = \"keys/\"", "keys = \"keys/\"");
+    node.edit(
+        "# identifiers = \"encrypted\"",
+        "identifiers = \"encrypted\"",
+    );
+    node.ok(&["keys", "new"]);
+    node.ok(&["keys", "encrypt"]);
+    node.edit("# plain = \"refuse\"", "plain = \"refuse\"");
+    node.start();
+    node.submit(b"encrypted");
+    // What was plain is as it was, and nothing is added to it.
+    for (path, bytes) in &plain {
+        assert_eq!(&fs::read(path).unwrap(), bytes);
+    }
+    let naming = holding(&node.data(""), PATIENT.as_bytes());
+    assert!(
+        naming
+            .iter()
+            .all(|path| plain.iter().any(|(it, _)| it == path)),
+        "{naming:?}"
+    );
+    let receiver = Receiver::at(port);
+    let listed = recorded(&node);
+    all_got(&receiver.take(listed.len()), &listed);
+}
+
+/// Events about our patient that the node's Audit Record Repository finds.
+fn searched(node: &Node) -> Vec<String> {
+    let found = node.ok(&["audit", "search", "--patient", "P-1", "--json"]);
+    let event = |line: &str| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        event["id"].as_str().unwrap().to_owned()
+    };
+    found.lines().map(event).collect()
+}
+
+/// The same, when so many are there.
+fn found(node: &Node, at_least: usize) -> Vec<String> {
+    let begun = Instant::now();
+    loop {
+        let found = searched(node);
+        if found.len() >= at_least {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{found:?} {}", node.log());
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+/// Those that were found before are still found.
+fn all_found(node: &Node, before: &[String]) {
+    let now = found(node, before.len());
+    for event in before {
+        assert!(now.contains(event), "{event}");
+    }
+}
+
+#[test]
+fn a_record_repository_names_nobody_on_disk_and_answers() {
+    let mut node = Node::running(&["--encrypt"]);
+    node.submit(b"content");
+    let before = found(&node, 4);
+    let address = |text: &str| node.ok(&["audit", "search", "--address", text, "--json"]);
+    assert!(!address("127.0.0").is_empty(), "what is found by its parts");
+    assert!(address("127.0.9").is_empty());
+    assert_eq!(
+        holding(&node.data(""), PATIENT.as_bytes()),
+        Vec::<PathBuf>::new()
+    );
+    let listed = node.json(&["keys", "list"]);
+    let old = listed["keys"][0]["key"].as_str().unwrap().to_owned();
+    node.ok(&["keys", "new"]);
+    assert!(
+        node.refused(&["keys", "remove", &old])
+            .contains("need the key")
+    );
+    node.ok(&["keys", "rotate"]);
+    node.submit(b"more");
+    node.ok(&["keys", "remove", &old]);
+    all_found(&node, &before);
+    node.stop();
+    assert_eq!(
+        holding(&node.data(""), PATIENT.as_bytes()),
+        Vec::<PathBuf>::new()
+    );
+    let verified = node.ok(&["audit", "verify"]);
+    assert!(verified.contains("every record is the one"), "{verified}");
+    // Whoever has the folder alone proves what can be proven of hashes.
+    let log = node.data("audit-log");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut alone = std::process::Command::new(env!("CARGO_BIN_EXE_hilum"));
+    let arguments = ["audit", "verify", "--store", log.to_str().unwrap()];
+    let alone = alone.args(arguments).current_dir(elsewhere.path()).output();
+    let said = text(&alone.unwrap().stdout);
+    assert!(said.contains("their keys are not here"), "{said}");
+    assert!(said.contains("every hash is the one"), "{said}");
+    node.start();
+    all_found(&node, &before);
+}
+
+#[test]
+fn a_plain_record_repository_is_encrypted_and_proves_the_same() {
+    let mut node = Node::running(&[]);
+    node.submit(b"plain");
+    let before = found(&node, 4);
+    node.stop();
+    let head = node.ok(&["audit", "verify"]);
+    let root = |said: &str| {
+        let line = said.lines().find(|line| line.starts_with("root"));
+        line.unwrap().to_owned()
+    };
+    let root_before = root(&head);
+    let folder = node.data("audit-log");
+    let log = |name: &str| holding(&folder, name.as_bytes());
+    assert!(!log(PATIENT).is_empty());
+    node.edit("# keys = \"keys/\"", "keys = \"keys/\"");
+    node.edit(
+        "# identifiers = \"encrypted\"",
+        "identifiers = \"encrypted\"",
+    );
+    node.ok(&["keys", "new"]);
+    node.ok(&["keys", "encrypt"]);
+    assert_eq!(log(PATIENT), Vec::<PathBuf>::new());
+    let verified = node.ok(&["audit", "verify"]);
+    assert!(verified.contains("every record is the one"), "{verified}");
+    assert_eq!(root(&verified), root_before);
+    node.start();
+    all_found(&node, &before);
+    node.submit(b"encrypted");
+    found(&node, before.len() + 4);
+    assert_eq!(log(PATIENT), Vec::<PathBuf>::new());
+}
