@@ -17,7 +17,7 @@ fn urn(number: usize) -> String {
 }
 
 /// The request with the slot that names a community.
-fn meant_for(submission: &Submission, home: &str) -> String {
+pub(crate) fn meant_for(submission: &Submission, home: &str) -> String {
     let list = "<rim:RegistryObjectList>";
     let slot = format!(
         "<rs:RequestSlotList xmlns:rs=\"urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0\">\

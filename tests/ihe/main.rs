@@ -38,6 +38,7 @@ mod iti64_notify_xad_pid_link_change;
 mod iti70_pull_notification;
 mod iti72_incorporate_access_token;
 mod iti80_cross_gateway_document_provide;
+mod iti80_translated_patients;
 mod iti81_retrieve_atna_audit_event;
 mod iti86_remove_documents;
 mod iti8_patient_identity_feed;
