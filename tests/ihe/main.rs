@@ -29,6 +29,7 @@ mod iti52_document_metadata_subscribe;
 mod iti53_document_metadata_notify;
 mod iti54_document_metadata_publish;
 mod iti55_cross_gateway_patient_discovery;
+mod iti55_deferred_response;
 mod iti56_patient_location_query;
 mod iti57_update_document_set;
 mod iti61_register_on_demand_document_entry;
@@ -50,6 +51,7 @@ mod rad69_retrieve_imaging_document_set;
 mod rad75_cross_gateway_retrieve_imaging_document_set;
 mod wsdl;
 mod xdr;
+mod xdr_inbox_rules;
 
 use hilum_tests::Town;
 use hilum_tests::words::{self, Document, Submission};

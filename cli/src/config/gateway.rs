@@ -90,7 +90,7 @@ impl Config {
             communities: self.communities(Some(audit))?,
             calls: section.calls.map_or(ALL_CALLS, |it| it.get() as usize),
             aside_bytes: section.aside_bytes.unwrap_or(ASIDE_BYTES),
-            patients: section.patients.config(self),
+            patients: section.patients.config(self)?,
             access: access.clone(),
         })
     }

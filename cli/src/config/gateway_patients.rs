@@ -57,6 +57,8 @@ pub(super) struct PatientsThereSection {
     #[serde(default)]
     patients: Named,
     pub(super) discovery_url: Option<String>,
+    /// Where answers go that it wants later.
+    pub(super) deferred_url: Option<String>,
     #[serde(default)]
     locator: bool,
     node: Option<String>,
@@ -76,8 +78,14 @@ enum Named {
 }
 
 impl PatientsThereSection {
-    /// The community's gateway is at `url`, if nothing else is said; `trust` is its own.
-    pub(super) fn there(&self, url: Option<&String>, trust: Option<NodeTls>) -> PatientsThere {
+    /// The community's gateway is at `url`, if nothing else is said; `trust` is its own, and `host` where
+    /// it is reached by TLS.
+    pub(super) fn there(
+        &self,
+        url: Option<&String>,
+        trust: Option<NodeTls>,
+        host: Option<String>,
+    ) -> PatientsThere {
         PatientsThere {
             naming: match self.patients {
                 Named::Same => Naming::Same,
@@ -86,10 +94,12 @@ impl PatientsThereSection {
             },
             url: self.discovery_url.as_ref().or(url).cloned(),
             locator: self.locator,
+            deferred: self.deferred_url.clone(),
             speaker: Speaker {
                 // What cannot be read was refused when the configuration was checked.
                 node: self.node().ok().flatten(),
                 trust,
+                host,
             },
         }
     }
@@ -124,12 +134,15 @@ impl CorrelationSection {
 
 impl PatientsSection {
     /// What the gateways do about patients.
-    pub(super) fn config(&self, config: &Config) -> PatientsConfig {
+    ///
+    /// # Errors
+    /// If the keys of what is stored cannot be had.
+    pub(super) fn config(&self, config: &Config) -> Result<PatientsConfig, ConfigError> {
         let days = self.correlations_days.unwrap_or(CORRELATIONS_DAYS);
         let per_minute = self.discoveries_per_minute;
         // Those that cannot be read were refused when the configuration was checked.
         let configured = self.correlation.iter().filter_map(|it| it.read().ok());
-        PatientsConfig {
+        Ok(PatientsConfig {
             authority: config.affinity_domain.patient_id_authority.clone(),
             store: config.data.join("gateway.db"),
             configured: configured.collect(),
@@ -144,7 +157,8 @@ impl PatientsSection {
                 Told::Full => Demographics::Full,
             },
             per_minute: per_minute.unwrap_or(DISCOVERIES_PER_MINUTE),
-        }
+            vault: config.vault()?,
+        })
     }
 
     /// `homes` are the communities that are known.

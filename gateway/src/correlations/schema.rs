@@ -11,3 +11,14 @@ diesel::table! {
         valid_until -> BigInt,
     }
 }
+
+diesel::table! {
+    deferred_answers (number) {
+        number -> BigInt,
+        home -> Text,
+        relates_to -> Text,
+        lives -> BigInt,
+        valid_until -> BigInt,
+        message -> Binary,
+    }
+}
