@@ -6,6 +6,7 @@
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-55.html>
 
 mod everywhere;
+mod later;
 mod matching;
 
 use std::sync::Arc;
@@ -17,20 +18,15 @@ use xds_schemas::hl7v3::find_candidates::{
     Candidate, Custodian, FindCandidatesQuery, FindCandidatesResponse, HealthDataLocator, Priority,
     Problem,
 };
-use xds_schemas::hl7v3::{AcceptAcknowledgement, Detail, Found, InstanceId, Verdict};
-use xds_schemas::iti55_cross_gateway_patient_discovery::{
-    CrossGatewayPatientDiscovery, DeferredQuestion,
-};
+use xds_schemas::hl7v3::{Detail, Found, InstanceId};
+use xds_schemas::iti55_cross_gateway_patient_discovery::CrossGatewayPatientDiscovery;
 use xds_schemas::metadata::{HomeCommunityId, PatientId};
 use xds_schemas::person::matching::unusable;
 use xds_schemas::soap::Fault;
 use xds_schemas::xcpd;
-use xds_schemas::xml::{ToXml, Writer};
 
 use crate::Room;
-use crate::correlations::deferred::Later;
 use crate::correlations::{Correlation, Origin, now};
-use crate::deferred::{self, NotLater};
 use crate::discovery::{time, unique};
 use crate::patients::Naming;
 
@@ -57,7 +53,7 @@ pub(crate) async fn respond(
     question: FindCandidatesQuery,
 ) -> Result<Recorded<Reply>, Fault> {
     if question.query.priority == Priority::Deferred {
-        return defer(room, caller, endpoint, said, &question).await;
+        return later::respond(room, caller, endpoint, said, &question).await;
     }
     let (response, outcome) = match room.patients.visits.may_ask(caller) {
         true => found(room, caller, said, &question).await,
@@ -100,90 +96,6 @@ fn lives(room: &Room, response: &FindCandidatesResponse) -> u64 {
         Found::Data | Found::Nothing => room.patients.config.keep.as_secs(),
         Found::Error | Found::QuestionError => 0,
     }
-}
-
-/// Finds the answer, and keeps it for the community that wants it later (3.55.6.2); or, by 3.55.4.1.3, "if
-/// responsePriorityCode is D and the Responding Gateway does not support the Deferred Response Option, it
-/// shall return an application error".
-async fn defer(
-    room: &Arc<Room>,
-    caller: &Caller,
-    endpoint: &str,
-    said: &Said,
-    question: &FindCandidatesQuery,
-) -> Result<Recorded<Reply>, Fault> {
-    let acknowledgement =
-        AcceptAcknowledgement::of(&question.transmission, unique(), time().as_str());
-    let message_id = said.message_id.clone().filter(|it| !it.trim().is_empty());
-    let asked = match (deferred::asker(room, caller, question), message_id) {
-        (Ok(known), Some(message_id)) if room.patients.visits.may_ask(caller) => {
-            Ok((known, message_id))
-        }
-        (Ok(_), Some(_)) => {
-            tracing::warn!(%caller.address, "a caller asks about too many patients");
-            let reason = "there were too many questions; ask again later";
-            Err((
-                acknowledgement.clone().refusing(Verdict::Rejected, reason),
-                reason,
-            ))
-        }
-        (Ok(_), None) => {
-            let reason = "there is no wsa:MessageID to which the answer could relate";
-            Err((
-                acknowledgement.clone().refusing(Verdict::Error, reason),
-                reason,
-            ))
-        }
-        (Err(NotLater::Wrong(reason)), _) => Err((
-            acknowledgement.clone().refusing(Verdict::Error, reason),
-            reason,
-        )),
-        (Err(NotLater::Unsupported), _) => {
-            let reason = "Deferred Response not supported.";
-            Err((acknowledgement.clone().of_unsupported_mode(reason), reason))
-        }
-    };
-    let (known, message_id) = match asked {
-        Ok(asked) => asked,
-        Err((refused, reason)) => {
-            let outcome = Outcome::MinorFailure(reason.to_owned());
-            let event = event(caller, endpoint, question, &empty(question), &outcome);
-            let reply = Reply::of::<DeferredQuestion>(&refused);
-            return Ok(room.audit.record(event, reply).await?);
-        }
-    };
-    let (response, outcome) = found(room, caller, said, question).await;
-    let event = event(caller, endpoint, question, &response, &outcome);
-    // It may be sent as soon as it is kept, so it is recorded before.
-    let recorded = room.audit.record(event, ()).await?;
-    let mut writer = Writer::default();
-    response.to_xml(&mut writer);
-    let later = Later {
-        home: known.community.home.clone(),
-        relates_to: message_id,
-        lives: lives(room, &response),
-        until: now().saturating_add(deferred::TRIED_SECONDS),
-        message: writer.finish(),
-    };
-    let patients = &room.patients;
-    let kept = patients
-        .correlations
-        .keep_for_later(later, &patients.config.vault);
-    let acknowledgement = match kept.await {
-        Ok(true) => {
-            patients.outbox.hurry();
-            acknowledgement
-        }
-        Ok(false) => {
-            let reason = "too many answers wait to be taken; ask again later";
-            acknowledgement.refusing(Verdict::Rejected, reason)
-        }
-        Err(error) => {
-            tracing::error!("a deferred answer cannot be kept: {error:#}");
-            acknowledgement.refusing(Verdict::Rejected, "the answer cannot be kept now")
-        }
-    };
-    Ok(recorded.map(|()| Reply::of::<DeferredQuestion>(&acknowledgement)))
 }
 
 async fn answer(room: &Room, question: &FindCandidatesQuery) -> (FindCandidatesResponse, Outcome) {
