@@ -131,6 +131,7 @@ pub(crate) async fn open(
         let wanted = config.gateway(&access, audit).context("[gateway]")?;
         let opened = Gateway::open(wanted, audit.clone(), client.clone());
         let opened = opened.context("[gateway]")?;
+        opened.answer_later();
         rooms.extend(gateways(&opened, address));
         gateway = Some(opened);
     }

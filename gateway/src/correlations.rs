@@ -4,6 +4,7 @@
 //! and its size is bounded. A patient has one identifier in each community.
 
 mod database;
+pub(crate) mod deferred;
 pub(crate) mod encrypting;
 pub(crate) mod fields;
 mod row;

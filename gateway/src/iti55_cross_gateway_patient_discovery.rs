@@ -6,6 +6,7 @@
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-55.html>
 
 mod everywhere;
+mod later;
 mod matching;
 
 use std::sync::Arc;
@@ -17,10 +18,8 @@ use xds_schemas::hl7v3::find_candidates::{
     Candidate, Custodian, FindCandidatesQuery, FindCandidatesResponse, HealthDataLocator, Priority,
     Problem,
 };
-use xds_schemas::hl7v3::{AcceptAcknowledgement, Detail, Found, InstanceId};
-use xds_schemas::iti55_cross_gateway_patient_discovery::{
-    CrossGatewayPatientDiscovery, DeferredQuestion,
-};
+use xds_schemas::hl7v3::{Detail, Found, InstanceId};
+use xds_schemas::iti55_cross_gateway_patient_discovery::CrossGatewayPatientDiscovery;
 use xds_schemas::metadata::{HomeCommunityId, PatientId};
 use xds_schemas::person::matching::unusable;
 use xds_schemas::soap::Fault;
@@ -35,20 +34,29 @@ use matching::Matched;
 
 pub(crate) use everywhere::initiate;
 
-/// Says whether this community knows somebody. `lives` is for how long the one who asks recommends to keep
-/// what it says of the patient (`CorrelationTimeToLive`).
+/// What the header of a question says.
+#[derive(Debug)]
+pub(crate) struct Said {
+    /// For how long the one who asks recommends to keep what it says of the patient
+    /// (`CorrelationTimeToLive`).
+    pub(crate) lives: Option<String>,
+    /// `wsa:MessageID`, to which a later answer relates.
+    pub(crate) message_id: Option<String>,
+}
+
+/// Says whether this community knows somebody.
 pub(crate) async fn respond(
     room: &Arc<Room>,
     caller: &Caller,
     endpoint: &str,
-    lives: Option<&str>,
+    said: &Said,
     question: FindCandidatesQuery,
 ) -> Result<Recorded<Reply>, Fault> {
     if question.query.priority == Priority::Deferred {
-        return defer(room, caller, endpoint, &question).await;
+        return later::respond(room, caller, endpoint, said, &question).await;
     }
     let (response, outcome) = match room.patients.visits.may_ask(caller) {
-        true => answer(room, &question).await,
+        true => found(room, caller, said, &question).await,
         false => {
             tracing::warn!(%caller.address, "a caller asks about too many patients");
             let problem = Problem::ResponderBusy;
@@ -56,38 +64,38 @@ pub(crate) async fn respond(
             (response, Outcome::Failure("too many questions".to_owned()))
         }
     };
-    if let Some(candidate) = response.candidates.first()
-        && let Err(error) = keep_reverse(room, caller, lives, &question, candidate).await
-    {
-        tracing::error!("what a community calls a patient is not kept: {error:#}");
-    }
-    let is_answer = matches!(response.found, Found::Data | Found::Nothing);
     let event = event(caller, endpoint, &question, &response, &outcome);
     let reply = Reply::of::<CrossGatewayPatientDiscovery>(&response);
-    let seconds = room.patients.config.keep.as_secs();
-    let reply = match is_answer && seconds > 0 {
-        true => reply.with_header_block(&xcpd::time_to_live(seconds)),
-        false => reply,
+    let reply = match lives(room, &response) {
+        0 => reply,
+        seconds => reply.with_header_block(&xcpd::time_to_live(seconds)),
     };
     Ok(room.audit.record(event, reply).await?)
 }
 
-/// 3.55.4.1.3: "If responsePriorityCode is D and the Responding Gateway does not support the Deferred
-/// Response Option, it shall return an application error".
-async fn defer(
+/// The answer, after which what the one who asks calls the patient may be known.
+async fn found(
     room: &Room,
     caller: &Caller,
-    endpoint: &str,
+    said: &Said,
     question: &FindCandidatesQuery,
-) -> Result<Recorded<Reply>, Fault> {
-    let reason = "Deferred Response not supported.";
-    let acknowledgement =
-        AcceptAcknowledgement::of(&question.transmission, unique(), time().as_str())
-            .of_unsupported_mode(reason);
-    let outcome = Outcome::MinorFailure(reason.to_owned());
-    let event = event(caller, endpoint, question, &empty(question), &outcome);
-    let reply = Reply::of::<DeferredQuestion>(&acknowledgement);
-    Ok(room.audit.record(event, reply).await?)
+) -> (FindCandidatesResponse, Outcome) {
+    let (response, outcome) = answer(room, question).await;
+    if let Some(candidate) = response.candidates.first()
+        && let Err(error) =
+            keep_reverse(room, caller, said.lives.as_deref(), question, candidate).await
+    {
+        tracing::error!("what a community calls a patient is not kept: {error:#}");
+    }
+    (response, outcome)
+}
+
+/// Seconds for which it is recommended to keep what an answer says.
+fn lives(room: &Room, response: &FindCandidatesResponse) -> u64 {
+    match response.found {
+        Found::Data | Found::Nothing => room.patients.config.keep.as_secs(),
+        Found::Error | Found::QuestionError => 0,
+    }
 }
 
 async fn answer(room: &Room, question: &FindCandidatesQuery) -> (FindCandidatesResponse, Outcome) {
@@ -202,7 +210,13 @@ pub(crate) fn speaks_for(room: &Room, caller: &Caller, oid: &str) -> Option<Home
     let may = patients.speaker.is(caller);
     if !may {
         let name = &known.community.name;
-        tracing::warn!(name, %caller.address, "a node speaks for a community that is not its own");
+        let node = caller.node.as_ref().map(ToString::to_string);
+        tracing::warn!(
+            name,
+            node,
+            %caller.address,
+            "a node speaks for a community that is not its own; if it is, name its certificate (`node`)"
+        );
     }
     may.then(|| known.community.home.clone())
 }

@@ -4,8 +4,11 @@
 //! A submission names its community. An Initiating Gateway hands it to the gateway of that one, a
 //! Responding Gateway to its own community's repository or recipient, which checks it as it checks every
 //! other: hash, size, and that each entry has its document. Documents go from one connection to the other as
-//! they come, so none is held here.
+//! they come, so none is held here. An Initiating Gateway names the patient as the community does that gets
+//! them.
 //! Supplement Cross-Community Document Reliable Interchange (XCDR), 3.80
+
+mod translation;
 
 use std::sync::Arc;
 
@@ -136,7 +139,7 @@ fn own_receiver(communities: &Communities) -> Result<Receiver, RegistryError> {
 
 /// Hands it on as it comes, and says what became of it and what is recorded of that.
 async fn hand_on(
-    room: &Room,
+    room: &Arc<Room>,
     caller: &Caller,
     receiver: Receiver,
     home: &HomeCommunityId,
@@ -148,6 +151,13 @@ async fn hand_on(
         ..
     } = submission;
     name_in(&mut sent.submit.slots, home);
+    let mut own = Vec::new();
+    if let Receiver::Other(known, _) = &receiver {
+        match translation::translate(room, known, &mut sent.submit).await {
+            Ok(translated) => own = translated,
+            Err(error) => return (RegistryResponse::failure(vec![error]), None),
+        }
+    }
     let is_reference = |it: &Document| matches!(it.content, Content::Include(_));
     // The last document that comes finds out what is left over. If none comes, nothing may.
     if !sent.documents.iter().any(is_reference)
@@ -194,8 +204,11 @@ async fn hand_on(
     let ended = outcome(response.status, &response.errors);
     let event = match &receiver {
         Receiver::Own(_) => Event::submitted(set.transaction, &parties, set.audited(), &ended),
-        Receiver::Other(..) => {
-            Event::provided_across(&parties, set.audited(), Some(home.as_str()), &ended)
+        Receiver::Other(known, _) => {
+            translation::learn_from(room, known, &own, &response).await;
+            // The record names the patient as the community was told.
+            let told = Described::by(&sent.submit);
+            Event::provided_across(&parties, told.audited(), Some(home.as_str()), &ended)
         }
     };
     (response, Some(event))

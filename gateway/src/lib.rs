@@ -12,6 +12,7 @@ pub mod at_rest;
 pub mod circles;
 pub mod communities;
 pub mod correlations;
+mod deferred;
 mod discovery;
 mod iti38_cross_gateway_query;
 mod iti51_multi_patient_stored_query;
@@ -44,6 +45,7 @@ pub use partner::{Identity, Partner, Vouching};
 use asking::{Crowd, Silence};
 use circles::Circles;
 use communities::{Communities, Known};
+use deferred::Sending;
 use patients::{Patients, PatientsConfig};
 use watching::CommunityHealth;
 
@@ -72,6 +74,8 @@ pub struct GatewayConfig {
 #[derive(Debug, Clone)]
 pub struct Gateway {
     pub(crate) room: Room,
+    /// Answers are sent later until this goes with the last clone.
+    _sending: Arc<Sending>,
 }
 
 /// What every transaction needs.
@@ -227,7 +231,11 @@ impl Gateway {
             assertion: None,
             via: Arc::default(),
         };
-        Ok(Self { room })
+        let sending = Sending(Arc::clone(&room.patients.outbox));
+        Ok(Self {
+            room,
+            _sending: Arc::new(sending),
+        })
     }
 
     /// From now on these communities are asked, and these repositories and imaging sources of the own
@@ -246,6 +254,11 @@ impl Gateway {
         let (replaced, changes) = now.replaced(own, communities, &self.room.crowd)?;
         *now = Arc::new(replaced);
         Ok(changes)
+    }
+
+    /// From now on, answers that communities want later are sent, until the last clone of this is dropped.
+    pub fn answer_later(&self) {
+        tokio::spawn(deferred::run(self.room.clone()));
     }
 
     /// How everybody answers who is asked; the own community's systems first.

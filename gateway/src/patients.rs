@@ -8,6 +8,7 @@ mod absent;
 mod visits;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hilum_security::Caller;
@@ -17,6 +18,8 @@ use hilum_security::iti19_authenticate_node::NodeTls;
 use xds_schemas::metadata::{HomeCommunityId, PatientId};
 
 use crate::correlations::{Correlation, Correlations, MOST, Origin, now};
+
+use crate::deferred::Outbox;
 
 use absent::Absent;
 pub(crate) use visits::Visits;
@@ -53,27 +56,37 @@ pub struct PatientsThere {
     pub url: Option<String>,
     /// Whether it knows where else patients are known (health data locator, ITI-56).
     pub locator: bool,
+    /// Where answers go that it wants later (ITI-55); nowhere, if it does not get any.
+    pub deferred: Option<String>,
     /// Who speaks for it.
     pub speaker: Speaker,
 }
 
-/// Who may say what a community calls a patient: whoever fits everything that is said here.
+/// Who may say what a community calls a patient: whoever fits everything that is said here of its node; if
+/// nothing is, the node at which the community is reached.
 #[derive(Debug, Clone, Default)]
 pub struct Speaker {
     /// The node.
     pub node: Option<CertificateWord>,
     /// Those whom the community's own `trust` names must have issued its certificate.
     pub trust: Option<NodeTls>,
+    /// Where the community is reached by TLS; nowhere if it is asked without, and nobody shows who they are.
+    pub host: Option<String>,
 }
 
 impl Speaker {
     /// Whether it is the one who calls.
     pub(crate) fn is(&self, caller: &Caller) -> bool {
-        let Some(node) = &caller.node else {
-            return self.node.is_none() && self.trust.is_none();
-        };
-        self.node.as_ref().is_none_or(|word| word.is(node))
-            && (self.trust.as_ref()).is_none_or(|trust| trust.vouches_for(node))
+        let is_said = self.node.is_some() || self.trust.is_some();
+        match (&caller.node, &self.host) {
+            (Some(node), _) if is_said => {
+                self.node.as_ref().is_none_or(|word| word.is(node))
+                    && (self.trust.as_ref()).is_none_or(|trust| trust.vouches_for(node))
+            }
+            (Some(node), Some(host)) => node.is_reached_as(host),
+            (None, Some(_)) => false,
+            (_, None) => !is_said,
+        }
     }
 }
 
@@ -108,6 +121,8 @@ pub struct PatientsConfig {
     pub demographics: Demographics,
     /// Questions about patients that one caller may ask in a minute.
     pub per_minute: u32,
+    /// How answers are kept that are sent later.
+    pub vault: Vault,
 }
 
 /// What is known of patients.
@@ -116,6 +131,8 @@ pub(crate) struct Patients {
     pub(crate) config: PatientsConfig,
     pub(crate) correlations: Correlations,
     pub(crate) visits: Visits,
+    /// Answers that are sent later.
+    pub(crate) outbox: Arc<Outbox>,
     /// Who was not known elsewhere a moment ago.
     absent: Absent,
     /// Of whom it was found out anew a moment ago what they are called there.
@@ -132,6 +149,7 @@ impl Patients {
         Ok(Self {
             correlations: Correlations::open(&config.store, &config.vault, configured, MOST)?,
             visits: Visits::new(config.per_minute),
+            outbox: Arc::default(),
             absent: Absent::of(ABSENT),
             rechecked_there: Absent::of(config.recheck),
             rechecked_here: Absent::of(config.recheck),

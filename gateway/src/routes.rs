@@ -16,7 +16,7 @@ use xds_schemas::iti41_provide_and_register_document_set::{
 };
 use xds_schemas::iti43_retrieve_document_set::RetrieveDocumentSet;
 use xds_schemas::iti51_multi_patient_stored_query::MultiPatientStoredQuery;
-use xds_schemas::iti55_cross_gateway_patient_discovery::revoke::RevokeCorrelation;
+use xds_schemas::iti55_cross_gateway_patient_discovery::revoke::{self, RevokeCorrelation};
 use xds_schemas::iti55_cross_gateway_patient_discovery::{
     CrossGatewayPatientDiscovery, DeferredQuestion,
 };
@@ -189,13 +189,17 @@ async fn respond(gateway: &Gateway, call: Call) -> Result<Recorded<Reply>, Fault
         }
         CrossGatewayPatientDiscovery::ACTION | DeferredQuestion::ACTION => {
             room.may_hide_nodes(&[Permission::Patients])?;
-            let lives = call.header().correlation_time_to_live.clone();
+            let header = call.header();
+            let said = iti55::Said {
+                lives: header.correlation_time_to_live.clone(),
+                message_id: header.message_id.clone(),
+            };
             let call = call.permitted(Permission::Patients)?;
             let (caller, mut request, _) = call.read::<CrossGatewayPatientDiscovery>()?;
             if is_deferred {
                 request.query.priority = Priority::Deferred;
             }
-            iti55::respond(room, &caller, &endpoint, lives.as_deref(), request).await
+            iti55::respond(room, &caller, &endpoint, &said, request).await
         }
         PatientLocationQuery::ACTION if room.patients.config.locator => {
             room.decide(call.caller(), Permission::Patients)?;
@@ -204,7 +208,7 @@ async fn respond(gateway: &Gateway, call: Call) -> Result<Recorded<Reply>, Fault
             let response = iti56::respond(room, &caller, &endpoint, request).await?;
             Ok(response.map(|it| Reply::of::<PatientLocationQuery>(&it)))
         }
-        RevokeCorrelation::ACTION => {
+        RevokeCorrelation::ACTION | revoke::PLAIN_ACTION => {
             room.decide(call.caller(), Permission::Announce)?;
             let call = call.permitted(Permission::Announce)?;
             let (caller, request, _) = call.read::<RevokeCorrelation>()?;

@@ -6,7 +6,7 @@
 use std::time::SystemTime;
 
 use hilum_audit::{Event, Parties, Recorded};
-use hilum_security::Permission;
+use hilum_security::{Caller, Permission};
 use hilum_transport::{Call, Get, Incoming, Reply};
 use xds_schemas::iti18_registry_stored_query::RegistryStoredQuery;
 use xds_schemas::iti42_register_document_set::RegisterDocumentSet;
@@ -292,8 +292,8 @@ fn accepted(taken: Result<(), Fault>) -> Reply {
 /// The subscriptions, for those who run the system. They say nothing of patients, so that it is not
 /// recorded who looked at them; who may not is.
 async fn list(registry: &Registry, get: &Get) -> Reply {
-    if let Err(refused) = get.caller.may(Permission::Administer) {
-        let fault = Fault::not_permitted(refused.to_string());
+    if let Err(refused) = may_administer(registry, &get.caller) {
+        let fault = Fault::not_permitted(refused.clone());
         let alert = Event::refused(&get.caller, &fault);
         let reply = Reply::plain(403, "text/plain; charset=UTF-8", format!("{refused}\n"));
         return registry.audit.refuse(alert, reply).await;
@@ -305,6 +305,15 @@ async fn list(registry: &Registry, get: &Get) -> Reply {
             Reply::plain(500, "text/plain; charset=UTF-8", reason)
         }
     }
+}
+
+/// With rules, one of them has to name it.
+fn may_administer(registry: &Registry, caller: &Caller) -> Result<(), String> {
+    let may = caller.may(Permission::Administer);
+    may.map_err(|refused| refused.to_string())?;
+    let access = &registry.config.access;
+    let granted = access.grant(caller, Permission::Administer, SystemTime::now());
+    granted.map_err(|refused| refused.to_string())
 }
 
 /// The WSDL and its schemas: nothing of anybody, so it is not recorded.

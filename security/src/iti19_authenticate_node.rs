@@ -16,6 +16,7 @@ mod context;
 mod files;
 mod judge;
 mod node;
+mod reached;
 mod refusal;
 mod rules;
 mod standing;

@@ -188,7 +188,7 @@ async fn a_stale_name_is_found_out_anew() {
 }
 
 /// A merge as the feed of the town of this number announces it.
-async fn merge(town: &Town, number: usize, subsumed: &str, survivor: &str) {
+pub(crate) async fn merge(town: &Town, number: usize, subsumed: &str, survivor: &str) {
     let authority = authority(number);
     let message = format!(
         "MSH|^~\\&|ADT|HOSPITAL|REGISTRY|XDS|20260101120000||ADT^A40^ADT_A39|M-{subsumed}|P|2.3.1\r\

@@ -10,14 +10,16 @@ use hilum_tests::words::PATIENT_AUTHORITY;
 use hilum_transport::{Client, Limits};
 use openssl::hash::MessageDigest;
 use serde_json::Value;
-use xds_schemas::hl7v3::InstanceId;
 use xds_schemas::hl7v3::find_candidates::{AskedTime, Parameters};
+use xds_schemas::hl7v3::{AcceptAcknowledgement, InstanceId, Transmission, Verdict};
 use xds_schemas::iti55_cross_gateway_patient_discovery::CrossGatewayPatientDiscovery;
+use xds_schemas::iti55_cross_gateway_patient_discovery::revoke::RecordNullified;
 use xds_schemas::iti56_patient_location_query::{
     PatientLocationQuery, PatientLocationQueryRequest, PatientLocationQueryResponse,
 };
 use xds_schemas::metadata::{PatientId, Timestamp};
 use xds_schemas::person::PersonName;
+use xds_schemas::transaction::Transaction;
 use xds_schemas::xcpd;
 
 use crate::iti38_translated_patients::urn;
@@ -211,6 +213,78 @@ async fn a_subject_of_another_authority_does_not_speak_for_a_community() {
         }
         // It is forgotten here, though the third town, which has the same names, refuses.
         first.run(&["discover", "--patient", "P-1", "--revoke"]);
+    }
+}
+
+/// The Revoke option with the action that ITI TF-2 Appendix V forms of the interaction alone.
+#[derive(Debug)]
+enum PlainRevocation {}
+
+impl Transaction for PlainRevocation {
+    const ACTION: &'static str = "urn:hl7-org:v3:PRPA_IN201303UV02";
+    const RESPONSE_ACTION: &'static str = "urn:hl7-org:v3:MCCI_IN000002UV01";
+    const MTOM: bool = false;
+    type Request = RecordNullified;
+    type Response = AcceptAcknowledgement;
+}
+
+/// What a community took back is forgotten, whichever of the two actions it uses.
+#[tokio::test]
+async fn a_revocation_is_known_by_its_message() {
+    let region = discovering(2, "");
+    let [first, second] = &region.towns[..] else {
+        panic!("two towns");
+    };
+    announce(first, 0, jane("A-1")).await;
+    announce(second, 1, jane("B-1")).await;
+    assert_eq!(discovered(first, "A-1")[0].0, "known");
+    let (own, there) = (patient_of(0, "A-1"), patient_of(1, "B-1"));
+    assert_eq!(located(first, &own).await.locations.len(), 1);
+    let transmission = Transmission {
+        id: InstanceId::new("2.999.1.1"),
+        processing_code: "P".to_owned(),
+        sender: InstanceId::new(home(1)),
+        receiver: InstanceId::new(home(0)),
+        sender_organization: Some(home(1)),
+        ..Transmission::default()
+    };
+    let time = Timestamp::from_unix(1_700_000_000);
+    let message = RecordNullified::of(there, transmission, &time);
+    let url = first.responding();
+    let sent = second
+        .client
+        .send::<PlainRevocation>(&url, &message, Vec::new());
+    assert_eq!(sent.await.unwrap().response.verdict, Verdict::Accepted);
+    assert_eq!(located(first, &own).await.locations, []);
+}
+
+/// If nothing is said of who speaks for a community, it is the node at which that is reached: another one that
+/// is let in is not believed.
+#[tokio::test]
+async fn without_a_word_the_node_that_is_reached_speaks_for_a_community() {
+    let mut region = Region::secure(3);
+    let before = std::fs::read_to_string(region.towns[0].config()).unwrap();
+    // Certificates of the tests are for localhost, and for nothing else.
+    for (named, is_believed) in [("gateway.example", false), ("localhost", true)] {
+        let town = &mut region.towns[0];
+        town.stop();
+        let more = format!("patients = \"discover\"\nserver_name = \"{named}\"\n");
+        std::fs::write(town.config(), format!("{before}\n{more}")).unwrap();
+        let lines = [("gateway", "locator = true"), ("registry", DEMOGRAPHICS)];
+        configure(town, &lines);
+        town.start();
+        let [first, second, _] = &region.towns[..] else {
+            panic!("three towns");
+        };
+        let known = feed::add("A04", "P-1");
+        assert_eq!(Source::of(first).await.tell(&known).await.code, "AA");
+        say_who_it_is(second, first).await;
+        let own = PatientId::new("P-1", PATIENT_AUTHORITY);
+        let locations = located(first, &own).await.locations;
+        assert_eq!(locations.len(), usize::from(is_believed), "{named}");
+        let log = first.log();
+        let warned = log.matches("speaks for a community that is not its own");
+        assert_eq!(warned.count(), 1, "{log}");
     }
 }
 

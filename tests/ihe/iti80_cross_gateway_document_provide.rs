@@ -3,9 +3,11 @@
 use std::fs::File;
 
 use hilum_tests::calls::{CrossProvide, Provide, Raw, parts};
+use hilum_tests::people::configure;
 use hilum_tests::raw::Multipart;
 use hilum_tests::region::{Region, home, repository};
-use hilum_tests::words::{self, Document, Submission};
+use hilum_tests::words::{self, Document, HOME, Submission};
+use hilum_tests::{Setup, Town};
 use hilum_transport::{Part, PartSource};
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrs::RegistryResponse;
@@ -17,7 +19,7 @@ fn urn(number: usize) -> String {
 }
 
 /// The request with the slot that names a community.
-fn meant_for(submission: &Submission, home: &str) -> String {
+pub(crate) fn meant_for(submission: &Submission, home: &str) -> String {
     let list = "<rim:RegistryObjectList>";
     let slot = format!(
         "<rs:RequestSlotList xmlns:rs=\"urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0\">\
@@ -161,6 +163,43 @@ async fn what_is_wrong_is_said_and_nothing_of_it_stays() {
         .send::<Provide>(&url, &request, parts(&submission));
     let response = sent.await.unwrap().response;
     refused(&response, "XDSUnavailableCommunity", &urn(1));
+}
+
+/// XCDR 3.80.4.1.3 leaves it to the receiving side whether an intendedRecipient who is not known is an error, a
+/// warning or nothing: a recipient who knows some warns, and the source is told so.
+#[tokio::test]
+async fn an_unknown_recipient_is_told_to_the_source() {
+    let mut town = Town::set_up(Setup {
+        plain: true,
+        uncounted: true,
+        ..Setup::default()
+    });
+    let provide = format!("provide_url = \"{}\"", town.recipient());
+    let sections = [
+        ("gateway", &*provide),
+        ("recipient", "recipients = [\"Some Hospital\"]"),
+    ];
+    configure(&town, &sections);
+    town.start();
+    let url = town.responding();
+    for (recipient, is_known) in [("Some Hospital", true), ("Other Hospital", false)] {
+        let submission = Submission::new("P-1", vec![Document::text("a letter")]);
+        let request = meant_for(&submission, &format!("urn:oid:{HOME}"));
+        let slot = format!(
+            "<rim:RegistryPackage id=\"SubmissionSet\"><rim:Slot name=\"intendedRecipient\"><rim:ValueList>\
+             <rim:Value>{recipient}</rim:Value></rim:ValueList></rim:Slot>"
+        );
+        let request = request.replace("<rim:RegistryPackage id=\"SubmissionSet\">", &slot);
+        let request = Raw(request);
+        let sent = town
+            .client
+            .send::<CrossProvide>(&url, &request, parts(&submission));
+        let response = sent.await.unwrap().response;
+        assert_eq!(response.status, ResponseStatus::Success, "{response:?}");
+        let unknown = codes(&response).contains(&"UnknownRecipient");
+        assert_eq!(unknown, !is_known, "{response:?}");
+        assert!(!format!("{response:?}").contains("Other"), "{response:?}");
+    }
 }
 
 fn refused(response: &RegistryResponse, code: &str, home: &str) {

@@ -131,6 +131,8 @@ pub struct Client {
     community: Option<Arc<str>>,
     /// Further header blocks of its requests, as XML.
     blocks: Option<Arc<str>>,
+    /// The message to which its requests relate.
+    relates_to: Option<Arc<str>>,
     manner: Manner,
 }
 
@@ -145,6 +147,7 @@ impl Client {
             assertion: None,
             community: None,
             blocks: None,
+            relates_to: None,
             manner: Manner::default(),
         }
     }
@@ -198,12 +201,23 @@ impl Client {
         }
     }
 
+    /// The same client, over the same connections, whose SOAP requests relate to an earlier message: answers
+    /// that are requests of their own (ITI-55, Deferred Response Option).
+    #[must_use]
+    pub fn relating_to(&self, message_id: &str) -> Self {
+        Self {
+            relates_to: Some(message_id.into()),
+            ..self.clone()
+        }
+    }
+
     /// The envelope of a request with this header.
     fn envelope(&self, mut header: Header, request: &dyn ToXml) -> String {
         if let Some(blocks) = &self.blocks {
             header.parameters.push_str(blocks);
         }
         header.home_community_id = self.community.as_deref().map(str::to_owned);
+        header.relates_to = self.relates_to.as_deref().map(str::to_owned);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default().as_secs();
         let assertion = self.assertion.as_deref();

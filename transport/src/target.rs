@@ -37,6 +37,11 @@ impl Origin {
         }
     }
 
+    /// Its host: a name in lower case, or an address.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Whether connections to it are encrypted.
     pub const fn is_encrypted(&self) -> bool {
         self.tls

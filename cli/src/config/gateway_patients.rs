@@ -58,6 +58,8 @@ pub(super) struct PatientsThereSection {
     #[serde(default)]
     patients: Named,
     pub(super) discovery_url: Option<String>,
+    /// Where answers go that it wants later.
+    pub(super) deferred_url: Option<String>,
     #[serde(default)]
     locator: bool,
     node: Option<String>,
@@ -77,8 +79,14 @@ enum Named {
 }
 
 impl PatientsThereSection {
-    /// The community's gateway is at `url`, if nothing else is said; `trust` is its own.
-    pub(super) fn there(&self, url: Option<&String>, trust: Option<NodeTls>) -> PatientsThere {
+    /// The community's gateway is at `url`, if nothing else is said; `trust` is its own, and `host` where
+    /// it is reached by TLS.
+    pub(super) fn there(
+        &self,
+        url: Option<&String>,
+        trust: Option<NodeTls>,
+        host: Option<String>,
+    ) -> PatientsThere {
         PatientsThere {
             naming: match self.patients {
                 Named::Same => Naming::Same,
@@ -87,10 +95,12 @@ impl PatientsThereSection {
             },
             url: self.discovery_url.as_ref().or(url).cloned(),
             locator: self.locator,
+            deferred: self.deferred_url.clone(),
             speaker: Speaker {
                 // What cannot be read was refused when the configuration was checked.
                 node: self.node().ok().flatten(),
                 trust,
+                host,
             },
         }
     }
@@ -132,6 +142,9 @@ impl Config {
 
 impl PatientsSection {
     /// What the gateways do about patients.
+    ///
+    /// # Errors
+    /// If the keys of what is stored cannot be had.
     pub(super) fn config(&self, config: &Config) -> Result<PatientsConfig, ConfigError> {
         let days = self.correlations_days.unwrap_or(CORRELATIONS_DAYS);
         let per_minute = self.discoveries_per_minute;
@@ -153,6 +166,7 @@ impl PatientsSection {
                 Told::Full => Demographics::Full,
             },
             per_minute: per_minute.unwrap_or(DISCOVERIES_PER_MINUTE),
+            vault: config.vault()?,
         })
     }
 

@@ -327,6 +327,7 @@ const REPEATED: &[(&str, &[&str])] = &[
             "assertion_minutes",
             "patients",
             "discovery_url",
+            "deferred_url",
             "locator",
             "node",
         ],

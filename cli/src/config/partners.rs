@@ -12,7 +12,7 @@ use hilum_gateway::{Community, Identity, Partner, Vouching};
 use hilum_security::development_ca::Identity as Certified;
 use hilum_security::iti19_authenticate_node::Pin;
 use hilum_security::iti40_provide_x_user_assertion::AssertionIssuer;
-use hilum_transport::{ActionIn, Client, Limits, Manner};
+use hilum_transport::{ActionIn, Client, Limits, Manner, Origin};
 use serde::Deserialize;
 use xds_schemas::metadata::HomeCommunityId;
 use xds_schemas::metadata::hl7::is_oid;
@@ -138,16 +138,7 @@ impl CommunitySection {
         if self.home_community_id == config.home_community_id {
             return Err(said("home_community_id", "it is that of this community"));
         }
-        let urls = [
-            ("url", &self.url),
-            ("query_url", &self.query_url),
-            ("retrieve_url", &self.retrieve_url),
-            ("imaging_url", &self.imaging_url),
-            ("fetch_url", &self.fetch_url),
-            ("provide_url", &self.provide_url),
-            ("wado_url", &self.wado_url),
-            ("discovery_url", &self.patients.discovery_url),
-        ];
+        let urls = self.urls();
         if urls.iter().all(|(_, url)| url.is_none()) {
             return Err(said("url", "it is needed to know where to ask"));
         }
@@ -169,6 +160,34 @@ impl CommunitySection {
             }
         }
         self.check_partner(config, said)
+    }
+
+    /// Where it is asked, first of all for patients.
+    const fn urls(&self) -> [(&'static str, &Option<String>); 9] {
+        [
+            ("discovery_url", &self.patients.discovery_url),
+            ("url", &self.url),
+            ("query_url", &self.query_url),
+            ("retrieve_url", &self.retrieve_url),
+            ("imaging_url", &self.imaging_url),
+            ("fetch_url", &self.fetch_url),
+            ("provide_url", &self.provide_url),
+            ("wado_url", &self.wado_url),
+            ("deferred_url", &self.patients.deferred_url),
+        ]
+    }
+
+    /// The host that its certificate is for, if it is asked by TLS.
+    fn host(&self) -> Option<String> {
+        let urls = self.urls();
+        let mut origins = urls.iter().filter_map(|(_, url)| {
+            let url = url.as_deref()?;
+            // What is no URL was refused when the configuration was checked.
+            urls::check(url).ok()
+        });
+        let origin = origins.next().filter(Origin::is_encrypted)?;
+        let host = origin.host().to_owned();
+        Some(self.server_name.clone().unwrap_or(host))
     }
 
     fn check_partner(
@@ -316,7 +335,7 @@ impl CommunitySection {
             deadline,
             calls: self.calls.map_or(CALLS, |calls| calls.get() as usize),
             partner,
-            patients: self.patients.there(self.url.as_ref(), trust),
+            patients: self.patients.there(self.url.as_ref(), trust, self.host()),
         })
     }
 }

@@ -21,3 +21,14 @@ diesel::table! {
         progress -> Nullable<Text>,
     }
 }
+
+diesel::table! {
+    deferred_answers (number) {
+        number -> BigInt,
+        home -> Text,
+        relates_to -> Text,
+        lives -> BigInt,
+        valid_until -> BigInt,
+        message -> Binary,
+    }
+}

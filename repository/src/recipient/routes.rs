@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use hilum_audit::{Event, Recorded};
-use hilum_security::Permission;
+use hilum_security::{Caller, Permission};
 use hilum_transport::{Call, Get, Incoming, Reply};
 use xds_schemas::inbox::{DeleteSubmission, FetchSubmission, ListInbox};
 use xds_schemas::iti41_provide_and_register_document_set::ProvideAndRegisterDocumentSet;
@@ -60,22 +60,30 @@ async fn answer(room: &Room, call: Call) -> Result<Recorded<Reply>, Fault> {
             Ok(answered.map(|response| Reply::of::<ProvideAndRegisterDocumentSet>(&response)))
         }
         ListInbox::ACTION => {
-            let call = call.permitted(Permission::Administer)?;
-            let (caller, request, _) = call.read::<ListInbox>()?;
+            let (caller, request) = administered::<ListInbox>(room, call)?;
             administration::list(room, &caller, &endpoint, &request).await
         }
         FetchSubmission::ACTION => {
-            let call = call.permitted(Permission::Administer)?;
-            let (caller, request, _) = call.read::<FetchSubmission>()?;
+            let (caller, request) = administered::<FetchSubmission>(room, call)?;
             administration::fetch(room, &caller, &endpoint, request.unique_id).await
         }
         DeleteSubmission::ACTION => {
-            let call = call.permitted(Permission::Administer)?;
-            let (caller, request, _) = call.read::<DeleteSubmission>()?;
+            let (caller, request) = administered::<DeleteSubmission>(room, call)?;
             administration::delete(room, &caller, &endpoint, request.unique_id).await
         }
         unknown => Err(Fault::action_not_supported(unknown)),
     }
+}
+
+/// What is asked by those who run the recipient. With rules, one of them has to name it, since the inbox
+/// has what others sent of anybody.
+fn administered<T: Transaction>(room: &Room, call: Call) -> Result<(Caller, T::Request), Fault> {
+    let access = &room.config.access;
+    let granted = access.grant(call.caller(), Permission::Administer, SystemTime::now());
+    granted.map_err(|refused| Fault::not_permitted(refused.to_string()))?;
+    let call = call.permitted(Permission::Administer)?;
+    let (caller, request, _) = call.read::<T>()?;
+    Ok((caller, request))
 }
 
 /// The WSDL and its schemas: nothing of anybody, so it is not recorded.

@@ -66,10 +66,11 @@ const PERMISSIONS: [(&str, Permission); 12] = [
 ];
 
 /// What is decided without regard to documents.
-const ABOUT_NO_DOCUMENT: [Permission; 3] = [
+const ABOUT_NO_DOCUMENT: [Permission; 4] = [
     Permission::Announce,
     Permission::Patients,
     Permission::Audit,
+    Permission::Administer,
 ];
 
 /// Why a text is no rules file.

@@ -23,6 +23,10 @@ impl Transaction for RevokeCorrelation {
     type Response = AcceptAcknowledgement;
 }
 
+/// The action of the same interaction as ITI TF-2 Appendix V forms it where it is used for one purpose only. It is
+/// understood too.
+pub const PLAIN_ACTION: &str = "urn:hl7-org:v3:PRPA_IN201303UV02";
+
 /// The message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordNullified {

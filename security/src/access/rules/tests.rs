@@ -182,6 +182,11 @@ fn what_is_wrong_is_refused_with_its_line_and_the_nearest_word() {
             5,
             "\"audit\" is not about documents",
         ),
+        (
+            rule("permission = \"administer\"\nwhat.class = \"REPORTS\""),
+            5,
+            "\"administer\" is not about documents",
+        ),
         (rule("who.purpose = \"treat\""), 5, "did you mean TREAT?"),
         (rule("consent = \"opted-in\""), 5, "did you mean opt-in?"),
         (rule("consent = true"), 5, "rule.consent: it is a text"),

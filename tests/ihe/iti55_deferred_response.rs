@@ -1,0 +1,266 @@
+//! ITI-55 with the Deferred Response Option (ITI TF-2 3.55.6.2), as the one who answers: the answer follows to
+//! the address that is configured for the community, and to no other.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use hilum_tests::people::configure;
+use hilum_tests::region::{DEMOGRAPHICS, authority, patient_of};
+use hilum_tests::{Setup, Town, words};
+use xds_schemas::hl7v3::find_candidates::{
+    AskedTime, FindCandidatesQuery, FindCandidatesResponse, Parameters, Priority,
+};
+use xds_schemas::hl7v3::{AcceptAcknowledgement, Found, InstanceId, Verdict};
+use xds_schemas::iti55_cross_gateway_patient_discovery::{DeferredAnswer, DeferredQuestion};
+use xds_schemas::metadata::Timestamp;
+use xds_schemas::person::PersonName;
+use xds_schemas::soap::{self, Header};
+use xds_schemas::transaction::Transaction;
+use xds_schemas::xml::{ToXml, Writer};
+
+use crate::iti55_cross_gateway_patient_discovery::{announce, jane, question};
+
+/// How long to wait for what is to come.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for what is not to come: longer than a gateway rests.
+const QUIET: Duration = Duration::from_secs(8);
+
+/// The community that asks, where it wants its answers.
+#[derive(Debug)]
+struct Asker {
+    url: String,
+    port: u16,
+    answers: Receiver<(Header, FindCandidatesResponse)>,
+    heard: Sender<(Header, FindCandidatesResponse)>,
+}
+
+impl Asker {
+    /// It has an address and does not listen yet.
+    fn away() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+        let port = port.unwrap().port();
+        let (heard, answers) = channel();
+        Self {
+            url: format!("http://127.0.0.1:{port}/deferred"),
+            port,
+            answers,
+            heard,
+        }
+    }
+
+    /// From now on it takes what comes, or says that it does not.
+    fn listens(&self, verdict: Verdict) {
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).unwrap();
+        let heard = self.heard.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let said = take(stream, verdict).expect("an answer that can be read");
+                heard.send(said).unwrap();
+            }
+        });
+    }
+
+    fn answer(&self) -> (Header, FindCandidatesResponse) {
+        self.answers.recv_timeout(PATIENCE).expect("an answer")
+    }
+
+    fn hears_nothing(&self) -> bool {
+        self.answers.recv_timeout(QUIET).is_err()
+    }
+}
+
+fn take(stream: TcpStream, verdict: Verdict) -> std::io::Result<(Header, FindCandidatesResponse)> {
+    let mut reader = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let line = line.trim().to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let header = soap::read_header(&body).map_err(|it| std::io::Error::other(it.fault))?;
+    let answer = soap::read_body::<FindCandidatesResponse>(&body).map_err(std::io::Error::other)?;
+    let id = InstanceId::new(words::new_oid());
+    let acknowledgement = AcceptAcknowledgement::of(&answer.transmission, id, "20260101120000");
+    let acknowledgement = match verdict {
+        Verdict::Accepted => acknowledgement,
+        other => acknowledgement.refusing(other, "not wanted"),
+    };
+    let mut writer = Writer::default();
+    acknowledgement.to_xml(&mut writer);
+    let envelope = words::envelope(DeferredAnswer::RESPONSE_ACTION, &writer.finish());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/soap+xml; charset=UTF-8\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n",
+        envelope.len()
+    );
+    let mut stream = reader.into_inner();
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(envelope.as_bytes())?;
+    Ok((header, answer))
+}
+
+/// A town that answers this one later, and knows Jane. What it stores is encrypted.
+async fn town_of(asker: &Asker) -> Town {
+    let mut town = Town::set_up(Setup {
+        plain: true,
+        uncounted: true,
+        authority: Some(authority(0)),
+        ..Setup::default()
+    });
+    let community = format!(
+        "community = [{{ home_community_id = \"urn:oid:2.999.77\", name = \"Asker\", url = \"http://127.0.0.1:1/\", \
+         patients = \"discover\", deferred_url = \"{}\" }}]",
+        asker.url
+    );
+    let sections = [
+        ("gateway", &*community),
+        ("registry", DEMOGRAPHICS),
+        ("at_rest", "keys = \"keys\""),
+    ];
+    configure(&town, &sections);
+    let made = town.run(&["keys", "new"]);
+    assert!(made.status.success(), "{made:?}");
+    town.start();
+    announce(&town, 0, jane("A-1")).await;
+    town
+}
+
+/// A question for Jane, or for somebody else, whose answer is wanted there.
+fn later(family: &str, respond_to: Option<&str>) -> FindCandidatesQuery {
+    let parameters = Parameters {
+        names: vec![PersonName::of(family, "Jane")],
+        birth_time: Some(AskedTime::at(Timestamp::parse("19700101").unwrap())),
+        ..Parameters::default()
+    };
+    let mut question = question(parameters);
+    question.query.priority = Priority::Deferred;
+    question.transmission.respond_to = respond_to.map(str::to_owned);
+    question
+}
+
+/// The acknowledgement, and the `wsa:MessageID` of the question.
+async fn ask(town: &Town, question: &FindCandidatesQuery) -> (AcceptAcknowledgement, String) {
+    let url = town.responding();
+    let sent = town
+        .client
+        .send::<DeferredQuestion>(&url, question, Vec::new());
+    let answer = sent.await.unwrap();
+    assert_eq!(answer.header.action, DeferredQuestion::RESPONSE_ACTION);
+    (answer.response, answer.header.relates_to.unwrap())
+}
+
+/// ITI TF-2 3.55.6.2: the question is acknowledged; the answer is a request of its own that relates to it by
+/// its MessageID and its queryId.
+#[tokio::test]
+async fn an_answer_follows_the_acknowledgement() {
+    let asker = Asker::away();
+    asker.listens(Verdict::Accepted);
+    let town = town_of(&asker).await;
+    for (family, found) in [("Doe", Found::Data), ("Nobody", Found::Nothing)] {
+        let asked = later(family, Some(&asker.url));
+        let (acknowledgement, message_id) = ask(&town, &asked).await;
+        assert_eq!(acknowledgement.verdict, Verdict::Accepted);
+        assert_eq!(acknowledgement.target, asked.transmission.id);
+        let (header, answer) = asker.answer();
+        assert_eq!(header.action, DeferredAnswer::ACTION);
+        assert_eq!(header.relates_to, Some(message_id));
+        assert_eq!(header.correlation_time_to_live.as_deref(), Some("P7D"));
+        assert_eq!((answer.query.id, answer.found), (asked.query.id, found));
+        let ids = answer.candidates.iter().flat_map(|it| &it.ids);
+        let ids: Vec<_> = ids.cloned().collect();
+        match found {
+            Found::Data => assert_eq!(ids, [patient_of(0, "A-1")]),
+            _ => assert!(ids.is_empty()),
+        }
+    }
+    // What was answered is recorded: whom it names, and from which community it was asked.
+    let messages = town.messages();
+    let said = messages
+        .iter()
+        .filter(|it| it.contains("csd-code=\"ITI-55\""));
+    let said: Vec<&String> = said.collect();
+    assert_eq!(said.len(), 2, "{said:#?}");
+    let own = words::escaped(&patient_of(0, "A-1").to_string());
+    assert!(said[0].contains(&own), "{said:#?}");
+    assert!(!town.log().contains("Doe"), "{}", town.log());
+}
+
+/// ITI TF-2 3.55.6.2 is for delays of days, and "supports recovery through system restart": an answer waits,
+/// encrypted, until it is taken, and is sent once.
+#[tokio::test]
+async fn an_answer_waits_until_it_is_taken() {
+    let asker = Asker::away();
+    let mut town = town_of(&asker).await;
+    let (acknowledgement, message_id) = ask(&town, &later("Doe", Some(&asker.url))).await;
+    assert_eq!(acknowledgement.verdict, Verdict::Accepted);
+    town.kill();
+    for file in ["gateway.db", "gateway.db-wal"] {
+        let kept = std::fs::read(town.node().join("data").join(file)).unwrap_or_default();
+        let has = |word: &[u8]| kept.windows(word.len()).any(|it| it == word);
+        assert!(!has(b"Doe") && !has(b"PRPA_IN201306UV02"), "{file}");
+    }
+    town.start();
+    asker.listens(Verdict::Accepted);
+    let (header, answer) = asker.answer();
+    assert_eq!(header.relates_to, Some(message_id));
+    assert_eq!(answer.candidates[0].ids, [patient_of(0, "A-1")]);
+    assert!(asker.hears_nothing(), "it was taken");
+    // What sends later does not keep the node from closing.
+    town.stop();
+    assert!(!town.log().contains("still records"), "{}", town.log());
+}
+
+/// Who refuses an answer does not get it again.
+#[tokio::test]
+async fn an_answer_that_is_refused_is_given_up() {
+    let asker = Asker::away();
+    asker.listens(Verdict::Error);
+    let town = town_of(&asker).await;
+    let (acknowledgement, _) = ask(&town, &later("Doe", Some(&asker.url))).await;
+    assert_eq!(acknowledgement.verdict, Verdict::Accepted);
+    asker.answer();
+    assert!(asker.hears_nothing());
+    assert!(town.log().contains("refused"), "{}", town.log());
+}
+
+/// Nobody can make a gateway call an address that is not configured, nor be answered for another community.
+#[tokio::test]
+async fn nobody_else_is_answered_later() {
+    let asker = Asker::away();
+    let town = town_of(&asker).await;
+    let elsewhere = Asker::away();
+    elsewhere.listens(Verdict::Accepted);
+    for (respond_to, reason) in [
+        (Some(&*elsewhere.url), "is not the address"),
+        (None, "does not say"),
+        (Some(" "), "does not say"),
+    ] {
+        let (acknowledgement, _) = ask(&town, &later("Doe", respond_to)).await;
+        assert_eq!(acknowledgement.verdict, Verdict::Error, "{respond_to:?}");
+        assert!(!acknowledgement.unsupported_mode);
+        let said = &acknowledgement.reasons[0];
+        assert!(said.contains(reason), "{respond_to:?}: {said}");
+    }
+    // A community that is not known, or none.
+    for home in [Some("2.999.78"), None] {
+        let mut question = later("Doe", Some(&asker.url));
+        question.transmission.sender_organization = home.map(str::to_owned);
+        let (acknowledgement, _) = ask(&town, &question).await;
+        assert!(acknowledgement.unsupported_mode, "{home:?}");
+    }
+    assert!(elsewhere.hears_nothing());
+    let records = town.records();
+    let failed =
+        |it: &&serde_json::Value| it["transaction"] == "ITI-55" && it["outcome"] != "success";
+    assert_eq!(records.iter().filter(failed).count(), 5, "{records:#?}");
+}
