@@ -129,6 +129,8 @@ struct Health {
     failures: u32,
     /// Until when nobody is asked.
     resting: Option<Instant>,
+    /// When somebody was answered last.
+    answered: Option<Instant>,
 }
 
 impl Line {
@@ -202,7 +204,7 @@ impl Line {
             return Err(Silence::Resting);
         }
         let began = Instant::now();
-        let permit = timeout(self.deadline, self.permit()).await;
+        let permit = timeout(self.patience(), self.permit()).await;
         let permit = permit.ok().flatten().ok_or(Silence::Crowded)?;
         let waited = began.elapsed();
         let asked = Instant::now();
@@ -219,7 +221,8 @@ impl Line {
         // That others were served first is not the fault of who is asked.
         let had_time = waited <= self.deadline / 2;
         let tells_of_it = match &answer {
-            Err(Silence::Late(_)) => had_time,
+            // Who answers others meanwhile is there: it was the question that took so long.
+            Err(Silence::Late(_)) => had_time && !self.answered_since(asked),
             // What cannot be sent is the fault of who wants it.
             Err(Silence::Failed(ClientError::Url { .. })) => false,
             _ => true,
@@ -255,7 +258,7 @@ impl Line {
         if !self.may_ask(Instant::now()) {
             return Err(Silence::Resting);
         }
-        let permit = timeout(self.deadline, self.permit()).await;
+        let permit = timeout(self.patience(), self.permit()).await;
         let _permit = permit.ok().flatten().ok_or(Silence::Crowded)?;
         let began = Instant::now();
         let answer = handing.await.map_err(Silence::Failed);
@@ -267,6 +270,12 @@ impl Line {
             self.learn(is_there, Instant::now());
         }
         Ok((answer?, began.elapsed()))
+    }
+
+    /// For how long one may wait for a place. In a circle all places are held by those who wait, and each of
+    /// them is answered before its own time is over.
+    fn patience(&self) -> Duration {
+        self.deadline * 3 / 4
     }
 
     /// A place among the calls to this one and among all, unless too many wait already.
@@ -300,10 +309,18 @@ impl Line {
         }
     }
 
+    fn answered_since(&self, then: Instant) -> bool {
+        let health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        health.answered.is_some_and(|answered| answered >= then)
+    }
+
     fn learn(&self, is_there: bool, now: Instant) {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         if is_there {
-            *health = Health::default();
+            *health = Health {
+                answered: Some(now),
+                ..Health::default()
+            };
             return;
         }
         health.failures = health.failures.saturating_add(1);
@@ -315,6 +332,8 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinSet;
+
     use super::*;
 
     fn away() -> ClientError {
@@ -381,6 +400,33 @@ mod tests {
             .await;
         assert!(matches!(answer, Err(Silence::Late(_))));
         assert!(began.elapsed() < Duration::from_secs(5));
+    }
+
+    /// Questions that take too long, however many, do not tell of one that answers others.
+    #[tokio::test]
+    async fn who_answers_others_is_not_left_alone() {
+        let line = Line::new(
+            Duration::from_millis(200),
+            64,
+            &Crowd::of(64),
+            Arc::default(),
+        );
+        let line = Arc::new(line);
+        for others in [true, false] {
+            let mut heavy = JoinSet::new();
+            for _ in 0..2 * FAILURES {
+                let line = Arc::clone(&line);
+                let silent = std::future::pending::<Result<(), _>>();
+                heavy.spawn(async move { line.ask("ITI-18", silent).await.is_err() });
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            if others {
+                assert!(line.ask("ITI-18", async { Ok(()) }).await.is_ok());
+            }
+            assert!(heavy.join_all().await.into_iter().all(|late| late));
+            let answer = line.ask("ITI-18", async { Ok(()) }).await;
+            assert_eq!(answer.is_ok(), others);
+        }
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use thiserror::Error;
 use xds_schemas::metadata::{HomeCommunityId, RepositoryUniqueId};
 
 use crate::asking::{Crowd, Line};
+use crate::circles::Deadlines;
 use crate::partner::Partner;
 use crate::patients::PatientsThere;
 use crate::watching::{CommunityHealth, Counts};
@@ -211,6 +212,24 @@ impl Communities {
 
     pub(crate) fn is_own(&self, home: &str) -> bool {
         self.own.home.as_str() == home
+    }
+
+    /// For how long somebody is waited for of those whom an Initiating Gateway may ask.
+    pub(crate) fn deadlines(&self) -> Deadlines {
+        let own = self.own_deadlines();
+        let others = self.others.iter().map(|known| known.community.deadline);
+        others.fold(own, |all, deadline| Deadlines {
+            shortest: all.shortest.min(deadline),
+            longest: all.longest.max(deadline),
+        })
+    }
+
+    /// The same of the own community's systems.
+    pub(crate) const fn own_deadlines(&self) -> Deadlines {
+        Deadlines {
+            shortest: self.own.deadline,
+            longest: self.own.deadline,
+        }
     }
 
     /// Another community with this identifier.

@@ -5,12 +5,12 @@
 
 mod person;
 mod question;
+mod registered;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
-use xds_schemas::hl7v3::InstanceId;
-use xds_schemas::hl7v3::find_candidates::Parameters;
 use xds_schemas::metadata::PatientId;
 
 use crate::Room;
@@ -19,6 +19,9 @@ use crate::correlations::{Correlation, Origin, now};
 use crate::patients::Naming;
 
 pub(crate) use person::{Subject, registered, subject, time, transmission, unique};
+pub(crate) use registered::Registered;
+
+use registered::registered_as;
 
 /// What a community calls somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +50,9 @@ pub(crate) async fn all(
     patients: &[PatientId],
 ) -> Vec<(PatientId, Result<Somebody, String>)> {
     let mut asking = JoinSet::new();
-    for (at, own) in patients.iter().enumerate() {
+    let mut seen = HashSet::new();
+    let each = patients.iter().filter(|it| seen.insert(*it));
+    for (at, own) in each.enumerate() {
         let (room, known, own) = (Arc::clone(room), Arc::clone(known), own.clone());
         asking.spawn(async move {
             let found = one(&room, &known, &own).await;
@@ -105,11 +110,7 @@ async fn is_gone(room: &Room, correlation: &Correlation) -> bool {
     if !room.patients.rechecks_here(correlation) {
         return false;
     }
-    let parameters = Parameters {
-        ids: vec![InstanceId::of(&correlation.own)],
-        ..Parameters::default()
-    };
-    let found = registered(room, parameters).await;
+    let found = registered_as(room, &correlation.own).await;
     found.is_ok_and(|people| people.is_empty())
 }
 

@@ -32,6 +32,7 @@ use crate::asking::Silence;
 use crate::communities::Known;
 use crate::discovery;
 use crate::outcome::outcome;
+use crate::routes::Side;
 
 use merging::{Answered, Whose};
 pub(crate) use merging::{at_home, has_home};
@@ -47,7 +48,7 @@ pub(crate) async fn initiate(
     endpoint: &str,
     request: AdhocQueryRequest,
 ) -> Result<Recorded<AdhocQueryResponse>, Fault> {
-    let _asked = room.circles.enter(&of_kind("initiating", &request)).await?;
+    let _asked = room.enter(Side::Initiating, &of_kind(&request)).await?;
     let query = StoredQuery::read(&request);
     let patients = patients(&query);
     let mut events = Vec::new();
@@ -81,7 +82,7 @@ pub(crate) async fn respond(
     endpoint: &str,
     request: AdhocQueryRequest,
 ) -> Result<Recorded<AdhocQueryResponse>, Fault> {
-    let _asked = room.circles.enter(&of_kind("responding", &request)).await?;
+    let _asked = room.enter(Side::Responding, &of_kind(&request)).await?;
     let query = several::read(&request);
     let patients = patients(&query);
     let meant = query.and_then(|query| {
@@ -307,11 +308,11 @@ async fn ask_again_if_unsent(
 }
 
 /// What makes two questions the same: not who asks.
-pub(crate) fn of_kind<'a>(side: &'a str, request: &'a AdhocQueryRequest) -> impl Hash + use<'a> {
+pub(crate) fn of_kind(request: &AdhocQueryRequest) -> impl Hash + use<'_> {
     let mut slots: Vec<_> = request.slots.iter().collect();
     slots.sort_by_key(|slot| &slot.name);
     let slots: Vec<_> = slots.iter().map(|it| (&it.name, &it.values)).collect();
-    (side, &request.id, &request.home, slots)
+    (&request.id, &request.home, slots)
 }
 
 /// Who is asked is asked alone.

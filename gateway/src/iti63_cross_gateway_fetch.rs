@@ -32,6 +32,7 @@ use crate::iti38_cross_gateway_query::translation::{Names, Translated, translate
 use crate::iti38_cross_gateway_query::{at_home, event, has_home, is_unknown, of_kind, unknown};
 use crate::outcome::{outcome, status};
 use crate::relay::{Budget, Relay};
+use crate::routes::Side;
 
 /// Documents of one answer; who finds more is to narrow the question down.
 pub const DOCUMENTS: usize = 100;
@@ -48,6 +49,8 @@ struct Collected {
     events: Vec<Event>,
     /// Whether somebody was asked and answered.
     answered: bool,
+    /// The patients for whom it was asked by names of its own.
+    called: Vec<PatientId>,
 }
 
 impl Collected {
@@ -66,7 +69,7 @@ pub(crate) async fn initiate(
     endpoint: &str,
     request: AdhocQueryRequest,
 ) -> Result<Recorded<Reply>, Fault> {
-    let _asked = room.circles.enter(&of_kind("initiating", &request)).await?;
+    let _asked = room.enter(Side::Initiating, &of_kind(&request)).await?;
     let read = patients(&request);
     let patients = named(&read);
     let communities = &room.communities;
@@ -94,7 +97,7 @@ pub(crate) async fn respond(
     endpoint: &str,
     request: AdhocQueryRequest,
 ) -> Result<Recorded<Reply>, Fault> {
-    let _asked = room.circles.enter(&of_kind("responding", &request)).await?;
+    let _asked = room.enter(Side::Responding, &of_kind(&request)).await?;
     let patients = named(&patients(&request));
     let communities = &room.communities;
     let mut collected = match request.home.as_deref() {
@@ -123,6 +126,43 @@ async fn pass_on(
         let error = RegistryError::error(ErrorCode::UnavailableCommunity, context);
         return Collected::refused(error.at(home));
     };
+    let mut events = Vec::new();
+    // What a patient is called there may be out of date; then it is found out anew, once.
+    let mut collected = asked_once(room, caller, (known, url), request, patients).await;
+    if is_stale(room, known, &collected).await {
+        events = std::mem::take(&mut collected.events);
+        collected = asked_once(room, caller, (known, url), request, patients).await;
+    }
+    events.append(&mut collected.events);
+    Collected {
+        events,
+        ..collected
+    }
+}
+
+/// Whether a community may have something of the patients by other names than it was asked with.
+async fn is_stale(room: &Arc<Room>, known: &Arc<Known>, collected: &Collected) -> bool {
+    if !collected.answered || collected.called.is_empty() {
+        return false;
+    }
+    if is_unknown(&collected.errors) {
+        discovery::forget(room, known, collected.called.iter()).await;
+        return true;
+    }
+    let is_nothing = collected.objects.is_empty() && collected.errors.is_empty();
+    is_nothing && discovery::recheck(room, known, &collected.called).await
+}
+
+/// Asks by the names that are known.
+async fn asked_once(
+    room: &Arc<Room>,
+    caller: &Caller,
+    (known, url): (&Arc<Known>, &str),
+    request: &AdhocQueryRequest,
+    patients: &[PatientId],
+) -> Collected {
+    let community = &known.community;
+    let home = community.home.as_str();
     let translated = translate(room, known, request.clone(), patients).await;
     let (question, names) = match understood(known, translated) {
         Ok(question) => question,
@@ -145,13 +185,12 @@ async fn pass_on(
         Ok((answer, permit)) => {
             let ended = outcome(answer.response.status, &answer.response.errors);
             collected.answered = true;
+            if names.are_translated() {
+                collected.called = names.own().cloned().collect();
+            }
             collected.errors = answer.response.errors;
             for error in &mut collected.errors {
                 error.location.get_or_insert_with(|| home.to_owned());
-            }
-            if names.are_translated() && is_unknown(&collected.errors) {
-                // It is found out anew when somebody asks again.
-                discovery::forget(room, known, names.own()).await;
             }
             let mut objects = answer.response.objects;
             if community.partner.assume_home {

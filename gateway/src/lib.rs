@@ -30,23 +30,26 @@ mod revocation;
 pub mod routes;
 pub mod watching;
 
+use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use hilum_audit::Audit;
 use hilum_security::access::Access;
 use hilum_security::{Caller, Permission, User};
-use hilum_transport::{Call, Client};
+use hilum_transport::{Call, Client, Request};
 use xds_schemas::soap::Fault;
 
 pub use communities::{Changes, Community, FetchLimits, Own};
 pub use partner::{Identity, Partner, Vouching};
 
 use asking::{Crowd, Silence};
-use circles::Circles;
+use circles::{Asked, Asker, Circles};
 use communities::{Communities, Known};
 use deferred::Sending;
+use discovery::Registered;
 use patients::{Patients, PatientsConfig};
+use routes::Side;
 use watching::CommunityHealth;
 
 /// What whoever is asked by a gateway decides in any case.
@@ -85,7 +88,11 @@ pub(crate) struct Room {
     now: Arc<RwLock<Arc<Communities>>>,
     pub(crate) communities: Arc<Communities>,
     crowd: Arc<Crowd>,
-    pub(crate) circles: Arc<Circles>,
+    circles: Arc<Circles>,
+    /// Who asks.
+    asker: Asker,
+    /// Whom our registry knows, as far as the call needs it.
+    registered: Arc<Registered>,
     pub(crate) aside_bytes: u64,
     pub(crate) patients: Arc<Patients>,
     pub(crate) audit: Audit,
@@ -120,6 +127,8 @@ impl Room {
         Ok(Arc::new(Self {
             communities,
             client,
+            asker: Asker::of(call.caller(), call.presence()),
+            registered: Arc::default(),
             user: call.caller().user.clone(),
             assertion: call.assertion().map(Into::into),
             via: via.into(),
@@ -136,7 +145,8 @@ impl Room {
     ///
     /// # Errors
     /// If there must be one and there is none.
-    pub(crate) fn for_request(&self, caller: &Caller) -> Result<Self, Fault> {
+    pub(crate) fn for_request(&self, request: &Request) -> Result<Self, Fault> {
+        let caller = request.caller();
         if self.access.policy().is_some() && caller.user.is_none() {
             let reason = "across communities, a token must say for whom it is asked";
             return Err(Fault::not_permitted(reason));
@@ -144,8 +154,22 @@ impl Room {
         self.may_hide_nodes(&FOUND_AND_GOT)?;
         Ok(Self {
             communities: self.known_now(),
+            asker: Asker::of(caller, request.presence()),
             ..self.clone()
         })
+    }
+
+    /// That `what` is asked at a gateway, unless that is in a circle.
+    ///
+    /// # Errors
+    /// If it is asked too often at one time.
+    pub(crate) async fn enter(&self, side: Side, what: &impl Hash) -> Result<Asked, Fault> {
+        let deadlines = match side {
+            Side::Initiating => self.communities.deadlines(),
+            Side::Responding => self.communities.own_deadlines(),
+        };
+        let what = (side, what);
+        self.circles.enter(&what, &self.asker, deadlines).await
     }
 
     /// Whoever is asked sees this node instead of the one that asks.
@@ -223,6 +247,8 @@ impl Gateway {
             communities,
             crowd,
             circles: Arc::default(),
+            asker: Asker::default(),
+            registered: Arc::default(),
             aside_bytes: config.aside_bytes,
             audit,
             client,

@@ -125,9 +125,9 @@ async fn answer(room: &Room, side: Side, request: Request) -> Result<Recorded<Re
     }
     let request = request.permitted(Permission::Retrieve)?;
     let request = request.request();
-    let room = &room.for_request(request.caller())?;
+    let room = &room.for_request(request)?;
     let asked = Asked::read(request)?;
-    let entered = room.circles.enter(&("RAD-160", &asked)).await;
+    let entered = room.enter(side, &("RAD-160", &asked)).await;
     let _asked = entered.map_err(|fault| Refused::new(503, fault.reason))?;
     let source = source(room, side, &asked)?;
     let opened = source

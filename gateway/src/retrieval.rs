@@ -33,6 +33,7 @@ use crate::asking::Silence;
 use crate::communities::Communities;
 use crate::outcome::{located, status};
 use crate::relay::{Budget, Relay};
+use crate::routes::Side;
 
 use destination::Destination;
 use gathering::{Answered, Gathered};
@@ -47,7 +48,7 @@ pub(crate) async fn initiate<T: Transaction>(
     endpoint: &str,
     wanted: Wanted,
 ) -> Result<Recorded<Reply>, Fault> {
-    let _asked = room.circles.enter(&("initiating", wanted.items())).await?;
+    let _asked = room.enter(Side::Initiating, &wanted.items()).await?;
     let place = |item: &Item| destination::of(&room.communities, item);
     let gathered = gather(room, caller, wanted, place).await;
     let across = false;
@@ -61,7 +62,7 @@ pub(crate) async fn respond<T: Transaction>(
     endpoint: &str,
     wanted: Wanted,
 ) -> Result<Recorded<Reply>, Fault> {
-    let _asked = room.circles.enter(&("responding", wanted.items())).await?;
+    let _asked = room.enter(Side::Responding, &wanted.items()).await?;
     let place = |item: &Item| destination::of_own(&room.communities, item);
     let mut gathered = gather(room, caller, wanted, place).await;
     // A Responding Gateway says of each error whose it is (ITI-39 section 3.39.4.1.3).

@@ -41,7 +41,7 @@ use crate::retrieval::{self, Wanted};
 use crate::revocation;
 
 /// Which of the two gateways is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
     /// By its own community.
     Initiating,

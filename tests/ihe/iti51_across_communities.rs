@@ -388,6 +388,13 @@ async fn several_patients_in_all_communities_and_who_is_away() {
     assert_eq!(homes(&one), BTreeSet::from([urn(1)]));
     assert_eq!(one.objects.len(), 2);
 
+    // Who is named twice is one patient.
+    let twice = of(&["P-1", "P-only-1", "P-1", "P-only-1"]);
+    let found = ask(town, kind, twice.clone()).await;
+    assert_eq!(found.objects.len(), 4, "{:?}", found.errors);
+    let one = ask(town, kind, at_home(&twice, &urn(1))).await;
+    assert_eq!(one.objects.len(), 2, "{:?}", one.errors);
+
     // A question that names no patient goes on as it is.
     let class = (
         "$XDSDocumentEntryClassCode",

@@ -88,6 +88,9 @@ async fn a_patient_is_found_where_they_are_known() {
     assert_eq!(homes(&found), [urn(0), urn(1)]);
     let own = patient_of(0, "A-1").to_string();
     assert_eq!(patients(&found), [own.clone(), own]);
+    // Two communities were asked for the patient, and our registry once who that is, which both sides record.
+    assert_eq!(recorded(first, "ITI-55"), 2);
+    assert_eq!(recorded(first, "ITI-47"), 2);
 
     let rows = discovered(first, "A-1");
     let there = patient_of(1, "B-7").to_string();
@@ -202,7 +205,7 @@ pub(crate) async fn merge(town: &Town, number: usize, subsumed: &str, survivor: 
 
 /// Two towns whose registries answer with nothing for whom they do not know, as is the default, and who look
 /// again after this time.
-fn silent(recheck_seconds: u32) -> Region {
+pub(crate) fn silent(recheck_seconds: u32) -> Region {
     let mut region = discovering(2, &format!("recheck_seconds = {recheck_seconds}"));
     for town in &mut region.towns {
         let config = std::fs::read_to_string(town.config()).unwrap();
@@ -220,7 +223,7 @@ fn silent(recheck_seconds: u32) -> Region {
 }
 
 /// So that what is known was not learned in this second.
-async fn a_while() {
+pub(crate) async fn a_while() {
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
 }
 

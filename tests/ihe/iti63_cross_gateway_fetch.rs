@@ -13,7 +13,9 @@ use xds_schemas::mtom::Content;
 use xds_schemas::xml::{FromXml, Reader};
 
 use crate::iti38_translated_patients::provide;
-use crate::iti55_cross_gateway_patient_discovery::{announce, discovering, jane};
+use crate::iti55_cross_gateway_patient_discovery::{
+    a_while, announce, discovering, jane, merge, silent,
+};
 
 const FETCH: &str = "f2072993-9478-41df-a603-8f016706efe8";
 const CLASS: (&str, &str) = (
@@ -214,6 +216,36 @@ async fn a_patient_has_another_name_there() {
     assert_eq!(response.status, ResponseStatus::Success, "{response:?}");
     assert_eq!(response.objects, []);
     assert_eq!(count(), asked);
+}
+
+/// What a community calls a patient may change: then it is found out anew within the same fetch, whether the
+/// community says so or answers with nothing.
+#[tokio::test]
+async fn a_stale_name_is_found_out_anew_while_it_is_fetched() {
+    for (region, says_so) in [(discovering(2, ""), true), (silent(1), false)] {
+        let [first, second] = &region.towns[..] else {
+            panic!("two towns");
+        };
+        announce(first, 0, jane("A-1")).await;
+        announce(second, 1, jane("B-1")).await;
+        let sent = provide(second, 1, "B-1").await;
+        let (response, attachments) = fetched(first, "A-1").await;
+        assert_eq!(contents(&response, attachments).await.len(), 1);
+        announce(second, 1, jane("B-2")).await;
+        merge(second, 1, "B-1", "B-2").await;
+        if !says_so {
+            a_while().await;
+        }
+        let (response, attachments) = fetched(first, "A-1").await;
+        let errors = &response.errors;
+        assert_eq!(response.status, ResponseStatus::Success, "{errors:?}");
+        let got = contents(&response, attachments).await;
+        assert_eq!(got, [(sent, b"of this town".to_vec())]);
+        // Each question was recorded: the one before, and two of this fetch.
+        let records = second.records();
+        let asked = records.iter().filter(|it| it["transaction"] == "ITI-63");
+        assert!(asked.count() >= 3);
+    }
 }
 
 /// XCF 3.63.4.1: what cannot be asked, and what is too much for one answer.

@@ -5,6 +5,7 @@
 mod asynchronous;
 mod asynchronous_gateways;
 mod errors;
+mod heavy_queries;
 mod home_community_ids;
 mod imaging_queries;
 mod iti108_access_consent;

@@ -10,6 +10,7 @@
 //! builds it with everything else, and so does `cargo test --workspace`; with `-p hilum-tests`
 //! alone, run `cargo build` first. `HILUM_BIN` names another one.
 
+pub mod bent;
 pub mod calls;
 pub mod consumer;
 pub mod desk;
@@ -25,6 +26,7 @@ pub mod simulated;
 pub mod stranger;
 pub mod syslog;
 pub mod town;
+pub mod versions;
 pub mod wire;
 pub mod words;
 

@@ -373,6 +373,27 @@ fn read(stream: &mut impl BufRead) -> io::Result<Option<Asked>> {
         .and_then(|it| it.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body)?;
+    if asked.header("transfer-encoding") == Some("chunked") {
+        body = chunked(stream)?;
+    }
     asked.body = String::from_utf8_lossy(&body).into_owned();
     Ok(Some(asked))
+}
+
+/// A body whose length was not known when it began.
+fn chunked(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line)?;
+        let length = usize::from_str_radix(line.trim(), 16);
+        let length = length.map_err(|_| io::ErrorKind::InvalidData)?;
+        let begin = body.len();
+        body.resize(begin + length, 0);
+        stream.read_exact(&mut body[begin..])?;
+        stream.read_exact(&mut [0; 2])?;
+        if length == 0 {
+            return Ok(body);
+        }
+    }
 }

@@ -47,6 +47,8 @@ pub struct Setup {
     pub namespace: Option<String>,
     /// The audit records are not compared with the calls in the end: for tests that lose answers.
     pub uncounted: bool,
+    /// The program, if it is not the one under test.
+    pub program: Option<PathBuf>,
 }
 
 /// A node and a client of it.
@@ -92,7 +94,7 @@ impl Town {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let base = free_ports();
         let node = folder.path().join("node");
-        let mut command = hilum();
+        let mut command = program(setup.program.as_deref());
         command.arg("init").arg(&node);
         command.args(["--port-base", &base.to_string()]);
         let authority = setup.authority.as_deref().unwrap_or(PATIENT_AUTHORITY);
@@ -171,13 +173,14 @@ impl Town {
 
     /// The program, where the node is.
     fn command(&self) -> Command {
+        let program = program(self.setup.program.as_deref());
         let Some(namespace) = &self.setup.namespace else {
-            return hilum();
+            return program;
         };
         let mut command = Command::new("ip");
         command.args(["netns", "exec", namespace]);
         // The process is the program's in the end.
-        command.arg(hilum().get_program()).stdin(Stdio::null());
+        command.arg(program.get_program()).stdin(Stdio::null());
         command
     }
 
@@ -265,7 +268,7 @@ impl Town {
     }
 
     /// A variable of the environment in which the node is started.
-    pub(crate) fn set(&mut self, name: &str, value: &str) {
+    pub fn set(&mut self, name: &str, value: &str) {
         let variable = (name.to_owned(), value.to_owned());
         self.setup.environment.push(variable);
     }
@@ -449,6 +452,14 @@ pub fn hilum() -> Command {
         "{} is not there: run `cargo build` first",
         program.display()
     );
+    self::program(Some(&program))
+}
+
+/// This program, or the one under test.
+fn program(program: Option<&Path>) -> Command {
+    let Some(program) = program else {
+        return hilum();
+    };
     let mut command = Command::new(program);
     command.stdin(Stdio::null());
     command

@@ -23,4 +23,5 @@ mod removed;
 mod secrets;
 mod stopped;
 mod two_hosts;
+mod versions;
 mod volumes;

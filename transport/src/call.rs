@@ -15,6 +15,7 @@ use hilum_security::{Caller, Permission, UserRefused};
 use crate::asynchronous::{Accepted, Replies, Wanted};
 use crate::limits::Limits;
 use crate::mtom_stream::{self, Attachments};
+use crate::presence::Presence;
 use crate::reply::{Asked, Reply};
 use crate::rest::Request;
 use crate::users::{Doorway, NoUser};
@@ -32,6 +33,17 @@ pub enum Incoming {
     /// Something that was refused here already and is handed over to be recorded. Answer it with
     /// [`Refusal::reply`].
     Refused(Refusal),
+}
+
+impl Incoming {
+    /// The same from somebody whose presence is known.
+    pub(crate) fn attended(self, presence: Presence) -> Self {
+        match self {
+            Self::Call(call) => Self::Call(Call { presence, ..call }),
+            Self::Request(request) => Self::Request(request.attended(presence)),
+            other => other,
+        }
+    }
 }
 
 /// A plain HTTP request (`GET` or `HEAD`): a WSDL, the state of health.
@@ -181,6 +193,7 @@ pub struct Call {
     wanted: Option<Box<Wanted>>,
     /// Ends when everything on the wire was taken.
     taken: oneshot::Receiver<()>,
+    presence: Presence,
 }
 
 /// Without what it says, which is about patients, and without what it shows to be let in.
@@ -212,6 +225,11 @@ impl Call {
     /// The assertion that says for whom it is, as XML: for rooms that call others for the same user.
     pub fn assertion(&self) -> Option<&str> {
         self.assertion.as_deref()
+    }
+
+    /// Whether the caller still waits for the answer.
+    pub fn presence(&self) -> Presence {
+        self.presence.clone()
     }
 
     /// The path that was called.
@@ -342,6 +360,7 @@ pub(crate) async fn receive(
                         assertion: message.security.assertions.into_iter().next(),
                         wanted,
                         taken,
+                        presence: Presence::default(),
                     })
                 }
                 Err(refused) => Incoming::Refused(Refusal::user(caller.clone(), refused)),

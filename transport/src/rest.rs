@@ -19,6 +19,7 @@ use hilum_security::{Caller, Permission};
 use crate::call::content_type;
 use crate::limits::Limits;
 use crate::parts::Parts;
+use crate::presence::Presence;
 use crate::wire::{Gathered, Trouble, Wire};
 
 pub use accept::{Accept, MediaRange};
@@ -69,6 +70,7 @@ struct Asking {
     endpoint: String,
     headers: HeaderMap,
     limits: Limits,
+    presence: Presence,
 }
 
 /// Without what is asked, which is about patients, and without headers, of which one may hold a
@@ -101,14 +103,26 @@ impl Request {
                 endpoint,
                 headers: head.headers.clone(),
                 limits: limits.clone(),
+                presence: Presence::default(),
             }),
             content: content.limited(limits.body_bytes),
         }
     }
 
+    /// The same from somebody whose presence is known.
+    pub(crate) fn attended(mut self, presence: Presence) -> Self {
+        self.head.presence = presence;
+        self
+    }
+
     /// Who asks.
     pub const fn caller(&self) -> &Caller {
         &self.head.caller
+    }
+
+    /// Whether the caller still waits for the answer.
+    pub fn presence(&self) -> Presence {
+        self.head.presence.clone()
     }
 
     /// `GET`, `POST` and so on.

@@ -29,6 +29,7 @@ use crate::body::Body;
 use crate::call::{self, Incoming, Received, Refusal};
 use crate::limits::Limits;
 use crate::patient::Patient;
+use crate::presence::Presence;
 use crate::refused_connections::RefusedConnections;
 use crate::reply::{Asked, Reply};
 use crate::rest::Rest;
@@ -292,9 +293,18 @@ where
         asked,
         accepted,
     } = received;
+    let (here, presence) = Presence::of_somebody();
+    let incoming = match accepted {
+        None => incoming.attended(presence),
+        Some(_) => incoming,
+    };
     let finished = finish(Arc::clone(door), incoming, caller.clone());
     let reply = match accepted {
-        None => finished.await,
+        None => {
+            let reply = finished.await;
+            drop(here);
+            reply
+        }
         Some(accepted) => {
             // In a task of its own: the answer is sent on even if the caller goes away.
             let (door, origin) = (Arc::clone(door), (asked.clone(), caller.clone()));

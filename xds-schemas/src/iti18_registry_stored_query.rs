@@ -6,6 +6,7 @@
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-18.html>
 
 mod asked;
+pub mod bounds;
 pub mod conditions;
 pub mod filter;
 pub mod parameters;

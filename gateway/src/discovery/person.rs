@@ -10,6 +10,7 @@ use xds_schemas::iti47_patient_demographics_query_hl7v3::PatientDemographicsQuer
 use xds_schemas::metadata::{PatientId, Timestamp};
 use xds_schemas::person::Person;
 
+use super::registered::registered_as;
 use crate::Room;
 use crate::asking::Silence;
 use crate::correlations::now;
@@ -25,11 +26,7 @@ pub(crate) struct Subject {
 
 /// Who one of ours is.
 pub(crate) async fn subject(room: &Room, own: &PatientId) -> Result<Subject, String> {
-    let parameters = Parameters {
-        ids: vec![InstanceId::of(own)],
-        ..Parameters::default()
-    };
-    let found = registered(room, parameters).await?;
+    let found = registered_as(room, own).await?;
     let mut people = found.into_iter();
     match (people.next(), people.next()) {
         (Some(candidate), None) => Ok(Subject {

@@ -1,5 +1,6 @@
 //! Questions about several patients at once (ITI-51), on the way of those about one.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use hilum_audit::{Event, Parties, Recorded};
@@ -20,6 +21,7 @@ use super::{Asked, all_asked, ask_other, ask_own, event, of_kind, patients, refu
 use crate::Room;
 use crate::outcome::outcome;
 use crate::patients::MOST_PATIENTS;
+use crate::routes::Side;
 
 /// Whether this is a query of ITI-51.
 pub(super) fn is(request: &AdhocQueryRequest) -> bool {
@@ -41,7 +43,7 @@ pub(crate) async fn initiate(
     endpoint: &str,
     request: AdhocQueryRequest,
 ) -> Result<Recorded<AdhocQueryResponse>, Fault> {
-    let _asked = room.circles.enter(&of_kind("initiating", &request)).await?;
+    let _asked = room.enter(Side::Initiating, &of_kind(&request)).await?;
     let query = StoredQuery::read_of_several_patients(&request);
     let named = patients(&query);
     let mut events = Vec::new();
@@ -92,7 +94,9 @@ fn divided(request: &AdhocQueryRequest, query: &StoredQuery) -> Result<Vec<About
         return Ok(vec![(request.clone(), Vec::new())]);
     }
     let mut all = Vec::with_capacity(count);
-    for patient in query.patients() {
+    let mut seen = HashSet::new();
+    // Who is named twice is one patient, and has their documents once.
+    for patient in query.patients().iter().filter(|it| seen.insert(*it)) {
         let (of_one, name) = (patient.clone(), patient.to_string());
         let one = match query {
             StoredQuery::FindDocumentsForMultiplePatients(query) => {
@@ -169,16 +173,19 @@ async fn ask(
 /// One community has one error however many patients it was asked for; and patients whom nobody knows have
 /// nothing, which is no error (ITI-51 section 3.51.4.1.3).
 fn settled(mut response: AdhocQueryResponse) -> AdhocQueryResponse {
-    let mut told: Vec<RegistryError> = Vec::new();
-    for error in std::mem::take(&mut response.errors) {
-        if !told.contains(&error) {
-            told.push(error);
-        }
-    }
-    told.retain(|error| error.code != ErrorCode::UnknownPatientId);
-    if told.is_empty() {
+    // There may be thousands.
+    let mut told = HashSet::new();
+    response.errors.retain(|error| {
+        let RegistryError {
+            code,
+            context,
+            severity,
+            location,
+        } = error.clone();
+        code != ErrorCode::UnknownPatientId && told.insert((code, context, severity, location))
+    });
+    if response.errors.is_empty() {
         response.status = ResponseStatus::Success;
     }
-    response.errors = told;
     response
 }

@@ -1,6 +1,6 @@
 //! What came of a request: what is on its way, what is missing and why, and what is recorded of it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use hilum_audit::{Event, Outcome, Parties};
 use hilum_transport::PartSource;
@@ -199,17 +199,26 @@ impl Sorting {
         self.errors.extend(errors);
         self.missing = self.wanted.drain().map(|(_, item)| item).collect();
         let all_failed = status == ResponseStatus::Failure && !self.errors.is_empty();
+        let named = words(&self.errors);
         for item in self.missing.iter().filter(|_| !all_failed) {
             let id = item.document.document_unique_id.as_str();
-            let names = |error: &RegistryError| {
-                error.location.as_deref().unwrap_or_default().contains(id)
-                    || error.context.contains(id)
-            };
-            if !self.errors.iter().any(names) {
+            if !named.contains(id) {
                 let context = format!("{name} said nothing of {id}");
                 let error = RegistryError::error(ErrorCode::RepositoryError, context);
                 self.errors.push(error.at(id));
             }
         }
     }
+}
+
+/// What errors name, among everything else that they say. There may be thousands, each of a document.
+fn words(errors: &[RegistryError]) -> HashSet<String> {
+    let texts = errors.iter().flat_map(|error| {
+        let location = error.location.as_deref().unwrap_or_default();
+        [location, &error.context]
+    });
+    let ends = |it: char| it.is_whitespace() || "\"'()[]<>,;=".contains(it);
+    let words = texts.flat_map(|text| text.split(ends));
+    let words = words.map(|word| word.trim_end_matches(['.', ':']).to_owned());
+    words.collect()
 }

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use super::bounds::{Left, MOST_SLOTS};
 use super::conditions::MOST_CONDITIONS;
 use super::parameters::{Multiplicity, Need, Parameter, slot};
 use super::{AllOf, AnyOf, Names, Pattern, QueryKind, syntax};
@@ -21,18 +22,30 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn collect(kind: QueryKind, request: &AdhocQueryRequest) -> Self {
+    /// # Errors
+    /// If it is too much to be looked at.
+    pub(super) fn collect(
+        kind: QueryKind,
+        request: &AdhocQueryRequest,
+    ) -> Result<Self, Vec<RegistryError>> {
         let mut asked = Self {
             kind,
             slots: Vec::new(),
             errors: Vec::new(),
         };
+        if request.slots.len() > MOST_SLOTS {
+            return Err(asked.too_much(&format!("it may have {MOST_SLOTS} slots")));
+        }
+        let mut left = Left::all();
         for given in &request.slots {
             let Some(parameter) = kind.all_parameters().find(|one| one.name == given.name) else {
                 continue;
             };
             match syntax::read(&given.values) {
-                Ok(values) => asked.add(parameter, values),
+                Ok(values) => match left.take(parameter.name, &values) {
+                    Ok(()) => asked.add(parameter, values),
+                    Err(problem) => return Err(asked.too_much(&problem)),
+                },
                 Err(problem) => {
                     asked.wrong(parameter.name, problem);
                     // It was given, so it is not missing too.
@@ -40,7 +53,7 @@ impl Asked {
                 }
             }
         }
-        asked
+        Ok(asked)
     }
 
     pub(super) fn add(&mut self, parameter: &Parameter, values: Vec<String>) {
@@ -103,6 +116,13 @@ impl Asked {
         let context = format!("{}: {problem}", self.kind.name());
         self.errors
             .push(RegistryError::error(code, context).at(name));
+    }
+
+    /// Nothing else is said of what is too much.
+    fn too_much(mut self, problem: &str) -> Vec<RegistryError> {
+        self.errors.clear();
+        self.say(ErrorCode::StoredQueryParamNumber, "AdhocQuery", problem);
+        self.errors
     }
 
     pub(super) fn missing(&mut self, name: &str) {

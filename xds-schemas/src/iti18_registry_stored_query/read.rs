@@ -17,7 +17,7 @@ impl StoredQuery {
     ///
     /// # Errors
     /// `XDSUnknownStoredQuery`; `XDSStoredQueryMissingParam`; `XDSStoredQueryParamNumber` for too
-    /// many values, or several of names that exclude each other; `XDSRegistryError` for values that
+    /// many values or slots, or several of names that exclude each other; `XDSRegistryError` for values that
     /// cannot be read. Context and location name the parameter and never quote its value.
     pub fn read(request: &AdhocQueryRequest) -> Result<Self, Vec<RegistryError>> {
         Self::read_visible(request).map(|(query, _)| query)
@@ -55,7 +55,7 @@ impl StoredQuery {
             let code = ErrorCode::UnknownStoredQuery;
             return Err(vec![RegistryError::error(code, unknown).at(&request.id)]);
         };
-        let mut asked = Asked::collect(kind, request);
+        let mut asked = Asked::collect(kind, request)?;
         if matches!(request.return_type, ReturnType::Other(_)) {
             let problem = "returnType must be LeafClass or ObjectRef";
             asked.say(ErrorCode::RegistryError, "returnType", problem);

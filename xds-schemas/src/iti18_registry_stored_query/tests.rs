@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::bounds::{MOST_CHARACTERS, MOST_PATTERNS, MOST_SLOTS, MOST_VALUES};
 use super::*;
 use crate::codes::ebrim_uuids::object_type;
 use crate::codes::error_code::ErrorCode;
@@ -42,6 +43,47 @@ fn codes(errors: Vec<RegistryError>) -> Vec<ErrorCode> {
 
 fn texts(any: &AnyOf) -> Vec<&str> {
     any.0.iter().map(Pattern::as_str).collect()
+}
+
+#[test]
+fn there_may_be_so_many_slots_and_values() {
+    let code = "$XDSDocumentEntryEventCodeList";
+    // The patient and the status are two of each.
+    let slots = |count: usize| vec![(code, &["('a^^s')"][..]); count - 2];
+    assert!(find(&slots(MOST_SLOTS)).is_ok());
+    assert_eq!(
+        codes(find(&slots(MOST_SLOTS + 1)).unwrap_err()),
+        [ErrorCode::StoredQueryParamNumber]
+    );
+    let unknown = vec![("$Unknown", &["'x'"][..]); MOST_SLOTS];
+    assert_eq!(
+        codes(find(&unknown).unwrap_err()),
+        [ErrorCode::StoredQueryParamNumber]
+    );
+    let values = |count: usize| format!("({})", vec!["'a^^s'"; count - 2].join(","));
+    for (count, is_read) in [(MOST_VALUES, true), (MOST_VALUES + 1, false)] {
+        let values = values(count);
+        let read = find(&[(code, &[&*values])]);
+        assert_eq!(read.is_ok(), is_read, "{count}");
+    }
+}
+
+#[test]
+fn patterns_are_few_and_values_are_short() {
+    let author = "$XDSDocumentEntryAuthorPerson";
+    let list = |value: &str, count| format!("({})", vec![value; count].join(","));
+    let long = format!("'{}'", "é".repeat(MOST_CHARACTERS));
+    let longer = format!("'{}'", "é".repeat(MOST_CHARACTERS + 1));
+    for (values, is_read) in [
+        (list("'%a_'", MOST_PATTERNS), true),
+        (list("'%a_'", MOST_PATTERNS + 1), false),
+        (list("'abc'", MOST_PATTERNS + 1), true),
+        (long, true),
+        (longer, false),
+    ] {
+        let read = find(&[(author, &[&*values])]);
+        assert_eq!(read.is_ok(), is_read, "{}", &values[..20]);
+    }
 }
 
 #[test]
