@@ -291,6 +291,7 @@ where
         caller,
         asked,
         accepted,
+        waits,
     } = received;
     let finished = finish(Arc::clone(door), incoming, caller.clone());
     let reply = match accepted {
@@ -303,6 +304,7 @@ where
             task.unwrap_or_else(|_| Refusal::lost(caller, false).reply())
         }
     };
+    drop(waits);
     Ok(reply.into_response(&asked))
 }
 
