@@ -463,23 +463,46 @@ async fn an_answer_has_a_last_message_and_an_end() {
     }
 }
 
-/// Who takes nothing is given up, and meanwhile nobody's answers heap up: what does not go out waits where the
-/// next message is not made.
+/// A partner of this number that has more than fits between two machines: some 4 MiB.
+fn large(number: usize) -> Partner {
+    let ids: Vec<String> = (0..4_000)
+        .map(|it| format!("urn:uuid:{it:0>1000}"))
+        .collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let body = found(Some(&home(number)), &ids);
+    let said = Said::envelope(&words::envelope(QUERY_ANSWER, &body));
+    Partner::open(move |_| said.clone())
+}
+
+/// Who takes nothing is given up.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_takes_nothing_is_given_up() {
-    let large = Partner::open(|_| {
-        let ids: Vec<String> = (0..30_000)
-            .map(|it| format!("urn:uuid:{it:0>100}"))
-            .collect();
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let body = found(Some(&home(0)), &ids);
-        Said::envelope(&words::envelope(QUERY_ANSWER, &body))
-    });
+    let large = large(0);
     let slow = partner(1, Duration::from_secs(20));
     let limits = [("HILUM_LIMITS__PROGRESS_SECONDS", "1")];
-    let town = town(&[(&large, ""), (&slow, "deadline_seconds = 60")], &limits).await;
+    let partners = [(&large, ""), (&slow, "deadline_seconds = 60")];
+    let town = town(&partners, &limits).await;
     let stream = read_until(&town, &find(), &own());
     let left = |all: &[(String, String)]| all.iter().any(|it| it.1.contains("the caller left"));
     wait_for(&town, left, Duration::from_secs(15));
     drop(stream);
+}
+
+/// Who takes an answer slowly holds up nobody who asks the same: communities count as asked until they have
+/// answered, not until it is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_it_slowly_keeps_nobody_from_asking() {
+    let large = large(0);
+    let town = town(&[(&large, "")], &[]).await;
+    // As many as may ask the same at a time.
+    let streams: Vec<TcpStream> = (0..16)
+        .map(|_| read_until(&town, &find(), "HTTP"))
+        .collect();
+    while large.asked().len() < 16 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let whole = town.query_everywhere(find()).await.unwrap();
+    assert_eq!(whole.status, ResponseStatus::Success, "{:?}", whole.errors);
+    assert_eq!(whole.objects.len(), 4_001);
+    drop(streams);
 }
