@@ -51,9 +51,10 @@ async fn what_is_shown_and_how_it_ends() {
     assert!(shown.status.success(), "{shown:?}");
     let text = String::from_utf8(shown.stdout).unwrap();
     assert_eq!(text.matches("UNIQUE ID").count(), 3, "{text}");
-    let (_, table) = text.split_once("COMMUNITY ").unwrap();
+    let (tables, ends) = text.split_once("COMMUNITY ").unwrap();
     for number in 0..3 {
-        assert!(table.contains(&urn(number)), "{text}");
+        assert!(tables.contains(&format!("{}\n", urn(number))), "{text}");
+        assert!(ends.contains(&urn(number)), "{text}");
     }
     let whole: Value = serde_json::from_slice(&query(town, &[all, "--json"]).stdout).unwrap();
     let streamed = lines(&query(town, &[all, as_they_come, "--json"]));

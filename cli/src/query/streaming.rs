@@ -18,7 +18,7 @@ use xds_schemas::transaction::Transaction;
 use super::{Found, Question, event, refused};
 use crate::client::{Node, outcome_of};
 use crate::refusal;
-use crate::terminal::{Table, say};
+use crate::terminal::{Table, printable, say};
 
 /// Asks the gateway, and shows what comes.
 pub(super) async fn run(
@@ -146,7 +146,11 @@ fn tell(
     }
     match found.is_empty() {
         true => Ok(()),
-        false => Ok(say(&format!("{}\n", found.text()))?),
+        false => Ok(say(&format!(
+            "{}\n{}\n",
+            printable(community),
+            found.text()
+        ))?),
     }
 }
 
