@@ -182,6 +182,10 @@ async fn ask_other(
     request.home = Some(home.0.clone());
     // The name of a patient may be out of date; then it is found out anew, once.
     for is_last in [false, true] {
+        // Whoever asked may have left while this waited for its turn.
+        if leaving.has_left() {
+            return Asked::Nobody;
+        }
         let (question, names) = match translate(&room, &known, request.clone(), named).await {
             Translated::Question(question, names) => (question, names),
             Translated::Nobody => return Asked::Nobody,
@@ -306,6 +310,8 @@ impl Answered {
             let whose = self.whose.name();
             match silence {
                 Silence::Failed(error) => tracing::warn!(whose, %error, "no answer to a query"),
+                // Nobody missed it.
+                Silence::Unwanted => {}
                 silence => {
                     tracing::warn!(whose, why = silence.told(), "no answer to a query");
                 }

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use hilum_tests::calls::{Query, Raw};
+use hilum_tests::calls::{Query, QuerySeveral, Raw};
 use hilum_tests::partner::{Partner, QUERY_ANSWER, Said, found};
 use hilum_tests::raw::{self, Answer};
 use hilum_tests::streamed::ordered;
@@ -384,6 +384,43 @@ async fn who_leaves_is_not_waited_for() {
     }
     drop(stream);
     wait_for(&town, |all| left(all) == (2, 2), Duration::from_secs(10));
+}
+
+/// Of several patients each has a message; of who leaves, those whose turn has not come are not asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_is_not_asked_for_any_more() {
+    let pause = Duration::from_secs(1);
+    let slow = partner(0, pause);
+    let town = town(&[(&slow, "calls = 1")], &[]).await;
+    let patients = ["P-1", "P-2", "P-3"].map(|it| format!("'{}'", words::patient(it)));
+    let patients = format!("({})", patients.join(","));
+    let slots = [
+        ("$XDSDocumentEntryPatientId", &*patients),
+        (
+            "$XDSDocumentEntryStatus",
+            "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')",
+        ),
+    ];
+    let query = words::query("3d1bdb10-39a2-11de-89c2-2f44d94eaa9f", "ObjectRef", &slots);
+    let asked = town.query_as_it_comes::<QuerySeveral>(query.clone());
+    let streamed = asked.await.unwrap();
+    let there = home(0);
+    assert_eq!(streamed.communities(), [&own(), &there, &there, &there]);
+    assert_eq!(slow.asked().len(), 3);
+
+    let envelope = words::envelope("urn:ihe:iti:2009:MultiPatientStoredQuery", &query);
+    let length = format!("{SEVERAL}Content-Length: {}", envelope.len());
+    let head = raw::head("/initiating", SOAP, &length);
+    let mut stream = raw::connect(town.port(3));
+    stream.write_all((head + &envelope).as_bytes()).unwrap();
+    while slow.asked().len() == 3 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(stream);
+    let left = |all: &[(String, String)]| all.iter().any(|it| it.1.contains("the caller left"));
+    wait_for(&town, left, Duration::from_secs(10));
+    std::thread::sleep(2 * pause);
+    assert_eq!(slow.asked().len(), 4);
 }
 
 /// A connection that breaks, and a gateway that ends, never look like a whole answer.
