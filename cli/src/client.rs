@@ -48,6 +48,13 @@ pub(crate) struct Asked {
     communities: bool,
 }
 
+impl Asked {
+    /// Whether all communities are asked.
+    pub(crate) const fn are_communities(&self) -> bool {
+        self.communities
+    }
+}
+
 impl Node {
     /// Reads `hilum.toml`.
     pub(crate) fn open(file: &Path) -> anyhow::Result<Self> {
@@ -219,6 +226,11 @@ pub(crate) fn outcome<T>(
         Err(error) => return Outcome::Failure(error.to_string()),
     };
     let (status, errors) = said(&answer.response);
+    outcome_of(status, errors)
+}
+
+/// The same of an answer that came.
+pub(crate) fn outcome_of(status: ResponseStatus, errors: &[RegistryError]) -> Outcome {
     let any_error = errors.iter().any(|error| error.severity == Severity::Error);
     let codes: Vec<&str> = errors.iter().map(|error| error.code.as_str()).collect();
     Outcome::of(status, any_error, codes.join(" "))

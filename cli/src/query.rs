@@ -8,8 +8,9 @@ mod choices;
 mod json;
 mod parameters;
 mod question;
+mod streaming;
 
-use hilum_audit::{Audit, Event, Parties, Query};
+use hilum_audit::{Audit, Event, Outcome, Parties, Query};
 use hilum_transport::Answer;
 use serde_json::json;
 use xds_schemas::codes::status::ResponseStatus;
@@ -20,6 +21,7 @@ use xds_schemas::iti51_multi_patient_stored_query::MultiPatientStoredQuery;
 use crate::client::{Node, outcome};
 use crate::domain::Domain;
 use crate::refusal::{self, Refused, judge};
+use crate::status::Usage;
 use crate::terminal::{say, say_json};
 
 pub(crate) use answer::Found;
@@ -37,13 +39,16 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let node = node.asking(&common.asked);
     let question = asking::question(arguments, &Domain::of(&node.config)?)?;
     let ledger = node.ledger()?;
+    if common.as_they_come {
+        if !common.asked.are_communities() {
+            let problem = "--as-they-come goes with --communities: one registry answers at once";
+            return Err(Usage::new(problem).into());
+        }
+        return streaming::run(&node, &ledger, &question, common.json).await;
+    }
     let answer = ask(&node, &ledger, &question).await?;
     let response = &answer.response;
-    let what = match response.status {
-        ResponseStatus::PartialSuccess => "not everything could be answered",
-        _ => "the registry refused the query",
-    };
-    let refused = judge(response.status, &response.errors, what);
+    let refused = refused(response);
     if arguments.common.xml {
         say(&String::from_utf8_lossy(&answer.envelope))?;
         return Ok(refused?);
@@ -61,6 +66,15 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
     }
     Ok(refused?)
+}
+
+/// Fails if not everything could be answered.
+fn refused(response: &AdhocQueryResponse) -> Result<(), Refused> {
+    let what = match response.status {
+        ResponseStatus::PartialSuccess => "not everything could be answered",
+        _ => "the registry refused the query",
+    };
+    judge(response.status, &response.errors, what)
 }
 
 /// Asks the registry, and records that it was asked before anybody sees the answer.
@@ -86,19 +100,24 @@ pub(crate) async fn ask(
         }
     };
     let outcome = outcome(&answer, |response| (response.status, &response.errors[..]));
+    let event = event(question, &url, &outcome);
+    Ok(ledger.record(event, answer).await?.into_inner()?)
+}
+
+/// What is recorded of a question that was asked there.
+fn event(question: &Question, url: &str, outcome: &Outcome) -> Event {
     let patients: Vec<&str> = question.patients.iter().map(String::as_str).collect();
     let asked = Query {
-        id: &request.id,
+        id: &question.request.id,
         request: &question.xml(),
         patients: &patients,
-        home_community_id: request.home.as_deref(),
+        home_community_id: question.request.home.as_deref(),
     };
-    let parties = Parties::asked(&url);
-    let event = match question.is_of_several_patients() {
-        false => Event::queried(&parties, asked, &outcome),
-        true => Event::queried_for_several_patients(&parties, asked, &outcome),
-    };
-    Ok(ledger.record(event, answer).await?.into_inner()?)
+    let parties = Parties::asked(url);
+    match question.is_of_several_patients() {
+        false => Event::queried(&parties, asked, outcome),
+        true => Event::queried_for_several_patients(&parties, asked, outcome),
+    }
 }
 
 /// Asks the registry and takes only a whole answer.

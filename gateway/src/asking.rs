@@ -37,6 +37,8 @@ pub(crate) enum Silence {
     BrokenOff,
     /// Nobody could say for whom it was to be asked.
     Unsigned,
+    /// Whoever wanted the answer left before it came.
+    Unwanted,
 }
 
 impl Silence {
@@ -58,6 +60,7 @@ impl Silence {
             Self::Crowded => "too many calls wait, so it was not asked".to_owned(),
             Self::BrokenOff => "its answer broke off".to_owned(),
             Self::Unsigned => "no assertion could be issued for it".to_owned(),
+            Self::Unwanted => "whoever asked left before it answered".to_owned(),
         }
     }
 }
@@ -188,7 +191,9 @@ impl Line {
         transaction: &'static str,
         asking: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<(T, Permit), Silence> {
+        let mut unheard = Unheard(Some(self));
         let asked = self.try_to_ask(transaction, asking).await;
+        unheard.0 = None;
         if let Err(silence) = &asked {
             self.counts.ended(transaction, Err(silence));
         }
@@ -326,6 +331,21 @@ impl Line {
         health.failures = health.failures.saturating_add(1);
         if health.failures >= FAILURES {
             health.resting = Some(now + Duration::from_secs(REST_SECONDS));
+        }
+    }
+}
+
+/// A call that nobody waits for to its end. If it was to find out whether somebody answers again, the next one
+/// does.
+struct Unheard<'a>(Option<&'a Line>);
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        if let Some(line) = self.0 {
+            let mut health = line.health.lock().unwrap_or_else(PoisonError::into_inner);
+            if health.resting.is_some() {
+                health.resting = Some(Instant::now());
+            }
         }
     }
 }
@@ -474,5 +494,20 @@ mod tests {
         assert!(!line.may_ask(later), "the others do not");
         line.learn(true, later);
         assert!(line.may_ask(later), "it is back");
+    }
+
+    /// Who asks and leaves must not keep others from finding out that somebody is back.
+    #[tokio::test]
+    async fn a_trial_that_is_given_up_is_made_by_the_next() {
+        let line = line(Duration::from_secs(5), 1);
+        for _ in 0..FAILURES {
+            line.learn(false, Instant::now());
+        }
+        assert!(!line.may_ask(Instant::now()));
+        line.health.lock().unwrap().resting = Some(Instant::now());
+        let asking = line.ask("ITI-38", std::future::pending::<Result<(), _>>());
+        assert!(timeout(Duration::from_millis(20), asking).await.is_err());
+        assert!(line.ask("ITI-38", async { Ok(()) }).await.is_ok());
+        assert_eq!(line.breaker(), (Breaker::Closed, 0));
     }
 }

@@ -4,8 +4,10 @@
 //! One that asks for objects by their names goes to the community that it must name.
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-38.html>
 
+mod everybody;
 mod merging;
-pub(crate) mod several;
+mod several;
+mod streamed;
 mod targets;
 pub(crate) mod translation;
 
@@ -15,8 +17,7 @@ use std::time::Duration;
 
 use hilum_audit::{Event, Outcome, Parties, Query, Recorded};
 use hilum_security::{Caller, User};
-use hilum_transport::{Answer, Client, ClientError, Unreached};
-use tokio::task::JoinSet;
+use hilum_transport::{Answer, Client, ClientError, Reply, TakesSeveral, Unreached};
 use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrs::{AdhocQueryRequest, AdhocQueryResponse, RegistryError};
@@ -25,6 +26,7 @@ use xds_schemas::iti38_cross_gateway_query::{CrossGatewayQuery, TARGET_COMMUNITI
 use xds_schemas::iti51_multi_patient_stored_query::MultiPatientStoredQuery;
 use xds_schemas::metadata::PatientId;
 use xds_schemas::soap::Fault;
+use xds_schemas::transaction::Transaction;
 use xds_schemas::xml::{ToXml, Writer};
 
 use crate::Room;
@@ -34,6 +36,8 @@ use crate::discovery;
 use crate::outcome::outcome;
 use crate::routes::Side;
 
+pub(crate) use everybody::Kind;
+use everybody::{Asking, Leaving, Question};
 use merging::{Answered, Whose};
 pub(crate) use merging::{at_home, has_home};
 use translation::{Translated, translate};
@@ -41,38 +45,33 @@ use translation::{Translated, translate};
 /// What is waited before somebody is asked once more who could not be reached.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Asks everybody who is concerned, and puts together what they say.
-pub(crate) async fn initiate(
+/// Asks everybody who is concerned, and puts together what they say; for whom it `takes_several`, as they say it.
+pub(crate) async fn initiate<T>(
     room: &Arc<Room>,
     caller: &Caller,
     endpoint: &str,
-    request: AdhocQueryRequest,
-) -> Result<Recorded<AdhocQueryResponse>, Fault> {
-    let _asked = room.enter(Side::Initiating, &of_kind(&request)).await?;
-    let query = StoredQuery::read(&request);
-    let patients = patients(&query);
-    let mut events = Vec::new();
-    let chosen = query.and_then(|query| {
-        let chosen = targets::choose(&room.communities, &request, &query);
-        let chosen = chosen.map_err(|error| vec![error])?;
-        Ok((chosen, Arc::from(query.patients())))
-    });
-    let response = match chosen {
-        Err(errors) => refused(errors),
-        Ok((chosen, named)) => {
-            let mut errors = chosen.errors;
-            let asking = ask(room, caller, (&request, named), chosen.own, chosen.others);
-            let (answers, unasked) = asking.await;
-            errors.extend(unasked);
-            events.extend(answers.iter().map(|answered| answered.event(&patients)));
-            merging::merge(&room.communities.own.home, answers, errors)
+    (kind, request): (Kind, AdhocQueryRequest),
+    takes_several: Option<TakesSeveral>,
+) -> Result<Recorded<Reply>, Fault>
+where
+    T: Transaction<Response = AdhocQueryResponse>,
+{
+    let asked = room.enter(Side::Initiating, &of_kind(&request)).await?;
+    let parties = Parties::answered(caller, endpoint);
+    let (question, addressed) = Question::read(&room.communities, kind, request, parties);
+    let (response, events) = match addressed {
+        Err(errors) => (refused(errors), Vec::new()),
+        Ok(addressed) => {
+            let asking = Asking::begin(room, caller, &question, addressed, asked);
+            match takes_several {
+                Some(waiting) => return streamed::answer::<T>(question, asking, waiting).await,
+                None => asking.whole(kind).await,
+            }
         }
     };
-    let ended = outcome(response.status, &response.errors);
-    let parties = Parties::answered(caller, endpoint);
-    let event = event(Event::queried, &parties, &request, &patients, &ended);
+    let event = question.event(&outcome(response.status, &response.errors));
     let event = events.into_iter().fold(event, Event::and);
-    Ok(room.audit.record(event, response).await?)
+    Ok(room.audit.record(event, Reply::of::<T>(&response)).await?)
 }
 
 /// Asks the own registry for another community.
@@ -94,8 +93,8 @@ pub(crate) async fn respond(
     let response = match meant {
         Err(errors) => refused(errors),
         Ok(()) => {
-            let user = caller.user.clone();
-            let answered = ask_own(Arc::clone(room), user, request.clone()).await;
+            let asker = Asker::of(room, caller, Leaving::never());
+            let answered = ask_own(asker, request.clone()).await;
             asked = Some(answered.event(&patients));
             merging::of_one(home, answered)
         }
@@ -108,60 +107,6 @@ pub(crate) async fn respond(
     Ok(room.audit.record(event, response).await?)
 }
 
-/// Asks all of them at the same time. The answers are in the order of the question, the own first; beside
-/// them, why some were not asked. Who does not know the patients is not asked either.
-async fn ask(
-    room: &Arc<Room>,
-    caller: &Caller,
-    (request, named): (&AdhocQueryRequest, Arc<[PatientId]>),
-    own: bool,
-    others: Vec<(Arc<Known>, String)>,
-) -> (Vec<Answered>, Vec<RegistryError>) {
-    let mut asking = JoinSet::new();
-    if own {
-        let (room, user, request) = (Arc::clone(room), caller.user.clone(), request.clone());
-        asking.spawn(async move {
-            let answered = ask_own(room, user, request).await;
-            (0, Asked::Answered(Box::new(answered)))
-        });
-    }
-    for (at, (known, url)) in others.into_iter().enumerate() {
-        let (room, user, request) = (Arc::clone(room), caller.user.clone(), request.clone());
-        let named = Arc::clone(&named);
-        asking.spawn(async move {
-            let answered = ask_other(room, user, request, (known, url), &named).await;
-            (at + 1, answered)
-        });
-    }
-    let (answered, errors) = all_asked(asking).await;
-    let answered = answered.into_iter().map(|(_, answer)| answer);
-    (answered.collect(), errors)
-}
-
-/// What became of all questions, in the order of their places: the answers, each with its place, and why
-/// some were not asked.
-async fn all_asked<P: Ord + 'static>(
-    mut asking: JoinSet<(P, Asked)>,
-) -> (Vec<(P, Answered)>, Vec<RegistryError>) {
-    let mut all = Vec::with_capacity(asking.len());
-    while let Some(joined) = asking.join_next().await {
-        match joined {
-            Ok(asked) => all.push(asked),
-            Err(error) => tracing::error!(%error, "a question to a community was lost"),
-        }
-    }
-    all.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let (mut answered, mut errors) = (Vec::with_capacity(all.len()), Vec::new());
-    for (place, asked) in all {
-        match asked {
-            Asked::Answered(answer) => answered.push((place, *answer)),
-            Asked::Failed(error) => errors.push(error),
-            Asked::Nobody => {}
-        }
-    }
-    (answered, errors)
-}
-
 /// What became of a question.
 #[derive(Debug)]
 enum Asked {
@@ -172,7 +117,30 @@ enum Asked {
     Failed(RegistryError),
 }
 
-async fn ask_own(room: Arc<Room>, user: Option<Arc<User>>, request: AdhocQueryRequest) -> Answered {
+/// For whom somebody is asked.
+#[derive(Debug, Clone)]
+struct Asker {
+    room: Arc<Room>,
+    user: Option<Arc<User>>,
+    leaving: Leaving,
+}
+
+impl Asker {
+    fn of(room: &Arc<Room>, caller: &Caller, leaving: Leaving) -> Self {
+        Self {
+            room: Arc::clone(room),
+            user: caller.user.clone(),
+            leaving,
+        }
+    }
+}
+
+async fn ask_own(asker: Asker, request: AdhocQueryRequest) -> Answered {
+    let Asker {
+        room,
+        user,
+        leaving,
+    } = asker;
     let communities = &room.communities;
     let request = without_targets(request);
     // Who has no registry is not asked here.
@@ -181,11 +149,13 @@ async fn ask_own(room: Arc<Room>, user: Option<Arc<User>>, request: AdhocQueryRe
     let answer = match several::is(&request) {
         true => {
             let asking = client.send::<MultiPatientStoredQuery>(&url, &request, none);
-            communities.own_line.ask("ITI-51", asking).await
+            let asking = communities.own_line.ask("ITI-51", asking);
+            leaving.unless_left(asking).await
         }
         false => {
             let asking = client.send::<RegistryStoredQuery>(&url, &request, none);
-            communities.own_line.ask("ITI-18", asking).await
+            let asking = communities.own_line.ask("ITI-18", asking);
+            leaving.unless_left(asking).await
         }
     };
     Answered {
@@ -198,17 +168,25 @@ async fn ask_own(room: Arc<Room>, user: Option<Arc<User>>, request: AdhocQueryRe
 }
 
 async fn ask_other(
-    room: Arc<Room>,
-    user: Option<Arc<User>>,
+    asker: Asker,
     request: AdhocQueryRequest,
     (known, url): (Arc<Known>, String),
     named: &[PatientId],
 ) -> Asked {
+    let Asker {
+        room,
+        user,
+        leaving,
+    } = asker;
     let home = known.community.home.clone();
     let mut request = without_targets(request);
     request.home = Some(home.0.clone());
     // The name of a patient may be out of date; then it is found out anew, once.
     for is_last in [false, true] {
+        // Whoever asked may have left while this waited for its turn.
+        if leaving.has_left() {
+            return Asked::Nobody;
+        }
         let (question, names) = match translate(&room, &known, request.clone(), named).await {
             Translated::Question(question, names) => (question, names),
             Translated::Nobody => return Asked::Nobody,
@@ -220,10 +198,14 @@ async fn ask_other(
                 return Asked::Failed(error.at(home.as_str()));
             }
         };
+        if leaving.has_left() {
+            return Asked::Nobody;
+        }
         let answer = match room.client_of(&known) {
             Ok(client) => {
                 let asking = ask_again_if_unsent(&client, &url, &question);
-                known.line.ask("ITI-38", asking).await
+                let asking = known.line.ask("ITI-38", asking);
+                leaving.unless_left(asking).await
             }
             Err(silence) => Err(silence),
         };
@@ -277,7 +259,8 @@ pub(crate) async fn ask_here(
     request: AdhocQueryRequest,
     patients: Vec<String>,
 ) -> (AdhocQueryResponse, Event) {
-    let answered = ask_own(Arc::clone(room), caller.user.clone(), request).await;
+    let asker = Asker::of(room, caller, Leaving::never());
+    let answered = ask_own(asker, request).await;
     let event = answered.event(&patients);
     let home = &room.communities.own.home;
     (merging::of_one(home, answered), event)
@@ -328,6 +311,8 @@ impl Answered {
             let whose = self.whose.name();
             match silence {
                 Silence::Failed(error) => tracing::warn!(whose, %error, "no answer to a query"),
+                // Nobody missed it.
+                Silence::Unwanted => {}
                 silence => {
                     tracing::warn!(whose, why = silence.told(), "no answer to a query");
                 }

@@ -5,4 +5,4 @@
 //! them as it is, and who does not know it says so beside what the others gave.
 //! <https://profiles.ihe.net/ITI/TF/Volume2/ITI-51.html>
 
-pub(crate) use crate::iti38_cross_gateway_query::several::initiate;
+pub(crate) use crate::iti38_cross_gateway_query::initiate;

@@ -30,7 +30,7 @@ use xds_schemas::transaction::Transaction;
 use xds_schemas::wsdl::{self, Service};
 
 use crate::Gateway;
-use crate::iti38_cross_gateway_query as iti38;
+use crate::iti38_cross_gateway_query::{self as iti38, Kind};
 use crate::iti51_multi_patient_stored_query as iti51;
 use crate::iti55_cross_gateway_patient_discovery as iti55;
 use crate::iti56_patient_location_query as iti56;
@@ -84,15 +84,16 @@ fn describe(side: Side, get: &Get) -> Reply {
 }
 
 /// What the own community asks.
-async fn initiate(gateway: &Gateway, call: Call) -> Result<Recorded<Reply>, Fault> {
+async fn initiate(gateway: &Gateway, mut call: Call) -> Result<Recorded<Reply>, Fault> {
     let room = &gateway.room.for_call(&call)?;
     let endpoint = call.endpoint().to_owned();
     match call.action() {
         RegistryStoredQuery::ACTION => {
+            let several = call.takes_several();
             let call = call.permitted(Permission::Query)?;
             let (caller, request, _) = call.read::<RegistryStoredQuery>()?;
-            let response = iti38::initiate(room, &caller, &endpoint, request).await?;
-            Ok(response.map(|it| Reply::of::<RegistryStoredQuery>(&it)))
+            let asked = (Kind::OfOne, request);
+            iti38::initiate::<RegistryStoredQuery>(room, &caller, &endpoint, asked, several).await
         }
         CrossGatewayPatientDiscovery::ACTION => {
             // Of a person who is only described, nobody else in this community decides.
@@ -130,10 +131,12 @@ async fn initiate(gateway: &Gateway, call: Call) -> Result<Recorded<Reply>, Faul
                 .await
         }
         MultiPatientStoredQuery::ACTION => {
+            let several = call.takes_several();
             let call = call.permitted(Permission::Query)?;
             let (caller, request, _) = call.read::<MultiPatientStoredQuery>()?;
-            let response = iti51::initiate(room, &caller, &endpoint, request).await?;
-            Ok(response.map(|it| Reply::of::<MultiPatientStoredQuery>(&it)))
+            let asked = (Kind::OfSeveral, request);
+            iti51::initiate::<MultiPatientStoredQuery>(room, &caller, &endpoint, asked, several)
+                .await
         }
         CrossGatewayFetch::ACTION => {
             let (caller, request) = fetching(call)?;

@@ -122,6 +122,8 @@ fn class(silence: &Silence) -> &'static str {
         Silence::Crowded => "crowded",
         Silence::BrokenOff => "broken",
         Silence::Unsigned => "identity",
+        // It is not counted: nobody knows how it would have ended.
+        Silence::Unwanted => "unwanted",
         Silence::Failed(ClientError::Url { .. }) => "url",
         Silence::Failed(ClientError::Fault { .. }) => "fault",
         Silence::Failed(ClientError::Garbled { .. }) => "unreadable",

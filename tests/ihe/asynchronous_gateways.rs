@@ -1,6 +1,8 @@
 //! Asynchronous Web Services Exchange (ITI TF-2 V.5) at the gateways: what a Responding Gateway must support
 //! (ITI TF-2 3.38.4.1, 3.39.4.1; XCF 3.63; XCDR 3.80; RAD TF-3 4.75), and what an Initiating one may.
 
+use std::io::Read;
+
 use hilum_tests::calls::{
     CrossProvide, CrossQuery, CrossRetrieve, CrossRetrieveImages, Provide, Query, QuerySeveral,
     Raw, Retrieve, RetrieveImages, parts, received,
@@ -179,6 +181,37 @@ async fn every_transaction_of_the_gateways_answers_elsewhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_gateways_answer_elsewhere_with_mutual_tls() {
     every_transaction(false).await;
+}
+
+/// Who wants the answer elsewhere gets one message there, even if several were taken here.
+#[test]
+fn an_answer_elsewhere_is_one_message() {
+    let (region, desk) = region(true);
+    let town = &region.towns[0];
+    let address = desk.correlation.reply_to().to_owned();
+    let find = words::find_documents("P-1", "ObjectRef");
+    let action = "urn:ihe:iti:2007:RegistryStoredQuery";
+    let envelope = words::envelope(action, &find).replace(ANONYMOUS, &address);
+    let accept = "Accept: multipart/mixed, application/soap+xml";
+    let length = format!("{accept}\r\nContent-Length: {}", envelope.len());
+    let head = raw::head("/initiating", "application/soap+xml", &length);
+    let listener = desk.into_listener();
+    let answer = raw::exchange(town.port(3), (head + &envelope).as_bytes());
+    assert_eq!(answer.status, 202, "{}", answer.head);
+    let (mut sent, _) = listener.accept().unwrap();
+    let mut came = String::new();
+    while !came.contains("</query:AdhocQueryResponse>") && !came.contains("AdhocQueryResponse/>") {
+        let mut chunk = [0; 4096];
+        let length = sent.read(&mut chunk).unwrap();
+        assert!(length > 0, "{came}");
+        came.push_str(&String::from_utf8_lossy(&chunk[..length]));
+    }
+    let (head, _) = came.split_once("\r\n\r\n").unwrap();
+    let head = head.to_lowercase();
+    assert!(
+        head.contains("content-type: application/soap+xml"),
+        "{head}"
+    );
 }
 
 /// A gateway sends answers to nobody that its operator has not named.

@@ -2,7 +2,9 @@
 //! patient and sees its own patient, whatever others call them.
 
 use hilum_tests::Town;
+use hilum_tests::calls::Query;
 use hilum_tests::region::{Region, authority, home, patient_of};
+use hilum_tests::streamed::ordered;
 use hilum_tests::words::{self, Document, PATIENT_AUTHORITY, Submission, queries};
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrim::RegistryObject;
@@ -27,6 +29,14 @@ pub(crate) fn of_town(number: usize, question: &str) -> String {
 /// FindDocuments for a patient of the town of this number.
 pub(crate) fn find(number: usize, id: &str) -> String {
     of_town(number, &words::find_documents(id, "LeafClass"))
+}
+
+/// What is answered in one message, which is what all messages together say if it is wanted as it comes.
+async fn ask(town: &Town, request: String) -> AdhocQueryResponse {
+    let whole = town.query_everywhere(request.clone()).await.unwrap();
+    let streamed = town.query_as_it_comes::<Query>(request).await.unwrap();
+    assert_eq!(ordered(streamed.together()), ordered(whole.clone()));
+    whole
 }
 
 /// The communities from which the objects of an answer are.
@@ -77,7 +87,7 @@ async fn a_consumer_sees_its_own_patient() {
     provide(&region.towns[2], 2, "P-1").await;
     let own = patient_of(0, "P-1").to_string();
 
-    let found = town.query_everywhere(find(0, "P-1")).await.unwrap();
+    let found = ask(town, find(0, "P-1")).await;
     assert_eq!(found.status, ResponseStatus::Success, "{:?}", found.errors);
     assert_eq!(homes(&found), [urn(0), urn(1)]);
     assert_eq!(patients(&found), [own.clone(), own.clone()]);
@@ -103,7 +113,7 @@ async fn a_consumer_sees_its_own_patient() {
         ("$patientId", &*named),
     ];
     let everything = words::query(queries::GET_ALL, "LeafClass", &all);
-    let found = town.query_everywhere(everything).await.unwrap();
+    let found = ask(town, everything).await;
     assert_eq!(found.status, ResponseStatus::Success, "{:?}", found.errors);
     // Of each of the two: a document, a submission set, and the association between them.
     assert_eq!(homes(&found), [0, 0, 0, 1, 1, 1].map(urn));
@@ -113,7 +123,7 @@ async fn a_consumer_sees_its_own_patient() {
         ("$XDSSubmissionSetPatientId", &*named),
     ];
     let sets = words::query(queries::FIND_SUBMISSION_SETS, "LeafClass", &sets);
-    let found = town.query_everywhere(sets).await.unwrap();
+    let found = ask(town, sets).await;
     assert_eq!(patients(&found), [own.clone(), own.clone()]);
 
     // What is asked for by name comes with our name for the patient, too.
@@ -121,7 +131,7 @@ async fn a_consumer_sees_its_own_patient() {
         "<rim:AdhocQuery ",
         &format!("<rim:AdhocQuery home=\"{}\" ", urn(1)),
     );
-    let found = town.query_everywhere(get).await.unwrap();
+    let found = ask(town, get).await;
     assert_eq!(patients(&found), [own]);
 }
 
@@ -131,10 +141,7 @@ async fn a_consumer_sees_its_own_patient() {
 async fn who_is_not_known_elsewhere_is_not_asked_for() {
     let mut region = region();
     provide(&region.towns[0], 0, "Q").await;
-    let found = region.towns[0]
-        .query_everywhere(find(0, "Q"))
-        .await
-        .unwrap();
+    let found = ask(&region.towns[0], find(0, "Q")).await;
     assert_eq!(
         (found.status, found.errors.len()),
         (ResponseStatus::Success, 0)
@@ -146,17 +153,11 @@ async fn who_is_not_known_elsewhere_is_not_asked_for() {
 
     // In the other direction nothing is known of anybody.
     provide(&region.towns[1], 1, "X-1").await;
-    let found = region.towns[1]
-        .query_everywhere(find(1, "X-1"))
-        .await
-        .unwrap();
+    let found = ask(&region.towns[1], find(1, "X-1")).await;
     assert_eq!(homes(&found), [urn(1)]);
 
     region.towns[1].stop();
-    let found = region.towns[0]
-        .query_everywhere(find(0, "P-1"))
-        .await
-        .unwrap();
+    let found = ask(&region.towns[0], find(0, "P-1")).await;
     let codes: Vec<&str> = found.errors.iter().map(|it| it.code.as_str()).collect();
     assert_eq!(codes, ["XDSUnavailableCommunity"]);
 }

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use hilum_tests::Town;
-use hilum_tests::calls::{QuerySeveral, Raw};
+use hilum_tests::calls::{Query, QuerySeveral, Raw};
 use hilum_tests::region::{Region, home};
+use hilum_tests::streamed::ordered;
 use hilum_tests::words::{self, Document, Submission};
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrim::{Body, RegistryObject};
@@ -74,16 +75,38 @@ fn at_home(query: &str, home: &str) -> String {
     query.replace(begin, &format!("{begin}home=\"{home}\" "))
 }
 
+/// Asks for one answer and for one in several messages, which together say the same.
 async fn ask(town: &Town, kind: QueryKind, request: String) -> AdhocQueryResponse {
-    match kind.is_of_several_patients() {
-        false => town.query_everywhere(request).await.unwrap(),
+    let (whole, streamed) = match kind.is_of_several_patients() {
+        false => (
+            town.query_everywhere(request.clone()).await.unwrap(),
+            town.query_as_it_comes::<Query>(request).await.unwrap(),
+        ),
         true => {
-            let (client, request) = (&town.client, Raw(request));
+            let (client, raw) = (&town.client, Raw(request.clone()));
             let url = town.initiating();
-            let asked = client.send::<QuerySeveral>(&url, &request, Vec::new());
-            asked.await.unwrap().response
+            let asked = client.send::<QuerySeveral>(&url, &raw, Vec::new());
+            (
+                asked.await.unwrap().response,
+                town.query_as_it_comes::<QuerySeveral>(request)
+                    .await
+                    .unwrap(),
+            )
+        }
+    };
+    assert_eq!(
+        ordered(streamed.together()),
+        ordered(whole.clone()),
+        "{}",
+        kind.name()
+    );
+    for part in &streamed.parts {
+        for object in &part.response.objects {
+            let home = object.home.as_deref();
+            assert!(home.is_none_or(|home| home == part.community), "{object:?}");
         }
     }
+    whole
 }
 
 /// From which communities the objects are. Each must say so but for associations, which need not.

@@ -50,6 +50,7 @@ mod partners;
 mod rad160_cross_community_wado_rs;
 mod rad69_retrieve_imaging_document_set;
 mod rad75_cross_gateway_retrieve_imaging_document_set;
+mod streamed_answers;
 mod wsdl;
 mod xdr;
 mod xdr_inbox_rules;

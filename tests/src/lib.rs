@@ -24,6 +24,7 @@ pub mod region;
 pub mod scanner;
 pub mod simulated;
 pub mod stranger;
+pub mod streamed;
 pub mod syslog;
 pub mod town;
 pub mod versions;

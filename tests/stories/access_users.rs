@@ -9,8 +9,9 @@ use hilum_dicom::phantoms::{self, Detail};
 use hilum_security::iti40_provide_x_user_assertion::AssertionIssuer;
 use hilum_security::iti72_incorporate_access_token::TokenIssuer;
 use hilum_security::{User, UserCode};
-use hilum_tests::calls::{CrossProvide, Raw, Retrieve, parts};
+use hilum_tests::calls::{CrossProvide, Query, Raw, Retrieve, parts};
 use hilum_tests::people::{AS, IDP, authorization_server, configure, idp, issue, issue_token};
+use hilum_tests::streamed::ordered;
 use hilum_tests::town::hilum;
 use hilum_tests::words::{self, Document, Submission};
 use hilum_tests::{Setup, Town};
@@ -461,6 +462,9 @@ async fn the_gateway_gives_as_the_reference_says() {
             }
         }
         if !who.user {
+            let query = words::find_documents(PATIENTS[0], "LeafClass");
+            let streamed = town.query_as_it_comes::<Query>(query).await;
+            assert!(matches!(streamed, Err(ClientError::Fault { .. })));
             continue;
         }
         let level =
@@ -478,7 +482,10 @@ async fn the_gateway_gives_as_the_reference_says() {
             });
             let known: BTreeSet<String> = known.map(|(id, _)| id.clone()).collect();
             let query = words::find_documents(patient, "LeafClass");
-            let answer = town.query_everywhere(query).await.unwrap();
+            let answer = town.query_everywhere(query.clone()).await.unwrap();
+            let streamed = town.query_as_it_comes::<Query>(query).await.unwrap();
+            let shown = ordered(streamed.together());
+            assert_eq!(shown, ordered(answer.clone()), "{who:?} {patient}");
             let entries = answer.objects.iter();
             let entries = entries.map(|it| DocumentEntry::from_ebrim(it).unwrap().unique_id.0);
             assert_eq!(entries.collect::<BTreeSet<_>>(), known, "{who:?} {patient}");

@@ -13,6 +13,13 @@ const ASKING: &[&[&str]] = &[
     &["query", "--patient", "P-1"],
     &["query", "documents", "--unique-id", "2.25.1"],
     &["query", "all", "--patient", "P-1"],
+    &[
+        "query",
+        "--patient",
+        "P-1",
+        "--communities",
+        "--as-they-come",
+    ],
     &["retrieve", "2.25.1", "--out", "$/got"],
     &[
         "retrieve",

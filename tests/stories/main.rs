@@ -7,6 +7,7 @@ mod access_inbound;
 mod access_users;
 mod across;
 mod across_streaming;
+mod as_they_come;
 mod audit_sender;
 mod commands;
 mod exits;

@@ -1,5 +1,7 @@
 //! A request on its way into a room: first who asks for what, then what exactly.
 
+mod several;
+
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, header};
@@ -20,6 +22,8 @@ use crate::reply::{Asked, Reply};
 use crate::rest::Request;
 use crate::users::{Doorway, NoUser};
 use crate::wire::{Trouble, Wire};
+
+pub use several::TakesSeveral;
 
 /// What comes to a room.
 #[derive(Debug)]
@@ -191,6 +195,8 @@ pub struct Call {
     assertion: Option<String>,
     /// What is wanted that is not an answer on this connection.
     wanted: Option<Box<Wanted>>,
+    /// Whether several messages are taken for an answer.
+    several: Option<TakesSeveral>,
     /// Ends when everything on the wire was taken.
     taken: oneshot::Receiver<()>,
     presence: Presence,
@@ -240,6 +246,12 @@ impl Call {
     /// The URL that was called, as the caller knows it: for the audit.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Whether the caller takes an answer in several messages: `Accept` names `multipart/mixed`, and wants it no
+    /// less than SOAP. Others, and those who are answered elsewhere, get one message.
+    pub const fn takes_several(&mut self) -> Option<TakesSeveral> {
+        self.several.take()
     }
 
     /// Makes the call readable, if the caller may make it.
@@ -297,6 +309,8 @@ pub(crate) struct Received {
     pub(crate) asked: Asked,
     /// Comes when a call is accepted whose answer is not simply given on its connection.
     pub(crate) accepted: Option<oneshot::Receiver<Accepted>>,
+    /// To be held as long as the caller waits.
+    pub(crate) waits: Option<oneshot::Sender<()>>,
 }
 
 /// Takes a request as far as a room needs it to decide.
@@ -310,8 +324,8 @@ pub(crate) async fn receive(
     let (head, body) = request.into_parts();
     let endpoint = endpoint(&head, scheme);
     let path = head.uri.path().to_owned();
-    let mut asked = Asked::default();
-    let mut accepted = None;
+    let (mut asked, mut accepted) = (Asked::default(), None);
+    let (several, waits) = TakesSeveral::of(&head.headers);
     let incoming = if doorway.rest.has(&path) {
         match doorway.users.of_request(&head, &caller).await {
             Ok(user) => {
@@ -358,6 +372,7 @@ pub(crate) async fn receive(
                         root: message.root,
                         attachments: message.attachments,
                         assertion: message.security.assertions.into_iter().next(),
+                        several: several.filter(|_| wanted.is_none()),
                         wanted,
                         taken,
                         presence: Presence::default(),
@@ -373,6 +388,7 @@ pub(crate) async fn receive(
         caller,
         asked,
         accepted,
+        waits,
     }
 }
 

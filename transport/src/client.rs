@@ -2,6 +2,7 @@
 
 mod manner;
 mod plain;
+mod several;
 mod unreached;
 
 use std::future::Future;
@@ -40,6 +41,7 @@ use crate::wire::{Trouble, Wire};
 
 pub use manner::{ActionIn, Manner, TIMESTAMP_SECONDS};
 pub use plain::{HttpAnswer, HttpRequest, HttpStream};
+pub use several::Several;
 pub use unreached::Unreached;
 
 use unreached::NoConnection;

@@ -34,16 +34,17 @@ mod users;
 mod wire;
 
 pub use asynchronous::{Asynchronous, Replies};
-pub use call::{Call, Get, Incoming, Permitted, Refusal, Refused};
+pub use call::{Call, Get, Incoming, Permitted, Refusal, Refused, TakesSeveral};
 pub use client::{
-    ActionIn, Answer, Client, ClientError, HttpAnswer, HttpRequest, HttpStream, Manner, Unreached,
+    ActionIn, Answer, Client, ClientError, HttpAnswer, HttpRequest, HttpStream, Manner, Several,
+    Unreached,
 };
 pub use correlation::Correlation;
 pub use limits::Limits;
 pub use mtom_stream::{Attachment, Attachments};
 pub use parts::{IncomingPart, Parts};
 pub use presence::Presence;
-pub use reply::{Part, PartSource, Reading, RelatedPart, Reply, Stream};
+pub use reply::{OneOfSeveral, Part, PartSource, Reading, RelatedPart, Reply, Stream};
 pub use rest::{PermittedRequest, Request, Rest};
 pub use serve::{serve, serve_with};
 pub use target::{Origin, shown};

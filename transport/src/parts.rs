@@ -152,6 +152,11 @@ impl IncomingPart<'_> {
         self.headers.content_location.as_deref()
     }
 
+    /// Of which community it is (`Hilum-Community`).
+    pub fn community(&self) -> Option<&str> {
+        self.headers.community.as_deref()
+    }
+
     /// The next bytes, or `None` at the end.
     ///
     /// # Errors
@@ -211,6 +216,7 @@ impl PartStream {
             &headers.content_id,
             &headers.content_type,
             &headers.content_location,
+            &headers.community,
         ];
         self.names += kept.into_iter().flatten().map(String::len).sum::<usize>();
         match self.names > NAMES_BYTES {

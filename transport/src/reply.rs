@@ -5,10 +5,12 @@
 //! and its attachments stand in the envelope in base64.
 
 mod related;
+mod several;
 mod source;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 use xds_schemas::mtom;
 use xds_schemas::soap::{self, Fault, FaultCode, Header};
@@ -20,6 +22,8 @@ use crate::body::{Body, Piece};
 
 pub use related::RelatedPart;
 pub(crate) use related::related;
+pub use several::OneOfSeveral;
+use several::Several;
 pub(crate) use source::Readable;
 pub use source::{Part, PartSource, Reading, Stream};
 
@@ -40,6 +44,10 @@ enum Content {
         names_action: bool,
         body: String,
         parts: Vec<Part>,
+    },
+    Several {
+        action: &'static str,
+        messages: Several,
     },
     Fault(Box<Fault>),
     Plain {
@@ -69,6 +77,20 @@ impl Reply {
             names_action: T::RESPONSE_NAMES_ACTION,
             body,
             parts,
+        };
+        Self::with(StatusCode::OK, content)
+    }
+
+    /// The response of a transaction in several messages, for a call that
+    /// [takes them](crate::Call::takes_several): the first and those that come, each of which is sent at once.
+    /// If none of them is the last, the connection breaks off.
+    pub fn several<T: Transaction>(
+        first: OneOfSeveral,
+        others: mpsc::Receiver<OneOfSeveral>,
+    ) -> Self {
+        let content = Content::Several {
+            action: T::RESPONSE_ACTION,
+            messages: Several { first, others },
         };
         Self::with(StatusCode::OK, content)
     }
@@ -205,6 +227,11 @@ impl Reply {
                 Body::of(pieces)
             }
             Content::Nothing => Body::bytes(Bytes::new()),
+            Content::Several { action, messages } => {
+                let message = messages.written(asked.clone(), action, self.blocks);
+                content_type = Some(message.content_type);
+                message.body
+            }
             Content::Fault(fault) => {
                 let header = asked.answered_with(fault.action());
                 content_type = Some(fault_content_type(&fault));
@@ -248,7 +275,7 @@ impl Reply {
         endpoint: &EndpointReference,
     ) -> Option<Message> {
         match self.content {
-            Content::Plain { .. } | Content::Nothing => None,
+            Content::Plain { .. } | Content::Several { .. } | Content::Nothing => None,
             Content::Fault(fault) => {
                 let action = fault.action();
                 let header = asked.answered_with(action).sent_to(endpoint);

@@ -292,6 +292,7 @@ where
         caller,
         asked,
         accepted,
+        waits,
     } = received;
     let (here, presence) = Presence::of_somebody();
     let incoming = match accepted {
@@ -313,6 +314,7 @@ where
             task.unwrap_or_else(|_| Refusal::lost(caller, false).reply())
         }
     };
+    drop(waits);
     Ok(reply.into_response(&asked))
 }
 

@@ -111,6 +111,13 @@ impl Wire {
         self
     }
 
+    /// It comes from time to time: something within each such window.
+    pub(crate) const fn now_and_then(mut self, window: Duration) -> Self {
+        self.window = window;
+        self.minimum = 1;
+        self
+    }
+
     pub(crate) const fn expecting_continue(mut self, expects_continue: bool) -> Self {
         self.expects_continue = expects_continue;
         self

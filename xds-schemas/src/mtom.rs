@@ -4,6 +4,8 @@
 //! points into them, so that a document is never copied to find its end.
 //! <https://www.w3.org/TR/soap12-mtom/>, <https://www.w3.org/TR/xop10/>, RFC 2046, RFC 2387
 
+mod mixed;
+
 use std::ops::Range;
 
 use base64::Engine;
@@ -12,6 +14,8 @@ use memchr::memmem::Finder;
 use thiserror::Error;
 
 use crate::xml::{Reader, TextOrChild, Writer, XmlError, ns};
+
+pub use mixed::{COMMUNITY, MIXED, mixed_content_type, mixed_opening, mixed_part};
 
 /// Characters of a boundary. RFC 2046 allows 70, but Orthanc sends 73.
 const BOUNDARY: usize = 200;
@@ -180,6 +184,8 @@ pub struct PartHeaders {
     pub content_type: Option<String>,
     /// `Content-Location`, as it was sent: what MTOM has no use for, but others name parts by.
     pub content_location: Option<String>,
+    /// [`COMMUNITY`], as it was sent.
+    pub community: Option<String>,
 }
 
 impl PartHeaders {
@@ -198,6 +204,8 @@ impl PartHeaders {
                 headers.content_type = Some(value.to_owned());
             } else if name.eq_ignore_ascii_case("content-location") {
                 headers.content_location = Some(value.to_owned());
+            } else if name.eq_ignore_ascii_case(COMMUNITY) {
+                headers.community = Some(value.to_owned());
             } else if name.eq_ignore_ascii_case("content-transfer-encoding")
                 && !["binary", "8bit", "7bit"]
                     .iter()

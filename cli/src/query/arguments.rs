@@ -16,6 +16,7 @@ codes.xml has the code.
 Examples:
   hilum query --patient P-1
   hilum query --patient P-1 --communities
+  hilum query --patient P-1 --communities --as-they-come
   hilum query --patient P-1 --class-code IMAGES --event-code 'CT|MR' --from 2026
   hilum query --patient P-1 --reference-id '1.2.3^^^^urn:ihe:iti:xds:2016:studyInstanceUID'
   hilum query --acquisition 'SliceThickness le 1.5 mm' \\
@@ -69,6 +70,10 @@ pub(super) struct Common {
     /// All metadata as JSON
     #[arg(long, global = true, conflicts_with = "xml")]
     pub(super) json: bool,
+    /// With --communities: what each community has, when it has answered; then how long each took. With --json,
+    /// an object a line, of which the last says how the whole ended
+    #[arg(long, global = true, conflicts_with = "xml")]
+    pub(super) as_they_come: bool,
     /// The answer as it came
     #[arg(long, global = true)]
     pub(super) xml: bool,

@@ -26,6 +26,14 @@ pub(super) enum Whose {
 }
 
 impl Whose {
+    /// `homeCommunityId`, where this is the own.
+    pub(super) fn home<'a>(&'a self, own: &'a HomeCommunityId) -> &'a HomeCommunityId {
+        match self {
+            Self::Own => own,
+            Self::Other(known) => &known.community.home,
+        }
+    }
+
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Own => "the registry of this community",
@@ -43,18 +51,21 @@ pub(super) struct Answered {
     pub(super) answer: Result<AdhocQueryResponse, Silence>,
 }
 
-/// One answer of several. `errors` are those of communities that were not asked.
+/// One answer of several, of each of which this was taken. `errors` are those of communities that were not
+/// asked.
 pub(super) fn merge(
-    own: &HomeCommunityId,
-    answers: Vec<Answered>,
+    taken: impl IntoIterator<Item = Taken>,
     errors: Vec<RegistryError>,
 ) -> AdhocQueryResponse {
-    let mut merged = Merged {
+    let mut merged = Taken {
         errors,
-        ..Merged::default()
+        ..Taken::default()
     };
-    for answered in answers {
-        merged.take(own, answered);
+    for one in taken {
+        merged.objects.extend(one.objects);
+        merged.errors.extend(one.errors);
+        merged.any_success |= one.any_success;
+        merged.unknown_patient = one.unknown_patient.or(merged.unknown_patient);
     }
     // Not to know a patient is no failure as long as somebody may have known it.
     if let (false, Some(unknown)) = (merged.any_success, merged.unknown_patient)
@@ -71,41 +82,61 @@ pub(super) fn merge(
 
 /// The answer of the own registry to another community.
 pub(super) fn of_one(own: &HomeCommunityId, answered: Answered) -> AdhocQueryResponse {
-    merge(own, vec![answered], Vec::new())
+    merge([Taken::of(own, answered)], Vec::new())
 }
 
-#[derive(Default)]
-struct Merged {
+/// What is taken of what somebody answered.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
     objects: Vec<RegistryObject>,
     errors: Vec<RegistryError>,
-    /// Whether somebody could answer.
+    /// Whether it could answer.
     any_success: bool,
-    /// That somebody does not know the patient.
+    /// That it does not know the patient.
     unknown_patient: Option<RegistryError>,
 }
 
-impl Merged {
-    fn take(&mut self, own: &HomeCommunityId, answered: Answered) {
+impl Taken {
+    pub(super) fn of(own: &HomeCommunityId, answered: Answered) -> Self {
+        let mut taken = Self::default();
         let whose = &answered.whose;
         let response = match answered.answer {
             Ok(response) => response,
-            Err(silence) => return self.errors.push(unavailable(whose, &silence)),
+            Err(silence) => {
+                taken.errors.push(unavailable(whose, &silence));
+                return taken;
+            }
         };
-        self.any_success |= response.status != ResponseStatus::Failure;
+        taken.any_success = response.status != ResponseStatus::Failure;
         for error in response.errors {
             match error.code {
-                ErrorCode::UnknownPatientId => self.unknown_patient = Some(error),
-                _ => self.errors.push(located(error, whose)),
+                ErrorCode::UnknownPatientId => taken.unknown_patient = Some(error),
+                _ => taken.errors.push(located(error, whose)),
             }
         }
         match whose {
             Whose::Own => {
                 let objects = response.objects.into_iter();
-                self.objects
+                taken
+                    .objects
                     .extend(objects.map(|object| at_home(object, own)));
             }
-            Whose::Other(known) => self.take_others(known, response.objects),
+            Whose::Other(known) => taken.take_others(known, response.objects),
         }
+        taken
+    }
+
+    /// What it is alone, if there is something; the objects leave it. What is only an error has its place beside
+    /// what the others say.
+    pub(super) fn alone(&mut self) -> Option<AdhocQueryResponse> {
+        if !self.any_success && self.objects.is_empty() {
+            return None;
+        }
+        Some(AdhocQueryResponse {
+            status: status(true, &self.errors),
+            errors: self.errors.clone(),
+            objects: std::mem::take(&mut self.objects),
+        })
     }
 
     /// An object without its community could not be asked for again (ITI-38 section 3.38.4.1.3).
@@ -233,7 +264,9 @@ mod tests {
     }
 
     fn merged(answers: Vec<Answered>) -> AdhocQueryResponse {
-        merge(&"urn:oid:1".into(), answers, Vec::new())
+        let own = "urn:oid:1".into();
+        let taken = answers.into_iter().map(|it| Taken::of(&own, it));
+        merge(taken, Vec::new())
     }
 
     #[test]
