@@ -17,6 +17,7 @@ use hilum_audit::summary::Summary;
 use hilum_audit::syslog;
 
 use crate::config::Config;
+use crate::terminal::output;
 
 pub(crate) use head::new_key;
 pub(crate) use sending::NotSent;
@@ -81,7 +82,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn list(list: &List) -> anyhow::Result<()> {
     let config = Config::load(&list.config)?;
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = output();
     let mut found = ByTime::of(&config)?;
     match list.last {
         None => found.try_for_each(|record| print(&mut out, &record?, list))?,

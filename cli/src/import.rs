@@ -22,7 +22,7 @@ use crate::domain::Domain;
 use crate::refusal::{self, Refused};
 use crate::rooms;
 use crate::status::Usage;
-use crate::terminal::{Table, count_bar, printable, say, say_json};
+use crate::terminal::{Table, count_bar, printable, say, say_json, tell};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -159,24 +159,24 @@ fn show(report: &Report) -> std::io::Result<()> {
     volumes::show(&report.volumes)?;
     for study in &report.studies {
         for line in remarks(study) {
-            eprintln!("hilum: study {}: {}", study.study_instance_uid, line);
+            tell(&format!("study {}: {}", study.study_instance_uid, line));
         }
     }
     for file in &report.kept_back {
         let path = printable(&file.path.display().to_string());
         for reason in &file.reasons {
-            eprintln!("hilum: {path} is kept back: {}", printable(reason));
+            tell(&format!("{path} is kept back: {}", printable(reason)));
         }
     }
     if !report.kept_back.is_empty() {
-        eprintln!("hilum: see `hilum quarantine list` for what is kept back");
+        tell("see `hilum quarantine list` for what is kept back");
     }
     for file in &report.left_out {
         let path = printable(&file.path.display().to_string());
-        eprintln!("hilum: {path} is left out: {}", printable(&file.reason));
+        tell(&format!("{path} is left out: {}", printable(&file.reason)));
     }
     for note in &report.notes {
-        eprintln!("hilum: {}", printable(note));
+        tell(&printable(note));
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use xds_schemas::iti51_multi_patient_stored_query::MultiPatientStoredQuery;
 use crate::client::{Node, outcome};
 use crate::domain::Domain;
 use crate::refusal::{self, Refused, judge};
-use crate::terminal::{say, say_json};
+use crate::terminal::{say, say_json, tell};
 
 pub(crate) use answer::Found;
 pub(crate) use arguments::Arguments;
@@ -57,7 +57,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else if response.status != ResponseStatus::Failure {
         say(&found.text())?;
         if found.is_empty() {
-            eprintln!("hilum: nothing is found");
+            tell("nothing is found");
         }
     }
     Ok(refused?)

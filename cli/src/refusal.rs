@@ -8,7 +8,7 @@ use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::codes::status::{ResponseStatus, Severity};
 use xds_schemas::ebrs::RegistryError;
 
-use crate::terminal::printable;
+use crate::terminal::{printable, tell};
 
 /// A peer refused all or part of what it was asked for: one line for each error.
 #[derive(Debug, Error)]
@@ -72,7 +72,7 @@ pub(crate) fn judge(
 ) -> Result<(), Refused> {
     if status == ResponseStatus::Success {
         for error in errors {
-            eprintln!("hilum: warning: {}", line(error));
+            tell(&format!("warning: {}", line(error)));
         }
         return Ok(());
     }

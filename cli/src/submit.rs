@@ -32,7 +32,7 @@ use crate::domain::Domain;
 use crate::query::{self, Question};
 use crate::refusal::judge;
 use crate::status::Usage;
-use crate::terminal::{bytes_bar, say, say_json, waiting};
+use crate::terminal::{bytes_bar, say, say_json, tell, waiting};
 
 use build::{Builder, Related};
 use content::Content;
@@ -187,7 +187,7 @@ async fn described(arguments: &Arguments, node: &Node) -> anyhow::Result<Prepare
     let submission = builder.submission(&description, &contents, related, source_id)?;
     if !builder.assumed.is_empty() {
         let assumed = builder.assumed.join(", ");
-        eprintln!("hilum: not given, so the affinity domain's: {assumed}");
+        tell(&format!("not given, so the affinity domain's: {assumed}"));
     }
     let mut prepared = Prepared::default();
     prepared.request.submit.objects = submission.to_ebrim();

@@ -15,4 +15,5 @@ mod query;
 mod retrieve;
 mod site;
 mod submit;
+mod unread;
 mod update;
