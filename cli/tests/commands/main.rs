@@ -16,4 +16,5 @@ mod retrieve;
 mod site;
 mod submit;
 mod unread;
+mod untrusted;
 mod update;
