@@ -122,6 +122,7 @@ fn class(silence: &Silence) -> &'static str {
         Silence::Crowded => "crowded",
         Silence::BrokenOff => "broken",
         Silence::Unsigned => "identity",
+        Silence::Stopping => "stopped",
         Silence::Failed(ClientError::Url { .. }) => "url",
         Silence::Failed(ClientError::Fault { .. }) => "fault",
         Silence::Failed(ClientError::Garbled { .. }) => "unreadable",

@@ -14,6 +14,7 @@ mod open_files;
 mod query;
 mod retrieve;
 mod site;
+mod stopping;
 mod submit;
 mod unread;
 mod untrusted;
