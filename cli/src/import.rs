@@ -198,10 +198,7 @@ fn remarks(study: &Imported) -> Vec<String> {
             );
         }
         Fate::Refused(errors) => {
-            let refused = Refused {
-                what: "its manifest was refused".to_owned(),
-                errors: errors.clone(),
-            };
+            let refused = Refused::new("its manifest was refused", errors.clone());
             remarks.push(refused.to_string());
         }
         Fate::Registered { .. }

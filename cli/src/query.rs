@@ -41,9 +41,10 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let response = &answer.response;
     let what = match response.status {
         ResponseStatus::PartialSuccess => "not everything could be answered",
-        _ => "the registry refused the query",
+        _ => node.answered_by().refused_the_query(),
     };
     let refused = judge(response.status, &response.errors, what);
+    let refused = refused.map_err(|refused| refused.by(node.answered_by()));
     if arguments.common.xml {
         say(&String::from_utf8_lossy(&answer.envelope))?;
         return Ok(refused?);
@@ -109,11 +110,10 @@ pub(crate) async fn find(
 ) -> anyhow::Result<Found> {
     let answer = ask(node, ledger, question).await?.response;
     if answer.status != ResponseStatus::Success {
-        return Err(Refused {
-            what: "the registry refused the query".to_owned(),
-            errors: answer.errors,
-        }
-        .into());
+        let by = node.answered_by();
+        return Err(Refused::new(by.refused_the_query(), answer.errors)
+            .by(by)
+            .into());
     }
     Ok(Found::read(&answer.objects))
 }

@@ -28,10 +28,7 @@ pub(crate) fn reason(fate: &VolumeFate) -> Option<String> {
         VolumeFate::Registered | VolumeFate::Unchanged => None,
         VolumeFate::Unsuitable(why) | VolumeFate::Unanswered(why) => Some(printable(why)),
         VolumeFate::Refused(errors) => {
-            let refused = Refused {
-                what: "the repository refused it".to_owned(),
-                errors: errors.clone(),
-            };
+            let refused = Refused::new("the repository refused it", errors.clone());
             Some(refused.to_string())
         }
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod advice;
 mod audit;
 mod audit_repository;
 mod certs;
