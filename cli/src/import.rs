@@ -60,6 +60,11 @@ pub(crate) struct Arguments {
 #[error("{0} of {1} {2} are not registered")]
 struct Incomplete(usize, usize, &'static str);
 
+/// Nobody knows what some files hold.
+#[derive(Debug, Error)]
+#[error("{0} files or folders could not be read")]
+struct Unread(usize);
+
 /// The repository gave no answer.
 #[derive(Debug, Error)]
 #[error("{0}")]
@@ -244,7 +249,8 @@ fn json(report: &Report) -> Value {
     })
 }
 
-/// Fails if a study or volume is not registered; files that are left out are no failure.
+/// Fails if a study or volume is not registered, or a file could not be read. Files that are no images are no failure,
+/// nor are those that are kept back: somebody decides about these.
 fn judge(report: &Report) -> anyhow::Result<()> {
     let studies = report.studies.iter().find_map(|study| match &study.fate {
         Fate::Unanswered(why) => Some(why.clone()),
@@ -269,7 +275,12 @@ fn judge(report: &Report) -> anyhow::Result<()> {
     let good = volumes
         .filter(|it| volumes::is_registered(&it.fate))
         .count();
-    complete(good, report.volumes.len(), "volumes")
+    complete(good, report.volumes.len(), "volumes")?;
+    let unreadable = report.left_out.iter().filter(|it| it.is_unreadable());
+    match unreadable.count() {
+        0 => Ok(()),
+        many => Err(Unread(many)).context("the import is incomplete"),
+    }
 }
 
 fn complete(good: usize, of: usize, what: &'static str) -> anyhow::Result<()> {
