@@ -44,7 +44,8 @@ fn every_kind_of_command_ends_with_the_status_of_a_failed_write() {
         &["subscriptions", "list"],
         &["keys", "list"],
         &["init", "another"],
-        &["certs", "node", "me", "--dir", "another/certs"],
+        &["certs", "node", "another/certs", "me"],
+        &["certs", "list", "another/certs"],
     ];
     for arguments in commands {
         let mut one = command(arguments);
