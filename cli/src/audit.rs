@@ -17,6 +17,7 @@ use hilum_audit::summary::Summary;
 use hilum_audit::syslog;
 
 use crate::config::Config;
+use crate::terminal::output;
 
 pub(crate) use head::new_key;
 pub(crate) use sending::NotSent;
@@ -83,7 +84,7 @@ fn list(list: &List) -> anyhow::Result<()> {
     let config = Config::load(&list.config)?;
     // What is encrypted can be read with them.
     config.vault()?;
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = output();
     let mut found = ByTime::of(&config)?;
     match list.last {
         None => found.try_for_each(|record| print(&mut out, &record?, list))?,

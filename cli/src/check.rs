@@ -3,6 +3,7 @@
 mod certificates;
 mod communities;
 
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -35,30 +36,34 @@ pub(crate) struct Arguments {
 type Finding = Result<String, String>;
 
 /// Prints findings and counts the bad ones.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Report {
     wrong: usize,
+    /// That not all of it could be printed.
+    unsaid: Option<io::Error>,
 }
 
 impl Report {
     fn add(&mut self, subject: &str, finding: Finding) {
         match finding {
-            Ok(what) => Self::say("ok", subject, &what),
+            Ok(what) => self.say("ok", subject, &what),
             Err(what) => {
                 self.wrong += 1;
-                Self::say("MEND", subject, &what);
+                self.say("MEND", subject, &what);
             }
         }
     }
 
     /// Something that works, and should not be so.
     fn warn(&mut self, subject: &str, what: &str) {
-        Self::say("WARN", subject, what);
+        self.say("WARN", subject, what);
     }
 
-    fn say(verdict: &str, subject: &str, what: &str) {
-        // A reader that went away, as `head` does, still has the exit status.
-        let _ = terminal::say(&format!("{verdict:<5} {subject:<14} {what}"));
+    /// A reader that went away, as `head` does, still has the exit status, so the rest is looked for, too.
+    fn say(&mut self, verdict: &str, subject: &str, what: &str) {
+        if let Err(error) = terminal::say(&format!("{verdict:<5} {subject:<14} {what}")) {
+            self.unsaid.get_or_insert(error);
+        }
     }
 }
 
@@ -104,7 +109,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Err(error) => report.add("client", Err(format!("{error:#}"))),
     }
     match report.wrong {
-        0 => Ok(()),
+        0 => report.unsaid.map_or(Ok(()), |error| Err(error.into())),
         1 => bail!("1 thing to mend"),
         wrong => bail!("{wrong} things to mend"),
     }
@@ -334,6 +339,7 @@ async fn peers(node: &Node, report: &mut Report) {
             "recipient" => node.config.recipient_url(),
             "audit" => node.config.audit_repository_url(),
             "metrics" => node.config.metrics_url(),
+            "initiating" | "responding" => node.config.gateway_url(),
             _ => node.config.imaging_url(),
         };
         let url = url.unwrap_or_default();

@@ -14,6 +14,7 @@ use xds_schemas::codes::status::{ResponseStatus, Severity};
 use xds_schemas::ebrs::RegistryError;
 
 use crate::config::{Config, ConfigError};
+use crate::refusal::By;
 use crate::status::Usage;
 
 /// Commands of one node that run at the same time.
@@ -128,6 +129,14 @@ impl Node {
             }
         }
         bail!("{LEDGERS} commands run for this node already")
+    }
+
+    /// Who answers this node's questions.
+    pub(crate) const fn answered_by(&self) -> By {
+        match self.communities {
+            true => By::Gateway,
+            false => By::Room,
+        }
     }
 
     /// Where the registry is.

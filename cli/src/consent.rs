@@ -18,7 +18,7 @@ use xds_schemas::metadata::PatientId;
 use crate::bearer::WithToken;
 use crate::client::Node;
 use crate::domain::Domain;
-use crate::terminal::{Table, say, say_json};
+use crate::terminal::{Table, say, say_json, tell};
 use said::Said;
 
 /// An answer is not longer.
@@ -166,7 +166,7 @@ async fn list(arguments: &List) -> anyhow::Result<()> {
         table.row(vec![text(&one["id"]), text(&one["status"]), given, wish]);
     }
     if table.is_empty() {
-        eprintln!("hilum: there are no consents");
+        tell("there are no consents");
         return Ok(());
     }
     Ok(say(&table.text())?)

@@ -14,7 +14,7 @@ use crate::client::Node;
 use crate::import::{Unanswered, volumes};
 use crate::rooms;
 use crate::status::Usage;
-use crate::terminal::{Table, printable, say, say_json, waiting};
+use crate::terminal::{Table, printable, say, say_json, tell, waiting};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -138,7 +138,7 @@ fn show(converted: &[ConvertedSeries]) -> std::io::Result<()> {
         };
         let remarks = series.remarks.iter().map(|remark| printable(remark));
         for line in remarks.chain(reason) {
-            eprintln!("hilum: series {}: {line}", series.series_instance_uid);
+            tell(&format!("series {}: {line}", series.series_instance_uid));
         }
     }
     Ok(())

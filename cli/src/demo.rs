@@ -25,6 +25,7 @@ use thiserror::Error;
 use crate::config::Config;
 use crate::serve::{Running, signals};
 use crate::status::Usage;
+use crate::terminal::say;
 
 use abroad::Abroad;
 use nodes::Nodes;
@@ -76,7 +77,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let dir = dir.as_path();
     let nodes = Nodes::write(dir, arguments.port_base)?;
-    println!("certificates and four nodes in {}", dir.display());
+    say(&format!("certificates and four nodes in {}", dir.display()))?;
     let registry = start(&nodes.registry).await?;
     let centre = start(&nodes.centre).await?;
     let mut abroad = match &arguments.dicom {
@@ -130,7 +131,7 @@ async fn start(file: &Path) -> anyhow::Result<Running> {
     let running = Running::start(&Config::load(file)?).await;
     let running = running.with_context(|| file.display().to_string())?;
     for line in &running.lines {
-        println!("{line}");
+        say(line)?;
     }
     Ok(running)
 }
@@ -143,20 +144,20 @@ fn draw(dir: &Path) -> anyhow::Result<PathBuf> {
     let drawn = phantoms::write(&images, &seed, SystemTime::now(), Detail::Full);
     let drawn = drawn.with_context(|| format!("{}: cannot be written", images.display()))?;
     let files: usize = drawn.iter().map(|study| study.instances).sum();
-    println!(
-        "drew {} studies of people who do not exist: {files} files in {:.1} s\n",
+    say(&format!(
+        "drew {} studies of people who do not exist: {files} files in {:.1} s\n\n",
         drawn.len(),
         began.elapsed().as_secs_f64()
-    );
+    ))?;
     Ok(images)
 }
 
 /// Prints what happened; fails if anything did not arrive.
 fn shown(travelled: &Travelled) -> anyhow::Result<()> {
-    print!("\n{}", travelled.table());
-    println!("\n{}", travelled.summary());
+    say(&format!("\n{}", travelled.table()))?;
+    say(&format!("\n{}", travelled.summary()))?;
     if let Some(across) = &travelled.across {
-        print!("\n{}\n{}\n", across.table(), across.summary());
+        say(&format!("\n{}\n{}\n", across.table(), across.summary()))?;
     }
     let failures = travelled.failures();
     match failures.is_empty() {
@@ -169,7 +170,7 @@ fn shown(travelled: &Travelled) -> anyhow::Result<()> {
 async fn look_around(nodes: &Nodes, asked_for: Option<&str>) -> anyhow::Result<()> {
     let config = Config::load(&nodes.centre)?;
     let client: Client = crate::client::client(&config)?;
-    println!("\nStill running; stop with Ctrl-C. Look around:");
+    say("\nStill running; stop with Ctrl-C. Look around:")?;
     for url in [
         config.registry_url(),
         config.repository_url(),
@@ -177,28 +178,30 @@ async fn look_around(nodes: &Nodes, asked_for: Option<&str>) -> anyhow::Result<(
     ] {
         let url = format!("{}?wsdl", url.unwrap_or_default());
         let (status, _) = client.fetch(&url).await?;
-        println!("  {url}  (answers {status})");
+        say(&format!("  {url}  (answers {status})"))?;
     }
     let (centre, registry) = (nodes.centre.display(), nodes.registry.display());
-    println!(
+    say(&format!(
         "  hilum query --config {centre} --patient {}",
         road::SHOWN_PATIENT
-    );
+    ))?;
     if let Some(patient) = asked_for {
         let clinician = nodes.registry.with_file_name(abroad::CLINICIAN);
-        println!(
+        say(&format!(
             "  hilum query --config {registry} --patient {patient} --communities --assertion {}",
             clinician.display()
-        );
+        ))?;
     }
-    println!("  hilum audit list --config {centre} --last 20");
-    println!("  hilum audit search --config {registry} --user curie");
-    println!("  hilum audit verify --config {registry}");
+    say(&format!("  hilum audit list --config {centre} --last 20"))?;
+    say(&format!(
+        "  hilum audit search --config {registry} --user curie"
+    ))?;
+    say(&format!("  hilum audit verify --config {registry}"))?;
     let certificates = nodes.centre.with_file_name("certs");
-    println!(
+    say(&format!(
         "  curl --cacert {0}/ca.pem --cert {0}/client.pem --key {0}/client.key {1}?wsdl",
         certificates.display(),
         config.registry_url().unwrap_or_default()
-    );
+    ))?;
     Ok(())
 }

@@ -23,7 +23,7 @@ use xds_schemas::xml::{ToXml, Writer};
 use crate::client::{ForUser, Node};
 use crate::domain::Domain;
 use crate::hl7v3::{now, transmission, unique};
-use crate::terminal::{Table, printable, say, say_json};
+use crate::terminal::{Table, printable, say, say_json, tell};
 
 const NOTES: &str = "\
 Examples:
@@ -103,7 +103,7 @@ async fn discover(node: &Node, url: &str, patient: &PatientId, json: bool) -> an
         let rows: Vec<_> = found.iter().map(Row::json).collect();
         say_json(&json!({ "patient": patient.to_string(), "communities": rows }))?;
     } else if found.is_empty() && !is_refused {
-        eprintln!("hilum: no community is configured that has patients of its own names");
+        tell("no community is configured that has patients of its own names");
     } else if !found.is_empty() {
         let mut table = Table::new(&["community", "patient there", "sure", "how"]);
         found.iter().for_each(|row| table.row(row.cells()));
@@ -215,7 +215,7 @@ async fn locate(node: &Node, url: &str, patient: &PatientId, json: bool) -> anyh
         say(&printable(&line))?;
     }
     if locations.is_empty() {
-        eprintln!("hilum: no locator knows another place");
+        tell("no locator knows another place");
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ use crate::client::{ForUser, Node};
 use crate::config::Config;
 use crate::domain::Domain;
 use crate::media::Kind;
-use crate::terminal::{Table, say, say_json};
+use crate::terminal::{Table, printable, say, say_json, tell};
 
 pub(crate) use writing::OnMedium;
 
@@ -70,7 +70,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let patient = patient.map(|patient| domain.patient(patient)).transpose()?;
     let gathered = gather::gather(&node, &ledger, patient, &arguments.document).await?;
     for remark in &gathered.remarks {
-        eprintln!("hilum: remark: {}", crate::terminal::printable(remark));
+        tell(&format!("remark: {}", printable(remark)));
     }
     if gathered.sets.is_empty() {
         bail!("there are no documents that could be written");

@@ -124,9 +124,9 @@ impl Filing<'_> {
         {
             return Ok(known);
         }
-        Ok(Filed::Refused(Refused {
-            what: "the repository refused the submission".to_owned(),
-            errors: response.errors,
-        }))
+        Ok(Filed::Refused(Refused::new(
+            "the repository refused the submission",
+            response.errors,
+        )))
     }
 }

@@ -22,7 +22,7 @@ use crate::domain::Domain;
 use crate::refusal::{self, Refused};
 use crate::rooms;
 use crate::status::Usage;
-use crate::terminal::{Table, count_bar, printable, say, say_json};
+use crate::terminal::{Table, count_bar, printable, say, say_json, tell};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -59,6 +59,11 @@ pub(crate) struct Arguments {
 #[derive(Debug, Error)]
 #[error("{0} of {1} {2} are not registered")]
 struct Incomplete(usize, usize, &'static str);
+
+/// Nobody knows what some files hold.
+#[derive(Debug, Error)]
+#[error("{0} files or folders could not be read")]
+struct Unread(usize);
 
 /// The repository gave no answer.
 #[derive(Debug, Error)]
@@ -159,24 +164,24 @@ fn show(report: &Report) -> std::io::Result<()> {
     volumes::show(&report.volumes)?;
     for study in &report.studies {
         for line in remarks(study) {
-            eprintln!("hilum: study {}: {}", study.study_instance_uid, line);
+            tell(&format!("study {}: {}", study.study_instance_uid, line));
         }
     }
     for file in &report.kept_back {
         let path = printable(&file.path.display().to_string());
         for reason in &file.reasons {
-            eprintln!("hilum: {path} is kept back: {}", printable(reason));
+            tell(&format!("{path} is kept back: {}", printable(reason)));
         }
     }
     if !report.kept_back.is_empty() {
-        eprintln!("hilum: see `hilum quarantine list` for what is kept back");
+        tell("see `hilum quarantine list` for what is kept back");
     }
     for file in &report.left_out {
         let path = printable(&file.path.display().to_string());
-        eprintln!("hilum: {path} is left out: {}", printable(&file.reason));
+        tell(&format!("{path} is left out: {}", printable(&file.reason)));
     }
     for note in &report.notes {
-        eprintln!("hilum: {}", printable(note));
+        tell(&printable(note));
     }
     Ok(())
 }
@@ -198,10 +203,7 @@ fn remarks(study: &Imported) -> Vec<String> {
             );
         }
         Fate::Refused(errors) => {
-            let refused = Refused {
-                what: "its manifest was refused".to_owned(),
-                errors: errors.clone(),
-            };
+            let refused = Refused::new("its manifest was refused", errors.clone());
             remarks.push(refused.to_string());
         }
         Fate::Registered { .. }
@@ -247,7 +249,8 @@ fn json(report: &Report) -> Value {
     })
 }
 
-/// Fails if a study or volume is not registered; files that are left out are no failure.
+/// Fails if a study or volume is not registered, or a file could not be read. Files that are no images are no failure,
+/// nor are those that are kept back: somebody decides about these.
 fn judge(report: &Report) -> anyhow::Result<()> {
     let studies = report.studies.iter().find_map(|study| match &study.fate {
         Fate::Unanswered(why) => Some(why.clone()),
@@ -272,7 +275,12 @@ fn judge(report: &Report) -> anyhow::Result<()> {
     let good = volumes
         .filter(|it| volumes::is_registered(&it.fate))
         .count();
-    complete(good, report.volumes.len(), "volumes")
+    complete(good, report.volumes.len(), "volumes")?;
+    let unreadable = report.left_out.iter().filter(|it| it.is_unreadable());
+    match unreadable.count() {
+        0 => Ok(()),
+        many => Err(Unread(many)).context("the import is incomplete"),
+    }
 }
 
 fn complete(good: usize, of: usize, what: &'static str) -> anyhow::Result<()> {

@@ -17,7 +17,7 @@ use crate::export::{self, OnMedium};
 use crate::filing::{Case, Filing};
 use crate::refusal::judge;
 use crate::status::Usage;
-use crate::terminal::{printable, say, say_json};
+use crate::terminal::{printable, say, say_json, tell};
 
 const NOTES: &str = "\
 A clerk lists what came, looks at it, finds out who the patient is here, and registers it:
@@ -183,7 +183,9 @@ async fn register(arguments: &Register) -> anyhow::Result<()> {
     let filed = filing.file(case).await?;
     if !filing.assumed.is_empty() {
         let assumed = filing.assumed.join(", ");
-        eprintln!("hilum: not sent along, so the affinity domain's: {assumed}");
+        tell(&format!(
+            "not sent along, so the affinity domain's: {assumed}"
+        ));
     }
     let registered = filed.is_registered();
     if registered && arguments.delete {
@@ -200,7 +202,7 @@ async fn register(arguments: &Register) -> anyhow::Result<()> {
         say(&format!("{} {}", filed.word(), arguments.unique_id))?;
     }
     for reason in filed.reasons() {
-        eprintln!("hilum: {}", printable(reason.trim_start()));
+        tell(&printable(reason.trim_start()));
     }
     match registered {
         true => Ok(()),

@@ -16,6 +16,7 @@ use xds_schemas::metadata::hl7::is_oid;
 
 use crate::audit;
 use crate::config::{COMMAND_SECONDS, Config, ConfigError, RELOAD_SECONDS, audit_repository};
+use crate::terminal::say;
 
 /// The default affinity domain. Its codes are from LOINC, SNOMED CT, DICOM and IHE.
 const CODES: &str = include_str!("init/codes.xml");
@@ -77,15 +78,18 @@ fn oid(text: &str) -> Result<String, String> {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     write(arguments)?;
     let file = arguments.dir.join("hilum.toml");
-    println!("wrote {}", file.display());
+    say(&format!("wrote {}", file.display()))?;
     if arguments.encrypt {
         let keys = arguments.dir.join("keys");
-        println!(
+        say(&format!(
             "what is stored is encrypted: keep a copy of {} elsewhere, the data is lost without it",
             keys.display()
-        );
+        ))?;
     }
-    println!("start it with: hilum serve --config {}", file.display());
+    say(&format!(
+        "start it with: hilum serve --config {}",
+        file.display()
+    ))?;
     Ok(())
 }
 

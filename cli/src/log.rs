@@ -18,6 +18,8 @@ pub(crate) fn start() {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter(wanted))
         .with_writer(std::io::stderr)
+        // That a line cannot be written would be said by a panic if nobody reads standard error any more.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     // A second subscriber could only be there if we had started one.
     drop(subscriber.try_init());

@@ -1,5 +1,8 @@
 //! `hilum`, the command: one file for each of its commands.
 
+// They panic when nobody reads any more; `terminal` does not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod access;
 mod assertion;
 mod audit;

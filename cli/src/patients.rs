@@ -26,7 +26,7 @@ use crate::client::{ForUser, Node};
 use crate::domain::{self, Domain};
 use crate::hl7v3::{now, transmission, unique};
 use crate::status::Usage;
-use crate::terminal::{say, say_json};
+use crate::terminal::{say, say_json, tell};
 
 /// Answers that are asked for one after the other.
 const MOST_ANSWERS: usize = 100;
@@ -210,7 +210,7 @@ async fn identifiers(
         return say_json(&json!({ "identifiers": answer.ids }));
     }
     if answer.ids.is_empty() {
-        eprintln!("hilum: the patient has no other identifiers");
+        tell("the patient has no other identifiers");
         return Ok(());
     }
     Ok(say(&shown::identifiers(&answer.ids))?)
@@ -253,7 +253,7 @@ async fn find(arguments: &Arguments, node: &Node, parameters: Parameters) -> any
         return say_json(&shown::json(&found, answer.quantities));
     }
     if found.is_empty() {
-        eprintln!("hilum: nobody is found");
+        tell("nobody is found");
         return Ok(());
     }
     Ok(say(&shown::table(&found))?)

@@ -20,9 +20,9 @@ use xds_schemas::iti51_multi_patient_stored_query::MultiPatientStoredQuery;
 
 use crate::client::{Node, outcome};
 use crate::domain::Domain;
-use crate::refusal::{self, Refused, judge};
+use crate::refusal::{self, By, Refused, judge};
 use crate::status::Usage;
-use crate::terminal::{say, say_json};
+use crate::terminal::{say, say_json, tell};
 
 pub(crate) use answer::Found;
 pub(crate) use arguments::Arguments;
@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let answer = ask(&node, &ledger, &question).await?;
     let response = &answer.response;
-    let refused = refused(response);
+    let refused = refused(node.answered_by(), response);
     if arguments.common.xml {
         say(&String::from_utf8_lossy(&answer.envelope))?;
         return Ok(refused?);
@@ -62,19 +62,20 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else if response.status != ResponseStatus::Failure {
         say(&found.text())?;
         if found.is_empty() {
-            eprintln!("hilum: nothing is found");
+            tell("nothing is found");
         }
     }
     Ok(refused?)
 }
 
 /// Fails if not everything could be answered.
-fn refused(response: &AdhocQueryResponse) -> Result<(), Refused> {
+fn refused(by: By, response: &AdhocQueryResponse) -> Result<(), Refused> {
     let what = match response.status {
         ResponseStatus::PartialSuccess => "not everything could be answered",
-        _ => "the registry refused the query",
+        _ => by.refused_the_query(),
     };
-    judge(response.status, &response.errors, what)
+    let judged = judge(response.status, &response.errors, what);
+    judged.map_err(|refused| refused.by(by))
 }
 
 /// Asks the registry, and records that it was asked before anybody sees the answer.
@@ -128,11 +129,10 @@ pub(crate) async fn find(
 ) -> anyhow::Result<Found> {
     let answer = ask(node, ledger, question).await?.response;
     if answer.status != ResponseStatus::Success {
-        return Err(Refused {
-            what: "the registry refused the query".to_owned(),
-            errors: answer.errors,
-        }
-        .into());
+        let by = node.answered_by();
+        return Err(Refused::new(by.refused_the_query(), answer.errors)
+            .by(by)
+            .into());
     }
     Ok(Found::read(&answer.objects))
 }

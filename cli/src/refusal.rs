@@ -8,7 +8,7 @@ use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::codes::status::{ResponseStatus, Severity};
 use xds_schemas::ebrs::RegistryError;
 
-use crate::terminal::printable;
+use crate::terminal::{printable, tell};
 
 /// A peer refused all or part of what it was asked for: one line for each error.
 #[derive(Debug, Error)]
@@ -17,6 +17,47 @@ pub(crate) struct Refused {
     pub(crate) what: String,
     /// Why.
     pub(crate) errors: Vec<RegistryError>,
+    by: By,
+}
+
+/// Who answered, which is who has to mend what is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The registry, repository or imaging source itself.
+    Room,
+    /// A gateway, which asked others.
+    Gateway,
+}
+
+impl By {
+    /// What is said of what is not found.
+    pub(crate) const fn has_no(self) -> &'static str {
+        match self {
+            Self::Room => "the registry has no",
+            Self::Gateway => "no community that answered has a",
+        }
+    }
+
+    /// What is said of a query that is not answered.
+    pub(crate) const fn refused_the_query(self) -> &'static str {
+        match self {
+            Self::Room => "the registry refused the query",
+            Self::Gateway => "the gateway could not answer the query",
+        }
+    }
+}
+
+impl Refused {
+    /// A room of the own community refused.
+    pub(crate) fn new(what: impl Into<String>, errors: Vec<RegistryError>) -> Self {
+        let (what, by) = (what.into(), By::Room);
+        Self { what, errors, by }
+    }
+
+    /// The same, answered by this one.
+    pub(crate) fn by(self, by: By) -> Self {
+        Self { by, ..self }
+    }
 }
 
 impl fmt::Display for Refused {
@@ -25,7 +66,10 @@ impl fmt::Display for Refused {
         for error in &self.errors {
             write!(out, "\n  {}", line(error))?;
         }
-        let advice = self.errors.iter().find_map(|error| advice(&error.code));
+        let advice = self.errors.iter().find_map(|error| match self.by {
+            By::Room => advice(&error.code),
+            By::Gateway => advice_across(error),
+        });
         advice.map_or(Ok(()), |advice| write!(out, "\n  {advice}"))
     }
 }
@@ -64,6 +108,24 @@ fn advice(code: &ErrorCode) -> Option<&'static str> {
     }
 }
 
+/// The same if a gateway answered. Errors of other communities name them (`location`), and their operators mend them.
+fn advice_across(error: &RegistryError) -> Option<&'static str> {
+    match error.code {
+        ErrorCode::UnknownPatientId => Some(
+            "Nobody who was asked knows the patient by this identifier: docs/patients-across.md says how communities \
+             find out what others call a patient.",
+        ),
+        ErrorCode::UnknownRepositoryId => Some(
+            "The community that was meant has no repository with this repositoryUniqueId: name another with --home, or \
+             the repository in [gateway] of the gateway's hilum.toml if it is its own.",
+        ),
+        ErrorCode::RegistryNotAvailable if error.location.is_none() => Some(
+            "The gateway got no answer of its own registry: look at registry in [gateway] of its hilum.toml.",
+        ),
+        _ => None,
+    }
+}
+
 /// Fails if nothing was done, and points out what else the peer says.
 pub(crate) fn judge(
     status: ResponseStatus,
@@ -72,14 +134,11 @@ pub(crate) fn judge(
 ) -> Result<(), Refused> {
     if status == ResponseStatus::Success {
         for error in errors {
-            eprintln!("hilum: warning: {}", line(error));
+            tell(&format!("warning: {}", line(error)));
         }
         return Ok(());
     }
-    Err(Refused {
-        what: what.to_owned(),
-        errors: errors.to_vec(),
-    })
+    Err(Refused::new(what, errors.to_vec()))
 }
 
 /// Errors and warnings for machines.
@@ -115,10 +174,10 @@ mod tests {
     fn each_error_is_a_line_and_advice_comes_last() {
         let unknown = RegistryError::error(ErrorCode::UnknownPatientId, "P1^^^&1.2&ISO");
         let other = RegistryError::error(ErrorCode::RegistryError, "a\nb\u{1b}[2J").at("here");
-        let refused = Refused {
-            what: "the repository refused the submission".to_owned(),
-            errors: vec![unknown, other],
-        };
+        let refused = Refused::new(
+            "the repository refused the submission",
+            vec![unknown, other],
+        );
         let said = refused.to_string();
         let lines: Vec<&str> = said.lines().collect();
         assert_eq!(lines[0], "the repository refused the submission");
@@ -126,6 +185,31 @@ mod tests {
         assert_eq!(lines[2], "  XDSRegistryError: a\u{fffd}b\u{fffd}[2J [here]");
         assert!(lines[3].contains("unknown_patients"), "{said}");
         assert_eq!(lines.len(), 4);
+    }
+
+    /// What a gateway says is not to be mended in the own repository.
+    #[test]
+    fn gateways_give_others_to_look_at() {
+        let all = [
+            ErrorCode::UnknownPatientId,
+            ErrorCode::UnknownRepositoryId,
+            ErrorCode::RegistryNotAvailable,
+        ];
+        for code in all {
+            let error = RegistryError::error(code, "why");
+            let refused = Refused::new("refused", vec![error.clone()]);
+            let by_room = refused.to_string();
+            let across = refused.by(By::Gateway).to_string();
+            assert_eq!((by_room.lines().count(), across.lines().count()), (3, 3));
+            assert!(
+                by_room != across && !across.contains("[repository]"),
+                "{across}"
+            );
+            assert!(!across.contains("feed add"), "{across}");
+        }
+        let theirs = RegistryError::error(ErrorCode::RegistryNotAvailable, "why").at("urn:oid:1.2");
+        let across = Refused::new("refused", vec![theirs]).by(By::Gateway);
+        assert_eq!(across.to_string().lines().count(), 2, "{across}");
     }
 
     #[test]

@@ -117,11 +117,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn complete(errors: Vec<RegistryError>) -> anyhow::Result<()> {
     match errors.is_empty() {
         true => Ok(()),
-        false => Err(Refused {
-            what: "not everything was removed".to_owned(),
-            errors,
-        }
-        .into()),
+        false => Err(Refused::new("not everything was removed", errors).into()),
     }
 }
 

@@ -16,7 +16,7 @@ use clap::Args;
 use xds_schemas::ebrs::RegistryError;
 
 use crate::client::{Asked, ForUser, Node};
-use crate::refusal::Refused;
+use crate::refusal::{By, Refused};
 use crate::status::Usage;
 
 const NOTES: &str = "\
@@ -96,9 +96,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Fails if anything is missing or wrong.
-fn complete(what: String, errors: Vec<RegistryError>, whole: bool) -> anyhow::Result<()> {
+fn complete(what: String, errors: Vec<RegistryError>, by: By, whole: bool) -> anyhow::Result<()> {
     match whole {
         true => Ok(()),
-        false => Err(Refused { what, errors }.into()),
+        false => Err(Refused::new(what, errors).by(by).into()),
     }
 }

@@ -20,6 +20,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use hilum_audit::sender::Sender;
 use hilum_audit::{Audit, Event};
+use hilum_gateway::Gateway;
 use hilum_transport::{Client, Doorway, Incoming, Replies, Reply, Rest, Users};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -68,6 +69,7 @@ pub(crate) struct Running {
     pub(crate) lines: Vec<String>,
     ledger: Ledger,
     rooms: Vec<&'static str>,
+    gateway: Option<Gateway>,
     /// In the order in which they are stopped. The registry's come after those of the other rooms, whose
     /// calls that are to finish may need it.
     listeners: [Listeners; 2],
@@ -141,6 +143,7 @@ impl Running {
             lines,
             ledger,
             rooms: names,
+            gateway: opened.gateway,
             listeners,
             receiving,
             watching: watching.into_iter().chain(communities).collect(),
@@ -151,6 +154,9 @@ impl Running {
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         let mut finished = true;
         self.ledger.metrics.set_ready(false);
+        if let Some(gateway) = self.gateway {
+            gateway.stop();
+        }
         for listeners in self.listeners {
             finished &= listeners.stop().await?;
         }

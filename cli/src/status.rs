@@ -17,7 +17,7 @@ use thiserror::Error;
 use crate::audit::NotSent;
 use crate::config::ConfigError;
 use crate::import::Unanswered;
-use crate::terminal::printable;
+use crate::terminal::{Unsaid, printable, tell};
 
 /// The command was used wrongly in a way that shows only when it runs.
 #[derive(Debug, Error)]
@@ -37,7 +37,7 @@ pub(crate) fn of(result: anyhow::Result<()>) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     if !closed(&error) {
-        eprintln!("hilum: {}", told(&error));
+        tell(&told(&error));
     }
     let kind = error.chain().find_map(kind);
     kind.map_or(ExitCode::FAILURE, ExitCode::from)
@@ -114,8 +114,10 @@ fn not_there(cause: &(dyn std::error::Error + 'static)) -> bool {
 /// Whether the reader of our output went away, as `head` does: nobody is left to be told.
 fn closed(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        let error = cause.downcast_ref::<std::io::Error>();
+        error.is_some_and(|error| {
+            let of_output = error.get_ref().is_some_and(|inner| inner.is::<Unsaid>());
+            of_output && error.kind() == std::io::ErrorKind::BrokenPipe
+        })
     })
 }

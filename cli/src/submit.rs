@@ -30,9 +30,9 @@ use xds_schemas::xml::{ToXml, Writer};
 use crate::client::{self, Node};
 use crate::domain::Domain;
 use crate::query::{self, Question};
-use crate::refusal::judge;
+use crate::refusal::{By, judge};
 use crate::status::Usage;
-use crate::terminal::{bytes_bar, say, say_json, waiting};
+use crate::terminal::{bytes_bar, say, say_json, tell, waiting};
 
 use build::{Builder, Related};
 use content::Content;
@@ -106,8 +106,12 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else if response.status == ResponseStatus::Success {
         say(&outcome::table(&objects, repository).text())?;
     }
-    let what = "the repository refused the submission";
-    Ok(judge(response.status, &response.errors, what)?)
+    let (by, what) = match &arguments.community {
+        Some(_) => (By::Gateway, "the community did not take the submission"),
+        None => (By::Room, "the repository refused the submission"),
+    };
+    let judged = judge(response.status, &response.errors, what);
+    Ok(judged.map_err(|refused| refused.by(by))?)
 }
 
 /// Sends the request, and records that it was sent before anybody sees the answer.
@@ -187,7 +191,7 @@ async fn described(arguments: &Arguments, node: &Node) -> anyhow::Result<Prepare
     let submission = builder.submission(&description, &contents, related, source_id)?;
     if !builder.assumed.is_empty() {
         let assumed = builder.assumed.join(", ");
-        eprintln!("hilum: not given, so the affinity domain's: {assumed}");
+        tell(&format!("not given, so the affinity domain's: {assumed}"));
     }
     let mut prepared = Prepared::default();
     prepared.request.submit.objects = submission.to_ebrim();

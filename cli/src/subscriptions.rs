@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::client::{ForUser, Node};
-use crate::terminal::{Table, say, say_json};
+use crate::terminal::{Table, say, say_json, tell};
 
 /// Parts in which a list may come.
 const PARTS: usize = 10_000;
@@ -90,7 +90,7 @@ async fn list(arguments: &List) -> anyhow::Result<()> {
         table.row(keys.map(text).to_vec());
     }
     if table.is_empty() {
-        eprintln!("hilum: there are no subscriptions");
+        tell("there are no subscriptions");
         return Ok(());
     }
     Ok(say(&table.text())?)

@@ -90,11 +90,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match register(&registering, &patient, title).await? {
         Fate::Registered(unique_id) => told(arguments, "Registered", unique_id.as_str()),
         Fate::Known(unique_id) => told(arguments, "Known", unique_id.as_str()),
-        Fate::Refused(errors) => Err(Refused {
-            what: "the registry refused the summary".to_owned(),
-            errors,
+        Fate::Refused(errors) => {
+            Err(Refused::new("the registry refused the summary", errors).into())
         }
-        .into()),
     }
 }
 

@@ -1,9 +1,13 @@
 //! What people see: tables and progress, without anything that a terminal would obey.
+//!
+//! All that the command writes on standard output and standard error goes through here: `println!` and
+//! its like panic when nobody reads any more.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, StdoutLock, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use thiserror::Error;
 
 /// Characters of a column of a table; longer texts are cut.
 const WIDEST: usize = 72;
@@ -22,9 +26,38 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(harmless).collect()
 }
 
-/// Prints on standard output. A reader that went away, as `head` does, is an error and no panic.
+/// Standard output did not take what was to be said. It is what the [`io::Error`] holds, so that its reader
+/// is not taken for a peer.
+#[derive(Debug, Error)]
+#[error("standard output: {0}")]
+pub(crate) struct Unsaid(io::Error);
+
+/// Standard output, for much at once. A reader that went away, as `head` does, is an error and no panic.
+pub(crate) fn output() -> Output {
+    Output(BufWriter::new(io::stdout().lock()))
+}
+
+/// See [`output`]. Its errors hold [`Unsaid`].
+#[derive(Debug)]
+pub(crate) struct Output(BufWriter<StdoutLock<'static>>);
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(unsaid)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(unsaid)
+    }
+}
+
+fn unsaid(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), Unsaid(error))
+}
+
+/// Prints on standard output.
 pub(crate) fn say(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = output();
     out.write_all(text.as_bytes())?;
     if !text.is_empty() && !text.ends_with('\n') {
         out.write_all(b"\n")?;
@@ -35,6 +68,13 @@ pub(crate) fn say(text: &str) -> io::Result<()> {
 /// Prints JSON on standard output.
 pub(crate) fn say_json(value: &serde_json::Value) -> anyhow::Result<()> {
     Ok(say(&serde_json::to_string_pretty(value)?)?)
+}
+
+/// Prints a remark on standard error, which may have more than one line. If nobody reads it, nobody is left to
+/// be told, and the exit status says how the command ended.
+pub(crate) fn tell(text: &str) {
+    let text = format!("hilum: {text}\n");
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Rows under a head, in columns.

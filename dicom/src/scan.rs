@@ -75,6 +75,17 @@ pub struct LeftOut {
     pub reason: String,
 }
 
+/// How the reasons begin of files and folders of which nobody knows what they hold.
+const UNREADABLE: [&str; 2] = ["cannot be read: ", "folder cannot be listed: "];
+
+impl LeftOut {
+    /// Whether it could not be read, so that it may belong to a study: a disk that fails, or a file that others may not
+    /// read.
+    pub fn is_unreadable(&self) -> bool {
+        UNREADABLE.iter().any(|it| self.reason.starts_with(it))
+    }
+}
+
 /// The instances that carry one Study Instance UID.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Study {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hilum_transport::ClientError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep, timeout};
 
 use crate::circles;
 use crate::watching::{Breaker, Counts, TransactionHealth};
@@ -21,6 +21,10 @@ const WAITING: usize = 16;
 pub const FAILURES: u32 = 5;
 /// Seconds after which one call tries whether somebody answers again.
 pub const REST_SECONDS: u64 = 30;
+
+/// How long who is asked is waited for when this node is being stopped, whatever the deadline is: who waits for us
+/// gets what the others gave.
+pub const LAST_WAIT: Duration = Duration::from_secs(2);
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -39,6 +43,8 @@ pub(crate) enum Silence {
     Unsigned,
     /// Whoever wanted the answer left before it came.
     Unwanted,
+    /// This node is being stopped, so it was not waited for.
+    Stopping,
 }
 
 impl Silence {
@@ -61,6 +67,7 @@ impl Silence {
             Self::BrokenOff => "its answer broke off".to_owned(),
             Self::Unsigned => "no assertion could be issued for it".to_owned(),
             Self::Unwanted => "whoever asked left before it answered".to_owned(),
+            Self::Stopping => "it was not waited for, as the gateway is being stopped".to_owned(),
         }
     }
 }
@@ -71,6 +78,8 @@ pub(crate) struct Crowd {
     calls: Arc<Semaphore>,
     most: usize,
     waiting: AtomicUsize,
+    /// Whether the node is being stopped.
+    stopping: watch::Sender<bool>,
 }
 
 impl Crowd {
@@ -79,7 +88,30 @@ impl Crowd {
             calls: Arc::new(Semaphore::new(calls)),
             most: calls,
             waiting: AtomicUsize::new(0),
+            stopping: watch::Sender::new(false),
         })
+    }
+
+    /// Others, as many, that are stopped with these.
+    pub(crate) fn beside(&self) -> Arc<Self> {
+        Arc::new(Self {
+            calls: Arc::new(Semaphore::new(self.most)),
+            most: self.most,
+            waiting: AtomicUsize::new(0),
+            stopping: self.stopping.clone(),
+        })
+    }
+
+    /// From now on nobody is waited for longer than [`LAST_WAIT`].
+    pub(crate) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Ends when there is no time to wait any more.
+    async fn given_up(&self) {
+        // Its sender is our own.
+        let _ = self.stopping.subscribe().wait_for(|it| *it).await;
+        sleep(LAST_WAIT).await;
     }
 
     /// Calls that there may be at a time.
@@ -209,11 +241,20 @@ impl Line {
             return Err(Silence::Resting);
         }
         let began = Instant::now();
-        let permit = timeout(self.patience(), self.permit()).await;
+        let mut given_up = std::pin::pin!(self.crowd.given_up());
+        let permit = tokio::select! {
+            biased;
+            permit = timeout(self.patience(), self.permit()) => permit,
+            () = &mut given_up => return Err(Silence::Stopping),
+        };
         let permit = permit.ok().flatten().ok_or(Silence::Crowded)?;
         let waited = began.elapsed();
         let asked = Instant::now();
-        let answer = timeout(self.deadline.saturating_sub(waited), asking).await;
+        let answer = tokio::select! {
+            biased;
+            answer = timeout(self.deadline.saturating_sub(waited), asking) => answer,
+            () = &mut given_up => return Err(Silence::Stopping),
+        };
         let answer = match answer {
             Ok(answer) => answer.map_err(Silence::Failed),
             Err(_) => Err(Silence::Late(self.deadline)),
@@ -439,7 +480,7 @@ mod tests {
                 let silent = std::future::pending::<Result<(), _>>();
                 heavy.spawn(async move { line.ask("ITI-18", silent).await.is_err() });
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            sleep(Duration::from_millis(50)).await;
             if others {
                 assert!(line.ask("ITI-18", async { Ok(()) }).await.is_ok());
             }
@@ -447,6 +488,29 @@ mod tests {
             let answer = line.ask("ITI-18", async { Ok(()) }).await;
             assert_eq!(answer.is_ok(), others);
         }
+    }
+
+    /// Neither of those who wait for an answer nor of those who wait for their turn.
+    #[tokio::test]
+    async fn nobody_waits_for_long_when_the_node_is_stopped() {
+        let crowd = Crowd::of(1);
+        let other = Line::new(Duration::from_secs(60), 1, &crowd.beside(), Arc::default());
+        let line = Line::new(Duration::from_secs(60), 1, &crowd, Arc::default());
+        let hangs = || line.ask("ITI-38", std::future::pending::<Result<(), _>>());
+        let began = Instant::now();
+        let own = other.ask("ITI-18", std::future::pending::<Result<(), _>>());
+        let stopped = async {
+            sleep(Duration::from_millis(100)).await;
+            crowd.stop();
+        };
+        let (one, next, own, ()) = tokio::join!(hangs(), hangs(), own, stopped);
+        for answer in [one, next, own] {
+            assert!(matches!(answer, Err(Silence::Stopping)));
+        }
+        assert!(began.elapsed() >= LAST_WAIT && began.elapsed() < 5 * LAST_WAIT);
+        let quick = line.ask("ITI-38", async { Ok(()) }).await;
+        assert!(quick.is_ok(), "who answers soon is heard");
+        assert_eq!(line.breaker(), (Breaker::Closed, 0));
     }
 
     #[tokio::test]

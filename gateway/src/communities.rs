@@ -142,7 +142,7 @@ impl Communities {
         // Two gateways that ask each other must not wait for each other: what is asked here for others
         // does not wait for what is asked of them.
         let calls = crowd.calls();
-        let own_line = Line::new(own.deadline, calls, &Crowd::of(calls), Arc::default());
+        let own_line = Line::new(own.deadline, calls, &crowd.beside(), Arc::default());
         Ok(Self {
             own_line: Arc::new(own_line),
             own,

@@ -287,6 +287,12 @@ impl Gateway {
         tokio::spawn(deferred::run(self.room.clone()));
     }
 
+    /// The node is being stopped: nobody who is asked is waited for longer than [`asking::LAST_WAIT`] any more. Who
+    /// asked this gateway gets what the others gave, and an error for each that was not waited for.
+    pub fn stop(&self) {
+        self.room.crowd.stop();
+    }
+
     /// How everybody answers who is asked; the own community's systems first.
     pub fn health(&self) -> Vec<CommunityHealth> {
         let now = self.room.now.read();

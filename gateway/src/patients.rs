@@ -121,8 +121,6 @@ pub struct PatientsConfig {
     pub demographics: Demographics,
     /// Questions about patients that one caller may ask in a minute.
     pub per_minute: u32,
-    /// How answers are kept that are sent later.
-    pub vault: Vault,
 }
 
 /// What is known of patients.

@@ -124,6 +124,7 @@ fn class(silence: &Silence) -> &'static str {
         Silence::Unsigned => "identity",
         // It is not counted: nobody knows how it would have ended.
         Silence::Unwanted => "unwanted",
+        Silence::Stopping => "stopped",
         Silence::Failed(ClientError::Url { .. }) => "url",
         Silence::Failed(ClientError::Fault { .. }) => "fault",
         Silence::Failed(ClientError::Garbled { .. }) => "unreadable",

@@ -9,8 +9,8 @@ use openssl::x509::{X509, X509Ref, X509StoreContext};
 
 use crate::caller::NodeName;
 use crate::iti19_authenticate_node::{
-    Contents, PeerRules, TlsError, TlsFiles, Trust, alternatives, date, read_certificates,
-    read_key, read_trust, store,
+    Contents, PeerRules, TlsError, TlsFiles, Trust, alternatives, date, objection,
+    read_certificates, read_key, read_trust, store,
 };
 
 /// A certificate, in words.
@@ -179,7 +179,7 @@ fn verify(own: &X509, between: &[X509], trust: Vec<X509>) -> Result<Option<Strin
     let trusted = store(&trust)?;
     context.init(&trusted, own, &chain, |context| {
         let trusted = context.verify_cert()?;
-        Ok((!trusted).then(|| context.error().error_string().to_owned()))
+        Ok((!trusted).then(|| objection(context)))
     })
 }
 
@@ -227,7 +227,7 @@ mod tests {
             found
                 .not_trusted_here
                 .unwrap()
-                .contains("unable to get local issuer")
+                .contains("issuer not in trust: CN=")
         );
 
         files.trust = vec![path("nothing.pem")];

@@ -36,7 +36,7 @@ pub use standing::Standing;
 pub(crate) use context::store;
 pub(crate) use files::{Contents, read_certificates, read_key, read_trust};
 pub(crate) use judge::Trust;
-pub(crate) use refusal::date;
+pub(crate) use refusal::{date, objection};
 pub(crate) use rules::alternatives;
 
 /// The server's side of files that are read once.

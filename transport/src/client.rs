@@ -30,6 +30,7 @@ use hilum_security::iti19_authenticate_node::ClientTls;
 use crate::body::Body;
 use crate::call::content_type;
 use crate::correlation::{Arrived, Correlation};
+use crate::ended::Ending;
 use crate::limits::Limits;
 use crate::mtom_stream::{self, Attachments};
 use crate::patient::Patient;
@@ -427,10 +428,10 @@ impl Client {
         loop {
             let kept = self.pool.take(&peer);
             let is_kept = kept.is_some();
-            let mut sender = match kept {
-                Some(sender) => sender,
+            let (mut sender, ending) = match kept {
+                Some(sender) => (sender, Ending::default()),
                 None => match self.connect(target).await {
-                    Ok(sender) => sender,
+                    Ok(connected) => connected,
                     Err(no) => return Err(failed(Some(request), no.kind, no.reason)),
                 },
             };
@@ -438,7 +439,8 @@ impl Client {
                 if is_kept {
                     continue;
                 }
-                return Err(failed(Some(request), Unreached::Broken, error.to_string()));
+                let no = NoConnection::broke(&ending, &error);
+                return Err(failed(Some(request), no.kind, no.reason));
             }
             let taken = request.body().taken();
             let answer = sender.try_send_request(request);
@@ -451,8 +453,8 @@ impl Client {
                 Ok(Err(mut broken)) => match broken.take_message() {
                     Some(unsent) if is_kept => request = unsent,
                     unsent => {
-                        let reason = chain(broken.error());
-                        return Err(failed(unsent, Unreached::Broken, reason));
+                        let no = NoConnection::broke(&ending, broken.error());
+                        return Err(failed(unsent, no.kind, no.reason));
                     }
                 },
                 Err(_) => {
@@ -464,7 +466,7 @@ impl Client {
         }
     }
 
-    async fn connect(&self, target: &Target) -> Result<SendRequest<Body>, NoConnection> {
+    async fn connect(&self, target: &Target) -> Result<(SendRequest<Body>, Ending), NoConnection> {
         let limit = self.limits.connect();
         let connected = async {
             let address = (target.origin.host.as_str(), target.origin.port);
@@ -473,11 +475,14 @@ impl Client {
                 .set_nodelay(true)
                 .map_err(|error| NoConnection::broken(error.to_string()))?;
             if !target.origin.tls {
-                return self.talk(stream).await.map_err(NoConnection::broken);
+                let talking = self.talk(stream).await.map_err(NoConnection::broken);
+                return Ok((talking?, Ending::default()));
             }
             let secured = secure(self.tls.as_ref(), &target.origin.host, stream).await;
             let stream = secured.map_err(NoConnection::not_trusted)?;
-            self.talk(stream).await.map_err(NoConnection::broken)
+            let ending = stream.ending();
+            let talking = self.talk(stream).await.map_err(NoConnection::broken);
+            Ok((talking?, ending))
         };
         timeout(limit, connected)
             .await

@@ -13,6 +13,7 @@ mod body;
 pub mod call;
 pub mod client;
 pub mod correlation;
+mod ended;
 pub mod limits;
 pub mod mllp;
 pub mod mtom_stream;

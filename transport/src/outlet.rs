@@ -14,6 +14,7 @@ use tokio_openssl::SslStream;
 use hilum_security::iti19_authenticate_node::ClientTls;
 
 use crate::client::secure;
+use crate::ended::is_mere_end;
 use crate::limits::Limits;
 use crate::trusted::Trusted;
 
@@ -137,23 +138,9 @@ async fn finish_tls(stream: &mut Trusted<SslStream<TcpStream>>) -> Result<Farewe
     bye.map_err(|error| error.to_string())?;
     match read_to_end(stream).await {
         Ok(()) => Ok(Farewell::Said),
-        // OpenSSL calls it an error that TLS was not closed; a connection that was reset, or that
-        // failed, is another one.
         Err(error) if is_mere_end(&error) => Ok(Farewell::Unsaid),
         Err(error) => Err(error.to_string()),
     }
-}
-
-/// Whether it is the end of the connection, only not that of TLS.
-fn is_mere_end(error: &std::io::Error) -> bool {
-    let within = error.get_ref().and_then(|error| error.downcast_ref());
-    let within: Option<&openssl::ssl::Error> = within;
-    let stack = within.and_then(openssl::ssl::Error::ssl_error);
-    stack.is_some_and(|stack| {
-        let reasons = stack.errors().iter().filter_map(|error| error.reason());
-        let mut reasons = reasons.map(str::to_ascii_lowercase);
-        reasons.any(|reason| reason.contains("unexpected eof"))
-    })
 }
 
 async fn finish_plain(stream: &mut TcpStream) -> Result<Farewell, String> {

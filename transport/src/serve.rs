@@ -16,7 +16,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use openssl::error::ErrorStack;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 use tokio_openssl::SslStream;
 
@@ -49,6 +49,8 @@ struct Door<R> {
     doorway: Doorway,
     routes: R,
     refused: RefusedConnections,
+    /// Whether it is stopped.
+    closed: watch::Sender<bool>,
 }
 
 /// Serves connections until `stop`, then lets calls that have begun finish within
@@ -97,6 +99,7 @@ where
         replies,
         doorway: doorway.into(),
         routes,
+        closed: watch::Sender::new(false),
     });
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
@@ -124,6 +127,7 @@ where
         }
     }
     drop(listener);
+    door.closed.send_replace(true);
     door.replies.stop();
     let finished = async {
         graceful.shutdown().await;
@@ -161,7 +165,14 @@ async fn connection<R, F>(
         }
         return;
     };
-    match handshake(acceptor, stream, door.limits.handshake()).await {
+    let mut closed = door.closed.subscribe();
+    let shaken = tokio::select! {
+        biased;
+        shaken = handshake(acceptor, stream, door.limits.handshake()) => shaken,
+        // Nothing was asked on it, so there is nothing to finish.
+        _ = closed.wait_for(|closed| *closed) => Err(Unshaken::Gone),
+    };
+    match shaken {
         Ok(stream) => match acceptor.admit(stream.ssl()) {
             Ok(node) => {
                 caller.node = node;

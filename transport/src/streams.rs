@@ -143,29 +143,34 @@ async fn accept(
         };
         return Some(Ok((connection, Lost::default())));
     };
-    Some(
-        match handshake(acceptor, stream, limits.handshake()).await {
-            Ok(stream) => match acceptor.admit(stream.ssl()) {
-                Ok(node) => {
-                    caller.node = node;
-                    let standing = acceptor.standing(stream.ssl());
-                    let (stream, lost) = Trusted::new(stream, standing);
-                    let connection = Connection {
-                        stream: Box::new(Patient::new(stream, limits.progress())),
-                        caller,
-                        stopping,
-                    };
-                    Ok((connection, lost))
-                }
-                Err(refused) => Err(refused),
-            },
-            Err(Unshaken::Gone) => {
-                tracing::debug!(address = %caller.address, "gone before the TLS handshake");
-                return None;
+    let mut stopped = stopping.clone();
+    let shaken = tokio::select! {
+        biased;
+        shaken = handshake(acceptor, stream, limits.handshake()) => shaken,
+        // Nothing was said on it, so there is nothing to finish.
+        _ = stopped.wait_for(|stopped| *stopped) => Err(Unshaken::Gone),
+    };
+    Some(match shaken {
+        Ok(stream) => match acceptor.admit(stream.ssl()) {
+            Ok(node) => {
+                caller.node = node;
+                let standing = acceptor.standing(stream.ssl());
+                let (stream, lost) = Trusted::new(stream, standing);
+                let connection = Connection {
+                    stream: Box::new(Patient::new(stream, limits.progress())),
+                    caller,
+                    stopping,
+                };
+                Ok((connection, lost))
             }
-            Err(Unshaken::Refused(why)) => Err(why),
+            Err(refused) => Err(refused),
         },
-    )
+        Err(Unshaken::Gone) => {
+            tracing::debug!(address = %caller.address, "gone before the TLS handshake");
+            return None;
+        }
+        Err(Unshaken::Refused(why)) => Err(why),
+    })
 }
 
 /// Connects to a host and port, with TLS if `tls` is given.

@@ -11,11 +11,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use hilum_security::iti19_authenticate_node::{NotAuthenticated, Standing};
 
+use crate::ended::Ending;
+
 /// A connection and whether its other end is still accepted.
 pub(crate) struct Trusted<S> {
     stream: S,
     lost: Option<Pin<Box<dyn Future<Output = NotAuthenticated> + Send>>>,
     why: Lost,
+    ending: Ending,
+    /// Whether the other end has said anything.
+    heard: bool,
 }
 
 /// Why the connection ended, if it is because its other end is no longer accepted. Clones are the same.
@@ -37,8 +42,15 @@ impl<S> Trusted<S> {
             stream,
             lost,
             why: why.clone(),
+            ending: Ending::default(),
+            heard: false,
         };
         (trusted, why)
+    }
+
+    /// Tells later why TLS ended.
+    pub(crate) fn ending(&self) -> Ending {
+        self.ending.clone()
     }
 
     /// Whoever reads or writes is woken when the other end is no longer accepted.
@@ -60,6 +72,26 @@ impl<S> Trusted<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Trusted<S> {
+    /// Why nothing can be written. Who refuses our certificate says so and is gone, and the system notes first that
+    /// it is gone.
+    fn last_word(&mut self, error: io::Error, context: &mut Context<'_>) -> io::Error {
+        let is_gone = matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+        );
+        if is_gone && !self.heard {
+            let mut ignored = [0; 64];
+            let read =
+                Pin::new(&mut self.stream).poll_read(context, &mut ReadBuf::new(&mut ignored));
+            if let Poll::Ready(Err(said)) = read {
+                return self.ending.in_words(said);
+            }
+        }
+        self.ending.in_words(error)
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Trusted<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -67,18 +99,22 @@ impl<S: AsyncRead + Unpin> AsyncRead for Trusted<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(context)?;
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.heard |= buffer.filled().len() > before;
+        read.map_err(|error| self.ending.in_words(error))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Trusted<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Trusted<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.check(context)?;
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        written.map_err(|error| self.last_word(error, context))
     }
 
     fn poll_write_vectored(
@@ -87,7 +123,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Trusted<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.check(context)?;
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        written.map_err(|error| self.last_word(error, context))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -95,10 +132,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Trusted<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        flushed.map_err(|error| self.last_word(error, context))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let shut = Pin::new(&mut self.stream).poll_shutdown(context);
+        shut.map_err(|error| self.last_word(error, context))
     }
 }

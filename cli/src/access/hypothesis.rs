@@ -11,7 +11,7 @@ use xds_schemas::metadata::Code;
 
 use crate::domain::Domain;
 use crate::status::Usage;
-use crate::terminal::printable;
+use crate::terminal::{printable, tell};
 
 /// Who asks.
 #[derive(Debug, Args)]
@@ -216,7 +216,9 @@ impl What {
             };
             for code in codes.iter().filter(|it| !known.is_empty() && !is_known(it)) {
                 let (code, kind) = (printable(code), kind.name());
-                eprintln!("hilum: {option}: {code} is no {kind} of the affinity domain");
+                tell(&format!(
+                    "{option}: {code} is no {kind} of the affinity domain"
+                ));
             }
         }
     }

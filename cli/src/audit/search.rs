@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::bearer::WithToken;
 use crate::client::Node;
 use crate::config::ConfigError;
-use crate::terminal::{Table, printable, say};
+use crate::terminal::{Table, output, printable, say, tell};
 
 /// Bytes of one page.
 const PAGE_BYTES: usize = 256 * 1024 * 1024;
@@ -180,12 +180,12 @@ async fn events(
 fn warn(outcome: &Value) {
     for issue in outcome["issue"].as_array().into_iter().flatten() {
         let text = issue["diagnostics"].as_str().unwrap_or_default();
-        eprintln!("hilum: {}", printable(text));
+        tell(&printable(text));
     }
 }
 
 fn lines(events: &[Value]) -> anyhow::Result<()> {
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = output();
     for event in events.iter().rev() {
         writeln!(out, "{event}")?;
     }

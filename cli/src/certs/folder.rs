@@ -6,6 +6,8 @@ use anyhow::{Context, bail};
 use hilum_security::development_ca::{Identity, RevocationList};
 use hilum_security::inspection::Certificate;
 
+use crate::terminal::say;
+
 /// A folder of certificates.
 pub(super) struct Folder {
     path: PathBuf,
@@ -54,7 +56,11 @@ impl Folder {
         identity
             .write(&certificate, &key)
             .with_context(|| format!("{}: cannot be written", certificate.display()))?;
-        println!("wrote {} and {}", certificate.display(), key.display());
+        say(&format!(
+            "wrote {} and {}",
+            certificate.display(),
+            key.display()
+        ))?;
         Ok(())
     }
 
@@ -75,8 +81,12 @@ impl Folder {
         std::fs::copy(&certificate, &old).with_context(cannot)?;
         std::fs::rename(&new_key, &key).with_context(cannot)?;
         std::fs::rename(&new_certificate, &certificate).with_context(cannot)?;
-        println!("wrote {} and {}", certificate.display(), key.display());
-        println!("the certificate before is {}", old.display());
+        say(&format!(
+            "wrote {} and {}",
+            certificate.display(),
+            key.display()
+        ))?;
+        say(&format!("the certificate before is {}", old.display()))?;
         Ok(())
     }
 
@@ -97,7 +107,11 @@ impl Folder {
         let (file, new) = (self.file("crl", "pem"), self.file("crl", "pem.new"));
         let written = next.write(&new).and_then(|()| std::fs::rename(&new, &file));
         written.with_context(|| format!("{}: cannot be written", file.display()))?;
-        println!("wrote {}, in which {} stand", file.display(), next.count());
+        say(&format!(
+            "wrote {}, in which {} stand",
+            file.display(),
+            next.count()
+        ))?;
         Ok(())
     }
 }

@@ -166,7 +166,6 @@ impl PatientsSection {
                 Told::Full => Demographics::Full,
             },
             per_minute: per_minute.unwrap_or(DISCOVERIES_PER_MINUTE),
-            vault: config.vault()?,
         })
     }
 

@@ -17,7 +17,7 @@ use super::road::Road;
 use crate::config::Config;
 use crate::domain::Domain;
 use crate::serve::Running;
-use crate::terminal::Table;
+use crate::terminal::{Table, say};
 
 /// What [`Road::across`] writes beside the configuration of Midland's registry.
 pub(super) const CLINICIAN: &str = "welby.xml";
@@ -114,7 +114,10 @@ impl Abroad {
         for country in COUNTRIES.into_iter().skip(1) {
             let file = dir.join(country.folder).join("hilum.toml");
             let running = start(&file).await?;
-            println!("{} runs too (urn:oid:{})", country.name, country.home);
+            say(&format!(
+                "{} runs too (urn:oid:{})",
+                country.name, country.home
+            ))?;
             nodes.push((country, file, Some(running)));
         }
         Ok(Self { nodes })
@@ -189,14 +192,14 @@ impl Road {
             across.rows.push(row);
         }
         let (country, file, running) = abroad.nodes.last_mut().context("nobody is abroad")?;
-        println!("-- {} is stopped", country.name);
+        say(&format!("-- {} is stopped", country.name))?;
         across.stopped = country.name;
         if let Some(running) = running.take() {
             running.stop().await?;
         }
         let (meanwhile, took, errors) = self.found_everywhere(patient, &clinician).await?;
         (across.took_meanwhile, across.errors) = (took, errors);
-        println!("-- {} comes back", country.name);
+        say(&format!("-- {} comes back", country.name))?;
         *running = Some(start(file).await?);
         let (back, _, _) = self.found_everywhere(patient, &clinician).await?;
         for (row, country) in across.rows.iter_mut().zip(&COUNTRIES) {

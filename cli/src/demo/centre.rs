@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::nodes::set;
 use super::road::Road;
 use crate::config::Config;
+use crate::terminal::say;
 
 /// The folder whose objects are de-identified, and the one whose objects are judged.
 const RESEARCH: &str = "data/research";
@@ -157,7 +158,7 @@ impl Road {
         wanted: impl Fn(usize) -> bool,
     ) -> anyhow::Result<()> {
         let node = self.centre.parent().context("a node without a folder")?;
-        println!("$ cp {}/* {watched}", study.folder.display());
+        say(&format!("$ cp {}/* {watched}", study.folder.display()))?;
         let mut files: Vec<PathBuf> = Vec::new();
         for entry in fs::read_dir(&study.folder)? {
             files.push(entry?.path());
@@ -205,7 +206,7 @@ impl Web {
 
     /// Asks until something is found, or it takes too long.
     async fn wait_for(&self, question: &str) -> anyhow::Result<Vec<Value>> {
-        println!("$ curl …/dicom-web/studies?{question}");
+        say(&format!("$ curl …/dicom-web/studies?{question}"))?;
         let begun = Instant::now();
         loop {
             let found = self.studies(question).await?;

@@ -13,6 +13,7 @@ use super::road::Road;
 use crate::certs;
 use crate::config::Config;
 use crate::domain::Domain;
+use crate::terminal::say;
 
 /// Who vouches for the researcher, and for the clinician who asks other countries.
 pub(super) const ISSUER: &str = "urn:example:idp";
@@ -99,7 +100,7 @@ impl Road {
         }
         // It fails if the log is not whole.
         let verified = self.told("audit", &["verify"]).await?;
-        println!("$ hilum audit verify\n{}", verified.trim_end());
+        say(&format!("$ hilum audit verify\n{}", verified.trim_end()))?;
         Ok(guard)
     }
 
@@ -109,7 +110,7 @@ impl Road {
         let key = folder.join("idp.key").display().to_string();
         let by = ["--issuer", ISSUER, "--issuer-key", &key, "--user", user];
         let arguments = [&by[..], of].concat();
-        println!("$ hilum assertion {}", arguments.join(" "));
+        say(&format!("$ hilum assertion {}", arguments.join(" ")))?;
         let assertion = self.told("assertion", &arguments).await?;
         let file = self.registry.with_file_name(format!("{user}.xml"));
         fs::write(&file, assertion)?;

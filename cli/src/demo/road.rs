@@ -15,6 +15,7 @@ use super::nodes::Nodes;
 use super::travelled::{Journey, Travelled};
 use crate::config::Config;
 use crate::domain::Domain;
+use crate::terminal::say;
 
 /// A patient whom the drawn studies are about.
 pub(super) const SHOWN_PATIENT: &str = "HIL-1001";
@@ -169,7 +170,7 @@ impl Road {
         node: Option<&Path>,
     ) -> anyhow::Result<Value> {
         let program = std::env::current_exe()?;
-        println!("$ hilum {name} {}", arguments.join(" "));
+        say(&format!("$ hilum {name} {}", arguments.join(" ")))?;
         let output = Command::new(program)
             .arg(name)
             .args(arguments)

@@ -15,7 +15,7 @@ use xds_schemas::metadata::PatientId;
 
 use crate::client::Node;
 use crate::status::Usage;
-use crate::terminal::{count_bar, say, say_json};
+use crate::terminal::{count_bar, say, say_json, tell};
 
 /// Files that are sent on one association: few enough that there are few kinds among them.
 const TOGETHER: usize = 1000;
@@ -85,7 +85,7 @@ fn looked_at(files: &[PathBuf], bar: &ProgressBar) -> Vec<ToSend> {
         match to_send(file) {
             Ok(file) => ready.push(file),
             Err(error) => {
-                tell(bar, &error.to_string());
+                beside(bar, &error.to_string());
                 bar.inc(1);
             }
         }
@@ -111,11 +111,11 @@ async fn together(
             Ok(remark) => {
                 told.sent(file);
                 if let Some(remark) = remark {
-                    tell(bar, &format!("{shown}: {remark}"));
+                    beside(bar, &format!("{shown}: {remark}"));
                 }
             }
             Err(error @ RequestorError::Broken { .. }) => return Err(error.into()),
-            Err(error) => tell(bar, &format!("{shown}: {error}")),
+            Err(error) => beside(bar, &format!("{shown}: {error}")),
         }
         bar.inc(1);
     }
@@ -123,8 +123,8 @@ async fn together(
 }
 
 /// Standard error, without a bar across it.
-fn tell(bar: &ProgressBar, line: &str) {
-    bar.suspend(|| eprintln!("{line}"));
+fn beside(bar: &ProgressBar, line: &str) {
+    bar.suspend(|| tell(line));
 }
 
 /// What is recorded: by Study Instance UID, the patient, and how many instances of which classes.

@@ -47,10 +47,10 @@ pub(super) async fn retrieve(
         }
         if delivery.received.len() < wanted.len() {
             let missing = wanted.len() - delivery.received.len();
-            return Err(Refused {
-                what: format!("{missing} documents were not retrieved, so nothing is written"),
-                errors: delivery.errors,
-            }
+            return Err(Refused::new(
+                format!("{missing} documents were not retrieved, so nothing is written"),
+                delivery.errors,
+            )
             .into());
         }
         for received in delivery.received {

@@ -4,7 +4,7 @@ use hilum_repository::imaging::{ImportedVolume, VolumeFate};
 use serde_json::{Value, json};
 
 use crate::refusal::{self, Refused};
-use crate::terminal::{Table, printable, say};
+use crate::terminal::{Table, printable, say, tell};
 
 /// What became of a volume in a word.
 pub(crate) const fn word(fate: &VolumeFate) -> &'static str {
@@ -28,10 +28,7 @@ pub(crate) fn reason(fate: &VolumeFate) -> Option<String> {
         VolumeFate::Registered | VolumeFate::Unchanged => None,
         VolumeFate::Unsuitable(why) | VolumeFate::Unanswered(why) => Some(printable(why)),
         VolumeFate::Refused(errors) => {
-            let refused = Refused {
-                what: "the repository refused it".to_owned(),
-                errors: errors.clone(),
-            };
+            let refused = Refused::new("the repository refused it", errors.clone());
             Some(refused.to_string())
         }
     }
@@ -67,7 +64,7 @@ pub(super) fn show(volumes: &[ImportedVolume]) -> std::io::Result<()> {
         let path = printable(&volume.path.display().to_string());
         let remarks = volume.remarks.iter().map(|remark| printable(remark));
         for line in remarks.chain(reason(&volume.fate)) {
-            eprintln!("hilum: {path}: {line}");
+            tell(&format!("{path}: {line}"));
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use xds_schemas::inbox::{ListInbox, ListRequest, PAGE, Received};
 
 use super::{Common, Show, fetching, folder};
 use crate::client::Node;
-use crate::terminal::{Table, printable, say, say_json};
+use crate::terminal::{Table, printable, say, say_json, tell};
 
 /// Pages that are asked for: more than any inbox has.
 const MOST_PAGES: usize = 10_000;
@@ -43,7 +43,7 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<()> {
     }
     say(&table.text())?;
     if table.is_empty() {
-        eprintln!("hilum: the inbox is empty");
+        tell("the inbox is empty");
     }
     Ok(())
 }
@@ -151,7 +151,7 @@ pub(super) async fn show(arguments: &Show) -> anyhow::Result<()> {
         say(&printable(line))?;
     }
     for problem in &fetched.problems {
-        eprintln!("hilum: remark: {}", printable(problem));
+        tell(&format!("remark: {}", printable(problem)));
     }
     Ok(())
 }

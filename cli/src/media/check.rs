@@ -11,7 +11,7 @@ use xds_schemas::iti32_distribute_document_set_on_media::{
 use super::Where;
 use super::inspection::{Inspected, inspect};
 use super::medium::Medium;
-use crate::terminal::{Table, count_bar, printable, say, say_json};
+use crate::terminal::{Table, count_bar, printable, say, say_json, tell};
 
 /// Names that are pointed out one by one; of the rest, only the number is told.
 const MOST_NAMES: usize = 10;
@@ -126,11 +126,11 @@ fn show(sets: &[Inspected], remarks: &[String]) -> std::io::Result<()> {
     for set in sets {
         for problem in &set.problems {
             let line = format!("{}: {problem}", set.directory);
-            eprintln!("hilum: {}", printable(&line));
+            tell(&printable(&line));
         }
     }
     for remark in remarks {
-        eprintln!("hilum: remark: {}", printable(remark));
+        tell(&format!("remark: {}", printable(remark)));
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use super::{Kind, Where};
 use crate::client::{ForUser, Node};
 use crate::domain::Domain;
 use crate::filing::{Case, Filed, Filing};
-use crate::terminal::{Table, printable, say, say_json};
+use crate::terminal::{Table, printable, say, say_json, tell};
 
 pub(super) const NOTES: &str = "\
 Each submission set is handed in as it is, with its documents, if hash and size of all of them are what
@@ -185,12 +185,14 @@ fn show(imported: &[Imported], assumed: &[String]) -> std::io::Result<()> {
     for set in imported {
         for reason in set.filed.reasons() {
             let line = format!("{}: {}", set.directory, reason.trim_start());
-            eprintln!("hilum: {}", printable(&line));
+            tell(&printable(&line));
         }
     }
     if !assumed.is_empty() {
         let assumed = assumed.join(", ");
-        eprintln!("hilum: not on the medium, so the affinity domain's: {assumed}");
+        tell(&format!(
+            "not on the medium, so the affinity domain's: {assumed}"
+        ));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use xds_schemas::metadata::{
     Association, Code, DocumentEntry, DocumentEntryType, Folder, SubmissionSet, Timestamp,
 };
 
-use crate::terminal::Table;
+use crate::terminal::{Table, printable, tell};
 
 /// The objects of an answer.
 #[derive(Debug, Default)]
@@ -48,8 +48,8 @@ impl Found {
                 }
             };
             for offence in offences {
-                let id = crate::terminal::printable(&object.id);
-                eprintln!("hilum: warning: {id} is left out: {offence}");
+                let id = printable(&object.id);
+                tell(&format!("warning: {id} is left out: {offence}"));
             }
         }
         found

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use xds_schemas::imaging::acquisition::{self, Kind, Parameter};
 
-use crate::terminal::{Table, say, say_json};
+use crate::terminal::{Table, say, say_json, tell};
 
 /// Lists the parameters, or those whose name or meaning has a word in it.
 pub(super) fn list(word: Option<&str>, as_json: bool) -> anyhow::Result<()> {
@@ -22,7 +22,7 @@ pub(super) fn list(word: Option<&str>, as_json: bool) -> anyhow::Result<()> {
         return say_json(&Value::from_iter(all));
     }
     if found.is_empty() {
-        eprintln!("hilum: no parameter has this in its name or meaning");
+        tell("no parameter has this in its name or meaning");
         return Ok(());
     }
     let mut table = Table::new(&["KEYWORD", "VALUES", "MEANS"]);

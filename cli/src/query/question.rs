@@ -7,6 +7,7 @@ use xds_schemas::iti18_registry_stored_query::{QueryKind, StoredQuery};
 use xds_schemas::xml::{ToXml, Writer};
 
 use crate::status::Usage;
+use crate::terminal::tell;
 
 /// What is asked, and about whom.
 #[derive(Debug, Clone)]
@@ -82,7 +83,9 @@ impl Question {
         };
         let row = kind.and_then(|kind| kind.all_parameters().find(|row| row.name == name));
         if kind.is_some() && row.is_none() {
-            eprintln!("hilum: warning: this query has no parameter {name}; registries ignore it");
+            tell(&format!(
+                "warning: this query has no parameter {name}; registries ignore it"
+            ));
         }
         let number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
         let mut written = match value.starts_with(['\'', '(']) || number {

@@ -17,7 +17,7 @@ use xds_schemas::transaction::Transaction;
 
 use super::{Found, Question, event, refused};
 use crate::client::{Node, outcome_of};
-use crate::refusal;
+use crate::refusal::{self, By};
 use crate::terminal::{Table, printable, say};
 
 /// Asks the gateway, and shows what comes.
@@ -176,12 +176,12 @@ fn end(
         line["status"] = json!(refusal::word(last.status));
         line["errors"] = refusal::json(&last.errors);
         say(&line.to_string())?;
-        return Ok(refused(last)?);
+        return Ok(refused(By::Gateway, last)?);
     }
     if !found.is_empty() {
         say(&found.text())?;
     } else if given.values().all(|it| it.objects == 0) && last.status != ResponseStatus::Failure {
-        eprintln!("hilum: nothing is found");
+        crate::terminal::tell("nothing is found");
     }
     let mut table = Table::new(&["COMMUNITY", "OBJECTS", "SECONDS", "STATUS"]);
     for (home, it) in given {
@@ -201,5 +201,5 @@ fn end(
     if !table.is_empty() {
         say(&table.text())?;
     }
-    Ok(refused(last)?)
+    Ok(refused(By::Gateway, last)?)
 }

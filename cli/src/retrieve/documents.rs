@@ -53,9 +53,10 @@ pub(super) async fn run(arguments: &Arguments, node: &Node, ledger: &Audit) -> a
     }
     if !located.unknown.is_empty() {
         let unknown = located.unknown.join(", ");
-        what.push_str(&format!("; the registry has no document {unknown}"));
+        let has_no = node.answered_by().has_no();
+        what.push_str(&format!("; {has_no} document {unknown}"));
     }
-    complete(what, errors, good == total)
+    complete(what, errors, node.answered_by(), good == total)
 }
 
 /// The documents of each patient.

@@ -26,7 +26,7 @@ use xds_schemas::xml::{ToXml, Writer};
 use super::names;
 use crate::client::{self, ForUser, Node};
 use crate::domain::Domain;
-use crate::refusal::judge;
+use crate::refusal::{By, judge};
 use crate::status::Usage;
 use crate::terminal::{Table, say, waiting};
 
@@ -97,7 +97,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let response = &answer.response;
     let what = "not everything could be fetched";
-    Ok(judge(response.status, &response.errors, what)?)
+    let judged = judge(response.status, &response.errors, what);
+    Ok(judged.map_err(|refused| refused.by(By::Gateway))?)
 }
 
 fn request(

@@ -67,7 +67,12 @@ pub(super) async fn run(arguments: &Arguments, node: &Node, ledger: &Audit) -> a
     for wrong in &progress.wrong {
         what.push_str(&format!("; {wrong}"));
     }
-    complete(what, progress.errors, got == images.len())
+    complete(
+        what,
+        progress.errors,
+        node.answered_by(),
+        got == images.len(),
+    )
 }
 
 /// The manifests that are wanted.
@@ -80,7 +85,7 @@ async fn manifests(
         let home = arguments.home.as_deref();
         let located = registered(node, ledger, &[manifest], home).await?;
         if !located.unknown.is_empty() {
-            bail!("the registry has no document {manifest}");
+            bail!("{} document {manifest}", node.answered_by().has_no());
         }
         return Ok(located.wanted);
     }
@@ -103,7 +108,8 @@ async fn manifests(
     let question = Question::from(&query).of_home(arguments.home.as_deref());
     let found = query::find(node, ledger, &question).await?;
     if found.documents.is_empty() {
-        bail!("the registry has no manifest of study {study} for this patient");
+        let has_no = node.answered_by().has_no();
+        bail!("{has_no} manifest of study {study} for this patient");
     }
     let wanted = found.documents.iter().map(Wanted::registered);
     wanted
@@ -126,6 +132,7 @@ async fn images(
     complete(
         what,
         delivery.errors,
+        node.answered_by(),
         delivery.received.len() == manifests.len(),
     )?;
     let mut images = BTreeSet::new();

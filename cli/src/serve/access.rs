@@ -54,12 +54,7 @@ fn content(config: &Config, file: &RulesFile) -> Content {
 
 impl Watched {
     async fn run(mut self, mut hangup: Signal, mut held: Held) {
-        loop {
-            let asked = tokio::select! {
-                () = held.let_go() => return,
-                _ = hangup.recv() => true,
-                () = tokio::time::sleep(PAUSE) => false,
-            };
+        while let Some(asked) = held.next_look(PAUSE, &mut hangup).await {
             let (config, file) = (self.config.clone(), self.file.clone());
             let known = std::mem::take(&mut self.known);
             let looked = tokio::task::spawn_blocking(move || {

@@ -48,12 +48,7 @@ struct Watched {
 
 impl Watched {
     async fn run(mut self, mut hangup: Signal, mut held: Held) {
-        loop {
-            let asked = tokio::select! {
-                () = held.let_go() => return,
-                _ = hangup.recv() => true,
-                () = tokio::time::sleep(PAUSE) => false,
-            };
+        while let Some(asked) = held.next_look(PAUSE, &mut hangup).await {
             let (config, audit) = (self.config.clone(), self.audit.clone());
             let (seen, known) = (self.seen.take(), self.known.take());
             let looked = tokio::task::spawn_blocking(move || {

@@ -1,7 +1,9 @@
 //! What looks at files while a node runs.
 
 use std::future::Future;
+use std::time::Duration;
 
+use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -34,6 +36,16 @@ impl Watching {
 }
 
 impl Held {
+    /// Waits until it is time to look again: after a pause, or because of SIGHUP, which is `true`. There is no next
+    /// time when nobody holds it.
+    pub(super) async fn next_look(&mut self, pause: Duration, hangup: &mut Signal) -> Option<bool> {
+        tokio::select! {
+            () = self.let_go() => None,
+            _ = hangup.recv() => Some(true),
+            () = tokio::time::sleep(pause) => Some(false),
+        }
+    }
+
     /// Waits until nobody holds it.
     pub(super) async fn let_go(&mut self) {
         // Nothing is ever sent.

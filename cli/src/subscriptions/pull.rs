@@ -13,7 +13,7 @@ use xds_schemas::wsn::NotificationMessage;
 
 use crate::client::{ForUser, Node};
 use crate::subscribe::outcome;
-use crate::terminal::{say, say_json};
+use crate::terminal::{say, say_json, tell};
 
 /// Notifications that one command gets at most: as many as a pull point may keep by far.
 const MOST: usize = 1_000_000;
@@ -42,7 +42,7 @@ pub(super) async fn pull(arguments: &Arguments) -> anyhow::Result<()> {
         let messages = next(&node, &ledger, &arguments.address).await?.messages;
         if messages.is_empty() {
             if count == 0 {
-                eprintln!("hilum: nothing waits there");
+                tell("nothing waits there");
             }
             break;
         }

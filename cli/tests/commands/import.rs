@@ -37,6 +37,24 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
+/// What can be read is registered; that something cannot shows in the exit status.
+#[test]
+fn what_cannot_be_read_makes_an_import_incomplete() {
+    let (site, folder, studies, _) = imported();
+    std::os::unix::fs::symlink("nowhere", folder.join("broken.dcm")).unwrap();
+    let (code, said, error) = site.refused(&["import", folder.to_str().unwrap()]);
+    assert_eq!(code, 1);
+    assert_eq!(said.matches("Unchanged").count(), studies.len(), "{said}");
+    assert!(
+        error.contains("broken.dcm is left out: cannot be read"),
+        "{error}"
+    );
+    assert!(
+        error.contains("1 files or folders could not be read"),
+        "{error}"
+    );
+}
+
 #[test]
 fn studies_are_found_and_come_back_byte_for_byte() {
     let (site, folder, studies, report) = imported();

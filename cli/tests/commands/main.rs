@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod advice;
 mod audit;
 mod audit_repository;
 mod certs;
@@ -14,5 +15,8 @@ mod open_files;
 mod query;
 mod retrieve;
 mod site;
+mod stopping;
 mod submit;
+mod unread;
+mod untrusted;
 mod update;

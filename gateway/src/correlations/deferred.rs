@@ -160,7 +160,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.db");
         let vault = Vault::default();
-        let opened = || Correlations::open(&path, Vec::new(), 10).unwrap();
+        let opened = || Correlations::open(&path, &vault, Vec::new(), 10).unwrap();
         let kept = opened();
         for (home, message) in [
             ("urn:oid:1.2", "a"),
@@ -189,8 +189,8 @@ mod tests {
     async fn there_is_a_limit_for_each_community() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.db");
-        let kept = Correlations::open(&path, Vec::new(), 10).unwrap();
         let (vault, home) = (Vault::default(), "urn:oid:1.2");
+        let kept = Correlations::open(&path, &vault, Vec::new(), 10).unwrap();
         for _ in 0..MOST_FOR_ONE {
             let later = later(home, "", i64::MAX);
             assert!(kept.keep_for_later(later, &vault).await.unwrap());

@@ -48,6 +48,28 @@ fn image(site: &Site) -> File {
     files.find(|it| it.instance.size.is_some()).unwrap()
 }
 
+/// PS3.18 8.7.3: neither as it is stored nor converted.
+#[tokio::test]
+async fn implicit_vr_does_not_leave_even_if_it_is_named() {
+    let site = Site::open().await;
+    let file = stored_in(&site, &image(&site), IMPLICIT).await;
+    let wanted = format!("application/dicom; transfer-syntax={IMPLICIT}");
+    let answer = site.get(&file.url(), &wanted).await;
+    assert_eq!(answer.status, 406, "{}", answer.text());
+    let answer = site.get(&file.url(), DICOM).await;
+    assert_eq!(answer.status, 200);
+    let instance = &file.instance;
+    let url = format!(
+        "/wado?requestType=WADO&studyUID={}&seriesUID={}&objectUID={}\
+         &contentType=application/dicom&transferSyntax={IMPLICIT}",
+        instance.study_instance_uid, instance.series_instance_uid, instance.sop_instance_uid
+    );
+    let answer = site.get(&url, "*/*").await;
+    assert_eq!(answer.status, 200);
+    let given = walk::whole(&answer.body).unwrap();
+    assert_eq!(given.transfer_syntax_uid, EXPLICIT);
+}
+
 #[tokio::test]
 async fn a_study_a_series_and_an_instance_come_as_they_are() {
     let site = Site::open().await;
@@ -185,6 +207,16 @@ async fn a_missing_file_does_not_keep_the_others_back() {
         answer.warnings
     );
     assert_eq!(answer.json().as_array().unwrap().len(), files.len() - 1);
+    let url = format!("{}/rendered", files[0].study_url());
+    let answer = site
+        .get(&url, "multipart/related; type=\"image/jpeg\"")
+        .await;
+    assert_eq!(answer.status, 206);
+    assert!(
+        answer.warnings.contains("1 instances cannot be given"),
+        "{}",
+        answer.warnings
+    );
 }
 
 fn walkdir(folder: &std::path::Path) -> Vec<std::path::PathBuf> {

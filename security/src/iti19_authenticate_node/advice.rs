@@ -51,6 +51,15 @@ const ADVICE: &[(&str, &str)] = &[
         "it does not accept our certificate",
         "let it trust our authority, or give it our certificate",
     ),
+    (
+        "it wants a certificate of ours",
+        "configure one in [tls], or with its community",
+    ),
+    ("it takes no version of TLS", "let it speak TLS 1.2 or 1.3"),
+    (
+        "it takes no cipher suite",
+        "compare what both ends allow, see docs/certificates.md",
+    ),
     ("it broke off", "look into its log"),
     ("HTTP without TLS", "call https:// instead of http://"),
     (

@@ -222,14 +222,14 @@ impl Trust {
                     .map(X509Ref::to_owned)
                     .collect()));
             }
-            Ok(Err(Objection::of(context).words(self)))
+            Ok(Err(Objection::of(context).words(Some(self))))
         })
     }
 
     /// The first time with these files, says that a list has expired and is used all the same.
     fn say_expired(&self, context: &X509StoreContextRef) {
         if !self.expiry_was_said.swap(true, Ordering::Relaxed) {
-            let words = Objection::of(context).words(self);
+            let words = Objection::of(context).words(Some(self));
             tracing::warn!("{words}; it is used all the same");
         }
     }
@@ -276,7 +276,7 @@ impl Judge {
             Some(wanted) if objection.kind == Kind::OtherName => {
                 refusal::other_name(&wanted, &leaf)
             }
-            _ => objection.words(&self.trust),
+            _ => objection.words(Some(&self.trust)),
         };
         refusal::note(context, &leaf, words);
         false

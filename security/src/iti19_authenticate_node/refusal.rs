@@ -17,6 +17,12 @@ use crate::caller::distinguished_name;
 /// Why those do not pass who are trusted, but not among those who may call.
 pub(super) const NOT_NAMED: &str = "not among `names`, who may call";
 
+/// The other end refuses our certificate.
+const OUR_CERTIFICATE: &str = "it does not accept our certificate";
+
+/// The other end wants a certificate, and got none.
+const NONE_OF_OURS: &str = "it wants a certificate of ours, and got none";
+
 /// Names of a certificate that are told in one line.
 const NAMES_TOLD: usize = 20;
 
@@ -55,6 +61,27 @@ impl NotAuthenticated {
             library: Some(reason.map_or_else(|| error.to_string(), str::to_owned)),
             ..Self::because(said(reason, offered))
         }
+    }
+
+    /// Why TLS ended after the handshake. With TLS 1.3 a client learns only then that its certificate is not
+    /// accepted, because the server looks at it last (RFC 8446, section 4.4).
+    pub fn afterwards(error: &Error) -> Self {
+        let stack = error.ssl_error().map(ErrorStack::errors);
+        let reason = stack.and_then(|errors| errors.last()?.reason());
+        let words = match reason {
+            None | Some("unexpected eof while reading") => "the connection broke".to_owned(),
+            Some(reason) if reason.contains("alert ") => said(Some(reason), None),
+            Some(_) => "what came is not what TLS wants there".to_owned(),
+        };
+        Self {
+            library: Some(reason.map_or_else(|| error.to_string(), str::to_owned)),
+            ..Self::because(words)
+        }
+    }
+
+    /// Whether the other end refuses our certificate, or wants one.
+    pub fn is_of_ours(&self) -> bool {
+        self.reason.starts_with(OUR_CERTIFICATE) || self.reason.starts_with(NONE_OF_OURS)
     }
 
     /// Nothing is known but why.
@@ -107,17 +134,30 @@ fn said(reason: Option<&str>, offered: Option<SslVersion>) -> String {
         }
         "unexpected eof while reading" => "the connection ended within the handshake",
         _ => match reason.split_once("alert ") {
-            Some((_, alert)) => {
-                let does_not_trust = ["unknown ca", "bad certificate", "certificate unknown"];
-                return match does_not_trust.contains(&alert) {
-                    true => format!("it does not accept our certificate (alert: {alert})"),
-                    false => format!("it broke off (alert: {alert})"),
-                };
-            }
+            Some((_, alert)) => return format!("{} (alert: {alert})", of_alert(alert)),
             None => "the TLS handshake failed",
         },
     };
     words.to_owned()
+}
+
+/// What the other end means by an alert (RFC 8446, section 6.2).
+fn of_alert(alert: &str) -> &'static str {
+    match alert {
+        "unknown ca"
+        | "bad certificate"
+        | "certificate unknown"
+        | "certificate expired"
+        | "certificate revoked"
+        | "unsupported certificate"
+        | "access denied" => OUR_CERTIFICATE,
+        "certificate required" => NONE_OF_OURS,
+        "protocol version" => "it takes no version of TLS that we do",
+        "handshake failure" | "insufficient security" => {
+            "it takes no cipher suite, curve or certificate that we do"
+        }
+        _ => "it broke off",
+    }
 }
 
 /// The name of a version that is too old.
@@ -226,7 +266,7 @@ impl Objection {
     }
 
     /// The objection as a sentence goes on after the name of who does not pass.
-    pub(super) fn words(&self, trust: &Trust) -> String {
+    pub(super) fn words(&self, trust: Option<&Trust>) -> String {
         let Some(certificate) = &self.certificate else {
             return unusable(self.number).to_owned();
         };
@@ -243,12 +283,12 @@ impl Objection {
                 wrong_dates(certificate).unwrap_or_else(|| unusable(self.number).to_owned())
             }
             Kind::Revoked => {
-                let revoked = trust.revoked(certificate);
+                let revoked = trust.and_then(|trust| trust.revoked(certificate));
                 revoked.unwrap_or_else(|| format!("revoked by {}", issuer()))
             }
             Kind::NoList => format!("no revocation list of its issuer {} is here", issuer()),
             Kind::ListExpired => {
-                let ended = newest_end(trust, certificate);
+                let ended = trust.and_then(|trust| newest_end(trust, certificate));
                 let ended = ended.map_or_else(String::new, |it| format!(" on {it}"));
                 format!(
                     "the revocation list of its issuer {} expired{ended}",
@@ -274,6 +314,11 @@ impl Objection {
             }
         }
     }
+}
+
+/// Why no chain of certificates is accepted, where nothing is known of revocations and pins.
+pub(crate) fn objection(context: &X509StoreContextRef) -> String {
+    Objection::of(context).words(None)
 }
 
 /// The numbers are those of `x509_vfy.h`, which the library keeps stable.
@@ -400,12 +445,19 @@ mod tests {
             alert,
             "it does not accept our certificate (alert: unknown ca)"
         );
-        let alert = said("sslv3 alert handshake failure", None);
-        assert_eq!(alert, "it broke off (alert: handshake failure)");
+        let nothing_common = said("sslv3 alert handshake failure", None);
+        let no_version = said("tlsv1 alert protocol version", None);
+        let wants_one = said("tlsv13 alert certificate required", None);
+        assert!(wants_one.ends_with("and got none (alert: certificate required)"));
+        let expired = said("sslv3 alert certificate expired", None);
+        assert!(expired.starts_with(OUR_CERTIFICATE) && wants_one.starts_with(NONE_OF_OURS));
+        let other = said("tlsv1 alert internal error", None);
+        assert_eq!(other, "it broke off (alert: internal error)");
         assert_eq!(said("something new", None), "the TLS handshake failed");
         let gone = super::said(None, None);
         assert_eq!(gone, "the connection ended within the handshake");
-        for reason in [old, none, alert, gone] {
+        let alerts = [nothing_common, no_version, wants_one, expired, other];
+        for reason in [old, none, alert, gone].into_iter().chain(alerts) {
             assert!(advice::of(&reason).is_some(), "{reason}");
         }
         for number in 0..100 {

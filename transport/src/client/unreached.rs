@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use tokio::net::{TcpStream, lookup_host};
 
+use super::chain;
+use crate::ended::Ending;
+
 /// Why a peer was not reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Unreached {
@@ -30,6 +33,16 @@ impl NoConnection {
     pub(super) const fn broken(reason: String) -> Self {
         let kind = Unreached::Broken;
         Self { kind, reason }
+    }
+
+    /// There was a connection, and no answer on it. Who sends a request on one that has just ended is told only
+    /// that it is gone, so how it ended says more.
+    pub(super) fn broke(ending: &Ending, error: &hyper::Error) -> Self {
+        match ending.why() {
+            Some(why) if why.is_of_ours() => Self::not_trusted(format!("TLS: {why}")),
+            Some(why) => Self::broken(format!("TLS: {why}")),
+            None => Self::broken(chain(error)),
+        }
     }
 
     pub(super) const fn not_trusted(reason: String) -> Self {

@@ -175,6 +175,8 @@ pub(super) struct Found {
     patient: Option<String>,
     /// How many there should be.
     wanted: usize,
+    /// How many of these are images.
+    images: usize,
     /// Why one of the others cannot be given.
     problem: Option<String>,
 }
@@ -228,6 +230,7 @@ impl Found {
             instances: Vec::new(),
             elsewhere: Vec::new(),
             wanted: 0,
+            images: 0,
             problem: None,
         };
         if let Some(instance) = &target.instance {
@@ -256,6 +259,7 @@ impl Found {
 
     fn add(&mut self, series: &Uid, instance: &StoredInstance) {
         self.wanted += 1;
+        self.images += usize::from(instance.size.is_some());
         let study = self.loaded.indexed.study.uid.clone();
         if matches!(instance.place, Place::Archive(_)) {
             return self.elsewhere.push(ToGive {

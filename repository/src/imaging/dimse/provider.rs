@@ -96,10 +96,16 @@ impl Shared {
         let Connection {
             stream,
             caller,
-            stopping,
+            mut stopping,
         } = connection;
         let mut wire = Wire::new(stream);
-        let request = match wire.receive(Instant::now() + ASKING).await {
+        let came = tokio::select! {
+            biased;
+            came = wire.receive(Instant::now() + ASKING) => came,
+            // Nothing was asked on it, so there is nothing to finish.
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        };
+        let request = match came {
             Ok(Received::Other(Pdu::AssociationRQ(request))) => request,
             Ok(Received::Closed) => return,
             came => {

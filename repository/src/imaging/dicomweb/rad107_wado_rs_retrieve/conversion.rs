@@ -7,12 +7,12 @@ use hilum_transport::PartSource;
 
 use super::Instance;
 use super::frames::Image;
-use super::representation::EXPLICIT;
+use super::representation::{EXPLICIT, NOT_ON_THE_WEB};
 use crate::imaging::place;
 
 /// Whether instances that are stored so can be given so.
 pub(super) fn can_convert(stored: &str, wanted: &str) -> bool {
-    transcode::can(stored, wanted)
+    !NOT_ON_THE_WEB.contains(&wanted) && transcode::can(stored, wanted)
 }
 
 /// The transfer syntax in which an instance is given to whoever wants this one: if that cannot be, it

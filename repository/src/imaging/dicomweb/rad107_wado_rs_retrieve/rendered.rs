@@ -129,7 +129,11 @@ pub(super) fn give(asked: &Asked, found: Found, numbers: &[u32]) -> Result<Given
                 )),
                 source: source(instance, *frame, &rendering),
             });
-            Reply::related(200, rendering.media.essence(), parts.collect())
+            // What is no image is not missing.
+            let lost = found.images - images(&found).count();
+            found.partly(asked, found.wanted - lost, |status| {
+                Reply::related(status, rendering.media.essence(), parts.collect())
+            })
         }
     };
     let mut instances: Vec<&Instance> = shown.into_iter().map(|(instance, _)| instance).collect();

@@ -8,7 +8,7 @@ use super::super::refused::Refused;
 /// Explicit VR Little Endian: what is given if nothing else is wanted.
 pub(in crate::imaging::dicomweb) const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 /// What has no place on the web (PS3.18 8.7.3): Implicit VR and Big Endian.
-const NOT_ON_THE_WEB: [&str; 2] = ["1.2.840.10008.1.2", "1.2.840.10008.1.2.2"];
+pub(super) const NOT_ON_THE_WEB: [&str; 2] = ["1.2.840.10008.1.2", "1.2.840.10008.1.2.2"];
 
 /// Media types of compressed pixels, each with its transfer syntaxes, the usual one first (PS3.18
 /// table 8.7.3-5).
@@ -186,7 +186,7 @@ impl Forms {
         let as_it_is = |form: &Form| match &form.syntax {
             Syntax::Stored => on_the_web,
             Syntax::Usual => stored == EXPLICIT,
-            Syntax::This(wanted) => wanted == stored,
+            Syntax::This(wanted) => on_the_web && wanted == stored,
         };
         let converted = |form: &Form| match &form.syntax {
             Syntax::This(wanted) => convertible(wanted).then(|| wanted.clone()),

@@ -22,6 +22,8 @@ fn instances_are_converted_only_if_needed() {
     let any = &format!("{DICOM}; transfer-syntax=*");
     let jpeg = &format!("{DICOM}; transfer-syntax={JPEG}");
     let either = &format!("{jpeg}, {DICOM}");
+    let implicit = &format!("{DICOM}; transfer-syntax={IMPLICIT}");
+    let implicit_or_not = &format!("{implicit}, {DICOM}; q=0.5");
     let rather_jpeg = &format!("{DICOM};q=0.5, {jpeg}");
     for (accept, stored, expected) in [
         ("*/*", EXPLICIT, Some(EXPLICIT)),
@@ -30,6 +32,9 @@ fn instances_are_converted_only_if_needed() {
         (DICOM, JPEG, Some(EXPLICIT)),
         (any, JPEG, Some(JPEG)),
         (any, IMPLICIT, Some(EXPLICIT)),
+        (implicit, IMPLICIT, None),
+        (implicit, EXPLICIT, None),
+        (implicit_or_not, IMPLICIT, Some(EXPLICIT)),
         (jpeg, JPEG, Some(JPEG)),
         (jpeg, EXPLICIT, None),
         (either, JPEG, Some(JPEG)),
