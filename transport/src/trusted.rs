@@ -21,6 +21,8 @@ pub(crate) struct Trusted<S> {
     ending: Ending,
     /// Whether the other end has said anything.
     heard: bool,
+    /// That the other end is gone, once the system has noted it when something was written.
+    gone: Option<io::ErrorKind>,
 }
 
 /// Why the connection ended, if it is because its other end is no longer accepted. Clones are the same.
@@ -44,6 +46,7 @@ impl<S> Trusted<S> {
             why: why.clone(),
             ending: Ending::default(),
             heard: false,
+            gone: None,
         };
         (trusted, why)
     }
@@ -73,23 +76,34 @@ impl<S> Trusted<S> {
 }
 
 impl<S: AsyncRead + Unpin> Trusted<S> {
-    /// Why nothing can be written. Who refuses our certificate says so and is gone, and the system notes first that
-    /// it is gone.
-    fn last_word(&mut self, error: io::Error, context: &mut Context<'_>) -> io::Error {
-        let is_gone = matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
-        );
-        if is_gone && !self.heard {
-            let mut ignored = [0; 64];
-            let read =
-                Pin::new(&mut self.stream).poll_read(context, &mut ReadBuf::new(&mut ignored));
-            if let Poll::Ready(Err(said)) = read {
-                return self.ending.in_words(said);
+    /// What was done, or why it cannot be. Who refuses our certificate says so and is gone, and the system may note
+    /// first that it is gone: then what it said is waited for, which has come or never will.
+    fn with_last_word<T>(
+        &mut self,
+        done: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        match done {
+            Poll::Ready(Err(error)) if is_gone(&error) && !self.heard => {
+                self.gone = Some(error.kind());
+                let mut ignored = [0; 64];
+                let mut ignored = ReadBuf::new(&mut ignored);
+                match Pin::new(&mut self.stream).poll_read(context, &mut ignored) {
+                    Poll::Pending => Poll::Pending,
+                    Poll::Ready(Ok(())) => Poll::Ready(Err(error)),
+                    Poll::Ready(Err(said)) => Poll::Ready(Err(self.ending.in_words(said))),
+                }
             }
+            done => done.map_err(|error| self.ending.in_words(error)),
         }
-        self.ending.in_words(error)
     }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+    )
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Trusted<S> {
@@ -113,8 +127,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Trusted<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.check(context)?;
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        written.map_err(|error| self.last_word(error, context))
+        let written = match self.gone {
+            None => Pin::new(&mut self.stream).poll_write(context, bytes),
+            Some(kind) => Poll::Ready(Err(kind.into())),
+        };
+        self.with_last_word(written, context)
     }
 
     fn poll_write_vectored(
@@ -123,8 +140,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Trusted<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.check(context)?;
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        written.map_err(|error| self.last_word(error, context))
+        let written = match self.gone {
+            None => Pin::new(&mut self.stream).poll_write_vectored(context, slices),
+            Some(kind) => Poll::Ready(Err(kind.into())),
+        };
+        self.with_last_word(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -132,12 +152,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Trusted<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        flushed.map_err(|error| self.last_word(error, context))
+        let flushed = match self.gone {
+            None => Pin::new(&mut self.stream).poll_flush(context),
+            Some(kind) => Poll::Ready(Err(kind.into())),
+        };
+        self.with_last_word(flushed, context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let shut = Pin::new(&mut self.stream).poll_shutdown(context);
-        shut.map_err(|error| self.last_word(error, context))
+        let shut = match self.gone {
+            None => Pin::new(&mut self.stream).poll_shutdown(context),
+            Some(kind) => Poll::Ready(Err(kind.into())),
+        };
+        self.with_last_word(shut, context)
     }
 }
