@@ -11,8 +11,10 @@ use hilum_tests::calls::{
 };
 use hilum_tests::feed::Source;
 use hilum_tests::region::{authority, home, patient_of, repository};
+use hilum_tests::versions;
 use hilum_tests::words::{self, Document, Instance, PATIENT_AUTHORITY, Submission};
 use hilum_transport::{ClientError, Correlation, HttpRequest};
+use xds_schemas::codes::error_code::ErrorCode;
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrs::AdhocQueryRequest;
 use xds_schemas::iti38_cross_gateway_query::patients_of;
@@ -254,6 +256,13 @@ impl Traffic<'_> {
         let fetched = client.send::<CrossGatewayFetch>(&url, &request, Vec::new());
         let mut fetched = fetched.await.unwrap();
         let errors = &fetched.response.errors;
+        let is_unknown = errors
+            .iter()
+            .any(|it| it.code == ErrorCode::UnknownPatientId);
+        if is_unknown && self.from.number == 1 && versions::other().is_some() {
+            // Early versions fetch by their own name for the patient.
+            return self.skipped("ITI-63 by another name for the patient");
+        }
         assert_eq!(
             fetched.response.status,
             ResponseStatus::Success,
