@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use diesel::connection::SimpleConnection;
 use hilum_security::at_rest::KeyRing;
 
 use super::*;
@@ -163,11 +164,11 @@ async fn what_was_moved_is_not_there() {
     known.learn(other.clone()).await.unwrap();
     known
         .run(|connection| {
-            diesel::sql_query(
-                "UPDATE correlations SET (there, there_sealed) = \
-                 (SELECT there, there_sealed FROM correlations AS o WHERE o.own <> correlations.own)",
+            connection.batch_execute(
+                "CREATE TEMP TABLE before AS SELECT * FROM correlations; \
+                 UPDATE correlations SET (there, there_sealed) = \
+                 (SELECT there, there_sealed FROM before WHERE before.own <> correlations.own);",
             )
-            .execute(connection)
         })
         .await
         .unwrap();
