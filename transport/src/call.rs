@@ -347,15 +347,9 @@ pub(crate) async fn receive(
         let mut wire = Wire::new(body, None, limits).expecting_continue(expects_continue);
         let taken = wire.taken();
         let users = &doorway.users;
-        match receive_message(
-            &head,
-            wire,
-            &mut asked,
-            limits,
-            users.understand_assertions(),
-        )
-        .await
-        {
+        let understood = users.understand_assertions();
+        let received = receive_message(&head, wire, &mut asked, limits, understood);
+        match received.await {
             Ok(message) => match users.of_message(&message.security, &caller, &path) {
                 Ok(user) => {
                     caller.user = user;
