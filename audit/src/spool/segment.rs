@@ -208,7 +208,8 @@ fn begins_well(path: &Path) -> io::Result<bool> {
 /// A name beside a file that nothing has.
 fn unused(path: &Path, extension: &str) -> PathBuf {
     let first = path.with_extension(format!("{EXTENSION}.{extension}"));
-    let more = (2_u32..).map(|number| path.with_extension(format!("{EXTENSION}.{extension}{number}")));
+    let more =
+        (2_u32..).map(|number| path.with_extension(format!("{EXTENSION}.{extension}{number}")));
     let mut names = std::iter::once(first.clone()).chain(more);
     names.find(|name| !name.exists()).unwrap_or(first)
 }

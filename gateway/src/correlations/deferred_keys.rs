@@ -281,7 +281,9 @@ mod tests {
         assert_eq!((failed.len(), done.len()), (1, 119));
         assert!(failed[0].0.contains(HOME), "{failed:?}");
         let again = rotate(&path, &ring).unwrap();
-        let already = again.iter().filter(|it| matches!(it.1, Ok(Rewrapped::Already)));
+        let already = again
+            .iter()
+            .filter(|it| matches!(it.1, Ok(Rewrapped::Already)));
         assert_eq!(already.count(), 119);
         let keys = waiting(&path).unwrap().keys;
         let needing = |key| keys.iter().filter(|it| **it == [key].into()).count();

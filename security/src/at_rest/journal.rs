@@ -47,7 +47,7 @@ pub struct Journal {
 struct Sealing {
     context: CipherCtx,
     /// Random, and not secret: they stand before the records.
-    nonces: [u8; NONCE * DRAWN],
+    nonces: Box<[u8; NONCE * DRAWN]>,
     /// Bytes of these that are used up.
     used: usize,
 }
@@ -90,7 +90,7 @@ impl Journal {
     fn with(key: DataKey) -> io::Result<Self> {
         let mut context = CipherCtx::new()?;
         context.encrypt_init(Some(Cipher::aes_256_gcm()), Some(key.0.bytes()), None)?;
-        let nonces = [0; NONCE * DRAWN];
+        let nonces = Box::new([0; NONCE * DRAWN]);
         Ok(Self {
             sealing: Mutex::new(Sealing {
                 context,
@@ -143,7 +143,7 @@ impl Sealing {
     /// One that was never used.
     fn nonce(&mut self) -> io::Result<[u8; NONCE]> {
         if self.used == self.nonces.len() {
-            rand_bytes(&mut self.nonces)?;
+            rand_bytes(&mut self.nonces[..])?;
             self.used = 0;
         }
         let mut nonce = [0; NONCE];
@@ -244,7 +244,9 @@ mod tests {
                       5a3a17ee6011fd47fde1";
         let key: Vec<u8> = (0x40..0x60).collect();
         let key = DataKey(Secret::of(key.try_into().unwrap()));
-        let record = Journal::with(key).unwrap().open(1024, &from_hex(sealed).unwrap());
+        let record = Journal::with(key)
+            .unwrap()
+            .open(1024, &from_hex(sealed).unwrap());
         let message = b"<85>1 - - hilum 1 IHE+RFC-3881 - <AuditMessage></AuditMessage>";
         assert_eq!(record.unwrap().as_deref(), Some(&message[..]));
     }
