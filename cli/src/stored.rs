@@ -39,16 +39,19 @@ impl Stored {
         })
     }
 
-    /// What needs which keys: the objects in stores, the mark of each store, each database and each file of
-    /// audit records that is encrypted.
+    /// What needs which keys: the objects in stores, the mark of each store, each database, each answer that
+    /// waits in the gateway's, and each file of audit records that is encrypted.
     pub(crate) fn survey(&self, vault: &Vault) -> anyhow::Result<Survey> {
         let mut survey = self.kept.survey(vault)?;
         let registry = self.registry.as_deref().map(hilum_registry::at_rest::key);
         let gateway = hilum_gateway::at_rest::key(&self.gateway);
         let gateway = gateway.with_context(|| self.gateway.display().to_string())?;
         let keys: [Option<KeyId>; 2] = [registry.transpose()?.flatten(), gateway];
-        let records = self.records.keys()?.into_iter().flatten();
-        for key in keys.into_iter().flatten().chain(records) {
+        let waiting = hilum_gateway::at_rest::waiting(&self.gateway);
+        let waiting = waiting.with_context(|| self.gateway.display().to_string())?;
+        survey.plain += waiting.plain;
+        let several = waiting.keys.into_iter().chain(self.records.keys()?);
+        for key in keys.into_iter().flatten().chain(several.flatten()) {
             *survey.keys.entry(key).or_default() += 1;
         }
         Ok(survey)
@@ -82,7 +85,9 @@ impl Stored {
                 false => worked.already += 1,
             }
         }
-        for (what, rotated) in self.records.rotate(ring)? {
+        let waiting = hilum_gateway::at_rest::rotate_waiting(&self.gateway, ring);
+        let waiting = waiting.with_context(|| self.gateway.display().to_string())?;
+        for (what, rotated) in waiting.into_iter().chain(self.records.rotate(ring)?) {
             match rotated {
                 Ok(Rewrapped::Done) => worked.done += 1,
                 Ok(Rewrapped::Already) => worked.already += 1,
@@ -103,7 +108,7 @@ impl Stored {
         vault: &Vault,
         told: &(dyn Fn(String) + Send + Sync),
     ) -> anyhow::Result<Worked> {
-        let mut rows = 0;
+        let mut rows = hilum_gateway::at_rest::encrypt_waiting(&self.gateway, vault)?;
         if let Some(ring) = vault.ring_of_fields() {
             if let Some(registry) = &self.registry {
                 let progress = &mut |rows| told(format!("{rows} rows of the registry"));

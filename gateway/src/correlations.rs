@@ -5,6 +5,7 @@
 
 mod database;
 pub(crate) mod deferred;
+pub(crate) mod deferred_keys;
 pub(crate) mod encrypting;
 pub(crate) mod fields;
 mod row;

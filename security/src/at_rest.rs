@@ -28,7 +28,7 @@ mod tests;
 pub use command::KeyCommand;
 pub use file::{Opened, Output, SealedReader, Vault, content_of, open, opened, plain};
 pub use frames::{DataKey, FRAME, Geometry, Opening, Sealing};
-pub use header::HEADER;
+pub use header::{HEADER, is_damaged};
 pub use key::KeyId;
 pub use rewrap::{Rewrapped, bind, keys_of, keys_of_bytes, rewrap, rewrap_bytes};
 pub use ring::{KeyError, KeyRing, KeyUse, has_keys};

@@ -220,6 +220,43 @@ async fn an_answer_waits_until_it_is_taken() {
     assert!(!town.log().contains("still records"), "{}", town.log());
 }
 
+fn json(town: &Town, arguments: &[&str]) -> serde_json::Value {
+    let output = town.run(&[arguments, &["--json"]].concat());
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Whoever changes keys beside the node reckons with what waits: it gets the new key, without which it could
+/// not be read after a restart, and the old one can be removed then and not before.
+#[tokio::test]
+async fn an_answer_that_waits_gets_the_new_key() {
+    let asker = Asker::away();
+    let mut town = town_of(&asker).await;
+    let before = json(&town, &["keys", "list"]);
+    let (acknowledgement, message_id) = ask(&town, &later("Doe", Some(&asker.url))).await;
+    assert_eq!(acknowledgement.verdict, Verdict::Accepted);
+    let listed = json(&town, &["keys", "list"]);
+    let objects = |listed: &serde_json::Value| listed["keys"][0]["objects"].as_u64().unwrap();
+    assert_eq!(objects(&listed), objects(&before) + 1);
+    let old = listed["keys"][0]["key"].as_str().unwrap();
+    assert!(town.run(&["keys", "new"]).status.success());
+    let refused = town.run(&["keys", "remove", old]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let rotated = json(&town, &["keys", "rotate"]);
+    assert_eq!(rotated["failed"], 0, "{rotated}");
+    assert_eq!(rotated["oldKeys"], serde_json::json!({}), "{rotated}");
+    let removed = town.run(&["keys", "remove", old]);
+    assert!(removed.status.success(), "{removed:?}");
+    // What the node has in memory still, a new one has not.
+    town.kill();
+    town.start();
+    asker.listens(Verdict::Accepted);
+    let (header, answer) = asker.answer();
+    assert_eq!(header.relates_to, Some(message_id));
+    assert_eq!(answer.candidates[0].ids, [patient_of(0, "A-1")]);
+    assert!(asker.hears_nothing(), "it was taken");
+}
+
 /// Who refuses an answer does not get it again.
 #[tokio::test]
 async fn an_answer_that_is_refused_is_given_up() {

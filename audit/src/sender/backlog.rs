@@ -6,6 +6,8 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use hilum_security::at_rest::is_damaged;
+
 use crate::moment::Moment;
 use crate::sender::cursor::{Cursor, Places};
 use crate::sender::reader::spools;
@@ -107,7 +109,11 @@ impl Backlog {
     fn count(path: &Path, from: u64) -> io::Result<Self> {
         let mut counted = Self::default();
         let mut file = File::open(path)?;
-        let frames = Frames::of(&file, path)?;
+        let frames = match Frames::of(&file, path) {
+            // Nobody can read its records.
+            Err(error) if is_damaged(&error) => return Ok(counted),
+            frames => frames?,
+        };
         let from = from.max(frames.begin());
         let length = file.metadata()?.len();
         if from >= length {

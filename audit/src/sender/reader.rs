@@ -5,11 +5,12 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use hilum_security::at_rest::is_damaged;
 use tokio::sync::watch;
 
 use crate::sender::cursor::Places;
 use crate::spool::frames::{Found, Frames};
-use crate::spool::records::damaged;
+use crate::spool::records::{damaged, passed_over};
 use crate::spool::{Position, SpoolError, segment};
 
 /// The node's own spool, as cursors call it.
@@ -120,6 +121,8 @@ struct Tail {
     name: String,
     folder: PathBuf,
     place: Position,
+    /// The last segment of which it was said that nobody can read it.
+    passed_over: Option<u64>,
 }
 
 impl Tail {
@@ -131,6 +134,7 @@ impl Tail {
             name,
             folder,
             place,
+            passed_over: None,
         };
         if place.offset > 0 && path.exists() {
             let boundary = begins(&path, place.offset).map_err(SpoolError::at(&path))?;
@@ -199,7 +203,16 @@ impl Tail {
         };
         let at = |error| SpoolError::at(&path)(error);
         let file = File::open(&path).map_err(at)?;
-        let frames = Frames::of(&file, &path).map_err(at)?;
+        let frames = match Frames::of(&file, &path) {
+            Err(error) if is_damaged(&error) => {
+                // It is looked at again and again if nothing follows.
+                if self.passed_over.replace(self.place.segment) != Some(self.place.segment) {
+                    passed_over(&path);
+                }
+                return Ok((false, false));
+            }
+            frames => frames.map_err(at)?,
+        };
         self.place.offset = self.place.offset.max(frames.begin());
         let limit = usize::try_from(end.saturating_sub(self.place.offset)).unwrap_or(usize::MAX);
         let mut wanted = CHUNK.min(limit);
@@ -272,7 +285,11 @@ fn read_at(file: &File, offset: u64, wanted: usize, sync: bool) -> io::Result<Ve
 /// Whether a record begins, or the segment ends, at `offset`.
 fn begins(path: &Path, offset: u64) -> io::Result<bool> {
     let bytes = fs::read(path)?;
-    let frames = Frames::of(&File::open(path)?, path)?;
+    let frames = match Frames::of(&File::open(path)?, path) {
+        // None of its records can be read.
+        Err(error) if is_damaged(&error) => return Ok(true),
+        frames => frames?,
+    };
     let mut at = frames.begin();
     while at < offset {
         let place = usize::try_from(at).map_err(io::Error::other)?;

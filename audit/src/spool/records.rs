@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use hilum_security::at_rest::is_damaged;
+
 use crate::spool::frames::{Found, Frames};
 use crate::spool::{SpoolError, segment};
 
@@ -39,7 +41,7 @@ pub struct Records {
 
 /// Reads the spool in `folder`, which may be in use. A record that is just being written is not
 /// among them, and neither is damage: reading goes on with the next segment, or behind a record that is
-/// sealed and was changed.
+/// sealed and was changed. A segment whose key is not there is an error.
 pub fn records(folder: &Path) -> Result<Records, SpoolError> {
     let mut segments = segment::numbers(folder)?;
     segments.reverse();
@@ -86,6 +88,10 @@ impl Iterator for Records {
                 Err(error) => {
                     self.bytes.clear();
                     self.offset = 0;
+                    if is_damaged(&error) {
+                        passed_over(&path);
+                        continue;
+                    }
                     return Some(Err(SpoolError::at(&path)(error)));
                 }
             }
@@ -105,4 +111,10 @@ fn read(path: &Path) -> std::io::Result<(Frames, Vec<u8>)> {
 pub(crate) fn damaged(segment: &Path, offset: u64) {
     let segment = segment.display();
     tracing::error!(%segment, offset, "an audit record was changed in the spool: it is passed over");
+}
+
+/// Says that all of a segment is passed over.
+pub(crate) fn passed_over(segment: &Path) {
+    let segment = segment.display();
+    tracing::error!(%segment, "a file of audit records is damaged where it begins: it is passed over");
 }

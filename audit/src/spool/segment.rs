@@ -2,16 +2,20 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
-use hilum_security::at_rest::KeyRing;
+use hilum_security::at_rest::{HEADER, KeyRing, is_damaged};
 
-use crate::spool::frames::Frames;
+use crate::spool::frames::{Found, Frames};
 use crate::spool::{Position, SpoolError};
 
 /// The end of the name of a segment; what comes before is its number.
 const EXTENSION: &str = "syslog";
+
+/// Bytes that are looked at to see whether a segment begins as one does: those of a header.
+#[allow(clippy::cast_possible_truncation, reason = "it is 1024")]
+const BEGINNING: usize = HEADER as usize;
 
 /// The segments of a spool that is open for writing: the last one is written.
 #[derive(Debug)]
@@ -46,11 +50,16 @@ impl Segments {
         made.map_err(SpoolError::at(folder))?;
         let lock = lock(folder)?;
         let last = numbers(folder)?.last().copied();
-        let number = last.unwrap_or(1);
+        set_damaged_aside(folder)?;
+        let number = match last {
+            None => 1,
+            // Where it was, others would look for its records.
+            Some(last) => last + u64::from(!path(folder, last).exists()),
+        };
         let begun = path(folder, number);
         let begun = match last {
-            Some(_) => mend(&begun, ring)?,
-            None => begin(folder, number, ring).map_err(SpoolError::at(&begun))?,
+            Some(last) if last == number => mend(&begun, ring)?,
+            _ => begin(folder, number, ring).map_err(SpoolError::at(&begun))?,
         };
         let mut segments = Self {
             folder: folder.to_owned(),
@@ -142,6 +151,67 @@ fn begin(folder: &Path, number: u64, ring: Option<&KeyRing>) -> io::Result<Begun
     }
     File::open(folder)?.sync_all()?;
     Ok((file, frames, header.len() as u64))
+}
+
+/// Renames segments whose beginning is damaged: nobody can read their records any more. One whose key is
+/// missing stays.
+fn set_damaged_aside(folder: &Path) -> Result<(), SpoolError> {
+    let mut unreadable = Vec::new();
+    for number in numbers(folder)? {
+        let path = path(folder, number);
+        if !begins_well(&path).map_err(SpoolError::at(&path))? {
+            unreadable.push(path);
+        }
+    }
+    for path in unreadable {
+        // What opened another one since is the key of its name.
+        if begins_well(&path).map_err(SpoolError::at(&path))? {
+            continue;
+        }
+        let kept = unused(&path, "damaged");
+        let moved = std::fs::rename(&path, &kept).and_then(|()| File::open(folder)?.sync_all());
+        moved.map_err(SpoolError::at(&path))?;
+        tracing::error!(
+            segment = %path.display(),
+            kept = %kept.display(),
+            "a file of audit records is damaged where it begins: it is passed over, and what was not sent of \
+             it is lost unless it is put back from a copy"
+        );
+    }
+    Ok(())
+}
+
+/// Whether records of a segment can be read, or would be if their key were there.
+fn begins_well(path: &Path) -> io::Result<bool> {
+    let file = File::open(path)?;
+    let frames = match Frames::of(&file, path) {
+        Ok(frames) => frames,
+        Err(error) if is_damaged(&error) => return Ok(false),
+        // That is told where it matters.
+        Err(_) => return Ok(true),
+    };
+    if frames.are_sealed() {
+        return Ok(true);
+    }
+    let mut first = [0; BEGINNING];
+    let length = file.read_at(&mut first, 0)?;
+    let first = first.get(..length).unwrap_or_default();
+    if frames.first(0, first) != Found::Garbage {
+        return Ok(true);
+    }
+    // As a crash leaves one of which nothing was acknowledged: part of a header, or zeros.
+    let bytes = std::fs::read(path)?;
+    let rest = bytes.get(BEGINNING..).unwrap_or_default();
+    Ok(rest.iter().all(|byte| *byte == 0))
+}
+
+/// A name beside a file that nothing has.
+fn unused(path: &Path, extension: &str) -> PathBuf {
+    let first = path.with_extension(format!("{EXTENSION}.{extension}"));
+    let more =
+        (2_u32..).map(|number| path.with_extension(format!("{EXTENSION}.{extension}{number}")));
+    let mut names = std::iter::once(first.clone()).chain(more);
+    names.find(|name| !name.exists()).unwrap_or(first)
 }
 
 /// Opens the last segment and cuts off what is no whole record. It was never acknowledged, but it

@@ -167,6 +167,48 @@ fn records_that_wait_name_nobody_and_get_there() {
     assert!(status[0]["records"].as_u64().is_some(), "{status}");
 }
 
+/// The spool file of the node itself that is written.
+fn last_of_spool(node: &Node) -> PathBuf {
+    let files = fs::read_dir(node.data("audit")).unwrap();
+    let files = files.map(|it| it.unwrap().path());
+    let segments = files.filter(|path| path.extension().is_some_and(|it| it == "syslog"));
+    segments.max().unwrap()
+}
+
+/// A sector that is lost costs the records of one file, not the node; who lost them is told.
+#[test]
+fn a_damaged_file_of_records_does_not_keep_the_node_from_starting() {
+    let (mut node, port) = waiting(&["--encrypt"]);
+    node.start();
+    node.submit(b"before");
+    node.stop();
+    let file = last_of_spool(&node);
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[..512].fill(0xa5);
+    fs::write(&file, &bytes).unwrap();
+    node.start();
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let log = node.log();
+    let said = log.lines().find(|line| line.contains("it is passed over"));
+    let said = said.unwrap_or_else(|| panic!("{log}"));
+    assert!(said.contains("ERROR") && said.contains(name), "{said}");
+    let aside = file.with_extension("syslog.damaged");
+    assert_eq!(fs::read(&aside).unwrap(), bytes);
+    assert!(!file.exists());
+    node.submit(b"after");
+    let listed = recorded(&node);
+    assert!(listed.iter().any(|it| it.contains(PATIENT)), "{listed:?}");
+    let receiver = Receiver::at(port);
+    all_got(&receiver.take(listed.len()), &listed);
+    // It is said once, and nobody needs a key for it.
+    node.stop();
+    node.start();
+    let said = node.log().matches("it is passed over").count();
+    assert_eq!(said, 1, "{}", node.log());
+    node.ok(&["keys", "new"]);
+    node.ok(&["keys", "rotate"]);
+}
+
 #[test]
 fn a_plain_backlog_goes_on_encrypted_and_all_of_it_gets_there() {
     let (mut node, port) = waiting(&[]);

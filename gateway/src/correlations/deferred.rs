@@ -53,7 +53,7 @@ struct Row {
 }
 
 /// What an encrypted message is bound to, so that it cannot be given to another community.
-fn place(home: &str) -> PathBuf {
+pub(super) fn place(home: &str) -> PathBuf {
     PathBuf::from(format!("deferred answer for {home}"))
 }
 

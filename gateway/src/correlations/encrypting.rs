@@ -35,16 +35,9 @@ pub(crate) fn encrypt(
     ring: &KeyRing,
     progress: &mut dyn FnMut(u64),
 ) -> anyhow::Result<Option<u64>> {
-    if !path.exists() {
+    let Some(mut connection) = alone(path)? else {
         return Ok(None);
-    }
-    let shown = path.display();
-    let mut connection = SqliteConnection::establish(&path.to_string_lossy())
-        .with_context(|| format!("{shown} cannot be opened"))?;
-    let alone = connection.batch_execute(ALONE);
-    alone.with_context(|| format!("the node must be stopped: {shown} cannot be had alone"))?;
-    connection.batch_execute(SETTINGS)?;
-    migrate(&mut connection, path)?;
+    };
     let (fields, said) = match kept(&mut connection)? {
         Some(said) => (database::unwrap(GATEWAY, &said.wrapped)?, said),
         None => {
@@ -74,6 +67,21 @@ pub(crate) fn encrypt(
         .set(at_rest::progress.eq(none))
         .execute(&mut connection)?;
     Ok(Some(done))
+}
+
+/// A connection to a database that nobody else uses; nothing if there is none.
+pub(super) fn alone(path: &Path) -> anyhow::Result<Option<SqliteConnection>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let shown = path.display();
+    let mut connection = SqliteConnection::establish(&path.to_string_lossy())
+        .with_context(|| format!("{shown} cannot be opened"))?;
+    let alone = connection.batch_execute(ALONE);
+    alone.with_context(|| format!("the node must be stopped: {shown} cannot be had alone"))?;
+    connection.batch_execute(SETTINGS)?;
+    migrate(&mut connection, path)?;
+    Ok(Some(connection))
 }
 
 /// Encrypts some rows, and says how many.

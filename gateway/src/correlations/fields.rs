@@ -34,6 +34,14 @@ pub(super) fn kept(connection: &mut SqliteConnection) -> QueryResult<Option<Kept
     Ok(row.map(|(wrapped, progress)| Kept { wrapped, progress }))
 }
 
+/// What a database says that may have no tables yet.
+fn said(connection: &mut SqliteConnection) -> QueryResult<Option<Kept>> {
+    match has(connection, "at_rest")? {
+        true => kept(connection),
+        false => Ok(None),
+    }
+}
+
 /// Writes what the database says, if it says nothing yet; whether it was written.
 pub(super) fn tell(connection: &mut SqliteConnection, kept: &Kept) -> QueryResult<bool> {
     let told = diesel::insert_into(at_rest::table)
@@ -71,33 +79,29 @@ pub(super) fn judged(database: &Database, ring: Option<&KeyRing>) -> anyhow::Res
     }
 }
 
-/// A connection to a database that is there, and whether these tables are.
-fn existing(path: &Path) -> anyhow::Result<Option<(SqliteConnection, bool, bool)>> {
-    if !path.exists() {
-        return Ok(None);
+/// A connection to a database, if that is there.
+pub(super) fn existing(path: &Path) -> anyhow::Result<Option<SqliteConnection>> {
+    match path.exists() {
+        true => Ok(Some(connect(path)?)),
+        false => Ok(None),
     }
-    let mut connection = connect(path)?;
-    let mut has = |table: &str| -> QueryResult<bool> {
-        let count = format!("(SELECT COUNT(*) FROM sqlite_master WHERE name = '{table}')");
-        let count: i64 =
-            diesel::select(diesel::dsl::sql::<BigInt>(&count)).get_result(&mut connection)?;
-        Ok(count > 0)
-    };
-    let (rows, key) = (has("correlations")?, has("at_rest")?);
-    Ok(Some((connection, rows, key)))
+}
+
+/// Whether a table is there.
+pub(super) fn has(connection: &mut SqliteConnection, table: &str) -> QueryResult<bool> {
+    let count = format!("(SELECT COUNT(*) FROM sqlite_master WHERE name = '{table}')");
+    let count: i64 = diesel::select(diesel::dsl::sql::<BigInt>(&count)).get_result(connection)?;
+    Ok(count > 0)
 }
 
 /// Whether a database with this ring could be used, and how it keeps identifiers; nothing of one that is
 /// not there.
 pub(crate) fn check(path: &Path, ring: Option<&KeyRing>) -> anyhow::Result<Option<Fields>> {
-    let Some((mut connection, has_rows, has_key)) = existing(path)? else {
+    let Some(mut connection) = existing(path)? else {
         return Ok(None);
     };
-    let said = match has_key {
-        true => kept(&mut connection)?,
-        false => None,
-    };
-    let data = has_rows && has_data(&mut connection)?;
+    let said = said(&mut connection)?;
+    let data = has(&mut connection, "correlations")? && has_data(&mut connection)?;
     Ok(match database::judge(GATEWAY, said.as_ref(), data, ring)? {
         Judged::Known(fields) | Judged::New(fields, _) => Some(fields),
     })
@@ -105,20 +109,20 @@ pub(crate) fn check(path: &Path, ring: Option<&KeyRing>) -> anyhow::Result<Optio
 
 /// The key that a database needs, if it is encrypted.
 pub(crate) fn key(path: &Path) -> anyhow::Result<Option<KeyId>> {
-    let Some((mut connection, _, true)) = existing(path)? else {
+    let Some(mut connection) = existing(path)? else {
         return Ok(None);
     };
-    let kept = kept(&mut connection)?;
+    let kept = said(&mut connection)?;
     Ok(kept.and_then(|kept| database::key_of(&kept.wrapped)))
 }
 
 /// Wraps the data key with the ring's current key; says whether it was another one, or nothing if there
 /// is none.
 pub(crate) fn rotate(path: &Path, ring: &KeyRing) -> anyhow::Result<Option<bool>> {
-    let Some((mut connection, _, true)) = existing(path)? else {
+    let Some(mut connection) = existing(path)? else {
         return Ok(None);
     };
-    let Some(said) = kept(&mut connection)? else {
+    let Some(said) = said(&mut connection)? else {
         return Ok(None);
     };
     let Some(wrapped) = database::rewrap(GATEWAY, &said.wrapped, ring)? else {

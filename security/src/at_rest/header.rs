@@ -122,15 +122,26 @@ impl Header {
             }
             // A key that has opened something is the one of this name.
             if !kek.was_proven() {
-                let key = said.key;
-                trouble = damaged(&format!(
-                    "the key {key} of the key ring does not open it: another key bears that name \
-                     now, or its header is damaged"
-                ));
+                trouble = io::Error::new(io::ErrorKind::InvalidData, AnotherKey(said.key));
             }
         }
         Err(trouble)
     }
+}
+
+/// A key of the ring does not open something, and nothing says that it is the key of its name.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the key {0} of the key ring does not open it: another key bears that name now, or its header is \
+     damaged"
+)]
+struct AnotherKey(KeyId);
+
+/// Whether something could not be read because it is damaged, whatever keys there are: neither is its key
+/// missing, nor may another key bear its name.
+pub fn is_damaged(error: &io::Error) -> bool {
+    let cause = error.get_ref();
+    error.kind() == io::ErrorKind::InvalidData && !cause.is_some_and(|it| it.is::<AnotherKey>())
 }
 
 const DAMAGED: &str = "its header is damaged, or that of another object";

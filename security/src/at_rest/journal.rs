@@ -18,6 +18,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use openssl::cipher::Cipher;
 use openssl::cipher_ctx::CipherCtx;
@@ -32,9 +33,23 @@ use super::ring::KeyRing;
 /// Bytes that a sealed record is longer than a plain one.
 pub const SEALED: usize = NONCE + TAG;
 
+/// Nonces that are drawn at once.
+const DRAWN: usize = 64;
+
 /// A file of sealed records: what seals and opens them.
 pub struct Journal {
     key: DataKey,
+    sealing: Mutex<Sealing>,
+    opening: Mutex<CipherCtx>,
+}
+
+/// Seals one record after the other: what OpenSSL makes of the key is made once for all of them.
+struct Sealing {
+    context: CipherCtx,
+    /// Random, and not secret: they stand before the records.
+    nonces: Box<[u8; NONCE * DRAWN]>,
+    /// Bytes of these that are used up.
+    used: usize,
 }
 
 impl fmt::Debug for Journal {
@@ -52,19 +67,39 @@ impl Journal {
         let key = DataKey::random()?;
         let mut header = Header::empty();
         header.put(0, &header::slot(ring, &key, 0, name, 1)?);
-        Ok((Self { key }, header.0.to_vec()))
+        Ok((Self::with(key)?, header.0.to_vec()))
     }
 
     /// That of a file, which is called `name`; nothing if the file is plain.
     ///
     /// # Errors
-    /// If it cannot be read, its key is not there, or its header is damaged or that of another file.
+    /// If it cannot be read, its key is not there, or its header is damaged or that of another file
+    /// ([`is_damaged`](super::is_damaged)).
     pub fn of(file: &File, name: &str) -> io::Result<Option<Self>> {
         let Some(header) = read_header(file)? else {
             return Ok(None);
         };
-        let key = header.unwrap(name)?.key;
-        Ok(Some(Self { key }))
+        let known = match header.unwrap(name) {
+            // Its key may be changed just now: the slot that was valid is gone, the other was read before.
+            Err(_) => read_header(file)?.unwrap_or(header).unwrap(name),
+            known => known,
+        };
+        Ok(Some(Self::with(known?.key)?))
+    }
+
+    fn with(key: DataKey) -> io::Result<Self> {
+        let mut context = CipherCtx::new()?;
+        context.encrypt_init(Some(Cipher::aes_256_gcm()), Some(key.0.bytes()), None)?;
+        let nonces = Box::new([0; NONCE * DRAWN]);
+        Ok(Self {
+            sealing: Mutex::new(Sealing {
+                context,
+                used: nonces.len(),
+                nonces,
+            }),
+            opening: Mutex::new(opening(&key)?),
+            key,
+        })
     }
 
     /// Appends a record, sealed, which stands at `place`.
@@ -72,18 +107,21 @@ impl Journal {
     /// # Errors
     /// If there is no randomness.
     pub fn seal(&self, place: u64, record: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
-        let mut nonce = [0; NONCE];
-        rand_bytes(&mut nonce)?;
+        let sealing = self.sealing.lock();
+        let mut sealing = sealing.unwrap_or_else(PoisonError::into_inner);
+        let nonce = sealing.nonce()?;
         out.extend_from_slice(&nonce);
-        let mut context = CipherCtx::new()?;
-        let cipher = Some(Cipher::aes_256_gcm());
-        context.encrypt_init(cipher, Some(self.key.0.bytes()), Some(&nonce))?;
+        let context = &mut sealing.context;
+        context.encrypt_init(None, None, Some(&nonce))?;
         context.cipher_update(&place.to_be_bytes(), None)?;
-        context.cipher_update_vec(record, out)?;
+        let begin = out.len();
+        out.resize(begin + record.len() + TAG, 0);
+        let (body, tag) = out[begin..].split_at_mut(record.len());
+        if !record.is_empty() {
+            context.cipher_update(record, Some(body))?;
+        }
         context.cipher_final(&mut [])?;
-        let mut tag = [0; TAG];
-        context.tag(&mut tag)?;
-        out.extend_from_slice(&tag);
+        context.tag(tag)?;
         Ok(())
     }
 
@@ -93,20 +131,49 @@ impl Journal {
     /// # Errors
     /// If OpenSSL fails.
     pub fn open(&self, place: u64, sealed: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        let Some(length) = sealed.len().checked_sub(SEALED) else {
-            return Ok(None);
-        };
-        let (nonce, rest) = sealed.split_at(NONCE);
-        let (encrypted, tag) = rest.split_at(length);
-        let mut context = CipherCtx::new()?;
-        let cipher = Some(Cipher::aes_256_gcm());
-        context.decrypt_init(cipher, Some(self.key.0.bytes()), Some(nonce))?;
-        context.cipher_update(&place.to_be_bytes(), None)?;
-        let mut record = Vec::with_capacity(length);
-        context.cipher_update_vec(encrypted, &mut record)?;
-        context.set_tag(tag)?;
-        Ok(context.cipher_final(&mut []).is_ok().then_some(record))
+        match self.opening.try_lock() {
+            Ok(mut context) => opened(&mut context, place, sealed),
+            // Others read, too, and nobody waits for them.
+            Err(_) => opened(&mut opening(&self.key)?, place, sealed),
+        }
     }
+}
+
+impl Sealing {
+    /// One that was never used.
+    fn nonce(&mut self) -> io::Result<[u8; NONCE]> {
+        if self.used == self.nonces.len() {
+            rand_bytes(&mut self.nonces[..])?;
+            self.used = 0;
+        }
+        let mut nonce = [0; NONCE];
+        nonce.copy_from_slice(&self.nonces[self.used..self.used + NONCE]);
+        self.used += NONCE;
+        Ok(nonce)
+    }
+}
+
+/// A context that opens with this key.
+fn opening(key: &DataKey) -> io::Result<CipherCtx> {
+    let mut context = CipherCtx::new()?;
+    context.decrypt_init(Some(Cipher::aes_256_gcm()), Some(key.0.bytes()), None)?;
+    Ok(context)
+}
+
+fn opened(context: &mut CipherCtx, place: u64, sealed: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    let Some(length) = sealed.len().checked_sub(SEALED) else {
+        return Ok(None);
+    };
+    let (nonce, rest) = sealed.split_at(NONCE);
+    let (encrypted, tag) = rest.split_at(length);
+    context.decrypt_init(None, None, Some(nonce))?;
+    context.cipher_update(&place.to_be_bytes(), None)?;
+    let mut record = vec![0; length];
+    if !encrypted.is_empty() {
+        context.cipher_update(encrypted, Some(&mut record))?;
+    }
+    context.set_tag(tag)?;
+    Ok(context.cipher_final(&mut []).is_ok().then_some(record))
 }
 
 /// Gives a file of this name the current key, beside whoever appends to it.
@@ -119,6 +186,7 @@ pub fn rewrap(ring: &KeyRing, path: &Path, name: &str) -> io::Result<Rewrapped> 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::fs;
 
     use proptest::prelude::*;
@@ -176,9 +244,40 @@ mod tests {
                       5a3a17ee6011fd47fde1";
         let key: Vec<u8> = (0x40..0x60).collect();
         let key = DataKey(Secret::of(key.try_into().unwrap()));
-        let record = Journal { key }.open(1024, &from_hex(sealed).unwrap());
+        let record = Journal::with(key)
+            .unwrap()
+            .open(1024, &from_hex(sealed).unwrap());
         let message = b"<85>1 - - hilum 1 IHE+RFC-3881 - <AuditMessage></AuditMessage>";
         assert_eq!(record.unwrap().as_deref(), Some(&message[..]));
+    }
+
+    #[test]
+    fn no_nonce_is_used_twice_and_several_read_at_once() {
+        let journal = Journal::with(DataKey::random().unwrap()).unwrap();
+        let place = |number: usize| number as u64;
+        let records: Vec<Vec<u8>> = (0..5 * DRAWN + 1)
+            .map(|number| {
+                let mut sealed = Vec::new();
+                let record = number.to_string();
+                journal
+                    .seal(place(number), record.as_bytes(), &mut sealed)
+                    .unwrap();
+                sealed
+            })
+            .collect();
+        let nonces: BTreeSet<&[u8]> = records.iter().map(|it| &it[..NONCE]).collect();
+        assert_eq!(nonces.len(), records.len());
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for (number, sealed) in records.iter().enumerate() {
+                        let record = journal.open(place(number), sealed).unwrap();
+                        assert_eq!(record, Some(number.to_string().into_bytes()));
+                        assert_eq!(journal.open(place(number + 1), sealed).unwrap(), None);
+                    }
+                });
+            }
+        });
     }
 
     proptest! {
@@ -189,7 +288,7 @@ mod tests {
             other: u64,
             at: prop::sample::Index,
         ) {
-            let journal = Journal { key: DataKey::random().unwrap() };
+            let journal = Journal::with(DataKey::random().unwrap()).unwrap();
             let mut sealed = Vec::new();
             journal.seal(place, &record, &mut sealed).unwrap();
             prop_assert_eq!(sealed.len(), record.len() + SEALED);

@@ -135,8 +135,80 @@ async fn a_changed_record_is_passed_over_and_no_other() {
     assert_eq!(numbers(&spool), [0, 1, 4]);
     // Nor is a segment put in the place of another one.
     std::fs::write(segment::path(&spool, 2), &whole).unwrap();
-    let second = records(&spool).unwrap().find_map(Result::err);
-    assert!(second.unwrap().to_string().contains("header is damaged"));
+    assert_eq!(numbers(&spool), [0, 1, 4]);
+}
+
+/// What a torn sector leaves of a header, and what a wrap becomes of which a bit is lost.
+fn damaged_headers(whole: &[u8]) -> Vec<Vec<u8>> {
+    let mut torn = whole.to_vec();
+    torn[..512].fill(0);
+    let mut garbage = whole.to_vec();
+    for (place, byte) in garbage[..512].iter_mut().enumerate() {
+        *byte = (place % 251) as u8;
+    }
+    let mut half = whole.to_vec();
+    half[8..512].fill(7);
+    let mut bit = whole.to_vec();
+    bit[60] ^= 1;
+    vec![torn, garbage, half, bit]
+}
+
+/// One damaged segment costs its own records: the others are read, what comes is kept, and the file stays.
+#[tokio::test]
+async fn a_segment_without_its_header_is_set_aside() {
+    for (which, number) in (0..4).zip([2, 4, 4, 2]) {
+        let folder = tempfile::tempdir().unwrap();
+        let (ring, spool) = (ring(folder.path()), folder.path().join("spool"));
+        // Each segment has one record, which is as its number.
+        for number in 1..=4 {
+            let one = opened(&spool, &ring, HEADER + 1);
+            one.append(frame(number)).await.unwrap();
+        }
+        assert_eq!(segment::numbers(&spool).unwrap(), [1, 2, 3, 4]);
+        let path = segment::path(&spool, number);
+        let whole = std::fs::read(&path).unwrap();
+        let damaged = damaged_headers(&whole).swap_remove(which);
+        std::fs::write(&path, &damaged).unwrap();
+        let left = |more: &[usize]| -> Vec<usize> {
+            let left = (1..=4).filter(|it| *it as u64 != number);
+            left.chain(more.iter().copied()).collect()
+        };
+        // Whoever only reads goes on, too.
+        assert_eq!(numbers(&spool), left(&[]), "{which}");
+        for more in 5..=6 {
+            let again = opened(&spool, &ring, HEADER + 1);
+            again.append(frame(more)).await.unwrap();
+        }
+        assert_eq!(numbers(&spool), left(&[5, 6]), "{which}");
+        let kept = spool.join(format!("000000000{number}.syslog.damaged"));
+        assert_eq!(std::fs::read(kept).unwrap(), damaged);
+        assert!(!path.exists(), "nothing takes its place");
+    }
+}
+
+/// A key that is missing, or that may be another one of its name, is no damage.
+#[tokio::test]
+async fn a_segment_whose_key_is_not_there_is_not_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ring, spool) = (ring(folder.path()), folder.path().join("spool"));
+    let one = opened(&spool, &ring, SEGMENT_BYTES);
+    one.append(frame(1)).await.unwrap();
+    drop(one);
+    let key = ring.folder().join(format!("{}.key", ring.current_id()));
+    let text = std::fs::read_to_string(&key).unwrap();
+    let digit = match text.ends_with("0\n") {
+        true => "1\n",
+        false => "0\n",
+    };
+    std::fs::write(&key, format!("{}{digit}", &text[..text.len() - 2])).unwrap();
+    let other = KeyRing::open(&ring.folder(), None).unwrap();
+    other.install();
+    let refused = Spool::open_with(&spool, SEGMENT_BYTES, Some(&other)).unwrap_err();
+    assert!(matches!(refused, SpoolError::Locked { .. }));
+    assert!(refused.to_string().contains("another key"), "{refused}");
+    std::fs::write(&key, text).unwrap();
+    KeyRing::open(&ring.folder(), None).unwrap().install();
+    assert_eq!(numbers(&spool), [1]);
 }
 
 #[tokio::test]
