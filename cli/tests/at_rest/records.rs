@@ -274,8 +274,23 @@ fn a_record_repository_names_nobody_on_disk_and_answers() {
     let arguments = ["audit", "verify", "--store", log.to_str().unwrap()];
     let alone = alone.args(arguments).current_dir(elsewhere.path()).output();
     let said = text(&alone.unwrap().stdout);
-    assert!(said.contains("their keys are not here"), "{said}");
+    assert!(said.contains("cannot be opened here"), "{said}");
     assert!(said.contains("every hash is the one"), "{said}");
+    // With keys at hand, a file that does not open is wrong: here its header names another key.
+    let mut segments = std::fs::read_dir(log.join("segments")).unwrap();
+    let segment = segments.find_map(|entry| {
+        let path = entry.unwrap().path();
+        path.extension()
+            .is_some_and(|it| it == "records")
+            .then_some(path)
+    });
+    let segment = segment.unwrap();
+    let whole = std::fs::read(&segment).unwrap();
+    let mut changed = whole.clone();
+    changed[16] ^= 1;
+    std::fs::write(&segment, changed).unwrap();
+    assert!(node.refused(&["audit", "verify"]).contains("1 finding"));
+    std::fs::write(&segment, whole).unwrap();
     node.start();
     all_found(&node, &before);
 }
