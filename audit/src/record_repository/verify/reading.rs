@@ -255,7 +255,7 @@ fn found(Segment { file, leaves, .. }: &Segment) -> io::Result<Found> {
     let mut at = usize::try_from(leaves.begin()).map_err(io::Error::other)?;
     let mut garbage = None;
     while at < bytes.len() {
-        if let Some((stored, hash, leaf)) = record(leaves, &bytes[at..], garbage.is_some()) {
+        if let Some((stored, hash, leaf)) = record(leaves, &bytes[at..], garbage.is_some())? {
             let begin = garbage.take();
             found
                 .garbage
@@ -285,12 +285,18 @@ type Read<'a> = (Stored<'a>, Hash, Option<Leaf<'a>>);
 
 /// The record at the beginning of `bytes`, its hash, and its leaf if that can be opened. One that was changed is one too, if another
 /// follows or nothing; but behind bytes that are none, only what is whole is believed.
-fn record<'a>(leaves: &Leaves, bytes: &'a [u8], behind_garbage: bool) -> Option<Read<'a>> {
-    let stored = segment::first(bytes)?;
-    let (hash, leaf) = leaves.hashed(&stored);
+fn record<'a>(
+    leaves: &Leaves,
+    bytes: &'a [u8],
+    behind_garbage: bool,
+) -> io::Result<Option<Read<'a>>> {
+    let Some(stored) = segment::first(bytes) else {
+        return Ok(None);
+    };
+    let (hash, leaf) = leaves.hashed(&stored)?;
     let rest = &bytes[stored.length..];
     let may_be_changed = !behind_garbage && (rest.is_empty() || rest.starts_with(b"HR"));
-    (hash == stored.said || may_be_changed).then_some((stored, hash, leaf))
+    Ok((hash == stored.said || may_be_changed).then_some((stored, hash, leaf)))
 }
 
 /// What the record says of records that were removed.
