@@ -232,7 +232,7 @@ async fn keys_are_rotated_while_it_receives() {
             assert!(rotated.iter().all(|(_, done)| done.is_ok()), "{rotated:?}");
         }
     }
-    let needed = kept(&store).keys().unwrap();
+    let needed = kept(&store).survey().unwrap().keys;
     assert!(needed.len() > store.segments().len());
     assert!(needed.iter().flatten().all(|key| *key != old));
     ring.remove(old).unwrap();
@@ -263,6 +263,7 @@ async fn a_plain_log_goes_on_encrypted_and_is_encrypted() {
     assert!(keys_of(&last).unwrap().is_some());
     assert!(is_told(&store));
     let plain = store.segments().len() as u64 - 1;
+    assert_eq!(kept(&store).survey().unwrap().plain_log, plain);
     loop {
         match kept(&store).encrypt(&vault) {
             Ok(done) => break assert_eq!(done, plain),
@@ -273,6 +274,7 @@ async fn a_plain_log_goes_on_encrypted_and_is_encrypted() {
     }
     assert!(!is_told(&store));
     assert_eq!(kept(&store).encrypt(&vault).unwrap(), 0);
+    assert_eq!(kept(&store).survey().unwrap().plain_log, 0);
     assert_eq!(store.findings(), []);
     let repository = store.open();
     assert_eq!(repository.log().from(0, 100).unwrap().len(), 46);
@@ -280,4 +282,23 @@ async fn a_plain_log_goes_on_encrypted_and_is_encrypted() {
     let again: String = again.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(again, root);
     assert_eq!(fs::read(store.path().join("heads.jsonl")).unwrap(), heads);
+}
+
+/// It is made anew when the node starts: until then, it is named, and hides nothing else.
+#[test]
+fn an_index_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("log");
+    fs::create_dir_all(store.join("segments")).unwrap();
+    fs::write(store.join("index.db"), [7; 5000]).unwrap();
+    fs::write(store.join("segments/00000000000000000000.records"), "HR").unwrap();
+    let kept = KeptRecords {
+        spool: folder.path().join("spool"),
+        clients: folder.path().join("spool/clients"),
+        store,
+    };
+    let survey = kept.survey().unwrap();
+    assert_eq!(survey.failures.len(), 1, "{survey:?}");
+    assert!(survey.failures[0].contains("index.db"), "{survey:?}");
+    assert_eq!((survey.plain_log, survey.plain_spool), (1, 0));
 }
