@@ -305,7 +305,7 @@ fn a_record_repository_names_nobody_on_disk_and_answers() {
     assert!(said.contains("cannot be opened here"), "{said}");
     assert!(said.contains("every hash is the one"), "{said}");
     // With keys at hand, a file that does not open is wrong: here its header names another key.
-    let mut segments = std::fs::read_dir(log.join("segments")).unwrap();
+    let mut segments = fs::read_dir(log.join("segments")).unwrap();
     let segment = segments.find_map(|entry| {
         let path = entry.unwrap().path();
         path.extension()
@@ -313,12 +313,14 @@ fn a_record_repository_names_nobody_on_disk_and_answers() {
             .then_some(path)
     });
     let segment = segment.unwrap();
-    let whole = std::fs::read(&segment).unwrap();
+    let whole = fs::read(&segment).unwrap();
     let mut changed = whole.clone();
+    // It may stand in either slot; the other one is empty.
     changed[16] ^= 1;
-    std::fs::write(&segment, changed).unwrap();
+    changed[512 + 16] ^= 1;
+    fs::write(&segment, changed).unwrap();
     assert!(node.refused(&["audit", "verify"]).contains("1 finding"));
-    std::fs::write(&segment, whole).unwrap();
+    fs::write(&segment, whole).unwrap();
     node.start();
     all_found(&node, &before);
 }
