@@ -1,15 +1,18 @@
 //! Audit records, encrypted or plain, for those who change keys (`docs/at-rest.md`).
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hilum_security::at_rest::{self, KeyId, KeyRing, Rewrapped, Vault, journal};
+use hilum_security::at_rest::{KeyId, KeyRing, Rewrapped, Vault, journal, keys_of};
 
-use crate::SpoolError;
 use crate::record_repository::{INDEX_FILE, index, log};
 use crate::sender::spools;
 use crate::spool::{frames, segment};
+
+/// Failures that are told one by one.
+const TOLD: usize = 100;
 
 /// Where a node keeps audit records.
 #[derive(Debug, Clone)]
@@ -25,11 +28,30 @@ pub struct KeptRecords {
 /// A file that may be encrypted, and what it is called when its key is wrapped.
 type Sealable = (PathBuf, String);
 
+/// How audit records are kept.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The keys that each encrypted file needs.
+    pub keys: Vec<BTreeSet<KeyId>>,
+    /// How many files of the log of an Audit Record Repository are plain.
+    pub plain_log: u64,
+    /// How many files of spools are plain.
+    pub plain_spool: u64,
+    /// What cannot be read, and why: it may need a key. The first of them.
+    pub failures: Vec<String>,
+}
+
 /// What became of a file.
 pub type Rotated = (String, anyhow::Result<Rewrapped>);
 
 impl KeptRecords {
     fn files(&self) -> anyhow::Result<Vec<Sealable>> {
+        let mut files = self.spool_files()?;
+        files.extend(self.log_files()?);
+        Ok(files)
+    }
+
+    fn spool_files(&self) -> anyhow::Result<Vec<Sealable>> {
         let mut files = Vec::new();
         for (_, folder) in spools(&self.spool, &self.clients)? {
             for number in segment::numbers(&folder)? {
@@ -38,6 +60,11 @@ impl KeptRecords {
                 files.push((path, name));
             }
         }
+        Ok(files)
+    }
+
+    fn log_files(&self) -> anyhow::Result<Vec<Sealable>> {
+        let mut files = Vec::new();
         let segments = self.store.join("segments");
         if segments.is_dir() {
             for first in log::segment::numbers(&segments)? {
@@ -67,19 +94,21 @@ impl KeptRecords {
         Ok(done.unwrap_or_default())
     }
 
-    /// The keys that each encrypted file needs. Works beside whoever writes. Blocks, as everything here.
+    /// How each file is kept. Works beside whoever writes. Blocks, as everything here.
     ///
     /// # Errors
-    /// If files cannot be listed or read.
-    pub fn keys(&self) -> anyhow::Result<Vec<BTreeSet<KeyId>>> {
-        let mut keys = Vec::new();
-        for (path, _) in self.files()? {
-            let needed = unless_gone(at_rest::keys_of(&path), &path)?;
-            keys.extend(needed.flatten());
+    /// If files cannot be listed.
+    pub fn survey(&self) -> anyhow::Result<Kept> {
+        let mut kept = Kept::default();
+        kept.plain_spool = kept.look(&self.spool_files()?);
+        kept.plain_log = kept.look(&self.log_files()?);
+        let path = self.index();
+        match index::fields::key(&path) {
+            Ok(key) => kept.keys.extend(key.map(|key| BTreeSet::from([key]))),
+            // It is made anew when the node starts.
+            Err(error) => kept.fail(&path, &error),
         }
-        let index = index::fields::key(&self.index())?;
-        keys.extend(index.map(|key| BTreeSet::from([key])));
-        Ok(keys)
+        Ok(kept)
     }
 
     fn index(&self) -> PathBuf {
@@ -111,11 +140,30 @@ impl KeptRecords {
     }
 }
 
-/// What was read, unless the file was removed meanwhile.
-fn unless_gone<T>(read: io::Result<T>, path: &Path) -> Result<Option<T>, SpoolError> {
-    match read {
-        Ok(read) => Ok(Some(read)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(SpoolError::at(path)(error)),
+impl Kept {
+    /// Looks at files. Gives how many are plain.
+    fn look(&mut self, files: &[Sealable]) -> u64 {
+        let mut plain = 0;
+        for (path, _) in files {
+            match keys_of(path) {
+                Ok(Some(keys)) => self.keys.push(keys),
+                Ok(None) => plain += u64::from(has_content(path)),
+                // It was removed meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => self.fail(path, &error),
+            }
+        }
+        plain
     }
+
+    fn fail(&mut self, path: &Path, error: &dyn Display) {
+        if self.failures.len() < TOLD {
+            self.failures.push(format!("{}: {error}", path.display()));
+        }
+    }
+}
+
+/// Whether anything was written into a file yet.
+fn has_content(path: &Path) -> bool {
+    path.metadata().is_ok_and(|it| it.len() > 0)
 }

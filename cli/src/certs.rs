@@ -14,6 +14,7 @@ use hilum_security::development_ca::Identity;
 
 use self::folder::Folder;
 use crate::init::{AUTHORITY_DAYS, NODE_DAYS};
+use crate::terminal::say;
 
 /// How long a revocation list is valid.
 const LIST_DAYS: u32 = 30;
@@ -119,7 +120,7 @@ enum Command {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    match &arguments.command {
+    let done = match &arguments.command {
         Some(Command::Authority { dir, name, days }) => authority(dir, name, *days),
         Some(Command::Node {
             dir,
@@ -139,16 +140,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             folder.revoke(&[&revoked], *days)
         }
         Some(Command::Crl { dir, days }) => Folder::of(dir).revoke(&[], *days),
-        Some(Command::List { dir, json }) => list::run(&Folder::of(dir), *json),
+        Some(Command::List { dir, json }) => return list::run(&Folder::of(dir), *json),
         None => {
             let name = arguments.name.as_deref().unwrap_or_default();
             let folder = Folder::of(&arguments.dir);
             issue(&folder, name, &arguments.names, arguments.days)
         }
-    }
+    };
+    Ok(say(&done?)?)
 }
 
-fn authority(dir: &std::path::Path, name: &str, days: u32) -> anyhow::Result<()> {
+fn authority(dir: &std::path::Path, name: &str, days: u32) -> anyhow::Result<String> {
     if name.trim().is_empty() || name.chars().any(char::is_control) {
         bail!("{name:?}: an authority needs a name");
     }
@@ -157,7 +159,7 @@ fn authority(dir: &std::path::Path, name: &str, days: u32) -> anyhow::Result<()>
     Folder::of(dir).write("ca", &Identity::authority(name, days)?)
 }
 
-fn issue(folder: &Folder, name: &str, names: &[String], days: u32) -> anyhow::Result<()> {
+fn issue(folder: &Folder, name: &str, names: &[String], days: u32) -> anyhow::Result<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || !name.chars().all(plain) || name.starts_with('.') {
         bail!("{name:?}: a name has letters, digits, dots, dashes and underscores only");
@@ -167,15 +169,16 @@ fn issue(folder: &Folder, name: &str, names: &[String], days: u32) -> anyhow::Re
 
 /// Issues a certificate of the development authority in `dir`.
 pub(crate) fn issue_into(dir: &std::path::Path, name: &str) -> anyhow::Result<()> {
-    issue(&Folder::of(dir), name, &[], NODE_DAYS)
+    Ok(say(&issue(&Folder::of(dir), name, &[], NODE_DAYS)?)?)
 }
 
-fn renew(folder: &Folder, name: &str, days: u32, revoke_old: bool) -> anyhow::Result<()> {
+fn renew(folder: &Folder, name: &str, days: u32, revoke_old: bool) -> anyhow::Result<String> {
     let before = folder.certificate(name)?;
     let renewed = folder.authority()?.renew(&before, days)?;
-    folder.replace(name, &renewed)?;
-    match revoke_old {
-        true => folder.revoke(&[&before], LIST_DAYS),
-        false => Ok(()),
+    let mut done = folder.replace(name, &renewed)?;
+    if revoke_old {
+        done.push('\n');
+        done.push_str(&folder.revoke(&[&before], LIST_DAYS)?);
     }
+    Ok(done)
 }

@@ -274,9 +274,10 @@ async fn at_rest(config: &Config) -> Finding {
         checked.map_err(|error| format!("{error:#}"))?;
         return Ok("what is stored is not encrypted".to_owned());
     };
-    let survey = tokio::task::spawn_blocking(move || stored.survey(&vault)).await;
+    let survey = move || Ok((stored.survey(&vault)?, stored.plain_spool()?));
+    let survey = tokio::task::spawn_blocking(survey).await;
     let survey = survey.map_err(anyhow::Error::from).and_then(|it| it);
-    let survey = survey.map_err(|error| format!("{error:#}"))?;
+    let (survey, plain_spool) = survey.map_err(|error| format!("{error:#}"))?;
     if let Some((key, objects)) = survey.keys.iter().find(|(key, _)| !ring.has(key)) {
         return Err(format!(
             "{objects} objects need the key {key}, which is not there"
@@ -288,9 +289,13 @@ async fn at_rest(config: &Config) -> Finding {
     let current = ring.current_id();
     let with_it = survey.keys.get(&current).copied().unwrap_or_default();
     let old: u64 = survey.keys.values().sum::<u64>() - with_it;
+    let plain = survey.plain;
+    let spool = match plain_spool {
+        0 => String::new(),
+        files => format!(", and so are {files} files of audit records that wait"),
+    };
     Ok(format!(
-        "{with_it} objects have the current key {current}, {old} older ones, {} are plain",
-        survey.plain
+        "{with_it} objects have the current key {current}, {old} older ones, {plain} are plain{spool}"
     ))
 }
 
@@ -419,17 +424,24 @@ async fn receivers(config: &Config, report: &mut Report) {
     for receiver in &sender.receivers {
         let target = &receiver.target;
         let lacks = Backlog::of(&sender.spool, &sender.clients, target);
-        let lacks = lacks.map(|lacks| lacks.records).unwrap_or_default();
+        let lacks = match lacks {
+            Ok(lacks) => format!("{} records wait", lacks.records),
+            Err(error) => {
+                let problem = format!("{target}: how many records wait cannot be read: {error}");
+                report.add("audit receiver", Err(problem));
+                continue;
+            }
+        };
         let finding = match sender::check(receiver, &sender.limits).await {
             Ok(()) if target.road == Road::Udp => Ok(format!(
-                "{target}, of which nobody knows what arrives; {lacks} records wait"
+                "{target}, of which nobody knows what arrives; {lacks}"
             )),
-            Ok(()) => Ok(format!("{target} answers, {lacks} records wait")),
+            Ok(()) => Ok(format!("{target} answers, {lacks}")),
             // Like the rooms of a node that does not run, it is nothing to mend.
             Err(reason) if reason.contains("refused") && config.is_own_receiver(target) => Ok(
-                format!("{target} is this node's own, which does not run; {lacks} records wait"),
+                format!("{target} is this node's own, which does not run; {lacks}"),
             ),
-            Err(reason) => Err(format!("{target}: {reason}; {lacks} records wait")),
+            Err(reason) => Err(format!("{target}: {reason}; {lacks}")),
         };
         report.add("audit receiver", finding);
     }

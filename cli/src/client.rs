@@ -112,6 +112,7 @@ impl Node {
             return Ok(ledger.clone().on_behalf_of(self.user.clone()));
         }
         let (config, vault) = (self.config.audit(), self.config.vault()?);
+        let mut locked = None;
         for number in 1..=LEDGERS {
             let spool = self.config.client_spools().join(number.to_string());
             let config = AuditConfig {
@@ -123,12 +124,22 @@ impl Node {
                     let ledger = self.first_ledger.get_or_init(|| ledger).clone();
                     return Ok(ledger.on_behalf_of(self.user.clone()));
                 }
-                // One whose key is lost keeps what it has; what is done about it must be recorded.
-                Err(SpoolError::InUse { .. } | SpoolError::Locked { .. }) => {}
+                Err(SpoolError::InUse { .. }) => {}
+                // One whose key is lost keeps what it has; what is done about it must be recorded. But
+                // without any keys it would be recorded plain.
+                Err(error @ SpoolError::Locked { .. }) if vault.is_on() => {
+                    tracing::warn!("{error}; what this command asks is recorded beside it");
+                    locked.get_or_insert(error);
+                }
                 Err(error) => return Err(error).context("what is asked must be recorded"),
             }
         }
-        bail!("{LEDGERS} commands run for this node already")
+        match locked {
+            Some(error) => {
+                Err(error).context("what is asked must be recorded, and no spool is left")
+            }
+            None => bail!("{LEDGERS} commands run for this node already"),
+        }
     }
 
     /// Who answers this node's questions.

@@ -35,7 +35,8 @@ pub(crate) struct Arguments {
     /// Plain HTTP without TLS, for this machine only
     #[arg(long)]
     pub(crate) plain: bool,
-    /// The registry listens on N+1, repository and imaging source on N+2, gateways on N+3, the Audit Record Repository on N+4 (syslog on N+8 and N+9), the feed on N+5, metrics on N+7, DICOM on N+10
+    /// The registry listens on N+1, repository and imaging source on N+2, gateways on N+3, the Audit Record
+    /// Repository on N+4 (syslog on N+8 and N+9), the feed on N+5, metrics on N+7, DICOM on N+10
     #[arg(long, value_name = "N", default_value_t = 18400, value_parser = clap::value_parser!(u16).range(1..65525))]
     pub(crate) port_base: u16,
     /// Take submissions for patients that no feed has announced
@@ -62,7 +63,8 @@ pub(crate) struct Arguments {
     /// file:PATH
     #[arg(long, value_name = "URL", default_value = "file:data/documents")]
     pub(crate) store: String,
-    /// Encrypt what is stored and, in databases, what identifies patients, with a new key in keys/: whoever loses it loses the data
+    /// Encrypt what is stored and, in databases, what identifies patients, with a new key in keys/: whoever
+    /// loses it loses the data
     #[arg(long)]
     pub(crate) encrypt: bool,
 }

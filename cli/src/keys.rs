@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use hilum_audit::{Event, Outcome};
+use hilum_audit::{Event, Outcome, SpoolError};
 use hilum_repository::at_rest::{Survey, Worked};
 use hilum_security::at_rest::{KeyId, KeyRing, Vault};
 use indicatif::ProgressBar;
@@ -111,6 +111,8 @@ async fn surveyed(node: &Node) -> anyhow::Result<(KeyRing, Survey)> {
 async fn list(common: &Common) -> anyhow::Result<()> {
     let node = Node::open(&common.config)?;
     let (ring, survey) = surveyed(&node).await?;
+    let stored = Stored::of(&node.config)?;
+    let plain_spool = tokio::task::spawn_blocking(move || stored.plain_spool()).await??;
     let needs = |id: &KeyId| survey.keys.get(id).copied().unwrap_or_default();
     let keys = ring.list()?;
     if common.json {
@@ -118,6 +120,7 @@ async fn list(common: &Common) -> anyhow::Result<()> {
         return say_json(&json!({
             "keys": keys.iter().map(key).collect::<Vec<_>>(),
             "plain": survey.plain,
+            "plainSpool": plain_spool,
             "arriving": survey.arriving,
             "failures": survey.failures,
         }));
@@ -138,6 +141,12 @@ async fn list(common: &Common) -> anyhow::Result<()> {
     }
     say(&table.text())?;
     say(&format!("{} objects are not encrypted", survey.plain))?;
+    if plain_spool > 0 {
+        say(&format!(
+            "{plain_spool} files of audit records that wait are not encrypted: they go when they are sent and \
+             their time is over"
+        ))?;
+    }
     survey
         .failures
         .iter()
@@ -284,6 +293,14 @@ fn ended(worked: &Worked) -> anyhow::Result<()> {
     }
 }
 
+/// Whether nothing can be recorded because keys are missing.
+fn is_locked(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let spool = cause.downcast_ref();
+        cause.is::<ConfigError>() || matches!(spool, Some(SpoolError::Locked { .. }))
+    })
+}
+
 /// Keys are changed only with a record of it.
 async fn record<T, E: std::fmt::Display>(
     node: &Node,
@@ -296,12 +313,20 @@ async fn record<T, E: std::fmt::Display>(
         Err(error) => Outcome::Failure(format!("{error:#}")),
     };
     let event = Event::keys_changed(&user, what, &outcome);
-    let ledger = match node.ledger() {
+    let recorded = match node.ledger() {
         // Without keys, nothing was changed, and nothing can be recorded.
-        Err(_) if done.is_err() => return Ok(()),
-        ledger => ledger?,
+        Err(error) if done.is_err() && is_locked(&error) => return Ok(()),
+        Err(error) => Err(error),
+        Ok(ledger) => match ledger.record(event, ()).await {
+            Ok(recorded) => {
+                recorded.into_inner();
+                Ok(())
+            }
+            Err(error) => Err(anyhow::Error::from(error).context("it must be recorded")),
+        },
     };
-    let recorded = ledger.record(event, ()).await;
-    recorded.context("it must be recorded")?.into_inner();
-    Ok(())
+    match done {
+        Ok(_) => recorded,
+        Err(failed) => recorded.with_context(|| format!("{failed:#}; nor is that recorded")),
+    }
 }

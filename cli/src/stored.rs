@@ -45,16 +45,34 @@ impl Stored {
         let mut survey = self.kept.survey(vault)?;
         let registry = self.registry.as_deref().map(hilum_registry::at_rest::key);
         let gateway = hilum_gateway::at_rest::key(&self.gateway);
-        let gateway = gateway.with_context(|| self.gateway.display().to_string())?;
-        let keys: [Option<KeyId>; 2] = [registry.transpose()?.flatten(), gateway];
+        let gateway = gateway.with_context(|| self.gateway.display().to_string());
+        let mut keys: Vec<KeyId> = Vec::new();
+        for key in [registry.transpose().map(Option::flatten), gateway] {
+            match key {
+                Ok(key) => keys.extend(key),
+                Err(error) => survey.failures.push(format!("{error:#}")),
+            }
+        }
         let waiting = hilum_gateway::at_rest::waiting(&self.gateway);
-        let waiting = waiting.with_context(|| self.gateway.display().to_string())?;
-        survey.plain += waiting.plain;
-        let several = waiting.keys.into_iter().chain(self.records.keys()?);
-        for key in keys.into_iter().flatten().chain(several.flatten()) {
+        match waiting.with_context(|| self.gateway.display().to_string()) {
+            Ok(waiting) => {
+                survey.plain += waiting.plain;
+                keys.extend(waiting.keys.into_iter().flatten());
+            }
+            Err(error) => survey.failures.push(format!("{error:#}")),
+        }
+        let records = self.records.survey()?;
+        survey.plain += records.plain_log;
+        survey.failures.extend(records.failures);
+        for key in keys.into_iter().chain(records.keys.into_iter().flatten()) {
             *survey.keys.entry(key).or_default() += 1;
         }
         Ok(survey)
+    }
+
+    /// How many files of spools are plain. They are sent as they are, and nobody encrypts them.
+    pub(crate) fn plain_spool(&self) -> anyhow::Result<u64> {
+        Ok(self.records.survey()?.plain_spool)
     }
 
     /// Whether a node without keys can read what it has recorded.
@@ -62,7 +80,7 @@ impl Stored {
     /// # Errors
     /// If it cannot.
     pub(crate) fn check_plain(&self) -> anyhow::Result<()> {
-        match self.records.keys()?.is_empty() {
+        match self.records.survey()?.keys.is_empty() {
             true => Ok(()),
             false => bail!("audit records are encrypted, and [at_rest] names no keys"),
         }
@@ -76,23 +94,34 @@ impl Stored {
     ) -> anyhow::Result<Worked> {
         let mut worked = self.kept.rotate(ring, progress)?;
         let registry = |url: &String| hilum_registry::at_rest::rotate(url, ring);
-        let registry = self.registry.as_ref().map(registry).transpose()?.flatten();
+        let registry = self.registry.as_ref().map(registry).transpose();
         let gateway = hilum_gateway::at_rest::rotate(&self.gateway, ring);
-        let gateway = gateway.with_context(|| self.gateway.display().to_string())?;
-        for was_another in [registry, gateway].into_iter().flatten() {
+        let gateway = gateway.with_context(|| self.gateway.display().to_string());
+        // One that cannot be used keeps none of the others from being given the key.
+        for was_another in [registry.map(Option::flatten), gateway] {
             match was_another {
-                true => worked.done += 1,
-                false => worked.already += 1,
+                Ok(None) => {}
+                Ok(Some(true)) => worked.done += 1,
+                Ok(Some(false)) => worked.already += 1,
+                Err(error) => {
+                    worked.failed += 1;
+                    worked.failures.push(format!("{error:#}"));
+                }
             }
         }
         let waiting = hilum_gateway::at_rest::rotate_waiting(&self.gateway, ring);
-        let waiting = waiting.with_context(|| self.gateway.display().to_string())?;
+        let waiting = waiting.with_context(|| self.gateway.display().to_string());
+        let waiting = waiting.unwrap_or_else(|error| {
+            worked.failed += 1;
+            worked.failures.push(format!("{error:#}"));
+            Vec::new()
+        });
         for (what, rotated) in waiting.into_iter().chain(self.records.rotate(ring)?) {
             match rotated {
                 Ok(Rewrapped::Done) => worked.done += 1,
                 Ok(Rewrapped::Already) => worked.already += 1,
                 // A plain one is sent as it is, and goes when its time is over.
-                Ok(Rewrapped::Plain) => {}
+                Ok(Rewrapped::Plain) => worked.passed_over += 1,
                 Err(error) => {
                     worked.failed += 1;
                     worked.failures.push(format!("{what}: {error}"));

@@ -15,6 +15,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
+use hilum_security::at_rest::has_keys;
 use hilum_security::signing::PublicKey;
 
 use super::head::{Head, Heads, hex};
@@ -64,6 +65,14 @@ pub enum Finding {
         /// How many there are.
         bytes: u64,
     },
+    /// A file of records cannot be opened, though there are keys: its key is missing, or its header was
+    /// changed. Nobody knows whether its records are those that their hashes stand for.
+    Locked {
+        /// The first record of the file.
+        segment: u64,
+        /// Why it cannot be opened.
+        why: String,
+    },
     /// Records were removed and the log does not say so.
     Unsaid(Range<u64>),
     /// A head is not signed by the key.
@@ -108,15 +117,16 @@ pub struct Verification {
     pub covered: u64,
     /// Bytes at the end that are an unfinished record, as a crash leaves it.
     pub unfinished: u64,
-    /// Records that are encrypted and whose keys are not here. Their hashes were taken as they stand
-    /// beside them: whether the records have them is not known.
+    /// Records that are encrypted and that nobody here can open. Their hashes were taken as they stand
+    /// beside them: whether the records have them is not known. Where there are keys, that is a finding too.
     pub locked: u64,
     /// Everything that is not as it was; nothing if all is well.
     pub findings: Vec<Finding>,
 }
 
 /// Looks at the log in `store`. Heads must be signed by `key`; `elsewhere` are heads that were kept
-/// outside of the log.
+/// outside of the log. Where keys are [installed](has_keys), everything that is encrypted must open; where
+/// there are none, its hashes are verified only.
 ///
 /// # Errors
 /// If files cannot be read: nothing is known then.
@@ -146,8 +156,8 @@ pub fn verify(store: &Path, key: &PublicKey, elsewhere: &[Head]) -> Result<Verif
     // What the heads say decides what a difference between records and hashes means.
     findings.extend(judged(found, &of_heads));
     findings.extend(of_heads.into_iter().map(|(finding, _)| finding));
-    // What is encrypted may say so.
-    if begin > said && locked == 0 {
+    // Without keys, what is encrypted may say so.
+    if begin > said && (locked == 0 || has_keys()) {
         findings.push(Finding::Unsaid(said..begin));
     }
     Ok(Verification {
@@ -321,6 +331,11 @@ impl fmt::Display for Finding {
                 out,
                 "{bytes} bytes are no record, from byte {at} of the file that begins with record \
                  {segment}"
+            ),
+            Self::Locked { segment, why } => write!(
+                out,
+                "the file that begins with record {segment} cannot be opened, so its records are not \
+                 verified: {why}"
             ),
             Self::Unsaid(range) => {
                 write!(

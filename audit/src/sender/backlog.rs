@@ -137,7 +137,7 @@ impl Backlog {
                 let first = usize::try_from(octets).map_err(io::Error::other)?;
                 let mut first = vec![0; first];
                 reader.read_exact(&mut first)?;
-                let message = frames.message(place, &first);
+                let message = frames.message(place, &first)?;
                 counted.oldest = message.and_then(|message| timestamp(&message));
             } else {
                 reader.seek_relative(i64::try_from(octets).unwrap_or(i64::MAX))?;

@@ -223,13 +223,21 @@ impl Tail {
             let mut partial = false;
             while batch.messages.len() < most {
                 let place = self.place.offset + used as u64;
-                match frames.first(place, &bytes[used..]) {
+                match frames.first(place, &bytes[used..]).map_err(at)? {
                     Found::Record(message, length) => {
                         batch.add(&message);
                         used += length;
                     }
-                    // Of a spool of this process, and of one that is over, all was whole once.
-                    Found::Damaged(length) if over || durable.is_some() => {
+                    Found::Damaged(length) => {
+                        let behind = place + length as u64;
+                        // Of a spool of this process, and of one that is over, all was whole once. So was
+                        // what another process has written something behind.
+                        let was_whole = over
+                            || durable.is_some()
+                            || follows(&file, &frames, behind).map_err(at)?;
+                        if !was_whole {
+                            break;
+                        }
                         damaged(&path, place);
                         used += length;
                     }
@@ -237,7 +245,7 @@ impl Tail {
                         partial = true;
                         break;
                     }
-                    Found::Damaged(_) | Found::Garbage => break,
+                    Found::Garbage => break,
                 }
             }
             self.place.offset += used as u64;
@@ -280,6 +288,12 @@ fn read_at(file: &File, offset: u64, wanted: usize, sync: bool) -> io::Result<Ve
         file.sync_data()?;
     }
     Ok(bytes)
+}
+
+/// Whether a whole frame begins at `offset`.
+fn follows(file: &File, frames: &Frames, offset: u64) -> io::Result<bool> {
+    let bytes = read_at(file, offset, LONGEST, false)?;
+    Ok(frames.skip(&bytes).is_some())
 }
 
 /// Whether a record begins, or the segment ends, at `offset`.
@@ -445,6 +459,38 @@ mod tests {
         assert_eq!(backlog("plain"), backlog("sealed"));
         assert_eq!(backlog("sealed").records, 300);
         assert!(backlog("sealed").oldest.is_some());
+    }
+
+    /// A changed record of another program's last segment holds nothing up, once something is written behind it.
+    #[tokio::test]
+    async fn a_changed_record_is_passed_over_when_another_follows() {
+        let folder = tempfile::tempdir().unwrap();
+        let ring = crate::spool::tests::encrypted::ring(folder.path());
+        let (own, clients) = (folder.path().join("audit"), folder.path().join("clients"));
+        let client = clients.join("1");
+        let path = segment::path(&client, 1);
+        let spool = Spool::open_with(&client, 1 << 30, Some(&ring)).unwrap();
+        let mut ends = Vec::new();
+        // The second is longer than what is read at once.
+        for (number, length) in [(0, 50), (1, 2 * CHUNK), (2, 50), (3, 50)] {
+            spool.append(frame(number, length)).await.unwrap();
+            ends.push(usize::try_from(fs::metadata(&path).unwrap().len()).unwrap());
+        }
+        drop(spool);
+        let whole = fs::read(&path).unwrap();
+        let changed = |ends: &[usize]| {
+            let mut bytes = whole.clone();
+            ends.iter().for_each(|end| bytes[end - 1] ^= 1);
+            fs::write(&path, bytes).unwrap();
+            all(&mut Reader::new(&own, &clients, None))
+        };
+        assert_eq!(changed(&[]), [0, 1, 2, 3]);
+        assert_eq!(changed(&ends[1..2]), [0, 2, 3]);
+        assert_eq!(changed(&ends[..3]), [3]);
+        // Nothing is behind the last yet: it may still be written.
+        assert_eq!(changed(&ends[3..]), [0, 1, 2]);
+        write(&client, 2, &frame(4, 50));
+        assert_eq!(changed(&ends[3..]), [0, 1, 2, 4]);
     }
 
     #[test]

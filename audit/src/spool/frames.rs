@@ -82,30 +82,40 @@ impl Frames {
     }
 
     /// Looks at the first frame in `bytes`, which begins at byte `place` of the segment.
-    pub(crate) fn first<'a>(&self, place: u64, bytes: &'a [u8]) -> Found<'a> {
+    ///
+    /// # Errors
+    /// If OpenSSL fails: that says nothing of the record.
+    pub(crate) fn first<'a>(&self, place: u64, bytes: &'a [u8]) -> io::Result<Found<'a>> {
         let Some(journal) = &self.journal else {
-            return match first_frame(bytes) {
+            return Ok(match first_frame(bytes) {
                 Frame::Whole(message, length) => Found::Record(Cow::Borrowed(message), length),
                 Frame::Partial => Found::Partial,
                 Frame::Garbage => Found::Garbage,
-            };
+            });
         };
-        match counted(bytes, MESSAGE_BYTES + SEALED) {
-            Counted::Whole(sealed, length) => match journal.open(place, sealed) {
-                Ok(Some(message)) => Found::Record(Cow::Owned(message), length),
-                Ok(None) | Err(_) => Found::Damaged(length),
+        Ok(match counted(bytes, MESSAGE_BYTES + SEALED) {
+            Counted::Whole(sealed, length) => match journal.open(place, sealed)? {
+                Some(message) => Found::Record(Cow::Owned(message), length),
+                None => Found::Damaged(length),
             },
             Counted::Partial => Found::Partial,
             Counted::Garbage => Found::Garbage,
-        }
+        })
     }
 
-    /// The message that was counted, without its frame, which begins at byte `place`.
-    pub(crate) fn message<'a>(&self, place: u64, counted: &'a [u8]) -> Option<Cow<'a, [u8]>> {
-        match &self.journal {
+    /// The message that was counted, without its frame, which begins at byte `place`; nothing if it was changed.
+    ///
+    /// # Errors
+    /// If OpenSSL fails.
+    pub(crate) fn message<'a>(
+        &self,
+        place: u64,
+        counted: &'a [u8],
+    ) -> io::Result<Option<Cow<'a, [u8]>>> {
+        Ok(match &self.journal {
             None => Some(Cow::Borrowed(counted)),
-            Some(journal) => Some(Cow::Owned(journal.open(place, counted).ok()??)),
-        }
+            Some(journal) => journal.open(place, counted)?.map(Cow::Owned),
+        })
     }
 
     /// How many bytes the first frame takes, without looking at its record.
@@ -145,18 +155,21 @@ impl Frames {
 
     /// The end of the last record in all bytes of a segment. Behind it, there is nothing that was ever
     /// acknowledged.
-    pub(super) fn end(&self, bytes: &[u8]) -> usize {
+    ///
+    /// # Errors
+    /// If OpenSSL fails: where the end is, is not known then.
+    pub(super) fn end(&self, bytes: &[u8]) -> io::Result<usize> {
         let begin = usize::try_from(self.begin()).unwrap_or(usize::MAX);
         let (mut at, mut end) = (begin, begin);
         loop {
-            match self.first(at as u64, bytes.get(at..).unwrap_or_default()) {
+            match self.first(at as u64, bytes.get(at..).unwrap_or_default())? {
                 Found::Record(_, length) => {
                     at += length;
                     end = at;
                 }
                 // Another one behind it says that it was whole once.
                 Found::Damaged(length) => at += length,
-                Found::Partial | Found::Garbage => return end,
+                Found::Partial | Found::Garbage => return Ok(end),
             }
         }
     }

@@ -65,7 +65,15 @@ impl Iterator for Records {
                 offset: self.offset as u64,
             };
             let rest = self.bytes.get(self.offset..).unwrap_or_default();
-            match self.frames.first(position.offset, rest) {
+            let first = match self.frames.first(position.offset, rest) {
+                Ok(first) => first,
+                Err(error) => {
+                    let path = segment::path(&self.folder, self.segment);
+                    self.bytes.clear();
+                    return Some(Err(SpoolError::at(&path)(error)));
+                }
+            };
+            match first {
                 Found::Record(message, length) => {
                     let message = message.into_owned();
                     self.offset += length;

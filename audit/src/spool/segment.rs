@@ -237,7 +237,7 @@ pub(crate) fn unless_configured(error: io::Error, ring: Option<&KeyRing>) -> io:
 
 fn cut(file: File, frames: Frames, path: &Path) -> io::Result<Begun> {
     let bytes = std::fs::read(path)?;
-    let whole = frames.end(&bytes);
+    let whole = frames.end(&bytes)?;
     let rest = bytes.get(whole..).unwrap_or_default();
     if !rest.is_empty() {
         let torn = path.with_extension(format!("{EXTENSION}.torn"));

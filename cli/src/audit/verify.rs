@@ -122,8 +122,8 @@ fn report(found: &Verification, elsewhere: usize) -> anyhow::Result<()> {
     if found.locked > 0 {
         let records = found.locked;
         say(format!(
-            "note     {records} records are encrypted, and their keys are not here: only their hashes \
-             are verified"
+            "note     {records} records are encrypted and cannot be opened here: only their hashes are \
+             verified"
         ))?;
     }
     for finding in &found.findings {

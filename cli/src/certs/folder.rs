@@ -6,8 +6,6 @@ use anyhow::{Context, bail};
 use hilum_security::development_ca::{Identity, RevocationList};
 use hilum_security::inspection::Certificate;
 
-use crate::terminal::say;
-
 /// A folder of certificates.
 pub(super) struct Folder {
     path: PathBuf,
@@ -42,8 +40,9 @@ impl Folder {
         Ok(Certificate::read(&self.file(name, "pem"))?)
     }
 
-    /// Writes what is not there yet.
-    pub(super) fn write(&self, name: &str, identity: &Identity) -> anyhow::Result<()> {
+    /// Writes what is not there yet. Gives what is to be said of it, as all that write here do: whether anybody
+    /// reads it is not to decide what is done.
+    pub(super) fn write(&self, name: &str, identity: &Identity) -> anyhow::Result<String> {
         let (certificate, key) = (self.file(name, "pem"), self.file(name, "key"));
         for file in [&certificate, &key] {
             if file.exists() {
@@ -56,18 +55,14 @@ impl Folder {
         identity
             .write(&certificate, &key)
             .with_context(|| format!("{}: cannot be written", certificate.display()))?;
-        say(&format!(
-            "wrote {} and {}",
-            certificate.display(),
-            key.display()
-        ))?;
-        Ok(())
+        let (certificate, key) = (certificate.display(), key.display());
+        Ok(format!("wrote {certificate} and {key}"))
     }
 
     /// Puts a certificate and its key in the place of those that are there. The certificate before
     /// is kept, so that it can be revoked. The key comes first: a node that looks in between finds a
     /// pair that does not match, and uses what it has.
-    pub(super) fn replace(&self, name: &str, identity: &Identity) -> anyhow::Result<()> {
+    pub(super) fn replace(&self, name: &str, identity: &Identity) -> anyhow::Result<String> {
         let (certificate, key) = (self.file(name, "pem"), self.file(name, "key"));
         let old = self.file(&format!("{name}.old"), "pem");
         let (new_certificate, new_key) = (self.file(name, "pem.new"), self.file(name, "key.new"));
@@ -81,13 +76,10 @@ impl Folder {
         std::fs::copy(&certificate, &old).with_context(cannot)?;
         std::fs::rename(&new_key, &key).with_context(cannot)?;
         std::fs::rename(&new_certificate, &certificate).with_context(cannot)?;
-        say(&format!(
-            "wrote {} and {}",
-            certificate.display(),
-            key.display()
-        ))?;
-        say(&format!("the certificate before is {}", old.display()))?;
-        Ok(())
+        let (certificate, key, old) = (certificate.display(), key.display(), old.display());
+        Ok(format!(
+            "wrote {certificate} and {key}\nthe certificate before is {old}"
+        ))
     }
 
     /// The revocation list, if there is one.
@@ -100,18 +92,14 @@ impl Folder {
     }
 
     /// Writes the next revocation list, with these in it.
-    pub(super) fn revoke(&self, revoked: &[&Certificate], days: u32) -> anyhow::Result<()> {
+    pub(super) fn revoke(&self, revoked: &[&Certificate], days: u32) -> anyhow::Result<String> {
         let authority = self.authority()?;
         let next = authority.next_list(self.list()?.as_ref(), revoked, days);
         let next = next.with_context(|| self.path.display().to_string())?;
         let (file, new) = (self.file("crl", "pem"), self.file("crl", "pem.new"));
         let written = next.write(&new).and_then(|()| std::fs::rename(&new, &file));
         written.with_context(|| format!("{}: cannot be written", file.display()))?;
-        say(&format!(
-            "wrote {}, in which {} stand",
-            file.display(),
-            next.count()
-        ))?;
-        Ok(())
+        let count = next.count();
+        Ok(format!("wrote {}, in which {count} stand", file.display()))
     }
 }

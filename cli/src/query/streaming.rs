@@ -79,7 +79,7 @@ where
         let Some(community) = community else {
             return end(&given, &response, as_json);
         };
-        tell(&community, &response, after, as_json)?;
+        show_one(&community, &response, after, as_json)?;
         let given = given.entry(community).or_insert_with(Given::default);
         given.add(&response, after);
     }
@@ -129,7 +129,7 @@ impl Given {
 }
 
 /// Shows what one community has.
-fn tell(
+fn show_one(
     community: &str,
     response: &AdhocQueryResponse,
     after: Duration,
@@ -193,7 +193,9 @@ fn end(
         ]);
     }
     let errors = last.errors.iter();
+    // What is wrong with the question is located otherwise, as by a parameter's name.
     let silent = errors.filter_map(|error| Some((error.location.as_ref()?, error)));
+    let silent = silent.filter(|(home, _)| home.starts_with("urn:oid:"));
     for (home, error) in silent.filter(|(home, _)| !given.contains_key(*home)) {
         let code = error.code.to_string();
         table.row(vec![home.clone(), String::new(), String::new(), code]);

@@ -153,6 +153,14 @@ fn records_that_wait_name_nobody_and_get_there() {
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output.stderr);
     assert!(said.contains("audit records are encrypted"), "{said}");
+    // Nor does a command record plain beside what is encrypted.
+    let clients = node.data("audit/clients");
+    let spools = fs::read_dir(&clients).unwrap().count();
+    let output = node.run(&["query", "--patient", "P-1"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("[at_rest] names no keys"), "{said}");
+    assert_eq!(fs::read_dir(&clients).unwrap().count(), spools);
     node.edit("# keys = \"keys/\"", "keys = \"keys/\"");
     node.edit(
         "# identifiers = \"encrypted\"",
@@ -229,6 +237,11 @@ fn a_plain_backlog_goes_on_encrypted_and_all_of_it_gets_there() {
     );
     node.ok(&["keys", "new"]);
     node.ok(&["keys", "encrypt"]);
+    let listed = node.json(&["keys", "list"]);
+    assert!(
+        listed["plainSpool"].as_u64().unwrap() >= plain.len() as u64,
+        "{listed}"
+    );
     node.edit("# plain = \"refuse\"", "plain = \"refuse\"");
     node.start();
     node.submit(b"encrypted");
@@ -246,6 +259,21 @@ fn a_plain_backlog_goes_on_encrypted_and_all_of_it_gets_there() {
     let receiver = Receiver::at(port);
     let listed = recorded(&node);
     all_got(&receiver.take(listed.len()), &listed);
+    // What waits cannot be counted: that is said instead of a number.
+    let clients = node.data("audit/clients");
+    fs::create_dir_all(clients.join("9/0000000001.syslog")).unwrap();
+    let checked = text(&node.run(&["check"]).stdout);
+    let line = checked.lines().find(|it| it.contains("audit receiver"));
+    let line = line.unwrap();
+    assert!(
+        line.starts_with("MEND") && line.contains("cannot be read"),
+        "{line}"
+    );
+    // What failed and cannot be recorded is both told.
+    fs::rename(&clients, clients.with_extension("aside")).unwrap();
+    fs::write(&clients, b"").unwrap();
+    let refused = node.refused(&["keys", "remove", &"0".repeat(32)]);
+    assert!(refused.contains("nor is that recorded"), "{refused}");
 }
 
 /// Events about our patient that the node's Audit Record Repository finds.
@@ -316,8 +344,25 @@ fn a_record_repository_names_nobody_on_disk_and_answers() {
     let arguments = ["audit", "verify", "--store", log.to_str().unwrap()];
     let alone = alone.args(arguments).current_dir(elsewhere.path()).output();
     let said = text(&alone.unwrap().stdout);
-    assert!(said.contains("their keys are not here"), "{said}");
+    assert!(said.contains("cannot be opened here"), "{said}");
     assert!(said.contains("every hash is the one"), "{said}");
+    // With keys at hand, a file that does not open is wrong: here its header names another key.
+    let mut segments = fs::read_dir(log.join("segments")).unwrap();
+    let segment = segments.find_map(|entry| {
+        let path = entry.unwrap().path();
+        path.extension()
+            .is_some_and(|it| it == "records")
+            .then_some(path)
+    });
+    let segment = segment.unwrap();
+    let whole = fs::read(&segment).unwrap();
+    let mut changed = whole.clone();
+    // It may stand in either slot; the other one is empty.
+    changed[16] ^= 1;
+    changed[512 + 16] ^= 1;
+    fs::write(&segment, changed).unwrap();
+    assert!(node.refused(&["audit", "verify"]).contains("1 finding"));
+    fs::write(&segment, whole).unwrap();
     node.start();
     all_found(&node, &before);
 }
@@ -343,6 +388,8 @@ fn a_plain_record_repository_is_encrypted_and_proves_the_same() {
         "identifiers = \"encrypted\"",
     );
     node.ok(&["keys", "new"]);
+    let listed = node.json(&["keys", "list"]);
+    assert!(listed["plain"].as_u64().unwrap() >= 2, "{listed}");
     node.ok(&["keys", "encrypt"]);
     assert_eq!(log(PATIENT), Vec::<PathBuf>::new());
     let verified = node.ok(&["audit", "verify"]);

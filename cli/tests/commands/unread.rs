@@ -46,6 +46,7 @@ fn every_kind_of_command_ends_with_the_status_of_a_failed_write() {
         &["init", "another"],
         &["certs", "node", "another/certs", "me"],
         &["certs", "list", "another/certs"],
+        &["certs", "renew", "another/certs", "me", "--revoke-old"],
     ];
     for arguments in commands {
         let mut one = command(arguments);
@@ -53,6 +54,22 @@ fn every_kind_of_command_ends_with_the_status_of_a_failed_write() {
         let code = with_both_closed(&mut one).code();
         assert!(matches!(code, Some(0..=2)), "{arguments:?}: {code:?}");
     }
+    // What was to be done was done: only that it was is not said.
+    let certs = site.dir().join("another/certs");
+    for file in ["../hilum.toml", "ca.pem", "me.key", "me.old.pem"] {
+        assert!(certs.join(file).is_file(), "{file}");
+    }
+    let listed = site.ok(&["certs", "list", "another/certs", "--json"]);
+    let listed = listed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    let listed: Vec<serde_json::Value> = listed.collect();
+    let is_revoked = |name: &str| {
+        let mut of_name = listed.iter().filter(|it| it["name"] == name);
+        !of_name.next().unwrap()["revoked"].is_null()
+    };
+    assert!(is_revoked("me.old"), "{listed:?}");
+    assert!(!is_revoked("me"), "{listed:?}");
     for arguments in [&commands[..4], &commands[5..7]].concat() {
         let mut one = command(arguments);
         one.current_dir(site.dir());

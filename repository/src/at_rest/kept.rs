@@ -263,10 +263,11 @@ impl Kept {
             survey.arriving += arriving;
             look_at_mark(&mut survey, &folder.root);
             if folder.layout == Layout::Imaging {
-                let key = index_at_rest::key(&folder.root);
-                let key = key.with_context(|| folder.root.display().to_string())?;
-                key.into_iter()
-                    .for_each(|key| survey.add(Some([key].into())));
+                match index_at_rest::key(&folder.root) {
+                    Ok(None) => {}
+                    Ok(Some(key)) => survey.add(Some([key].into())),
+                    Err(error) => survey.fail("the index of images", &format!("{error:#}")),
+                }
             }
         }
         if let Some(bucket) = self.bucket(vault)? {

@@ -1,7 +1,8 @@
 //! A watched folder: files that are complete are taken and leave it.
 //!
 //! A file is complete when its size and time have not changed between two looks. What is no object
-//! stays, and so does one that ends early and is not complete after a minute: it is moved into the folder `refused` beside it, with a file that says why.
+//! stays, and so does one that ends early and is not complete after a minute: it is moved into the folder
+//! `refused` beside it, with a file that says why.
 
 use std::collections::HashMap;
 use std::fs;

@@ -82,7 +82,7 @@ fn is_same(part: &Path, path: &Path, plain: &[u8], begins: &[u64]) -> io::Result
             return Ok(false);
         };
         let is_same = one.index == other.index && one.said == other.said;
-        if !is_same || leaves.leaf(&other).as_deref() != Some(one.leaf) {
+        if !is_same || leaves.leaf(&other)?.as_deref() != Some(one.leaf) {
             return Ok(false);
         }
         at += other.length;

@@ -72,30 +72,36 @@ impl Leaves {
     }
 
     /// The leaf of a record; nothing if it cannot be opened, or is not what was sealed there.
-    pub(in crate::record_repository) fn leaf<'a>(&self, stored: &Stored<'a>) -> Option<Leaf<'a>> {
-        match self {
+    ///
+    /// # Errors
+    /// If OpenSSL fails: that says nothing of the record.
+    pub(in crate::record_repository) fn leaf<'a>(
+        &self,
+        stored: &Stored<'a>,
+    ) -> io::Result<Option<Leaf<'a>>> {
+        Ok(match self {
             Self::Plain => Some(Cow::Borrowed(stored.leaf)),
-            Self::Sealed(journal) => {
-                let leaf = journal.open(stored.index, stored.leaf).ok()??;
-                Some(Cow::Owned(leaf))
-            }
+            Self::Sealed(journal) => journal.open(stored.index, stored.leaf)?.map(Cow::Owned),
             Self::Locked => None,
-        }
+        })
     }
 
     /// The hash of a record, and its leaf: the hash that it says it has, if nobody here can open it. One
     /// that is not what was sealed there has a hash that no record has.
+    ///
+    /// # Errors
+    /// If OpenSSL fails.
     pub(in crate::record_repository) fn hashed<'a>(
         &self,
         stored: &Stored<'a>,
-    ) -> (Hash, Option<Leaf<'a>>) {
-        let leaf = self.leaf(stored);
+    ) -> io::Result<(Hash, Option<Leaf<'a>>)> {
+        let leaf = self.leaf(stored)?;
         let hash = match (self, &leaf) {
             (Self::Locked, _) => stored.said,
             (_, Some(leaf)) => leaf_hash(leaf),
             (_, None) => leaf_hash(stored.leaf),
         };
-        (hash, leaf)
+        Ok((hash, leaf))
     }
 
     /// Numbered records as they are written: they, and where each of them begins.

@@ -114,7 +114,7 @@ fn complete_offsets(segments: &[Segment]) -> Result<(), LogError> {
         }
         let at = |error| LogError::at(segment.path())(error);
         let bytes = segment.bytes().map_err(at)?;
-        let (mut offsets, _, length) = segment.whole(&bytes);
+        let (mut offsets, _, length) = segment.whole(&bytes).map_err(at)?;
         let most = next.first().saturating_sub(segment.first());
         offsets.truncate(usize::try_from(most).unwrap_or(usize::MAX));
         segment.keep_offsets(&offsets, length as u64).map_err(at)?;
@@ -139,7 +139,7 @@ fn mend(
 ) -> Result<(u64, bool), LogError> {
     let at = |error| LogError::at(last.path())(error);
     let bytes = last.bytes().map_err(at)?;
-    let (offsets, hashes, length) = last.whole(&bytes);
+    let (offsets, hashes, length) = last.whole(&bytes).map_err(at)?;
     let end = last.first() + offsets.len() as u64;
     let floor = there.max(signed);
     let untouched = end >= floor;

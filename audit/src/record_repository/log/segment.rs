@@ -241,12 +241,15 @@ impl Segment {
 
     /// The records at the beginning of `bytes` whose numbers follow each other and whose hashes are
     /// right: where each begins, their hashes, and where they end.
-    pub(super) fn whole(&self, bytes: &[u8]) -> (Vec<u64>, Vec<Hash>, usize) {
+    ///
+    /// # Errors
+    /// If OpenSSL fails: what is whole is not known then, and nothing may be cut off.
+    pub(super) fn whole(&self, bytes: &[u8]) -> io::Result<(Vec<u64>, Vec<Hash>, usize)> {
         let (mut offsets, mut hashes) = (Vec::new(), Vec::new());
         let begin = usize::try_from(self.leaves.begin()).unwrap_or(usize::MAX);
         let mut at = begin.min(bytes.len());
         while let Some(stored) = first(&bytes[at..]) {
-            let (hash, _) = self.leaves.hashed(&stored);
+            let (hash, _) = self.leaves.hashed(&stored)?;
             if stored.index != self.first + offsets.len() as u64 || stored.said != hash {
                 break;
             }
@@ -254,7 +257,7 @@ impl Segment {
             hashes.push(hash);
             at += stored.length;
         }
-        (offsets, hashes, at)
+        Ok((offsets, hashes, at))
     }
 
     /// Says where all its records begin, and where they end.
@@ -296,7 +299,8 @@ impl Segment {
     pub(super) fn read(&self, index: u64, end: u64) -> Result<Received, LogError> {
         let stored = self.stored(index, end).map_err(LogError::at(&self.path))?;
         let stored = first(&stored).filter(|it| it.index == index);
-        let leaf = stored.and_then(|it| self.leaves.leaf(&it));
+        let leaf = stored.map(|it| self.leaves.leaf(&it)).transpose();
+        let leaf = leaf.map_err(LogError::at(&self.path))?.flatten();
         let record = leaf.and_then(|leaf| Received::read_leaf(&leaf));
         record.ok_or(LogError::Damaged(index))
     }

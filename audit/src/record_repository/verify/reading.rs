@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use hilum_security::at_rest::has_keys;
+
 use super::difference::differences;
 use super::{Compare, Finding};
 use crate::event::removed_records;
@@ -60,8 +62,14 @@ pub(super) struct Scan {
     last: Found,
 }
 
-/// A file of records, and how they stand in it.
-type Segment = (File, Leaves);
+/// A file of records.
+struct Segment {
+    file: File,
+    /// How they stand in it.
+    leaves: Leaves,
+    /// Why it cannot be opened, though there are keys or none is needed to see it.
+    trouble: Option<String>,
+}
 
 /// The records of a file.
 #[derive(Default)]
@@ -99,7 +107,7 @@ impl Scan {
             let torn = last.garbage.last().copied();
             if let Some((at, bytes)) = torn
                 && kept >= acknowledged
-                && at + bytes == length(&file.0).map_err(LogError::at(&folder))?
+                && at + bytes == length(&file.file).map_err(LogError::at(&folder))?
             {
                 last.garbage.pop();
                 unfinished = bytes;
@@ -139,6 +147,10 @@ impl Scan {
                 Some(last) => last,
                 None => found(file).map_err(at)?,
             };
+            findings.extend(file.trouble.clone().map(|why| Finding::Locked {
+                segment: first,
+                why,
+            }));
             said = said.max(found.said);
             locked += found.locked;
             for (at, bytes) in &found.garbage {
@@ -215,18 +227,27 @@ fn length(file: &File) -> io::Result<u64> {
     Ok(file.metadata()?.len())
 }
 
-/// Opens a file of records, with its key if that is here.
+/// Opens a file of records, with its key if that is here. Only where there are no keys at all, it is nobody's
+/// fault that one is missing: else somebody may have changed which key the header names.
 fn opened(path: &Path) -> io::Result<Segment> {
+    use io::ErrorKind::{InvalidData, PermissionDenied};
     let file = File::open(path)?;
-    let leaves = match Leaves::of(&file, path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Leaves::Locked,
-        leaves => leaves?,
+    let (leaves, trouble) = match Leaves::of(&file, path) {
+        Err(error) if error.kind() == PermissionDenied && !has_keys() => (Leaves::Locked, None),
+        Err(error) if matches!(error.kind(), PermissionDenied | InvalidData) => {
+            (Leaves::Locked, Some(error.to_string()))
+        }
+        leaves => (leaves?, None),
     };
-    Ok((file, leaves))
+    Ok(Segment {
+        file,
+        leaves,
+        trouble,
+    })
 }
 
 /// All records of a file, also behind bytes that are none.
-fn found((file, leaves): &Segment) -> io::Result<Found> {
+fn found(Segment { file, leaves, .. }: &Segment) -> io::Result<Found> {
     let length = usize::try_from(length(file)?).map_err(io::Error::other)?;
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, 0)?;
@@ -234,7 +255,7 @@ fn found((file, leaves): &Segment) -> io::Result<Found> {
     let mut at = usize::try_from(leaves.begin()).map_err(io::Error::other)?;
     let mut garbage = None;
     while at < bytes.len() {
-        if let Some((stored, hash, leaf)) = record(leaves, &bytes[at..], garbage.is_some()) {
+        if let Some((stored, hash, leaf)) = record(leaves, &bytes[at..], garbage.is_some())? {
             let begin = garbage.take();
             found
                 .garbage
@@ -264,12 +285,18 @@ type Read<'a> = (Stored<'a>, Hash, Option<Leaf<'a>>);
 
 /// The record at the beginning of `bytes`, its hash, and its leaf if that can be opened. One that was changed is one too, if another
 /// follows or nothing; but behind bytes that are none, only what is whole is believed.
-fn record<'a>(leaves: &Leaves, bytes: &'a [u8], behind_garbage: bool) -> Option<Read<'a>> {
-    let stored = segment::first(bytes)?;
-    let (hash, leaf) = leaves.hashed(&stored);
+fn record<'a>(
+    leaves: &Leaves,
+    bytes: &'a [u8],
+    behind_garbage: bool,
+) -> io::Result<Option<Read<'a>>> {
+    let Some(stored) = segment::first(bytes) else {
+        return Ok(None);
+    };
+    let (hash, leaf) = leaves.hashed(&stored)?;
     let rest = &bytes[stored.length..];
     let may_be_changed = !behind_garbage && (rest.is_empty() || rest.starts_with(b"HR"));
-    (hash == stored.said || may_be_changed).then_some((stored, hash, leaf))
+    Ok((hash == stored.said || may_be_changed).then_some((stored, hash, leaf)))
 }
 
 /// What the record says of records that were removed.
