@@ -45,6 +45,8 @@ pub(crate) enum Silence {
     Unwanted,
     /// This node is being stopped, so it was not waited for.
     Stopping,
+    /// Everything was handed over to it, and this node is being stopped before it said what became of that.
+    Unsettled,
 }
 
 impl Silence {
@@ -67,7 +69,9 @@ impl Silence {
             Self::BrokenOff => "its answer broke off".to_owned(),
             Self::Unsigned => "no assertion could be issued for it".to_owned(),
             Self::Unwanted => "whoever asked left before it answered".to_owned(),
-            Self::Stopping => "it was not waited for, as the gateway is being stopped".to_owned(),
+            Self::Stopping | Self::Unsettled => {
+                "it was not waited for, as the gateway is being stopped".to_owned()
+            }
         }
     }
 }
@@ -223,9 +227,15 @@ impl Line {
         transaction: &'static str,
         asking: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<(T, Permit), Silence> {
-        let mut unheard = Unheard(Some(self));
-        let asked = self.try_to_ask(transaction, asking).await;
-        unheard.0 = None;
+        let asked = match self.may_ask(Instant::now()) {
+            Ok(trial) => {
+                let mut unheard = Unheard { line: self, trial };
+                let asked = self.try_to_ask(transaction, asking).await;
+                unheard.trial = None;
+                asked
+            }
+            Err(rests) => Err(rests),
+        };
         if let Err(silence) = &asked {
             self.counts.ended(transaction, Err(silence));
         }
@@ -237,9 +247,6 @@ impl Line {
         transaction: &'static str,
         asking: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<(T, Permit), Silence> {
-        if !self.may_ask(Instant::now()) {
-            return Err(Silence::Resting);
-        }
         let began = Instant::now();
         let mut given_up = std::pin::pin!(self.crowd.given_up());
         let permit = tokio::select! {
@@ -283,14 +290,24 @@ impl Line {
 
     /// The same for what is handed over, which may take as long as it comes on: the client gives up when
     /// nothing is taken any more. If it fails, `is_to_blame` says whether that is because of what was handed
-    /// over, and not of who was to take it: who sends nonsense must not have others left alone.
+    /// over, and not of who was to take it: who sends nonsense must not have others left alone. `is_over` ends when
+    /// everything was handed over: from then on, nobody waits for long when this node is being stopped.
     pub(crate) async fn hand_over<T>(
         &self,
         transaction: &'static str,
         handing: impl Future<Output = Result<T, ClientError>>,
+        is_over: impl Future<Output = ()>,
         is_to_blame: impl Future<Output = bool>,
     ) -> Result<T, Silence> {
-        let answer = self.try_to_hand_over(handing, is_to_blame).await;
+        let answer = match self.may_ask(Instant::now()) {
+            Ok(trial) => {
+                let mut unheard = Unheard { line: self, trial };
+                let answer = self.try_to_hand_over(handing, is_over, is_to_blame).await;
+                unheard.trial = None;
+                answer
+            }
+            Err(rests) => Err(rests),
+        };
         let ended = answer.as_ref().map(|(_, took)| *took);
         self.counts.ended(transaction, ended);
         Ok(answer?.0)
@@ -299,15 +316,25 @@ impl Line {
     async fn try_to_hand_over<T>(
         &self,
         handing: impl Future<Output = Result<T, ClientError>>,
+        is_over: impl Future<Output = ()>,
         is_to_blame: impl Future<Output = bool>,
     ) -> Result<(T, Duration), Silence> {
-        if !self.may_ask(Instant::now()) {
-            return Err(Silence::Resting);
-        }
-        let permit = timeout(self.patience(), self.permit()).await;
+        let permit = tokio::select! {
+            biased;
+            permit = timeout(self.patience(), self.permit()) => permit,
+            () = self.crowd.given_up() => return Err(Silence::Stopping),
+        };
         let _permit = permit.ok().flatten().ok_or(Silence::Crowded)?;
         let began = Instant::now();
-        let answer = handing.await.map_err(Silence::Failed);
+        let given_up = async {
+            is_over.await;
+            self.crowd.given_up().await;
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = handing => answer.map_err(Silence::Failed),
+            () = given_up => return Err(Silence::Unsettled),
+        };
         let is_there = matches!(
             answer,
             Ok(_) | Err(Silence::Failed(ClientError::Fault { .. }))
@@ -342,16 +369,20 @@ impl Line {
         })
     }
 
-    /// Whether there is a point in asking. When the rest is over, one caller finds out.
-    fn may_ask(&self, now: Instant) -> bool {
+    /// When the rest is over, one caller finds out whether somebody answers again: that one is told until when the
+    /// others rest meanwhile.
+    ///
+    /// # Errors
+    /// If there is no point in asking.
+    fn may_ask(&self, now: Instant) -> Result<Option<Instant>, Silence> {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         match health.resting {
-            Some(until) if now < until => false,
+            Some(until) if now < until => Err(Silence::Resting),
             Some(_) => {
                 health.resting = Some(now + Duration::from_secs(REST_SECONDS));
-                true
+                Ok(health.resting)
             }
-            None => true,
+            None => Ok(None),
         }
     }
 
@@ -378,15 +409,19 @@ impl Line {
 
 /// A call that nobody waits for to its end. If it was to find out whether somebody answers again, the next one
 /// does.
-struct Unheard<'a>(Option<&'a Line>);
+struct Unheard<'a> {
+    line: &'a Line,
+    /// Until when the others rest because of it.
+    trial: Option<Instant>,
+}
 
 impl Drop for Unheard<'_> {
     fn drop(&mut self) {
-        if let Some(line) = self.0 {
-            let mut health = line.health.lock().unwrap_or_else(PoisonError::into_inner);
-            if health.resting.is_some() {
-                health.resting = Some(Instant::now());
-            }
+        let health = &self.line.health;
+        let mut health = health.lock().unwrap_or_else(PoisonError::into_inner);
+        // A rest that others earned meanwhile stays.
+        if self.trial.is_some() && health.resting == self.trial {
+            health.resting = Some(Instant::now());
         }
     }
 }
@@ -513,6 +548,33 @@ mod tests {
         assert_eq!(line.breaker(), (Breaker::Closed, 0));
     }
 
+    /// What is still being handed over goes on; who took everything, and who was not begun with, is not waited for.
+    #[tokio::test]
+    async fn what_is_handed_over_is_not_broken_off_when_the_node_is_stopped() {
+        let crowd = Crowd::of(1);
+        let line = Line::new(Duration::from_secs(60), 1, &crowd, Arc::default());
+        let began = Instant::now();
+        let took = 2 * LAST_WAIT;
+        let silent = std::future::pending::<Result<(), _>>();
+        let one = line.hand_over("ITI-80", silent, sleep(took), async { false });
+        let silent = std::future::pending::<Result<(), _>>();
+        let next = line.hand_over("ITI-80", silent, async {}, async { false });
+        let stopped = async {
+            sleep(Duration::from_millis(100)).await;
+            crowd.stop();
+        };
+        let next = async { (next.await, began.elapsed()) };
+        let (one, (next, waited), ()) = tokio::join!(one, next, stopped);
+        assert!(matches!(one, Err(Silence::Unsettled)), "{one:?}");
+        let ended = began.elapsed();
+        assert!(ended >= took + LAST_WAIT && ended < took + 5 * LAST_WAIT);
+        assert!(matches!(next, Err(Silence::Stopping)), "{next:?}");
+        assert!(waited >= LAST_WAIT && waited < took);
+        assert_eq!(line.breaker(), (Breaker::Closed, 0));
+        let quick = line.hand_over("ITI-80", async { Ok(()) }, async {}, async { false });
+        assert!(quick.await.is_ok(), "who answers soon is heard");
+    }
+
     #[tokio::test]
     async fn nobody_is_left_alone_for_what_cannot_be_asked() {
         let line = line(Duration::from_secs(5), 1);
@@ -532,12 +594,14 @@ mod tests {
         let line = line(Duration::from_secs(5), 1);
         for _ in 0..2 * FAILURES {
             let handing = async { Err::<(), _>(away()) };
-            let answer = line.hand_over("ITI-80", handing, async { true }).await;
+            let answer = line.hand_over("ITI-80", handing, async {}, async { true });
+            let answer = answer.await;
             assert!(matches!(answer, Err(Silence::Failed(_))));
         }
         for _ in 0..FAILURES {
             let handing = async { Err::<(), _>(away()) };
-            let answer = line.hand_over("ITI-80", handing, async { false }).await;
+            let answer = line.hand_over("ITI-80", handing, async {}, async { false });
+            let answer = answer.await;
             assert!(matches!(answer, Err(Silence::Failed(_))));
         }
         let answer = line.ask("ITI-38", async { Ok(()) }).await;
@@ -554,10 +618,10 @@ mod tests {
         let answer = line.ask("ITI-38", async { Ok(()) }).await;
         assert!(matches!(answer, Err(Silence::Resting)));
         let later = Instant::now() + Duration::from_secs(REST_SECONDS);
-        assert!(line.may_ask(later), "one finds out");
-        assert!(!line.may_ask(later), "the others do not");
+        assert!(line.may_ask(later).is_ok(), "one finds out");
+        assert!(line.may_ask(later).is_err(), "the others do not");
         line.learn(true, later);
-        assert!(line.may_ask(later), "it is back");
+        assert!(line.may_ask(later).is_ok(), "it is back");
     }
 
     /// Who asks and leaves must not keep others from finding out that somebody is back.
@@ -567,11 +631,41 @@ mod tests {
         for _ in 0..FAILURES {
             line.learn(false, Instant::now());
         }
-        assert!(!line.may_ask(Instant::now()));
+        assert!(line.may_ask(Instant::now()).is_err());
         line.health.lock().unwrap().resting = Some(Instant::now());
         let asking = line.ask("ITI-38", std::future::pending::<Result<(), _>>());
         assert!(timeout(Duration::from_millis(20), asking).await.is_err());
         assert!(line.ask("ITI-38", async { Ok(()) }).await.is_ok());
         assert_eq!(line.breaker(), (Breaker::Closed, 0));
+    }
+
+    /// Whoever began before somebody was left alone, and leaves, changes nothing of that; nor does a trial after
+    /// which others found out that nobody is there.
+    #[tokio::test]
+    async fn a_rest_that_others_earned_is_not_ended_by_who_leaves() {
+        let line = line(Duration::from_secs(5), 2);
+        let silent = || std::future::pending::<Result<(), _>>();
+        let others = async {
+            for _ in 0..FAILURES {
+                line.learn(false, Instant::now());
+            }
+        };
+        let asking = timeout(Duration::from_millis(20), line.ask("ITI-38", silent()));
+        let (left, ()) = tokio::join!(asking, others);
+        assert!(left.is_err());
+        let answer = line.ask("ITI-38", async { Ok(()) }).await;
+        assert!(matches!(answer, Err(Silence::Resting)));
+
+        line.health.lock().unwrap().resting = Some(Instant::now());
+        let others = async {
+            sleep(Duration::from_millis(5)).await;
+            line.learn(false, Instant::now());
+        };
+        let handing = line.hand_over("ITI-80", silent(), async {}, async { false });
+        let handing = timeout(Duration::from_millis(20), handing);
+        let (left, ()) = tokio::join!(handing, others);
+        assert!(left.is_err());
+        let answer = line.ask("ITI-38", async { Ok(()) }).await;
+        assert!(matches!(answer, Err(Silence::Resting)));
     }
 }

@@ -18,6 +18,9 @@ pub const DEADLINE_SECONDS: u64 = 30;
 /// Calls to one community at a time; others wait, and their waiting counts.
 pub const CALLS: usize = 32;
 
+/// Answers that are sent to it later at a time (ITI-55): they are sent one after the other.
+const DELIVERIES: usize = 1;
+
 /// The community of this gateway.
 #[derive(Debug, Clone)]
 pub struct Own {
@@ -84,17 +87,24 @@ pub struct Community {
 #[error("{0} is the identifier of two communities")]
 pub struct Ambiguous(HomeCommunityId);
 
-/// A community and the line to it.
+/// A community and the lines to it.
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) community: Community,
     pub(crate) line: Line,
+    /// The line to where it wants answers later, which may be another system: whether that is there says nothing
+    /// of its gateway.
+    pub(crate) deliveries: Line,
 }
 
 impl Known {
     pub(crate) fn new(community: Community, crowd: &Arc<Crowd>, counts: Arc<Counts>) -> Self {
-        let line = Line::new(community.deadline, community.calls, crowd, counts);
-        Self { community, line }
+        let line = |calls, counts| Line::new(community.deadline, calls, crowd, counts);
+        Self {
+            deliveries: line(DELIVERIES, Arc::clone(&counts)),
+            line: line(community.calls, counts),
+            community,
+        }
     }
 
     fn health(&self) -> CommunityHealth {

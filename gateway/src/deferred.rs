@@ -3,13 +3,13 @@
 //! They are found at once and kept; then they go, one after the other, to the address that is configured for
 //! the community, until it has taken them. An address that only a message names is never called.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tokio::time::sleep;
 use xds_schemas::hl7v3::find_candidates::FindCandidatesQuery;
 use xds_schemas::hl7v3::{AcceptAcknowledgement, Verdict};
@@ -20,13 +20,17 @@ use xds_schemas::xcpd;
 use xds_schemas::xml::{Element, FromXml, Reader, ToXml, Writer, XmlError};
 
 use hilum_security::Caller;
+use hilum_transport::ClientError;
 
 use crate::Room;
+use crate::asking::Silence;
 use crate::communities::Known;
 use crate::correlations::deferred::Later;
 
 /// For how long it is tried to send an answer: a weekend, and a day to mend what is broken.
 pub(crate) const TRIED_SECONDS: i64 = 3 * 24 * 60 * 60;
+/// What it is called where it is counted how a community answers.
+const DELIVERY: &str = "ITI-55 deferred";
 /// The pause after the first failure; each further one is twice as long.
 const PAUSE: Duration = Duration::from_secs(5);
 /// The longest pause.
@@ -110,12 +114,19 @@ impl Outbox {
     }
 }
 
+/// The pause after so many failures in a row, the last one included.
+fn pause(failures: u32) -> Duration {
+    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
+    PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE)
+}
+
 /// Sends what waits until the gateway is closed. What is on its way then is sent again by the next process.
 pub(crate) async fn run(room: Room) {
     let room = Arc::new(room);
     let mut sending = JoinSet::new();
-    let mut busy: HashSet<HomeCommunityId> = HashSet::new();
-    let mut pauses: HashMap<HomeCommunityId, (Duration, Instant)> = HashMap::new();
+    let mut busy: HashMap<Id, HomeCommunityId> = HashMap::new();
+    // How often nobody was there in a row, and until when it is not tried again.
+    let mut pauses: HashMap<HomeCommunityId, (u32, Instant)> = HashMap::new();
     while !room.patients.outbox.is_closing() {
         let waiting = match room.patients.correlations.waited_for().await {
             Ok((waiting, removed)) => {
@@ -125,6 +136,7 @@ pub(crate) async fn run(room: Room) {
                         "deferred answers were never taken and are given up"
                     );
                 }
+                pauses.retain(|home, _| waiting.contains(home));
                 waiting
             }
             Err(error) => {
@@ -132,39 +144,34 @@ pub(crate) async fn run(room: Room) {
                 Vec::new()
             }
         };
-        pauses.retain(|home, _| waiting.contains(home));
         for home in waiting {
             let rests = pauses.get(&home);
             let rests = rests.is_some_and(|(_, until)| *until > Instant::now());
-            if !rests && busy.insert(home.clone()) {
-                let room = Arc::clone(&room);
-                sending.spawn(async move {
-                    let sent = send_all(&room, &home).await;
-                    (home, sent)
-                });
+            if !rests && busy.values().all(|other| *other != home) {
+                let (room, to) = (Arc::clone(&room), home.clone());
+                let task = sending.spawn(async move { send_all(&room, &to).await });
+                busy.insert(task.id(), home);
             }
         }
         tokio::select! {
             () = room.patients.outbox.wake.notified() => {}
             () = sleep(IDLE) => {}
-            Some(ended) = sending.join_next() => match ended {
-                Ok((home, sent)) => {
-                    busy.remove(&home);
-                    match sent {
-                        true => _ = pauses.remove(&home),
-                        false => {
-                            let pause = pauses.get(&home);
-                            let pause = pause.map_or(PAUSE, |(before, _)| (*before * 2).min(LONGEST_PAUSE));
-                            pauses.insert(home, (pause, Instant::now() + pause));
-                        }
+            Some(ended) = sending.join_next_with_id() => {
+                let (task, is_there) = match ended {
+                    Ok(ended) => ended,
+                    Err(error) => {
+                        tracing::error!(%error, "a deferred answer was lost on its way");
+                        (error.id(), false)
                     }
+                };
+                let Some(home) = busy.remove(&task) else { continue };
+                if is_there {
+                    pauses.remove(&home);
+                } else {
+                    let failures = pauses.get(&home).map_or(1, |(before, _)| before.saturating_add(1));
+                    pauses.insert(home, (failures, Instant::now() + pause(failures)));
                 }
-                Err(error) => {
-                    tracing::error!(%error, "a deferred answer was lost on its way");
-                    // Nobody knows whose it was: what waits is sent again, which does no harm.
-                    busy.clear();
-                }
-            },
+            }
         }
     }
 }
@@ -182,31 +189,44 @@ async fn send_all(room: &Room, home: &HomeCommunityId) -> bool {
             }
         };
         let (number, later) = next;
-        if !is_done(room, &later).await {
-            return false;
-        }
-        if let Err(error) = correlations.is_settled(number).await {
-            tracing::error!("a deferred answer is not forgotten: {error:#}");
+        let noted = match send(room, &later).await {
+            Sent::Settled => correlations.is_settled(number).await,
+            Sent::NotTaken => correlations.put_off(number, pause).await,
+            Sent::Away => return false,
+        };
+        if let Err(error) = noted {
+            tracing::error!("it is not noted what became of a deferred answer: {error:#}");
             return false;
         }
     }
 }
 
-/// Sends an answer. Says whether it need not be sent again.
-async fn is_done(room: &Room, later: &Later) -> bool {
+/// What became of an answer.
+#[derive(Debug, PartialEq, Eq)]
+enum Sent {
+    /// It need not be sent again.
+    Settled,
+    /// It was sent and not taken, which need not be so with others: it is sent again later.
+    NotTaken,
+    /// It was not sent, and others would not be either.
+    Away,
+}
+
+/// Sends an answer.
+async fn send(room: &Room, later: &Later) -> Sent {
     let communities = room.known_now();
     let known = communities.other(later.home.as_str());
     let deferred = known.and_then(|it| Some((it, it.community.patients.deferred.as_deref()?)));
     let Some((known, url)) = deferred else {
         tracing::warn!(home = %later.home, "a deferred answer is given up: there is no deferred_url any more");
-        return true;
+        return Sent::Settled;
     };
     let name = &known.community.name;
     let client = match room.client_of(known) {
         Ok(client) => client.relating_to(&later.relates_to),
         Err(silence) => {
             tracing::warn!(name, why = silence.told(), "a deferred answer waits");
-            return false;
+            return Sent::Away;
         }
     };
     let client = match later.lives {
@@ -215,17 +235,33 @@ async fn is_done(room: &Room, later: &Later) -> bool {
     };
     let message = Written(later.message.clone());
     let sending = client.send::<Kept>(url, &message, Vec::new());
-    match known.line.ask("ITI-55", sending).await {
-        Ok((answer, _)) if answer.response.verdict == Verdict::Accepted => true,
+    match known.deliveries.ask(DELIVERY, sending).await {
+        Ok((answer, _)) if answer.response.verdict == Verdict::Accepted => Sent::Settled,
         // It would say the same of the same message again.
         Ok(_) => {
             tracing::warn!(name, "a deferred answer is refused, and given up");
-            true
+            Sent::Settled
         }
         Err(silence) => {
             tracing::warn!(name, why = silence.told(), "a deferred answer waits");
-            false
+            match may_be_its_fault(&silence) {
+                true => Sent::NotTaken,
+                false => Sent::Away,
+            }
         }
+    }
+}
+
+/// Whether it may be this answer that is not taken, and not every one.
+fn may_be_its_fault(silence: &Silence) -> bool {
+    match silence {
+        Silence::Late(_) => true,
+        Silence::Failed(error) => match error {
+            ClientError::Fault { .. } | ClientError::Garbled { .. } => true,
+            ClientError::Unreachable { sent, .. } => *sent,
+            ClientError::Url { .. } => false,
+        },
+        _ => false,
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct Learned {
     pub(crate) seconds: u64,
 }
 
-/// What a community calls each of these patients, or why nobody knows.
+/// What a community calls each of these patients, or why nobody knows. Nobody of them is left out.
 pub(crate) async fn all(
     room: &Arc<Room>,
     known: &Arc<Known>,
@@ -52,24 +52,23 @@ pub(crate) async fn all(
     let mut asking = JoinSet::new();
     let mut seen = HashSet::new();
     let each = patients.iter().filter(|it| seen.insert(*it));
-    for (at, own) in each.enumerate() {
+    let lost = |own: &PatientId| (own.clone(), Err("a question was lost".to_owned()));
+    let mut all: Vec<_> = each.map(lost).collect();
+    for (at, (own, _)) in all.iter().enumerate() {
         let (room, known, own) = (Arc::clone(room), Arc::clone(known), own.clone());
-        asking.spawn(async move {
-            let found = one(&room, &known, &own).await;
-            (at, own, found)
-        });
+        asking.spawn(async move { (at, one(&room, &known, &own).await) });
     }
-    let mut all = Vec::with_capacity(patients.len());
     while let Some(joined) = asking.join_next().await {
         match joined {
-            Ok(found) => all.push(found),
+            Ok((at, found)) => {
+                if let Some((_, lost)) = all.get_mut(at) {
+                    *lost = found;
+                }
+            }
             Err(error) => tracing::error!(%error, "a question for a patient was lost"),
         }
     }
-    all.sort_by_key(|(at, ..)| *at);
-    all.into_iter()
-        .map(|(_, own, found)| (own, found))
-        .collect()
+    all
 }
 
 /// What a community calls a patient.

@@ -12,7 +12,7 @@ mod translation;
 
 use std::sync::Arc;
 
-use hilum_audit::{Event, Parties, Recorded, SubmissionSet, Transaction};
+use hilum_audit::{Event, Outcome, Parties, Recorded, SubmissionSet, Transaction};
 use hilum_security::Caller;
 use hilum_transport::{Attachments, ClientError, Part, PartSource};
 use xds_schemas::codes::ebrim_uuids::submission_set;
@@ -47,6 +47,9 @@ pub(crate) struct Submission {
     /// The documents.
     pub(crate) attachments: Attachments,
 }
+
+/// What is said if nobody knows what became of documents.
+const UNSETTLED: &str = "it may have taken the documents or not";
 
 /// To whom it is handed.
 #[derive(Debug)]
@@ -179,29 +182,39 @@ async fn hand_on(
         Receiver::Own(url) => {
             let sending = client.send::<ProvideAndRegisterDocumentSet>(url, &sent, parts);
             let line = &room.communities.own_line;
-            line.hand_over("ITI-41", sending, is_to_blame).await
+            let handing = line.hand_over("ITI-41", sending, relay.are_taken(), is_to_blame);
+            handing.await
         }
         Receiver::Other(known, url) => match room.client_of(known) {
             Ok(client) => {
                 let client = client.for_community(home.as_str());
                 let sending = client.send::<CrossGatewayDocumentProvide>(url, &sent, parts);
-                known.line.hand_over("ITI-80", sending, is_to_blame).await
+                let line = &known.line;
+                let handing = line.hand_over("ITI-80", sending, relay.are_taken(), is_to_blame);
+                handing.await
             }
             Err(silence) => Err(silence),
         },
     };
+    let mut is_unsettled = false;
     let response = match answer {
         Ok(answer) => answer.response,
         Err(silence) => {
             let error = match relay.problem() {
                 Some(problem) => incomplete(problem),
-                None => unanswered(&receiver, home, &silence),
+                None => {
+                    is_unsettled = may_have_taken(&silence);
+                    unanswered(&receiver, home, &silence)
+                }
             };
             RegistryResponse::failure(vec![error])
         }
     };
     let parties = Parties::asked(receiver.url()).on_behalf_of(caller.user.clone());
-    let ended = outcome(response.status, &response.errors);
+    let ended = match outcome(response.status, &response.errors) {
+        Outcome::Failure(why) if is_unsettled => Outcome::Failure(format!("{why}: {UNSETTLED}")),
+        ended => ended,
+    };
     let event = match &receiver {
         Receiver::Own(_) => Event::submitted(set.transaction, &parties, set.audited(), &ended),
         Receiver::Other(known, _) => {
@@ -277,6 +290,14 @@ fn belongs_to_none(content_id: &str) -> RegistryError {
     error.at(content_id)
 }
 
+/// Whether nobody knows what became of the documents.
+fn may_have_taken(silence: &Silence) -> bool {
+    matches!(
+        silence,
+        Silence::Unsettled | Silence::Failed(ClientError::Unreachable { sent: true, .. })
+    )
+}
+
 /// That nobody said whether the documents were taken.
 fn unanswered(receiver: &Receiver, home: &HomeCommunityId, silence: &Silence) -> RegistryError {
     let (name, code) = match receiver {
@@ -287,16 +308,12 @@ fn unanswered(receiver: &Receiver, home: &HomeCommunityId, silence: &Silence) ->
         ),
     };
     let told = silence.told();
-    let may_have = match silence {
-        Silence::Failed(error) => {
-            tracing::warn!(name, %error, "documents were handed over without an answer");
-            matches!(error, ClientError::Unreachable { sent: true, .. })
-        }
-        _ => false,
-    };
-    let more = match may_have {
-        true => "; it may have taken the documents or not: ask before they are handed in again",
-        false => "",
+    if let Silence::Failed(error) = silence {
+        tracing::warn!(name, %error, "documents were handed over without an answer");
+    }
+    let more = match may_have_taken(silence) {
+        true => format!("; {UNSETTLED}: ask before they are handed in again"),
+        false => String::new(),
     };
     let context = format!("{name} ({home}): {told}{more}");
     RegistryError::error(code, context).at(home.as_str())

@@ -155,6 +155,7 @@ impl Room {
         Ok(Self {
             communities: self.known_now(),
             asker: Asker::of(caller, request.presence()),
+            registered: Arc::default(),
             ..self.clone()
         })
     }

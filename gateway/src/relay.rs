@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use hilum_transport::{Attachment, Attachments, Stream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 use xds_schemas::soap::Fault;
 
@@ -47,6 +47,8 @@ const END: Duration = Duration::from_secs(1);
 pub(crate) struct Relay {
     orders: mpsc::UnboundedSender<Order>,
     problem: Arc<OnceLock<Problem>>,
+    /// Whether the last of them was taken.
+    taken: watch::Sender<bool>,
 }
 
 /// What is wanted now.
@@ -91,6 +93,7 @@ impl Relay {
         // Whoever is promised an attachment asks for it once, so there are no more orders than attachments.
         let (orders, wanted) = mpsc::unbounded_channel();
         let problem = Arc::<OnceLock<Problem>>::default();
+        let taken = watch::Sender::new(false);
         let hold: Box<dyn Send + Sync> = Box::new(hold);
         let passing = Passing {
             attachments,
@@ -101,9 +104,14 @@ impl Relay {
             left_over: None,
             is_over: false,
             problem: Arc::clone(&problem),
+            taken: taken.clone(),
         };
         tokio::spawn(passing.run());
-        Self { orders, problem }
+        Self {
+            orders,
+            problem,
+            taken,
+        }
     }
 
     /// Takes everything from the wire now, so that others may ask the one who sends it.
@@ -129,9 +137,18 @@ impl Relay {
     /// something is left over, it breaks off, so that who takes them does not keep them.
     pub(crate) fn streams(&self, content_ids: Vec<String>) -> Vec<Stream> {
         let last = content_ids.len();
+        if last == 0 {
+            self.taken.send_replace(true);
+        }
         let numbered = (1..).zip(content_ids);
         let stream = |(number, content_id)| self.stream_of(content_id, number == last);
         numbered.map(stream).collect()
+    }
+
+    /// Ends when all [`streams`](Self::streams) were taken to their end; never, if one of them breaks off.
+    pub(crate) async fn are_taken(&self) {
+        // Its sender is our own.
+        let _ = self.taken.subscribe().wait_for(|it| *it).await;
     }
 
     /// What was found to be wrong with the attachments, if anything was.
@@ -173,6 +190,7 @@ struct Passing {
     is_over: bool,
     /// The first thing that was found to be wrong.
     problem: Arc<OnceLock<Problem>>,
+    taken: watch::Sender<bool>,
 }
 
 impl Passing {
@@ -403,6 +421,7 @@ impl Passing {
         match self.left_over.take() {
             None => {
                 self.is_over = true;
+                self.taken.send_replace(true);
                 Ok(())
             }
             Some(name) => {

@@ -86,7 +86,11 @@ impl Counts {
                 }
                 count.recent.push_back(took);
             }
-            Err(silence) => *count.failures.entry(class(silence)).or_default() += 1,
+            Err(silence) => {
+                if let Some(class) = class(silence) {
+                    *count.failures.entry(class).or_default() += 1;
+                }
+            }
         }
     }
 
@@ -114,17 +118,17 @@ fn percentiles(mut times: Vec<Duration>) -> Option<[Duration; 3]> {
     Some([rank(50)?, rank(95)?, rank(99)?])
 }
 
-/// Why there was no answer, in one word.
-fn class(silence: &Silence) -> &'static str {
-    match silence {
+/// Why there was no answer, in one word. Nothing if nobody waited for it, so that nobody knows how it would have
+/// ended.
+fn class(silence: &Silence) -> Option<&'static str> {
+    Some(match silence {
         Silence::Late(_) => "late",
         Silence::Resting => "resting",
         Silence::Crowded => "crowded",
         Silence::BrokenOff => "broken",
         Silence::Unsigned => "identity",
-        // It is not counted: nobody knows how it would have ended.
-        Silence::Unwanted => "unwanted",
-        Silence::Stopping => "stopped",
+        Silence::Unwanted => return None,
+        Silence::Stopping | Silence::Unsettled => "stopped",
         Silence::Failed(ClientError::Url { .. }) => "url",
         Silence::Failed(ClientError::Fault { .. }) => "fault",
         Silence::Failed(ClientError::Garbled { .. }) => "unreadable",
@@ -135,7 +139,7 @@ fn class(silence: &Silence) -> &'static str {
             Unreached::Late => "late",
             Unreached::Broken => "broken",
         },
-    }
+    })
 }
 
 #[cfg(test)]
@@ -152,6 +156,7 @@ mod tests {
             counts.ended("ITI-38", Ok(Duration::from_millis(milliseconds)));
         }
         counts.ended("ITI-38", Err(&Silence::Resting));
+        counts.ended("ITI-38", Err(&Silence::Unwanted));
         let health = counts.health();
         let [count] = &health[..] else {
             panic!("one transaction, not {health:?}");

@@ -4,11 +4,13 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use hilum_tests::partner::Said;
 use hilum_tests::people::configure;
 use hilum_tests::region::{DEMOGRAPHICS, authority, patient_of};
-use hilum_tests::{Setup, Town, words};
+use hilum_tests::{Setup, Town, raw, words};
+use serde_json::Value;
 use xds_schemas::hl7v3::find_candidates::{
     AskedTime, FindCandidatesQuery, FindCandidatesResponse, Parameters, Priority,
 };
@@ -32,6 +34,8 @@ const QUIET: Duration = Duration::from_secs(8);
 struct Asker {
     url: String,
     port: u16,
+    /// Where the one that it asks says how it answers.
+    metrics: u16,
     answers: Receiver<(Header, FindCandidatesResponse)>,
     heard: Sender<(Header, FindCandidatesResponse)>,
 }
@@ -39,12 +43,13 @@ struct Asker {
 impl Asker {
     /// It has an address and does not listen yet.
     fn away() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
-        let port = port.unwrap().port();
+        let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [port, metrics] = ports.map(|it| it.local_addr().unwrap().port());
         let (heard, answers) = channel();
         Self {
             url: format!("http://127.0.0.1:{port}/deferred"),
             port,
+            metrics,
             answers,
             heard,
         }
@@ -52,11 +57,19 @@ impl Asker {
 
     /// From now on it takes what comes, or says that it does not.
     fn listens(&self, verdict: Verdict) {
+        self.listens_as(move |_| Some(verdict));
+    }
+
+    /// The same, each as it is; without a verdict, it answers with a fault.
+    fn listens_as(
+        &self,
+        mut verdict: impl FnMut(&FindCandidatesResponse) -> Option<Verdict> + Send + 'static,
+    ) {
         let listener = TcpListener::bind(("127.0.0.1", self.port)).unwrap();
         let heard = self.heard.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let said = take(stream, verdict).expect("an answer that can be read");
+                let said = take(stream, &mut verdict).expect("an answer that can be read");
                 heard.send(said).unwrap();
             }
         });
@@ -71,7 +84,10 @@ impl Asker {
     }
 }
 
-fn take(stream: TcpStream, verdict: Verdict) -> std::io::Result<(Header, FindCandidatesResponse)> {
+fn take(
+    stream: TcpStream,
+    verdict: &mut dyn FnMut(&FindCandidatesResponse) -> Option<Verdict>,
+) -> std::io::Result<(Header, FindCandidatesResponse)> {
     let mut reader = BufReader::new(stream);
     let mut length = 0;
     loop {
@@ -91,21 +107,29 @@ fn take(stream: TcpStream, verdict: Verdict) -> std::io::Result<(Header, FindCan
     let answer = soap::read_body::<FindCandidatesResponse>(&body).map_err(std::io::Error::other)?;
     let id = InstanceId::new(words::new_oid());
     let acknowledgement = AcceptAcknowledgement::of(&answer.transmission, id, "20260101120000");
-    let acknowledgement = match verdict {
-        Verdict::Accepted => acknowledgement,
-        other => acknowledgement.refusing(other, "not wanted"),
+    let acknowledgement = match verdict(&answer) {
+        Some(Verdict::Accepted) => Ok(acknowledgement),
+        Some(other) => Ok(acknowledgement.refusing(other, "not wanted")),
+        None => Err(Said::fault("something of this is not understood")),
     };
-    let mut writer = Writer::default();
-    acknowledgement.to_xml(&mut writer);
-    let envelope = words::envelope(DeferredAnswer::RESPONSE_ACTION, &writer.finish());
+    let (status, envelope) = match acknowledgement {
+        Ok(acknowledgement) => {
+            let mut writer = Writer::default();
+            acknowledgement.to_xml(&mut writer);
+            let body = writer.finish();
+            let envelope = words::envelope(DeferredAnswer::RESPONSE_ACTION, &body);
+            (200, envelope.into_bytes())
+        }
+        Err(fault) => (fault.status, fault.body),
+    };
     let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: application/soap+xml; charset=UTF-8\r\nConnection: close\r\n\
+        "HTTP/1.1 {status} Well\r\nContent-Type: application/soap+xml; charset=UTF-8\r\nConnection: close\r\n\
          Content-Length: {}\r\n\r\n",
         envelope.len()
     );
     let mut stream = reader.into_inner();
     stream.write_all(head.as_bytes())?;
-    stream.write_all(envelope.as_bytes())?;
+    stream.write_all(&envelope)?;
     Ok((header, answer))
 }
 
@@ -115,6 +139,10 @@ async fn town_of(asker: &Asker) -> Town {
         plain: true,
         uncounted: true,
         authority: Some(authority(0)),
+        environment: vec![(
+            "HILUM_METRICS__LISTEN".to_owned(),
+            format!("127.0.0.1:{}", asker.metrics),
+        )],
         ..Setup::default()
     });
     let community = format!(
@@ -267,7 +295,97 @@ async fn an_answer_that_is_refused_is_given_up() {
     assert_eq!(acknowledgement.verdict, Verdict::Accepted);
     asker.answer();
     assert!(asker.hears_nothing());
-    assert!(town.log().contains("refused"), "{}", town.log());
+    let log = town.log();
+    assert!(
+        log.contains("a deferred answer is refused, and given up"),
+        "{log}"
+    );
+}
+
+/// An answer that is answered with a fault stands in nobody's way, and is sent again.
+#[tokio::test]
+async fn an_answer_that_is_not_taken_is_passed_over() {
+    let asker = Asker::away();
+    let town = town_of(&asker).await;
+    for family in ["Doe", "Nobody"] {
+        let (acknowledgement, _) = ask(&town, &later(family, Some(&asker.url))).await;
+        assert_eq!(acknowledgement.verdict, Verdict::Accepted);
+    }
+    let mut faults = 1;
+    asker.listens_as(move |answer| {
+        if answer.found == Found::Data && faults > 0 {
+            faults -= 1;
+            return None;
+        }
+        Some(Verdict::Accepted)
+    });
+    let found = [(); 3].map(|()| asker.answer().1.found);
+    assert_eq!(found, [Found::Data, Found::Nothing, Found::Data]);
+    assert!(asker.hears_nothing(), "both were taken");
+}
+
+/// That nobody is there who takes answers says nothing of the gateway of the community.
+#[tokio::test]
+async fn a_community_is_asked_though_its_answers_are_not_taken() {
+    let asker = Asker::away();
+    let town = town_of(&asker).await;
+    let (acknowledgement, _) = ask(&town, &later("Doe", Some(&asker.url))).await;
+    assert_eq!(acknowledgement.verdict, Verdict::Accepted);
+    let began = Instant::now();
+    let well = loop {
+        let page = raw::get(asker.metrics, "/communities");
+        let page: Value = serde_json::from_str(&page.text()).unwrap();
+        let all = page["communities"].as_array().unwrap();
+        let mut all = all.iter();
+        let it = all.find(|it| it["homeCommunityId"] == "urn:oid:2.999.77");
+        let it = it.unwrap().clone();
+        if it["transactions"][0]["failures"]["refused"] != Value::Null {
+            break it;
+        }
+        assert!(began.elapsed() < PATIENCE, "{page:#}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert_eq!(well["transactions"][0]["transaction"], "ITI-55 deferred");
+    assert_eq!(well["failuresInARow"], 0);
+    assert_eq!(well["asked"], true);
+}
+
+/// What is kept until it is sent is not large.
+#[tokio::test]
+async fn what_is_too_large_is_not_answered_later() {
+    let asker = Asker::away();
+    asker.listens(Verdict::Accepted);
+    let town = town_of(&asker).await;
+    // As much as a question may have: 90 names of nine parts.
+    let mut large = later("Doe", Some(&asker.url));
+    let mut name = PersonName::of("Doe", "Jane");
+    name.given = vec!["x&".repeat(100); 8];
+    large.query.parameters.names = vec![name; 90];
+    let (acknowledgement, _) = ask(&town, &large).await;
+    assert_eq!(acknowledgement.verdict, Verdict::Rejected);
+    let reason = &acknowledgement.reasons[0];
+    assert!(reason.contains("256 KiB"), "{reason}");
+
+    let mut writer = Writer::default();
+    later("Doe", Some(&asker.url)).to_xml(&mut writer);
+    let envelope = words::envelope(DeferredQuestion::ACTION, &writer.finish());
+    let name = format!("<a:MessageID>urn:{}", "x".repeat(1021));
+    let envelope = envelope.replace("<a:MessageID>", &name);
+    let kind = "application/soap+xml; charset=UTF-8";
+    let length = format!("Content-Length: {}", envelope.len());
+    let head = raw::head("/responding", kind, &length);
+    let port = town.responding();
+    let port = port.split([':', '/']).find_map(|it| it.parse().ok());
+    let answer = raw::exchange(port.unwrap(), (head + &envelope).as_bytes());
+    let text = answer.text();
+    assert!(
+        text.contains("MessageID has more than 1,024 bytes"),
+        "{text}"
+    );
+    assert!(asker.hears_nothing());
+    let records = town.records();
+    let failed = |it: &&Value| it["transaction"] == "ITI-55" && it["outcome"] != "success";
+    assert_eq!(records.iter().filter(failed).count(), 2, "{records:#?}");
 }
 
 /// Nobody can make a gateway call an address that is not configured, nor be answered for another community.
@@ -297,7 +415,6 @@ async fn nobody_else_is_answered_later() {
     }
     assert!(elsewhere.hears_nothing());
     let records = town.records();
-    let failed =
-        |it: &&serde_json::Value| it["transaction"] == "ITI-55" && it["outcome"] != "success";
+    let failed = |it: &&Value| it["transaction"] == "ITI-55" && it["outcome"] != "success";
     assert_eq!(records.iter().filter(failed).count(), 5, "{records:#?}");
 }

@@ -1,8 +1,10 @@
 //! ITI-80, and the ITI-41 that leads to it: documents reach the community for which they are meant.
 
 use std::fs::File;
+use std::time::{Duration, Instant};
 
 use hilum_tests::calls::{CrossProvide, Provide, Raw, parts};
+use hilum_tests::partner::{Partner, Said};
 use hilum_tests::people::configure;
 use hilum_tests::raw::Multipart;
 use hilum_tests::region::{Region, home, repository};
@@ -243,4 +245,47 @@ async fn memory_is_bounded() {
         let growth = town.peak_memory() - before;
         assert!(growth < 48 << 20, "a node grew by {growth} bytes");
     }
+}
+
+/// Who took everything and says nothing is not waited for when the node is stopped: the source gets its answer,
+/// and nobody claims to know what became of the documents.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_silent_is_not_waited_for_when_the_node_is_stopped() {
+    let silent = Partner::open(|_| Said::fault("too late").after(Duration::from_secs(60)));
+    let mut town = Town::set_up(Setup {
+        plain: true,
+        uncounted: true,
+        ..Setup::default()
+    });
+    let community = format!(
+        "community = [{{ home_community_id = \"{}\", name = \"Silent\", url = \"{}\" }}]",
+        urn(1),
+        silent.url()
+    );
+    configure(&town, &[("gateway", &community)]);
+    town.start();
+    let submission = Submission::new("P-1", vec![Document::text("the only one")]);
+    let request = Raw(meant_for(&submission, &urn(1)));
+    let (client, url) = (town.client.clone(), town.initiating());
+    let sent = tokio::spawn(async move {
+        let sent = client.send::<Provide>(&url, &request, parts(&submission));
+        sent.await.unwrap().response
+    });
+    while silent.asked().is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let began = Instant::now();
+    tokio::task::block_in_place(|| town.stop());
+    let response = sent.await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(10), "not at once");
+    refused(&response, "XDSUnavailableCommunity", &urn(1));
+    let context = &response.errors[0].context;
+    assert!(context.contains("may have taken"), "{context}");
+    let messages = town.messages();
+    let mut across = messages.iter().filter(|it| it.contains("\"ITI-80\""));
+    let said = across.next().unwrap();
+    assert!(
+        said.contains("may have taken the documents or not"),
+        "{said}"
+    );
 }

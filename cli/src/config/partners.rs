@@ -142,7 +142,8 @@ impl CommunitySection {
         if urls.iter().all(|(_, url)| url.is_none()) {
             return Err(said("url", "it is needed to know where to ask"));
         }
-        for (key, url) in urls {
+        let deferred = ("deferred_url", &self.patients.deferred_url);
+        for (key, url) in urls.into_iter().chain([deferred]) {
             let Some(url) = url else { continue };
             let origin = urls::check(url).map_err(|problem| said(key, problem))?;
             match origin.is_encrypted() {
@@ -162,8 +163,8 @@ impl CommunitySection {
         self.check_partner(config, said)
     }
 
-    /// Where it is asked, first of all for patients.
-    const fn urls(&self) -> [(&'static str, &Option<String>); 9] {
+    /// Where it is asked, first of all for patients. Where answers go that it wants later, it is not asked.
+    const fn urls(&self) -> [(&'static str, &Option<String>); 8] {
         [
             ("discovery_url", &self.patients.discovery_url),
             ("url", &self.url),
@@ -173,7 +174,6 @@ impl CommunitySection {
             ("fetch_url", &self.fetch_url),
             ("provide_url", &self.provide_url),
             ("wado_url", &self.wado_url),
-            ("deferred_url", &self.patients.deferred_url),
         ]
     }
 

@@ -281,6 +281,11 @@ fn where_gateways_ask_is_checked() {
     let userinfo = "'http://me:secret@127.0.0.1:9/'";
     for (wrong, named) in [
         (format!("{community}{community}"), "two communities"),
+        // Where answers go that it wants later, it is not asked.
+        (
+            community.replace("url", "deferred_url"),
+            "needed to know where to ask",
+        ),
         (format!("{repository}wado_url = {userinfo}\n"), "wado_url"),
         (
             format!("[gateway]\nprovide_url = {userinfo}\n"),

@@ -119,29 +119,33 @@ impl Circles {
         let by_one = self.hasher.hash_one((what, &asker.who));
         let by_all = self.hasher.hash_one(what);
         let presence = &asker.presence;
+        // Nobody waits for longer than the deadline, for whatever it is.
+        let until = Instant::now() + deadlines.longest;
         Ok(Asked {
             _by_one: self
-                .place(by_one, SAME_AT_A_TIME, presence, deadlines)
+                .place(by_one, SAME_AT_A_TIME, presence, deadlines, until)
                 .await?,
-            _by_all: self.place(by_all, SAME_BY_ALL, presence, deadlines).await?,
+            _by_all: self
+                .place(by_all, SAME_BY_ALL, presence, deadlines, until)
+                .await?,
         })
     }
 
+    /// A place among those who ask `what`. Who has none at the time `busy` gets none.
     async fn place(
         self: &Arc<Self>,
         what: u64,
         most: usize,
         presence: &Presence,
         deadlines: Deadlines,
+        busy: Instant,
     ) -> Result<Place, Fault> {
-        let arrived = Instant::now();
         let (places, mut asking) = self.among(what, most, deadlines);
         if let Ok(permit) = Arc::clone(&places).try_acquire_owned() {
             asking.begin();
             return Ok(asking.at(permit));
         }
         let mut turn = pin!(places.acquire_owned());
-        let busy = arrived + deadlines.longest;
         loop {
             let oldest = asking.oldest().unwrap_or_else(Instant::now);
             let circling = oldest + deadlines.patience();

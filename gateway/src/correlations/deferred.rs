@@ -1,6 +1,7 @@
 //! Answers that a community wants later: they wait here, durable, until it has taken them.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use diesel::prelude::*;
@@ -50,6 +51,8 @@ struct Row {
     lives: i64,
     valid_until: i64,
     message: Vec<u8>,
+    _failures: i32,
+    _not_before: i64,
 }
 
 /// What an encrypted message is bound to, so that it cannot be given to another community.
@@ -85,21 +88,22 @@ impl Correlations {
         .await
     }
 
-    /// The communities for which something waits. What waited too long is removed; says how much that was.
+    /// The communities for which something can be sent now. What waited too long is removed; says how much that was.
     pub(crate) async fn waited_for(&self) -> anyhow::Result<(Vec<HomeCommunityId>, usize)> {
         let over = now();
         let (homes, removed) = self
             .run(move |connection| {
                 let old = dsl::deferred_answers.filter(dsl::valid_until.le(over));
                 let removed = diesel::delete(old).execute(connection)?;
-                let homes = dsl::deferred_answers.select(dsl::home).distinct();
+                let homes = dsl::deferred_answers.filter(dsl::not_before.le(over));
+                let homes = homes.select(dsl::home).distinct();
                 Ok((homes.limit(LOOKED_AT).load::<String>(connection)?, removed))
             })
             .await?;
         Ok((homes.into_iter().map(HomeCommunityId).collect(), removed))
     }
 
-    /// What has waited longest for a community, and its number.
+    /// What has waited longest for a community of what can be sent now, and its number.
     ///
     /// # Errors
     /// If it cannot be looked for, or its key is not there.
@@ -111,6 +115,7 @@ impl Correlations {
         let row = self.run(move |connection| {
             dsl::deferred_answers
                 .filter(dsl::home.eq(of))
+                .filter(dsl::not_before.le(now()))
                 .order(dsl::number)
                 .first::<Row>(connection)
                 .optional()
@@ -128,6 +133,26 @@ impl Correlations {
             message,
         };
         Ok(Some((row.number, later)))
+    }
+
+    /// It was not taken, and is sent again after a `pause`, which depends on how often that was.
+    pub(crate) async fn put_off(
+        &self,
+        number: i64,
+        pause: fn(u32) -> Duration,
+    ) -> anyhow::Result<()> {
+        self.run(move |connection| {
+            let one = dsl::deferred_answers.find(number);
+            let failures = one.select(dsl::failures).first::<i32>(connection)?;
+            let failures = failures.saturating_add(1);
+            let pause = pause(failures.unsigned_abs()).as_secs();
+            let until = now().saturating_add(i64::try_from(pause).unwrap_or(i64::MAX));
+            diesel::update(one)
+                .set((dsl::failures.eq(failures), dsl::not_before.eq(until)))
+                .execute(connection)
+        })
+        .await?;
+        Ok(())
     }
 
     /// It need not wait any more.
@@ -183,6 +208,30 @@ mod tests {
             kept.is_settled(number).await.unwrap();
         }
         assert_eq!(kept.next_for(&home).await.unwrap(), None);
+    }
+
+    /// One that is not taken stands in nobody's way.
+    #[tokio::test]
+    async fn what_is_put_off_is_passed_over_until_its_time_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.db");
+        let (vault, home) = (Vault::default(), HomeCommunityId::from("urn:oid:1.2"));
+        let kept = Correlations::open(&path, &vault, Vec::new(), 10).unwrap();
+        for message in ["a", "b"] {
+            let later = later(home.as_str(), message, i64::MAX);
+            assert!(kept.keep_for_later(later, &vault).await.unwrap());
+        }
+        let pause = |failures| Duration::from_secs(u64::from(failures - 1) * 1000);
+        let (first, _) = kept.next_for(&home).await.unwrap().unwrap();
+        kept.put_off(first, pause).await.unwrap();
+        let (again, _) = kept.next_for(&home).await.unwrap().unwrap();
+        assert_eq!(again, first, "the first pause is over");
+        kept.put_off(first, pause).await.unwrap();
+        let (second, next) = kept.next_for(&home).await.unwrap().unwrap();
+        assert_eq!(next.message, "b");
+        kept.is_settled(second).await.unwrap();
+        assert_eq!(kept.next_for(&home).await.unwrap(), None);
+        assert_eq!(kept.waited_for().await.unwrap(), (Vec::new(), 0));
     }
 
     #[tokio::test]

@@ -30,5 +30,7 @@ diesel::table! {
         lives -> BigInt,
         valid_until -> BigInt,
         message -> Binary,
+        failures -> Integer,
+        not_before -> BigInt,
     }
 }

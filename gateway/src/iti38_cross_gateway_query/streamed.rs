@@ -97,10 +97,11 @@ impl Streaming {
                 let event = self.question.event(&Outcome::Success);
                 self.begun = Some(self.asking.room.audit.record(event, ()).await?);
             }
-            self.happened(heard.event.clone());
+            let event = after(self.unrecorded.take(), heard.event.clone());
             let community = Some(heard.home.clone());
             self.asking.keep(heard);
-            return self.record(Some(message(community, &response))).await;
+            let message = message(community, &response);
+            return self.asking.room.audit.record(event, Some(message)).await;
         }
     }
 
@@ -109,16 +110,18 @@ impl Streaming {
         self.is_over = true;
         let response = self.asking.response(self.question.kind);
         let ended = outcome(response.status, &response.errors);
-        match (&self.begun, ended) {
-            (None, ended) => self.happened(self.question.event(&ended)),
-            (Some(_), Outcome::Success) => {}
+        let message = Some(message(None, &response));
+        let event = match (self.begun.take(), self.unrecorded.take(), ended) {
+            // That all went well stands in what was recorded first.
+            (Some(begun), None, Outcome::Success) => return Ok(begun.map(|()| message)),
+            (Some(_), Some(before), Outcome::Success) => before,
             // That part of it was done stands there already.
-            (Some(_), Outcome::Partial(why)) => {
-                self.happened(self.question.event(&Outcome::Failure(why)));
+            (Some(_), before, Outcome::Partial(why)) => {
+                after(before, self.question.event(&Outcome::Failure(why)))
             }
-            (Some(_), ended) => self.happened(self.question.event(&ended)),
-        }
-        self.record(Some(message(None, &response))).await
+            (_, before, ended) => after(before, self.question.event(&ended)),
+        };
+        self.asking.room.audit.record(event, message).await
     }
 
     /// The caller has left: whoever has not answered yet is let go.
@@ -129,36 +132,21 @@ impl Streaming {
             self.happened(heard.event);
         }
         let why = "the caller left before everybody had answered".to_owned();
-        self.happened(self.question.event(&Outcome::Failure(why)));
-        self.record(None).await
+        let event = self.question.event(&Outcome::Failure(why));
+        let event = after(self.unrecorded.take(), event);
+        self.asking.room.audit.record(event, None).await
     }
 
     fn happened(&mut self, event: Event) {
-        self.unrecorded = Some(match self.unrecorded.take() {
-            Some(before) => before.and(event),
-            None => event,
-        });
+        self.unrecorded = Some(after(self.unrecorded.take(), event));
     }
+}
 
-    /// Records what happened, and gives the message that may be sent then.
-    async fn record(
-        &mut self,
-        message: Option<OneOfSeveral>,
-    ) -> Result<Recorded<Option<OneOfSeveral>>, NotRecorded> {
-        let audit = &self.asking.room.audit;
-        match (self.unrecorded.take(), self.begun.take()) {
-            (Some(event), begun) => {
-                self.begun = begun;
-                audit.record(event, message).await
-            }
-            // That all went well stands in what was recorded first.
-            (None, Some(begun)) => Ok(begun.map(|()| message)),
-            (None, None) => {
-                audit
-                    .record(self.question.event(&Outcome::Success), message)
-                    .await
-            }
-        }
+/// What happened, after what happened before.
+fn after(before: Option<Event>, event: Event) -> Event {
+    match before {
+        Some(before) => before.and(event),
+        None => event,
     }
 }
 

@@ -20,6 +20,11 @@ use crate::correlations::now;
 use crate::deferred::{self, NotLater};
 use crate::discovery::{time, unique};
 
+/// Bytes of a `wsa:MessageID` that is kept.
+const MOST_ID_BYTES: usize = 1024;
+/// Bytes of an answer that is kept. It says again what was asked with, so that whoever asks makes it large.
+const MOST_BYTES: usize = 256 * 1024;
+
 /// Finds the answer, and keeps it for the community that asks; or says why it does not.
 pub(super) async fn respond(
     room: &Arc<Room>,
@@ -40,37 +45,46 @@ pub(super) async fn respond(
         }
     };
     let (response, outcome) = found(room, caller, said, question).await;
-    let event = event(caller, endpoint, question, &response, &outcome);
-    // It may be sent as soon as it is kept, so it is recorded before.
-    let recorded = room.audit.record(event, ()).await?;
+    let event = |outcome: &Outcome| event(caller, endpoint, question, &response, outcome);
     let mut writer = Writer::default();
     response.to_xml(&mut writer);
+    let message = writer.finish();
+    if message.len() > MOST_BYTES {
+        let reason = "the answer is larger than 256 KiB, which is not kept: ask for it at once";
+        let refused = acknowledgement.refusing(Verdict::Rejected, reason);
+        let reply = Reply::of::<DeferredQuestion>(&refused);
+        let event = event(&Outcome::Failure(reason.to_owned()));
+        return Ok(room.audit.record(event, reply).await?);
+    }
+    // It may be sent as soon as it is kept, so it is recorded before.
+    let recorded = room.audit.record(event(&outcome), ()).await?;
     let later = Later {
         home: known.community.home.clone(),
         relates_to: message_id,
         lives: lives(room, &response),
         until: now().saturating_add(deferred::TRIED_SECONDS),
-        message: writer.finish(),
+        message,
     };
     let patients = &room.patients;
     let kept = patients
         .correlations
         .keep_for_later(later, &patients.config.vault);
-    let acknowledgement = match kept.await {
+    let reason = match kept.await {
         Ok(true) => {
             patients.outbox.hurry();
-            acknowledgement
+            return Ok(recorded.map(|()| Reply::of::<DeferredQuestion>(&acknowledgement)));
         }
-        Ok(false) => {
-            let reason = "too many answers wait to be taken; ask again later";
-            acknowledgement.refusing(Verdict::Rejected, reason)
-        }
+        Ok(false) => "too many answers wait to be taken; ask again later",
         Err(error) => {
             tracing::error!("a deferred answer cannot be kept: {error:#}");
-            acknowledgement.refusing(Verdict::Rejected, "the answer cannot be kept now")
+            "the answer cannot be kept now"
         }
     };
-    Ok(recorded.map(|()| Reply::of::<DeferredQuestion>(&acknowledgement)))
+    // It stands there as given, which it is not going to be.
+    let failed = event(&Outcome::Failure(reason.to_owned()));
+    let refused = acknowledgement.refusing(Verdict::Rejected, reason);
+    let reply = Reply::of::<DeferredQuestion>(&refused);
+    Ok(room.audit.record(failed, reply).await?)
 }
 
 /// Why nothing is answered later.
@@ -108,6 +122,10 @@ fn asked(
     let message_id = message_id.filter(|it| !it.trim().is_empty());
     let unrelated = "there is no wsa:MessageID to which the answer could relate";
     let message_id = message_id.ok_or_else(|| refused(Some(Verdict::Error), unrelated))?;
+    if message_id.len() > MOST_ID_BYTES {
+        let reason = "the wsa:MessageID has more than 1,024 bytes";
+        return Err(refused(Some(Verdict::Error), reason));
+    }
     if !room.patients.visits.may_ask(caller) {
         tracing::warn!(%caller.address, "a caller asks about too many patients");
         let reason = "there were too many questions; ask again later";
