@@ -196,7 +196,7 @@ fn begins_well(path: &Path) -> io::Result<bool> {
     let mut first = [0; BEGINNING];
     let length = file.read_at(&mut first, 0)?;
     let first = first.get(..length).unwrap_or_default();
-    if frames.first(0, first) != Found::Garbage {
+    if frames.first(0, first)? != Found::Garbage {
         return Ok(true);
     }
     // As a crash leaves one of which nothing was acknowledged: part of a header, or zeros.
