@@ -45,6 +45,7 @@ use crate::{Audit, Event};
 
 pub use head::Head;
 pub use index::{IndexError, rebuild};
+pub use log::headers::damaged_files;
 pub use log::{Log, LogConfig, LogError, NotKept};
 pub use received::{Form, Received, Via};
 
@@ -63,6 +64,8 @@ pub const CONNECTIONS: usize = 1024;
 const LARGE_MESSAGES: usize = 16;
 /// The index, in the folder of the log. It is made anew when it is not there.
 pub(crate) const INDEX_FILE: &str = "index.db";
+/// Files that cannot be read and are told of one by one.
+const TOLD: usize = 10;
 /// How often it is looked whether the time of records is over.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
@@ -163,6 +166,7 @@ impl RecordRepository {
                 "the audit log is not what was signed for: see `hilum audit verify`"
             );
         }
+        let wrong = wrong.or_else(|| unreadable(&log));
         let id = log_id(store)?;
         std::fs::write(store.join(head::KEY_FILE), &public_key)?;
         let signer = HeadSigner::new(key, id, &audit.source().id)?;
@@ -335,6 +339,17 @@ impl Shared {
         let root = self.log.root(size).map_err(std::io::Error::other)?;
         self.signer.sign(size, &root, Moment::of(SystemTime::now()))
     }
+}
+
+/// Which records cannot be read because the headers of their files are damaged, if there are any.
+fn unreadable(log: &Log) -> Option<String> {
+    let said = |records: std::ops::Range<u64>| {
+        let last = records.end.saturating_sub(1);
+        format!("records {} to {last}", records.start)
+    };
+    let said: Vec<String> = log.locked().take(TOLD).map(said).collect();
+    let why = "cannot be read: the headers of their files are damaged";
+    (!said.is_empty()).then(|| format!("{} {why}", said.join(", ")))
 }
 
 /// What is wrong if the log does not have the root that was signed.

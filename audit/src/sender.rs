@@ -276,8 +276,8 @@ pub struct Standing {
     pub again: u64,
     /// Records that were too long for a datagram.
     pub too_long: u64,
-    /// What it does not have yet.
-    pub backlog: Backlog,
+    /// What it does not have yet; nothing if that cannot be read.
+    pub backlog: Option<Backlog>,
 }
 
 /// Tells how receivers stand.
@@ -301,19 +301,19 @@ impl Watcher {
     }
 
     /// How every receiver stands. Files are read for that, but of what was counted before only what
-    /// has changed.
+    /// has changed. That they cannot be read is logged.
     ///
     /// # Errors
-    /// If the spool cannot be read.
+    /// If there is a defect.
     pub async fn standings(&self) -> Result<Vec<Standing>, SpoolError> {
         let this = self.clone();
         let counted = tokio::task::spawn_blocking(move || {
             let counts = this.counts.lock();
             let mut counts = counts.unwrap_or_else(PoisonError::into_inner);
             let states = this.states.iter();
-            states
+            Ok(states
                 .map(|state| this.standing(state, &mut counts))
-                .collect()
+                .collect())
         });
         counted.await.unwrap_or_else(|error| {
             let source = std::io::Error::other(error);
@@ -321,28 +321,38 @@ impl Watcher {
         })
     }
 
-    fn standing(&self, state: &State, counts: &mut Counts) -> Result<Standing, SpoolError> {
+    fn standing(&self, state: &State, counts: &mut Counts) -> Standing {
         let (own, clients, target) = (&self.spool, &self.clients, &state.target);
-        let mut backlog = match state.places() {
-            Some(places) => Backlog::from_places(own, clients, &places, counts)?,
-            None => Backlog::of(own, clients, target)?,
+        let backlog = match state.places() {
+            Some(places) => Backlog::from_places(own, clients, &places, counts),
+            None => Backlog::of(own, clients, target),
         };
-        if backlog.confirmed.is_none() {
-            backlog.confirmed = cursor::Cursor::of(own, target).written();
-        }
+        let backlog = match backlog {
+            Ok(mut backlog) => {
+                if backlog.confirmed.is_none() {
+                    backlog.confirmed = cursor::Cursor::of(own, target).written();
+                }
+                Some(backlog)
+            }
+            Err(error) => {
+                tracing::warn!(%error, to = %target, "nobody knows what an audit receiver lacks");
+                None
+            }
+        };
         let up = state.up.load(Ordering::Relaxed);
-        Ok(Standing {
+        Standing {
             target: target.clone(),
             up: (up != UNKNOWN).then_some(up == UP),
             sent: state.sent.load(Ordering::Relaxed),
             again: state.again.load(Ordering::Relaxed),
             too_long: state.too_long.load(Ordering::Relaxed),
             backlog,
-        })
+        }
     }
 
-    /// The age of the oldest record that a receiver does not have.
-    pub fn age(standing: &Standing, now: SystemTime) -> Duration {
-        standing.backlog.age(now).unwrap_or_default()
+    /// The age of the oldest record that a receiver does not have; nothing if that is not known.
+    pub fn age(standing: &Standing, now: SystemTime) -> Option<Duration> {
+        let backlog = standing.backlog.as_ref()?;
+        Some(backlog.age(now).unwrap_or_default())
     }
 }

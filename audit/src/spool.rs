@@ -23,6 +23,7 @@ use tokio::sync::{oneshot, watch};
 use crate::NotRecorded;
 
 pub use records::{Position, Record, Records, records};
+pub use segment::damaged_files;
 
 use segment::Segments;
 

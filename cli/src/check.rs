@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
+use hilum_audit::record_repository::damaged_files;
 use hilum_audit::sender::{self, Backlog, Road};
-use hilum_audit::spool::{Spool, SpoolError};
+use hilum_audit::spool::{self, Spool, SpoolError};
 use hilum_repository::at_rest::Kept;
 use hilum_repository::imaging;
 use hilum_security::signing::SigningKey;
@@ -93,7 +94,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         report.add("inbox", inbox(&config));
     }
     if let Some(wanted) = config.audit_repository() {
-        report.add("audit log", folder(&config.audit_store()));
+        report.add("audit log", audit_log(&config));
         report.add("audit key", signing_key(&wanted.signing_key));
     }
     report.add("at rest", at_rest(&config).await);
@@ -185,10 +186,37 @@ fn spool(config: &Config) -> Finding {
     }
     // What is encrypted can be read with them; that they are missing is said elsewhere.
     let vault = config.vault().unwrap_or_default();
+    // Who opens it sets them aside.
+    let damaged = spool::damaged_files(path).map_err(|error| error.to_string())?;
     match Spool::open_with(path, u64::MAX, vault.ring()) {
+        Ok(_) | Err(SpoolError::InUse { .. }) if !damaged.is_empty() => {
+            let damaged: Vec<String> = damaged.iter().map(|it| it.display().to_string()).collect();
+            Err(format!(
+                "headers of files are damaged, so that their records are not sent unless the files are put back \
+                 from a copy: {}",
+                damaged.join(", ")
+            ))
+        }
         Ok(_) => Ok(path.display().to_string()),
         Err(SpoolError::InUse { .. }) => Ok(format!("{}, in use", path.display())),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Whether records can be written, and those that are there be read.
+fn audit_log(config: &Config) -> Finding {
+    let store = config.audit_store();
+    // That keys are missing is said elsewhere.
+    let vault = config.vault().unwrap_or_default();
+    let damaged = damaged_files(&store, vault.ring()).map_err(|error| error.to_string())?;
+    match damaged.first() {
+        None => folder(&store),
+        Some(first) => Err(format!(
+            "{} of its files cannot be read because their headers are damaged, the first is {}: put them back from \
+             a copy, and see `hilum audit verify`",
+            damaged.len(),
+            first.display()
+        )),
     }
 }
 

@@ -221,19 +221,19 @@ impl Text {
                 "hilum_audit_backlog_records",
                 "gauge",
                 "Records that the receiver is not known to have.",
-                |it, _| it.backlog.records as f64,
+                |it, _| it.backlog.as_ref().map_or(f64::NAN, |it| it.records as f64),
             ),
             (
                 "hilum_audit_backlog_bytes",
                 "gauge",
                 "Bytes of the records that the receiver is not known to have.",
-                |it, _| it.backlog.bytes as f64,
+                |it, _| it.backlog.as_ref().map_or(f64::NAN, |it| it.bytes as f64),
             ),
             (
                 "hilum_audit_backlog_oldest_seconds",
                 "gauge",
                 "Age of the oldest record that the receiver is not known to have.",
-                |it, now| Watcher::age(it, now).as_secs_f64().round(),
+                |it, now| Watcher::age(it, now).map_or(f64::NAN, |age| age.as_secs_f64().round()),
             ),
             (
                 "hilum_audit_sent_total",

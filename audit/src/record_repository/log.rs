@@ -16,6 +16,7 @@
 //! `fdatasync`; only then the records have numbers, and callers hear of it.
 
 pub(crate) mod encrypting;
+pub(super) mod headers;
 pub(crate) mod leaves;
 mod opening;
 pub(crate) mod segment;
@@ -279,6 +280,11 @@ impl Log {
                 }
                 Ok(None) => {}
                 Err(LogError::Damaged(record)) => {
+                    if let Some(end) = self.locked_until(record) {
+                        // That was said when it was opened.
+                        index = end;
+                        continue;
+                    }
                     tracing::error!(record, "a record of the audit log is damaged");
                 }
                 Err(error) => return Err(error),
@@ -286,6 +292,20 @@ impl Log {
             index += 1;
         }
         Ok(records)
+    }
+
+    /// Where the file of a record ends, if its header is damaged.
+    fn locked_until(&self, index: u64) -> Option<u64> {
+        let segments = self.shared.segments();
+        let (segment, range) = self.shared.segment(&segments, index)?;
+        (segment.is_locked() && range.contains(&index)).then_some(range.end)
+    }
+
+    /// Records that cannot be read because the header of their file is damaged.
+    pub(super) fn locked(&self) -> impl Iterator<Item = Range<u64>> {
+        let segments = self.shared.segments().clone();
+        let locked = segments.into_iter().filter(|it| it.is_locked());
+        locked.map(|segment| segment.first()..segment.end())
     }
 
     /// The number of the first record that is there.
@@ -359,7 +379,8 @@ impl Log {
         let mut end = segments.first().map_or(0, |segment| segment.first());
         for pair in segments.windows(2) {
             let [segment, next] = pair else { break };
-            let last = segment.edge(true);
+            // Of a file that cannot be read, something came before what follows.
+            let last = segment.edge(true).or_else(|| next.edge(false));
             if last.is_none_or(|last| last.at >= limit) {
                 break;
             }

@@ -6,7 +6,8 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use hilum_security::at_rest::is_damaged;
+use hilum_security::at_rest::journal::SEALED;
+use hilum_security::at_rest::{HEADER, is_damaged};
 
 use crate::moment::Moment;
 use crate::sender::cursor::{Cursor, Places};
@@ -82,6 +83,10 @@ impl Backlog {
                 0
             };
             let path = segment::path(folder, number);
+            // It was removed meanwhile.
+            if !path.exists() {
+                continue;
+            }
             if from > 0 || number == last {
                 let counted = Self::count(&path, from);
                 self.plus(&counted.map_err(SpoolError::at(&path))?);
@@ -109,12 +114,16 @@ impl Backlog {
     fn count(path: &Path, from: u64) -> io::Result<Self> {
         let mut counted = Self::default();
         let mut file = File::open(path)?;
-        let frames = match Frames::of(&file, path) {
+        let frames = match segment::frames(&file, path) {
             // Nobody can read its records.
             Err(error) if is_damaged(&error) => return Ok(counted),
-            frames => frames?,
+            // They wait until their key is there.
+            Err(error) if is_locked(&error) => None,
+            frames => Some(frames?),
         };
-        let from = from.max(frames.begin());
+        let begin = frames.as_ref().map_or(HEADER, Frames::begin);
+        let more = frames.as_ref().map_or(SEALED, Frames::more);
+        let from = from.max(begin);
         let length = file.metadata()?.len();
         if from >= length {
             return Ok(counted);
@@ -127,13 +136,13 @@ impl Backlog {
             let Some((prefix, octets)) = frame_length(&mut reader)? else {
                 break;
             };
-            let message = octets.checked_sub(frames.more() as u64);
+            let message = octets.checked_sub(more as u64);
             let (Some(rest), Some(message)) = (left.checked_sub(prefix + octets), message) else {
                 break;
             };
             left = rest;
             // They stand in the order in which they were recorded.
-            if counted.oldest.is_none() {
+            if let Some(frames) = frames.as_ref().filter(|_| counted.oldest.is_none()) {
                 let first = usize::try_from(octets).map_err(io::Error::other)?;
                 let mut first = vec![0; first];
                 reader.read_exact(&mut first)?;
@@ -147,6 +156,14 @@ impl Backlog {
         }
         Ok(counted)
     }
+}
+
+/// Whether a key is not there, or another one bears its name.
+fn is_locked(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidData
+    )
 }
 
 /// The bytes that the count of a frame takes, and what it says; nothing if that is no count.

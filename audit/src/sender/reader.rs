@@ -9,7 +9,7 @@ use hilum_security::at_rest::is_damaged;
 use tokio::sync::watch;
 
 use crate::sender::cursor::Places;
-use crate::spool::frames::{Found, Frames};
+use crate::spool::frames::Found;
 use crate::spool::records::{damaged, passed_over};
 use crate::spool::{Position, SpoolError, segment};
 
@@ -78,7 +78,11 @@ impl Reader {
         let durable = self.durable.as_ref().map(|durable| *durable.borrow());
         for tail in &mut self.tails {
             let durable = durable.filter(|_| tail.name == OWN);
-            tail.read(&mut batch, most, durable)?;
+            let read = tail.read(&mut batch, most, durable);
+            if batch.messages.is_empty() {
+                read?;
+            }
+            // What went wrong behind them is met again by who asks for more.
             self.places.insert(tail.name.clone(), tail.place);
             if batch.messages.len() >= most {
                 break;
@@ -203,7 +207,7 @@ impl Tail {
         };
         let at = |error| SpoolError::at(&path)(error);
         let file = File::open(&path).map_err(at)?;
-        let frames = match Frames::of(&file, &path) {
+        let frames = match segment::frames(&file, &path) {
             Err(error) if is_damaged(&error) => {
                 // It is looked at again and again if nothing follows.
                 if self.passed_over.replace(self.place.segment) != Some(self.place.segment) {
@@ -299,7 +303,7 @@ fn follows(file: &File, frames: &Frames, offset: u64) -> io::Result<bool> {
 /// Whether a record begins, or the segment ends, at `offset`.
 fn begins(path: &Path, offset: u64) -> io::Result<bool> {
     let bytes = fs::read(path)?;
-    let frames = match Frames::of(&File::open(path)?, path) {
+    let frames = match segment::frames(&File::open(path)?, path) {
         // None of its records can be read.
         Err(error) if is_damaged(&error) => return Ok(true),
         frames => frames?,
@@ -318,6 +322,8 @@ fn begins(path: &Path, offset: u64) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+
+    use hilum_security::at_rest::{HEADER, KeyRing};
 
     use super::*;
     use crate::sender::Backlog;
@@ -416,6 +422,49 @@ mod tests {
             let left = Backlog::from_places(own, &clients, &places, counts);
             assert!(left.unwrap().records >= 1);
         }
+    }
+
+    /// What cannot be read keeps nothing that can: what is before it comes first, and what is damaged is
+    /// passed over, also if only other files show that its key is the right one.
+    #[tokio::test]
+    async fn a_file_that_does_not_open_keeps_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let ring = crate::spool::tests::encrypted::ring(folder.path());
+        let own = folder.path().join("audit");
+        let clients = own.join("clients");
+        for number in 1..=4 {
+            let spool = Spool::open_with(&own, HEADER + 1, Some(&ring)).unwrap();
+            spool.append(frame(number, 20)).await.unwrap();
+        }
+        let path = segment::path(&own, 2);
+        let whole = fs::read(&path).unwrap();
+        let changed = |byte: usize| {
+            let mut changed = whole.clone();
+            changed[byte] ^= 1;
+            fs::write(&path, changed).unwrap();
+            // As after a start: no key has opened anything yet.
+            let ring = KeyRing::open(&ring.folder(), None).unwrap();
+            ring.install();
+            Reader::new(&own, &clients, None)
+        };
+        let left = || {
+            let counts = &mut crate::sender::backlog::Counts::new();
+            let left = Backlog::from_places(&own, &clients, &Places::new(), counts);
+            left.unwrap().records
+        };
+        assert_eq!(all(&mut changed(60)), [1, 3, 4]);
+        assert_eq!(left(), 3);
+        assert_eq!(segment::damaged_files(&own).unwrap(), [path.clone()]);
+        // Without its key, it waits, and is counted.
+        let mut reader = changed(16);
+        let before = reader.batch(7).unwrap();
+        assert_eq!(numbers(&before), [1]);
+        for _ in 0..2 {
+            assert!(reader.batch(7).is_err());
+        }
+        assert_eq!(left(), 4);
+        fs::write(&path, &whole).unwrap();
+        assert_eq!(all(&mut reader), [2, 3, 4]);
     }
 
     /// The same comes out of an encrypted spool as of a plain one, from any place on, and no record is

@@ -171,7 +171,13 @@ impl Worker {
         loop {
             let stopping = self.once || stop.borrow().is_some();
             if !is_over(stop) {
-                let batch = self.batch().await?;
+                let batch = match self.batch().await {
+                    Ok(batch) => batch,
+                    Err(why) => {
+                        self.settled().await?;
+                        return Err(why);
+                    }
+                };
                 if !batch.messages.is_empty() {
                     return Ok(Some(batch));
                 }
@@ -203,7 +209,10 @@ impl Worker {
                 return Ok(None);
             }
             let stopping = self.once || stop.borrow().is_some();
-            let batch = self.batch().await?;
+            let Ok(batch) = self.batch().await else {
+                // What was sent before is confirmed first. The next connection says what is wrong.
+                return Ok(None);
+            };
             if !batch.messages.is_empty() {
                 return Ok(Some(batch));
             }
@@ -279,6 +288,14 @@ impl Worker {
         let takes = Duration::from_secs_f64(sent as f64 / rate);
         self.next = self.next.max(Instant::now() - takes) + takes;
         sleep_until(self.next).await;
+    }
+
+    /// Waits until everything that was confirmed has settled: the receiver is well, but no more can be read.
+    async fn settled(&mut self) -> Result<(), String> {
+        if let Some((when, ..)) = self.settling.back() {
+            sleep_until(*when + SETTLE).await;
+        }
+        self.settle(true).await
     }
 
     /// Remembers durably what was confirmed long enough ago, or all that was.

@@ -109,7 +109,7 @@ impl Iterator for Records {
 
 fn read(path: &Path) -> std::io::Result<(Frames, Vec<u8>)> {
     let mut file = File::open(path)?;
-    let frames = Frames::of(&file, path)?;
+    let frames = segment::frames(&file, path)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Ok((frames, bytes))

@@ -205,6 +205,37 @@ fn begins_well(path: &Path) -> io::Result<bool> {
     Ok(rest.iter().all(|byte| *byte == 0))
 }
 
+/// How records stand in a segment that is there. If its key may be another one of the same name, what else is
+/// in the spool shows whether it is.
+pub(crate) fn frames(file: &File, path: &Path) -> io::Result<Frames> {
+    match Frames::of(file, path) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData && !is_damaged(&error) => {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            for number in numbers(folder).unwrap_or_default() {
+                let path = self::path(folder, number);
+                // It proves its key, or nothing.
+                let _ = File::open(&path).and_then(|file| Frames::of(&file, &path));
+            }
+            Frames::of(file, path)
+        }
+        frames => frames,
+    }
+}
+
+/// The segments in `folder` of which nobody can read a record because their header is damaged.
+///
+/// # Errors
+/// If they cannot be listed.
+pub fn damaged_files(folder: &Path) -> Result<Vec<PathBuf>, SpoolError> {
+    let all = numbers(folder)?.into_iter();
+    let all = all.map(|number| path(folder, number));
+    let is_lost = |path: &PathBuf| {
+        let frames = File::open(path).and_then(|file| frames(&file, path));
+        frames.is_err_and(|error| is_damaged(&error))
+    };
+    Ok(all.filter(is_lost).collect())
+}
+
 /// A name beside a file that nothing has.
 fn unused(path: &Path, extension: &str) -> PathBuf {
     let first = path.with_extension(format!("{EXTENSION}.{extension}"));

@@ -4,7 +4,7 @@ use std::fs;
 
 use hilum_audit::at_rest::KeptRecords;
 use hilum_audit::record_repository::verify::Finding;
-use hilum_audit::record_repository::{LogError, OpenError};
+use hilum_audit::record_repository::{LogError, OpenError, damaged_files};
 use hilum_security::at_rest::{HEADER, KeyRing, keys_of};
 
 use crate::store::{Store, first_of, record, split};
@@ -99,16 +99,65 @@ async fn every_change_is_found() {
     forged[2][at] ^= 1;
     assert_eq!(written(&forged), [Finding::Changed(first + 2)]);
     assert_eq!(written(&records), []);
-    // A whole segment under the name of another one is not opened at all.
+    // Nothing is read of a whole segment under the name of another one.
     let other = store.segments()[2].clone();
     let kept = fs::read(&other).unwrap();
     fs::write(&other, &whole).unwrap();
-    assert!(matches!(
-        store.try_open(),
-        Err(OpenError::Log(LogError::Locked { .. }))
-    ));
+    let records = store.open().log().from(0, 100).unwrap();
+    let numbers: Vec<u64> = records.iter().map(|(number, _)| *number).collect();
+    let end = first_of(&store.segments()[3]);
+    let left: Vec<u64> = (0..first_of(&other)).chain(end..60).collect();
+    assert_eq!(numbers, left);
     fs::write(&other, kept).unwrap();
+    fs::remove_file(other.with_extension("offsets")).unwrap();
     assert_eq!(store.open().log().from(first, count).unwrap().len(), count);
+}
+
+/// A header that is damaged costs the records of its file: the log opens, names them, and goes on in a new file.
+#[tokio::test]
+async fn a_file_whose_header_is_damaged_costs_its_own_records_only() {
+    for (which, byte, without_offsets) in [
+        (0, 60, false),
+        (1, 60, true),
+        (1, 3, false),
+        (1, 3, true),
+        (4, 60, true),
+        (4, 3, false),
+    ] {
+        let store = Store::encrypted().fill(60).await;
+        let segments = store.segments();
+        assert_eq!(segments.len(), 5, "{segments:?}");
+        let segment = segments[which].clone();
+        let first = first_of(&segment);
+        let end = segments.get(which + 1).map_or(60, |next| first_of(next));
+        let ring = store.config.log.vault.ring().unwrap().clone();
+        let mut bytes = fs::read(&segment).unwrap();
+        bytes[byte] ^= 1;
+        fs::write(&segment, &bytes).unwrap();
+        if without_offsets {
+            fs::remove_file(segment.with_extension("offsets")).unwrap();
+        }
+        for (round, more) in (0_u64..).zip(60..62) {
+            let repository = store.open();
+            let log = repository.log();
+            assert_eq!(log.end(), 60 + round, "{which} {byte}");
+            assert_eq!(log.append(vec![record(more)]).await, Ok(more..more + 1));
+            assert!(matches!(log.read(first), Err(LogError::Damaged(_))));
+            let numbers: Vec<u64> = log.from(0, 100).unwrap().iter().map(|it| it.0).collect();
+            let left: Vec<u64> = (0..first).chain(end..=more).collect();
+            assert_eq!(numbers, left, "{which} {byte}");
+            repository.sign().await;
+        }
+        // What is there stays, until it is put back from a copy.
+        assert_eq!(fs::read(&segment).unwrap(), bytes);
+        let damaged = damaged_files(&store.path(), Some(&ring)).unwrap();
+        let is_last = which == 4 && byte == 3;
+        assert!(is_last || damaged == [segment.clone()], "{damaged:?}");
+        bytes[byte] ^= 1;
+        fs::write(&segment, &bytes).unwrap();
+        assert_eq!(store.open().log().from(0, 100).unwrap().len(), 62);
+        assert_eq!(store.findings(), []);
+    }
 }
 
 #[tokio::test]

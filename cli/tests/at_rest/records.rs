@@ -217,6 +217,78 @@ fn a_damaged_file_of_records_does_not_keep_the_node_from_starting() {
     node.ok(&["keys", "rotate"]);
 }
 
+/// While a node runs, a header that is damaged costs the records of that file: what follows is sent, once, and who
+/// watches is told.
+#[test]
+fn a_spool_file_that_is_damaged_while_the_node_runs_keeps_no_other() {
+    let (mut node, port) = waiting(&["--encrypt"]);
+    node.edit("[audit]\n", "[audit]\nsegment_bytes = 20000\n");
+    node.start();
+    while !node.data("audit/0000000004.syslog").exists() {
+        node.submit(b"one more");
+    }
+    let all = recorded(&node);
+    let file = node.data("audit/0000000002.syslog");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[60] ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    let listed = recorded(&node);
+    assert!(listed.len() < all.len(), "{}", all.len());
+    let checked = text(&node.run(&["check"]).stdout);
+    let line = checked
+        .lines()
+        .find(|line| line.starts_with("MEND  audit "));
+    let line = line.unwrap_or_else(|| panic!("{checked}"));
+    assert!(line.contains("0000000002.syslog"), "{line}");
+    let receiver = Receiver::at(port);
+    all_got(&receiver.take(listed.len()), &listed);
+    let log = node.log();
+    assert!(log.contains("it is passed over"), "{log}");
+    assert_eq!(recorded(&node).first(), all.first());
+}
+
+/// One bit of an old file of the log of an Audit Record Repository costs its records, not the node.
+#[test]
+fn a_damaged_file_of_the_audit_log_does_not_keep_the_node_from_starting() {
+    let mut node = Node::made(&["--encrypt"]);
+    node.start();
+    node.submit(b"before");
+    let segments = node.data("audit-log/segments");
+    let file = segments.join(format!("{:020}.records", 0));
+    let begun = Instant::now();
+    while fs::metadata(&file).map_or(0, |it| it.len()) < 4000 {
+        assert!(begun.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    node.stop();
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[60] ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    node.start();
+    let log = node.log();
+    let said = log
+        .lines()
+        .find(|line| line.contains("damaged where it begins"));
+    let said = said.unwrap_or_else(|| panic!("{log}"));
+    assert!(said.contains("ERROR") && said.contains("first=0"), "{said}");
+    node.submit(b"after");
+    let checked = text(&node.run(&["check"]).stdout);
+    let line = checked
+        .lines()
+        .find(|line| line.starts_with("MEND  audit log"));
+    assert!(line.is_some(), "{checked}");
+    let alert = "cannot be read: the headers of their files are damaged";
+    assert!(recorded(&node).iter().any(|it| it.contains(alert)));
+    node.stop();
+    bytes[60] ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    node.start();
+    let checked = text(&node.run(&["check"]).stdout);
+    assert!(checked.contains("ok    audit log"), "{checked}");
+    node.stop();
+    node.ok(&["audit", "verify"]);
+}
+
 #[test]
 fn a_plain_backlog_goes_on_encrypted_and_all_of_it_gets_there() {
     let (mut node, port) = waiting(&[]);

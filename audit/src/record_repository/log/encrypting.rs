@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use hilum_security::at_rest::KeyRing;
+use hilum_security::at_rest::{KeyRing, is_damaged};
 
 use super::LogError;
 use super::leaves::Leaves;
@@ -33,8 +33,14 @@ pub(crate) fn encrypt(store: &Path, ring: &KeyRing) -> Result<Option<u64>, LogEr
 }
 
 fn encrypt_one(folder: &Path, path: &Path, ring: &KeyRing) -> io::Result<bool> {
-    if Leaves::of(&File::open(path)?, path)?.are_sealed() {
-        return Ok(false);
+    match Leaves::of(&File::open(path)?, path) {
+        // What is damaged was encrypted.
+        Err(error) if is_damaged(&error) => return Ok(false),
+        leaves => {
+            if leaves?.are_sealed() {
+                return Ok(false);
+            }
+        }
     }
     let plain = std::fs::read(path)?;
     let (mut begins, mut at) = (Vec::new(), 0);

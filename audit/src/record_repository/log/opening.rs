@@ -11,15 +11,13 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
-use hilum_security::at_rest::KeyRing;
 use tokio::sync::watch;
 
-use super::leaves::Leaves;
+use super::headers;
 use super::segment::{self, OpenFiles, Segment};
 use super::writing::Writer;
 use super::{LogConfig, LogError, Shared};
 use crate::record_repository::tree::{Hash, Tree};
-use crate::spool::segment::unless_configured;
 
 pub(super) fn open(config: &LogConfig, signed: u64) -> Result<(Writer, Arc<Shared>), LogError> {
     let store = &config.store;
@@ -34,10 +32,9 @@ pub(super) fn open(config: &LogConfig, signed: u64) -> Result<(Writer, Arc<Share
     let tree = Tree::open(&store.join("tree")).map_err(LogError::at(&store.join("tree")))?;
     let mut segments = Vec::new();
     let files = Arc::new(OpenFiles::default());
-    for first in segment::numbers(&folder)? {
-        let path = segment::path(&folder, first);
-        let segment = Segment::open(&folder, first, leaves(&path, config.vault.ring())?, &files);
-        segments.push(segment.map_err(LogError::at(&path))?);
+    for (first, leaves) in headers::read(&folder, config.vault.ring())? {
+        let segment = Segment::open(&folder, first, leaves, &files);
+        segments.push(segment.map_err(LogError::at(&segment::path(&folder, first)))?);
     }
     complete_offsets(&segments)?;
     let there = tree.length().map_err(LogError::at(store))?;
@@ -55,6 +52,7 @@ pub(super) fn open(config: &LogConfig, signed: u64) -> Result<(Writer, Arc<Share
             signed: end,
         });
     }
+    segments.iter().for_each(tell_if_locked);
     let begun = segments.last().and_then(|last| last.edge(false));
     let segments: Vec<Arc<Segment>> = segments.into_iter().map(Arc::new).collect();
     let segment = segments.last().filter(|_| goes_on).cloned();
@@ -79,13 +77,17 @@ pub(super) fn open(config: &LogConfig, signed: u64) -> Result<(Writer, Arc<Share
     Ok((writer, shared))
 }
 
-/// How leaves stand in a segment.
-fn leaves(path: &Path, ring: Option<&KeyRing>) -> Result<Leaves, LogError> {
-    let file = File::open(path).map_err(LogError::at(path))?;
-    Leaves::of(&file, path).map_err(|source| LogError::Locked {
-        path: path.to_owned(),
-        source: unless_configured(source, ring),
-    })
+/// Says which records cannot be read because the header of their file is damaged.
+fn tell_if_locked(segment: &Segment) {
+    if segment.is_locked() {
+        tracing::error!(
+            segment = %segment.path().display(),
+            first = segment.first(),
+            last = segment.end().saturating_sub(1),
+            "a file of the audit log is damaged where it begins: its records cannot be read unless it is put \
+             back from a copy, see `hilum audit verify`"
+        );
+    }
 }
 
 pub(super) fn lock(store: &Path) -> Result<File, LogError> {
@@ -158,8 +160,14 @@ fn mend(
     last.keep_offsets(&offsets, length as u64).map_err(at)?;
     // Whole records may be there that never reached the disk; from now on they count.
     last.cut(whole as u64).map_err(at)?;
-    complete_tree(tree, last.first(), &hashes, (there, signed)).map_err(at)?;
-    Ok((end.max(floor), untouched))
+    let fixed = match last.is_locked() {
+        // The hashes that stand beside its records prove nothing against those in the tree.
+        true => floor,
+        false => signed,
+    };
+    complete_tree(tree, last.first(), &hashes, (there, fixed)).map_err(at)?;
+    // Nothing can be sealed with a key that is lost.
+    Ok((end.max(floor), untouched && !last.is_locked()))
 }
 
 /// Puts hashes in that are missing. What stands there and was signed for is never changed.

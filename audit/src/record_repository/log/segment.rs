@@ -113,6 +113,14 @@ pub(in crate::record_repository) struct Stored<'a> {
     pub(in crate::record_repository) length: usize,
 }
 
+/// What the record with this number begins with.
+pub(super) fn beginning(index: u64) -> [u8; 2 + 8] {
+    let mut beginning = [0; 2 + 8];
+    beginning[..2].copy_from_slice(&MARK);
+    beginning[2..].copy_from_slice(&index.to_be_bytes());
+    beginning
+}
+
 /// The record at the beginning of `bytes`, if they look like one.
 pub(in crate::record_repository) fn first(bytes: &[u8]) -> Option<Stored<'_>> {
     let rest = bytes.strip_prefix(&MARK)?;
@@ -220,6 +228,11 @@ impl Segment {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether its header is damaged, so that nobody can read its records.
+    pub(super) const fn is_locked(&self) -> bool {
+        matches!(self.leaves, Leaves::Locked)
     }
 
     /// How its leaves stand in it.
