@@ -30,7 +30,7 @@ use crate::communities::Known;
 use crate::discovery;
 use crate::iti38_cross_gateway_query::translation::{Names, Translated, translate};
 use crate::iti38_cross_gateway_query::{at_home, event, has_home, is_unknown, of_kind, unknown};
-use crate::outcome::{outcome, status};
+use crate::outcome::{outcome, status, unexplained};
 use crate::relay::{Budget, Relay};
 use crate::routes::Side;
 
@@ -182,7 +182,12 @@ async fn asked_once(
             collected.errors.push(unanswered(known, &silence));
             Outcome::Failure(silence.told())
         }
-        Ok((answer, permit)) => {
+        Ok((mut answer, permit)) => {
+            let response = &mut answer.response;
+            let name = format!("{} ({home})", community.name);
+            let code = ErrorCode::RegistryError;
+            let missing = unexplained(response.status, &response.errors, code, &name);
+            response.errors.extend(missing);
             let ended = outcome(answer.response.status, &answer.response.errors);
             collected.answered = true;
             if names.are_translated() {

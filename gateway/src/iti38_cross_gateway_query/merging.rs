@@ -11,7 +11,7 @@ use xds_schemas::metadata::HomeCommunityId;
 
 use crate::asking::Silence;
 use crate::communities::Known;
-use crate::outcome::status;
+use crate::outcome::{any_error, status, unexplained};
 
 /// Objects that an error names.
 const NAMED: usize = 10;
@@ -39,6 +39,24 @@ impl Whose {
             Self::Own => "the registry of this community",
             Self::Other(known) => &known.community.name,
         }
+    }
+
+    /// A response that says why it is a failure, if it is one.
+    pub(super) fn explained(
+        &self,
+        own: &HomeCommunityId,
+        mut response: AdhocQueryResponse,
+    ) -> AdhocQueryResponse {
+        let home = self.home(own);
+        let name = match self {
+            Self::Own => self.name().to_owned(),
+            Self::Other(_) => format!("{} ({home})", self.name()),
+        };
+        let code = ErrorCode::RegistryError;
+        let missing = unexplained(response.status, &response.errors, code, &name);
+        let missing = missing.map(|error| error.at(home.as_str()));
+        response.errors.extend(missing);
+        response
     }
 }
 
@@ -107,7 +125,9 @@ impl Taken {
                 return taken;
             }
         };
-        taken.any_success = response.status != ResponseStatus::Failure;
+        // Who says that it failed and gives objects nevertheless has done a part of it.
+        taken.any_success =
+            response.status != ResponseStatus::Failure || !response.objects.is_empty();
         for error in response.errors {
             match error.code {
                 ErrorCode::UnknownPatientId => taken.unknown_patient = Some(error),
@@ -129,7 +149,7 @@ impl Taken {
     /// What it is alone, if there is something; the objects leave it. What is only an error has its place beside
     /// what the others say.
     pub(super) fn alone(&mut self) -> Option<AdhocQueryResponse> {
-        if !self.any_success && self.objects.is_empty() {
+        if self.objects.is_empty() && (!self.any_success || any_error(&self.errors)) {
             return None;
         }
         Some(AdhocQueryResponse {
