@@ -39,7 +39,7 @@ use crate::routes::Side;
 pub(crate) use everybody::Kind;
 use everybody::{Asking, Leaving, Question};
 use merging::{Answered, Whose};
-pub(crate) use merging::{at_home, has_home};
+pub(crate) use merging::{at_home, has_home, without_ours};
 use translation::{Translated, translate};
 
 /// What is waited before somebody is asked once more who could not be reached.

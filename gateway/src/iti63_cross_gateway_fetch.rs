@@ -29,7 +29,9 @@ use crate::asking::{Permit, Silence};
 use crate::communities::Known;
 use crate::discovery;
 use crate::iti38_cross_gateway_query::translation::{Names, Translated, translate};
-use crate::iti38_cross_gateway_query::{at_home, event, has_home, is_unknown, of_kind, unknown};
+use crate::iti38_cross_gateway_query::{
+    at_home, event, has_home, is_unknown, of_kind, unknown, without_ours,
+};
 use crate::outcome::{outcome, status, unexplained};
 use crate::relay::{Budget, Relay};
 use crate::routes::Side;
@@ -203,6 +205,9 @@ async fn asked_once(
                     *object = at_home(object.clone(), &community.home);
                 }
             }
+            let own = &room.communities.own.home;
+            let ours = without_ours(own, known, &mut objects, |it| &it.object);
+            collected.errors.extend(ours);
             let others = names.restore(room, known, &mut objects, |it| &mut it.object);
             collected.errors.extend(others.await);
             collected

@@ -307,7 +307,11 @@ fn unanswered(receiver: &Receiver, home: &HomeCommunityId, silence: &Silence) ->
     let may_have = match silence {
         Silence::Failed(error) => {
             tracing::warn!(name, %error, "documents were handed over without an answer");
-            matches!(error, ClientError::Unreachable { sent: true, .. })
+            // Something was answered after all of it had come, and nobody knows what.
+            matches!(
+                error,
+                ClientError::Unreachable { sent: true, .. } | ClientError::Garbled { .. }
+            )
         }
         _ => false,
     };

@@ -31,6 +31,19 @@ pub(crate) fn located(errors: &mut [RegistryError], home: &str) {
     }
 }
 
+/// Has the error of somebody who does not take itself for the community that it was asked as name that one: its
+/// address may be another's.
+pub(crate) fn misdirected(mut error: RegistryError, name: &str, home: &str) -> RegistryError {
+    if error.code == ErrorCode::UnknownCommunity {
+        error.context = format!(
+            "{name} says: {} (does its address lead to another community?)",
+            error.context
+        );
+        error.location = Some(home.to_owned());
+    }
+    error
+}
+
 /// The error that stands for a failure for which no reason was given. `name` is who answered.
 pub(crate) fn unexplained(
     status: ResponseStatus,
@@ -43,7 +56,8 @@ pub(crate) fn unexplained(
         ResponseStatus::PartialSuccess => (errors.is_empty(), "that a part of it failed"),
         ResponseStatus::Failure => (!any_error(errors), "that it failed"),
     };
-    is_silent.then(|| RegistryError::error(code, format!("{name} answered {what}, and gave no reason")))
+    is_silent
+        .then(|| RegistryError::error(code, format!("{name} answered {what}, and gave no reason")))
 }
 
 /// Whether there is one that is no warning.

@@ -16,7 +16,7 @@ use super::records;
 use super::wanted::{Item, Wanted};
 use crate::asking::Silence;
 use crate::communities::Communities;
-use crate::outcome::{outcome, status, unexplained};
+use crate::outcome::{misdirected, outcome, status, unexplained};
 use crate::relay::Relay;
 
 /// What one destination answered.
@@ -196,7 +196,12 @@ impl Sorting {
         if unwanted > 0 {
             tracing::warn!(name, unwanted, "documents came that nobody asked for");
         }
-        self.errors.extend(errors);
+        let is_own = matches!(destination, Destination::Own { .. });
+        self.errors
+            .extend(errors.into_iter().map(|error| match is_own {
+                true => error,
+                false => misdirected(error, &name, home),
+            }));
         self.missing = self.wanted.drain().map(|(_, item)| item).collect();
         let unexplained = unexplained(status, &self.errors, ErrorCode::RepositoryError, &name);
         let all_failed = status == ResponseStatus::Failure && unexplained.is_none();
