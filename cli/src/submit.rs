@@ -99,7 +99,11 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     // What was sent is told after the answer has come, when the request is gone.
     let objects = prepared.request.submit.objects.objects.clone();
     let response = send(&node, &ledger, prepared).await?;
-    let repository = node.config.repository_unique_id();
+    let repository = match &arguments.community {
+        // Where another community keeps it, only that one knows.
+        Some(_) => None,
+        None => node.config.repository_unique_id(),
+    };
     if arguments.json {
         let json = outcome::json(&objects, &response, repository);
         say_json(&json)?;

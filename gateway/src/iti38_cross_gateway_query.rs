@@ -39,7 +39,7 @@ use crate::routes::Side;
 pub(crate) use everybody::Kind;
 use everybody::{Asking, Leaving, Question};
 use merging::{Answered, Whose};
-pub(crate) use merging::{at_home, has_home};
+pub(crate) use merging::{at_home, has_home, without_ours};
 use translation::{Translated, translate};
 
 /// What is waited before somebody is asked once more who could not be reached.
@@ -161,7 +161,8 @@ async fn ask_own(asker: Asker, request: AdhocQueryRequest) -> Answered {
     Answered {
         whose: Whose::Own,
         parties: Parties::asked(&url).on_behalf_of(user),
-        answer: answer.map(|(answer, _)| answer.response),
+        answer: answer
+            .map(|(answer, _)| Whose::Own.explained(&communities.own.home, answer.response)),
         request,
     }
     .logged()
@@ -209,7 +210,9 @@ async fn ask_other(
             }
             Err(silence) => Err(silence),
         };
-        let mut answer = answer.map(|(answer, _)| answer.response);
+        let whose = Whose::Other(Arc::clone(&known));
+        let own = &room.communities.own.home;
+        let mut answer = answer.map(|(answer, _)| whose.explained(own, answer.response));
         let is_translated = names.are_translated();
         let mut is_stale = is_translated && answer.as_ref().is_ok_and(|it| is_unknown(&it.errors));
         if is_stale {
@@ -222,7 +225,7 @@ async fn ask_other(
             response.errors.extend(others.await);
         }
         let answered = Answered {
-            whose: Whose::Other(Arc::clone(&known)),
+            whose,
             parties: Parties::asked(&url).on_behalf_of(user.clone()),
             answer,
             request: question,

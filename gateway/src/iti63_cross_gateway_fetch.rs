@@ -29,8 +29,10 @@ use crate::asking::{Permit, Silence};
 use crate::communities::Known;
 use crate::discovery;
 use crate::iti38_cross_gateway_query::translation::{Names, Translated, translate};
-use crate::iti38_cross_gateway_query::{at_home, event, has_home, is_unknown, of_kind, unknown};
-use crate::outcome::{outcome, status};
+use crate::iti38_cross_gateway_query::{
+    at_home, event, has_home, is_unknown, of_kind, unknown, without_ours,
+};
+use crate::outcome::{outcome, status, unexplained};
 use crate::relay::{Budget, Relay};
 use crate::routes::Side;
 
@@ -182,7 +184,12 @@ async fn asked_once(
             collected.errors.push(unanswered(known, &silence));
             Outcome::Failure(silence.told())
         }
-        Ok((answer, permit)) => {
+        Ok((mut answer, permit)) => {
+            let response = &mut answer.response;
+            let name = format!("{} ({home})", community.name);
+            let code = ErrorCode::RegistryError;
+            let missing = unexplained(response.status, &response.errors, code, &name);
+            response.errors.extend(missing);
             let ended = outcome(answer.response.status, &answer.response.errors);
             collected.answered = true;
             if names.are_translated() {
@@ -198,6 +205,9 @@ async fn asked_once(
                     *object = at_home(object.clone(), &community.home);
                 }
             }
+            let own = &room.communities.own.home;
+            let ours = without_ours(own, known, &mut objects, |it| &it.object);
+            collected.errors.extend(ours);
             let others = names.restore(room, known, &mut objects, |it| &mut it.object);
             collected.errors.extend(others.await);
             collected

@@ -34,7 +34,7 @@ use crate::Room;
 use crate::asking::Silence;
 use crate::communities::{Communities, Known};
 use crate::iti38_cross_gateway_query::unknown;
-use crate::outcome::{located, outcome};
+use crate::outcome::{located, outcome, unexplained};
 use crate::relay::{Budget, Problem, Relay};
 
 /// What is handed in, its documents still on the wire.
@@ -198,7 +198,7 @@ async fn hand_on(
     };
     let mut is_unsettled = false;
     let response = match answer {
-        Ok(answer) => answer.response,
+        Ok(answer) => explained(&receiver, home, answer.response),
         Err(silence) => {
             let error = match relay.problem() {
                 Some(problem) => incomplete(problem),
@@ -290,11 +290,32 @@ fn belongs_to_none(content_id: &str) -> RegistryError {
     error.at(content_id)
 }
 
+/// A response that says why it is a failure, if it is one.
+fn explained(
+    receiver: &Receiver,
+    home: &HomeCommunityId,
+    mut response: RegistryResponse,
+) -> RegistryResponse {
+    let name = match receiver {
+        Receiver::Own(_) => format!("this community ({home})"),
+        Receiver::Other(known, _) => format!("{} ({home})", known.community.name),
+    };
+    let code = ErrorCode::RepositoryError;
+    let missing = unexplained(response.status, &response.errors, code, &name);
+    let missing = missing.map(|error| error.at(home.as_str()));
+    response.errors.extend(missing);
+    response
+}
+
 /// Whether nobody knows what became of the documents.
 fn may_have_taken(silence: &Silence) -> bool {
     matches!(
         silence,
-        Silence::Unsettled | Silence::Failed(ClientError::Unreachable { sent: true, .. })
+        // Something was answered after all of it had come, and nobody knows what.
+        Silence::Unsettled
+            | Silence::Failed(
+                ClientError::Unreachable { sent: true, .. } | ClientError::Garbled { .. }
+            )
     )
 }
 

@@ -1,14 +1,16 @@
 //! ITI-38 among communities that call their patients by names of their own: a consumer asks for its own
 //! patient and sees its own patient, whatever others call them.
 
-use hilum_tests::Town;
 use hilum_tests::calls::Query;
+use hilum_tests::partner::{Partner, QUERY_ANSWER, Said, found};
+use hilum_tests::people::configure;
 use hilum_tests::region::{Region, authority, home, patient_of};
 use hilum_tests::streamed::ordered;
-use hilum_tests::words::{self, Document, PATIENT_AUTHORITY, Submission, queries};
+use hilum_tests::words::{self, Document, HOME, PATIENT_AUTHORITY, Submission, queries};
+use hilum_tests::{Setup, Town};
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrim::RegistryObject;
-use xds_schemas::ebrs::AdhocQueryResponse;
+use xds_schemas::ebrs::{AdhocQueryResponse, RegistryError};
 use xds_schemas::iti38_cross_gateway_query::patients_of;
 
 /// A text document of a patient of the town of this number; says its uniqueId.
@@ -133,6 +135,70 @@ async fn a_consumer_sees_its_own_patient() {
     );
     let found = ask(town, get).await;
     assert_eq!(patients(&found), [own]);
+}
+
+/// What a community gives of nobody, of somebody else, or as ours, is not taken for the patient's.
+#[tokio::test]
+async fn objects_of_nobody_are_left_out() {
+    let there = "urn:oid:2.999.8.1";
+    let entry = |number: u8, home: &str, patient: &str| {
+        let patient = match patient {
+            "" => String::new(),
+            id => format!(
+                "<rim:ExternalIdentifier id=\"urn:uuid:00000000-0000-4000-8000-00000000001{number}\" \
+                 registryObject=\"urn:uuid:00000000-0000-4000-8000-00000000000{number}\" \
+                 identificationScheme=\"urn:uuid:58a6f841-87b3-4a3e-92fd-a8ffeff98427\" \
+                 value=\"{id}^^^&amp;2.999.8.9&amp;ISO\"><rim:Name><rim:LocalizedString \
+                 value=\"XDSDocumentEntry.patientId\"/></rim:Name></rim:ExternalIdentifier>"
+            ),
+        };
+        format!(
+            "<rim:ExtrinsicObject id=\"urn:uuid:00000000-0000-4000-8000-00000000000{number}\" \
+             home=\"{home}\" objectType=\"urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c1\" \
+             mimeType=\"text/plain\">{patient}</rim:ExtrinsicObject>"
+        )
+    };
+    let own = format!("urn:oid:{HOME}");
+    let objects = [
+        entry(1, there, "X-1"),
+        entry(2, there, ""),
+        entry(3, there, "X-2"),
+        entry(4, &own, "X-1"),
+    ]
+    .concat();
+    let reference = "urn:uuid:00000000-0000-4000-8000-000000000005";
+    let end = "</rim:RegistryObjectList>";
+    let body = found(Some(there), &[reference]).replace(end, &format!("{objects}{end}"));
+    let partner = Partner::open(move |_| Said::envelope(&words::envelope(QUERY_ANSWER, &body)));
+    let mut town = Town::set_up(Setup {
+        plain: true,
+        uncounted: true,
+        ..Setup::default()
+    });
+    let known = format!(
+        "correlation = [{{ patient = \"P-1^^^&{PATIENT_AUTHORITY}&ISO\", \
+         home_community_id = \"{there}\", there = \"X-1^^^&2.999.8.9&ISO\" }}]"
+    );
+    configure(&town, &[("gateway", &known)]);
+    let mut text = std::fs::read_to_string(town.config()).unwrap();
+    text.push_str(&format!(
+        "\n[[gateway.community]]\nhome_community_id = \"{there}\"\nname = \"partner\"\n\
+         url = \"{}\"\npatients = \"known\"\n",
+        partner.url()
+    ));
+    std::fs::write(town.config(), text).unwrap();
+    town.start();
+    let answer = ask(&town, words::find_documents("P-1", "LeafClass")).await;
+    assert_eq!(answer.status, ResponseStatus::PartialSuccess);
+    let ids: Vec<&str> = answer.objects.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [reference, "urn:uuid:00000000-0000-4000-8000-000000000001"]
+    );
+    let told = |error: &RegistryError| (error.code.as_str().to_owned(), error.location.clone());
+    let told: Vec<_> = answer.errors.iter().map(told).collect();
+    let error = ("XDSRegistryError".to_owned(), Some(there.to_owned()));
+    assert_eq!(told, [error.clone(), error], "{:?}", answer.errors);
 }
 
 /// Who has no name elsewhere is nobody there, which is no error; and one community that cannot be asked does

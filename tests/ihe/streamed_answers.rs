@@ -348,6 +348,39 @@ async fn what_is_refused_at_once_is_one_answer() {
     assert!(quick.asked().is_empty());
 }
 
+/// Who fails without a reason is named, and so is who gives objects nevertheless. Who has errors and no objects
+/// has no part.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_fails_without_a_reason_is_named() {
+    let says = |number: usize, ids: &'static [&'static str], status: &'static str| {
+        let body = found(Some(&home(number)), ids).replace(":Success", status);
+        Partner::open(move |_| Said::envelope(&words::envelope(QUERY_ANSWER, &body)))
+    };
+    let object = &["urn:uuid:00000000-0000-4000-8000-000000000001"];
+    let silent = says(0, &[], ":Failure");
+    let giving = says(1, object, ":Failure");
+    let partial = says(2, &[], ":PartialSuccess");
+    let town = town(&[(&silent, ""), (&giving, ""), (&partial, "")], &[]).await;
+    let whole = town.query_everywhere(find()).await.unwrap();
+    assert_eq!(whole.status, ResponseStatus::PartialSuccess);
+    assert_eq!(whole.objects.len(), 2, "{whole:?}");
+    assert_eq!(whole.errors.len(), 3, "{:?}", whole.errors);
+    for (number, error) in whole.errors.iter().enumerate() {
+        assert_eq!(error.code.as_str(), "XDSRegistryError");
+        assert_eq!(error.location, Some(home(number)));
+        assert!(error.context.contains(&format!("partner {number}")));
+        assert!(error.context.contains("no reason"), "{}", error.context);
+    }
+    let streamed = town.query_as_it_comes::<Query>(find()).await.unwrap();
+    let mut parts = streamed.communities();
+    parts.sort();
+    let (own, there) = (own(), home(1));
+    let mut expected = [own.as_str(), there.as_str()];
+    expected.sort();
+    assert_eq!(parts, expected);
+    assert_eq!(ordered(streamed.together()), ordered(whole));
+}
+
 /// Who leaves, before or after the first message, lets those go who have not answered; that they were asked is
 /// recorded at once.
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! A node that is asked to stop finishes what it has begun.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 use hilum_tests::raw::{self, Answer, Multipart};
@@ -9,6 +9,43 @@ use hilum_tests::{Setup, Town};
 use xds_schemas::codes::status::ResponseStatus;
 
 const PROVIDE: &str = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b";
+
+/// Who has asked nothing, or not yet said what, does not hold up a stop.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_question_is_not_waited_for() {
+    let mut town = Town::found(Setup {
+        plain: true,
+        uncounted: true,
+        ..Setup::default()
+    });
+    let port = town.port(1);
+    let envelope = words::envelope(
+        "urn:ihe:iti:2007:RegistryStoredQuery",
+        &words::find_documents("P-1", "ObjectRef"),
+    );
+    let length = format!("Content-Length: {}", envelope.len());
+    let head = raw::head("/registry", "application/soap+xml; charset=UTF-8", &length);
+    let begun: Vec<_> = ["P", &head[..head.len() - 4]]
+        .map(|part| {
+            let mut stream = raw::connect(port);
+            stream.write_all(part.as_bytes()).unwrap();
+            stream
+        })
+        .into();
+    // One that was answered before.
+    let mut kept = raw::connect(port);
+    kept.write_all((head.clone() + &envelope).as_bytes())
+        .unwrap();
+    assert!(kept.read(&mut [0; 64]).unwrap() > 0);
+    std::thread::sleep(Duration::from_millis(300));
+    kept.write_all(b"POST /reg").unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let began = Instant::now();
+    town.stop();
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    drop((begun, kept));
+}
 
 /// The rest of a submission comes after the repository has closed its listener. It still finds the
 /// registry, and is answered with Success.

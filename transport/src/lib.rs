@@ -14,6 +14,7 @@ pub mod call;
 pub mod client;
 pub mod correlation;
 mod ended;
+mod heads;
 pub mod limits;
 pub mod mllp;
 pub mod mtom_stream;

@@ -27,6 +27,7 @@ use crate::asynchronous::{Accepted, Destination, Replies};
 use crate::beginning::Beginning;
 use crate::body::Body;
 use crate::call::{self, Incoming, Received, Refusal};
+use crate::heads::{self, Heads, Heard};
 use crate::limits::Limits;
 use crate::patient::Patient;
 use crate::presence::Presence;
@@ -38,6 +39,8 @@ use crate::users::Doorway;
 
 /// How long to wait when the system has no connection to give: it is out of descriptors.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long whoever has begun to ask may take, once the node is stopped, until it is known what is asked.
+const HEAD: Duration = Duration::from_secs(2);
 /// Bytes that a connection may buffer in either direction.
 const BUFFER: usize = 64 * 1024;
 
@@ -271,7 +274,16 @@ async fn talk<R, F, S>(
     F: Future<Output = Reply> + Send + 'static,
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let service = service_fn(|request| answer(door, request, caller.clone(), scheme));
+    let heads = Heads::default();
+    let service = service_fn(|request| {
+        let answering = heads.whole();
+        let answered = answer(door, request, caller.clone(), scheme);
+        async move {
+            let response = answered.await?;
+            Ok::<_, Infallible>(response.map(|body| heads::Answer::new(body, answering)))
+        }
+    });
+    let stream = Heard::new(stream, heads.clone());
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(door.limits.idle())
@@ -281,8 +293,22 @@ async fn talk<R, F, S>(
             TokioIo::new(Patient::new(stream, door.limits.progress())),
             service,
         );
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended early");
+    let mut closed = door.closed.subscribe();
+    let nothing_asked = async {
+        let stopped = closed.wait_for(|closed| *closed).await.is_ok();
+        tokio::time::sleep(HEAD).await;
+        // Of what was asked, this connection waits for the answer, and takes nothing more after it.
+        if !stopped || !heads.are_awaited() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        ended = watcher.watch(connection) => {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        }
+        () = nothing_asked => tracing::debug!("a connection was closed on which nothing was asked"),
     }
 }
 

@@ -18,7 +18,8 @@ pub(super) fn entries(objects: &[RegistryObject]) -> impl Iterator<Item = (&Regi
     objects.map(move |object| (object, unique_id(object).unwrap_or_default()))
 }
 
-/// Where a document is now: where the metadata says, or else in the repository of this node.
+/// Where a document is now, as far as that is known: where the metadata says, or else in the repository of this
+/// node.
 fn repository_of(object: &RegistryObject, repository: Option<&str>) -> String {
     let said = object.slot("repositoryUniqueId");
     let said = said
@@ -53,7 +54,7 @@ pub(super) fn json(
         json!({
             "uniqueId": unique_id,
             "entryUUID": object.id,
-            "repositoryUniqueId": repository_of(object, repository),
+            "repositoryUniqueId": Some(repository_of(object, repository)).filter(|it| !it.is_empty()),
             "title": object.name.as_ref().and_then(|name| name.first()),
         })
     };

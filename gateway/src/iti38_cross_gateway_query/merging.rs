@@ -11,7 +11,7 @@ use xds_schemas::metadata::HomeCommunityId;
 
 use crate::asking::Silence;
 use crate::communities::Known;
-use crate::outcome::status;
+use crate::outcome::{any_error, misdirected, status, unexplained};
 
 /// Objects that an error names.
 const NAMED: usize = 10;
@@ -39,6 +39,24 @@ impl Whose {
             Self::Own => "the registry of this community",
             Self::Other(known) => &known.community.name,
         }
+    }
+
+    /// A response that says why it is a failure, if it is one.
+    pub(super) fn explained(
+        &self,
+        own: &HomeCommunityId,
+        mut response: AdhocQueryResponse,
+    ) -> AdhocQueryResponse {
+        let home = self.home(own);
+        let name = match self {
+            Self::Own => self.name().to_owned(),
+            Self::Other(_) => format!("{} ({home})", self.name()),
+        };
+        let code = ErrorCode::RegistryError;
+        let missing = unexplained(response.status, &response.errors, code, &name);
+        let missing = missing.map(|error| error.at(home.as_str()));
+        response.errors.extend(missing);
+        response
     }
 }
 
@@ -107,7 +125,9 @@ impl Taken {
                 return taken;
             }
         };
-        taken.any_success = response.status != ResponseStatus::Failure;
+        // Who says that it failed and gives objects nevertheless has done a part of it.
+        taken.any_success =
+            response.status != ResponseStatus::Failure || !response.objects.is_empty();
         for error in response.errors {
             match error.code {
                 ErrorCode::UnknownPatientId => taken.unknown_patient = Some(error),
@@ -121,7 +141,7 @@ impl Taken {
                     .objects
                     .extend(objects.map(|object| at_home(object, own)));
             }
-            Whose::Other(known) => taken.take_others(known, response.objects),
+            Whose::Other(known) => taken.take_others(own, known, response.objects),
         }
         taken
     }
@@ -129,7 +149,7 @@ impl Taken {
     /// What it is alone, if there is something; the objects leave it. What is only an error has its place beside
     /// what the others say.
     pub(super) fn alone(&mut self) -> Option<AdhocQueryResponse> {
-        if !self.any_success && self.objects.is_empty() {
+        if self.objects.is_empty() && (!self.any_success || any_error(&self.errors)) {
             return None;
         }
         Some(AdhocQueryResponse {
@@ -140,7 +160,15 @@ impl Taken {
     }
 
     /// An object without its community could not be asked for again (ITI-38 section 3.38.4.1.3).
-    fn take_others(&mut self, known: &Known, mut objects: Vec<RegistryObject>) {
+    /// One of the own community would be asked for here.
+    fn take_others(
+        &mut self,
+        own: &HomeCommunityId,
+        known: &Known,
+        mut objects: Vec<RegistryObject>,
+    ) {
+        self.errors
+            .extend(without_ours(own, known, &mut objects, |it| it));
         if known.community.partner.assume_home {
             let home = &known.community.home;
             let at_home = |object| at_home(object, home);
@@ -167,6 +195,26 @@ impl Taken {
     }
 }
 
+/// Leaves out what another community gives as of this one, which has nothing but what its own registry says.
+/// Each of `all` has one `object`.
+pub(crate) fn without_ours<T>(
+    own: &HomeCommunityId,
+    known: &Known,
+    all: &mut Vec<T>,
+    object: impl Fn(&T) -> &RegistryObject,
+) -> Option<RegistryError> {
+    let before = all.len();
+    all.retain(|one| object(one).home.as_deref() != Some(own.as_str()));
+    let left_out = before - all.len();
+    (left_out > 0).then(|| {
+        let community = &known.community;
+        let (name, home) = (&community.name, community.home.as_str());
+        let context =
+            format!("{name} ({home}) gave {left_out} objects as those of {own}, which it is not");
+        RegistryError::error(ErrorCode::RegistryError, context).at(home)
+    })
+}
+
 /// Whether objects of this kind name their community.
 pub(crate) fn has_home(object: &RegistryObject) -> bool {
     !matches!(object.body, Body::Association { .. })
@@ -182,6 +230,10 @@ pub(crate) fn at_home(mut object: RegistryObject, own: &HomeCommunityId) -> Regi
 
 fn located(error: RegistryError, whose: &Whose) -> RegistryError {
     match whose {
+        Whose::Other(known) if error.code == ErrorCode::UnknownCommunity => {
+            let home = known.community.home.as_str();
+            misdirected(error, &format!("{} ({home})", known.community.name), home)
+        }
         Whose::Other(known) if error.location.is_none() => error.at(known.community.home.as_str()),
         _ => error,
     }
@@ -280,6 +332,52 @@ mod tests {
         assert_eq!(both.status, ResponseStatus::PartialSuccess);
         assert_eq!(both.errors[0].code, ErrorCode::MissingHomeCommunityId);
         assert_eq!(both.errors[0].location.as_deref(), Some("urn:oid:2"));
+    }
+
+    #[test]
+    fn nobody_else_has_objects_of_the_own_community() {
+        let homes = [Some("urn:oid:1"), Some("urn:oid:3")];
+        let answers = vec![answered(other("urn:oid:2"), success(&homes))];
+        let given = merged(answers);
+        let homes: Vec<_> = given.objects.iter().map(|it| it.home.as_deref()).collect();
+        assert_eq!(homes, [Some("urn:oid:3")]);
+        assert_eq!(given.status, ResponseStatus::PartialSuccess);
+        assert_eq!(given.errors[0].code, ErrorCode::RegistryError);
+        assert_eq!(given.errors[0].location.as_deref(), Some("urn:oid:2"));
+    }
+
+    #[test]
+    fn who_takes_itself_for_somebody_else_is_named() {
+        let mut answer = failure(ErrorCode::UnknownCommunity).unwrap();
+        answer.errors[0].location = Some("urn:oid:3".to_owned());
+        let told = merged(vec![answered(other("urn:oid:2"), Ok(answer))]);
+        assert_eq!(told.errors.len(), 1);
+        assert!(told.errors[0].context.contains("elsewhere (urn:oid:2)"));
+        assert_eq!(told.errors[0].location.as_deref(), Some("urn:oid:2"));
+    }
+
+    #[test]
+    fn a_failure_without_a_reason_is_named_and_has_no_part() {
+        let own = "urn:oid:1".into();
+        for (whose, home, status) in [
+            (Whose::Own, "urn:oid:1", ResponseStatus::Failure),
+            (other("urn:oid:2"), "urn:oid:2", ResponseStatus::Failure),
+            (
+                other("urn:oid:2"),
+                "urn:oid:2",
+                ResponseStatus::PartialSuccess,
+            ),
+        ] {
+            let answer = AdhocQueryResponse {
+                status,
+                ..success(&[]).unwrap()
+            };
+            let answer = whose.explained(&own, answer);
+            let mut taken = Taken::of(&own, answered(whose, Ok(answer)));
+            assert!(taken.alone().is_none());
+            assert_eq!(taken.errors.len(), 1);
+            assert_eq!(taken.errors[0].location.as_deref(), Some(home));
+        }
     }
 
     #[test]

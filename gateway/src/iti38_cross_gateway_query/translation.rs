@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use xds_schemas::codes::error_code::ErrorCode;
-use xds_schemas::ebrim::RegistryObject;
+use xds_schemas::ebrim::{Body, RegistryObject};
 use xds_schemas::ebrs::{AdhocQueryRequest, RegistryError};
 use xds_schemas::iti38_cross_gateway_query::{patients_of, with_patients};
 use xds_schemas::metadata::PatientId;
@@ -86,8 +86,8 @@ impl Names {
         self.pairs.iter().flatten().map(|(_, own)| own)
     }
 
-    /// Gives patients of the answer their names here. Objects of others than were asked for are left out,
-    /// which is an error. Each of `all` has one `object`.
+    /// Gives patients of the answer their names here. Objects of others than were asked for, and of nobody, are
+    /// left out, which is an error. Each of `all` has one `object`.
     pub(crate) async fn restore<T>(
         &self,
         room: &Room,
@@ -117,7 +117,13 @@ impl Names {
         let before = all.len();
         if self.named {
             all.retain_mut(|one| {
-                patients_of(object(one)).all(|name| names.get(name).is_some_and(Option::is_some))
+                let object = object(one);
+                let mut is_named = !has_patient(object);
+                let are_known = patients_of(object).all(|name| {
+                    is_named = true;
+                    names.get(name).is_some_and(Option::is_some)
+                });
+                is_named && are_known
             });
         }
         for name in all.iter_mut().flat_map(|one| patients_of(object(one))) {
@@ -129,13 +135,21 @@ impl Names {
         (left_out > 0).then(|| {
             let community = &known.community;
             let context = format!(
-                "{} ({}) answered with {left_out} objects of patients who were not asked for",
+                "{} ({}) answered with {left_out} objects of nobody, or of patients who were not asked for",
                 community.name, community.home
             );
             let error = RegistryError::error(ErrorCode::RegistryError, context);
             error.at(community.home.as_str())
         })
     }
+}
+
+/// Whether objects of this kind name their patient.
+fn has_patient(object: &RegistryObject) -> bool {
+    matches!(
+        object.body,
+        Body::ExtrinsicObject { .. } | Body::RegistryPackage
+    )
 }
 
 /// Who somebody there is here, if that is known.

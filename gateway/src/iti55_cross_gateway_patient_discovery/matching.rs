@@ -8,7 +8,7 @@ use xds_schemas::hl7v3::InstanceId;
 use xds_schemas::hl7v3::find_candidates::{Candidate, FindCandidatesQuery, Parameters, Wanted};
 use xds_schemas::metadata::PatientId;
 use xds_schemas::person::matching::{Choice, choose, degree, wanted};
-use xds_schemas::person::{Person, PersonName, SEARCH};
+use xds_schemas::person::{Person, PersonName, SEARCH, words_of};
 
 use crate::Room;
 use crate::discovery::registered;
@@ -98,6 +98,30 @@ fn like(asked: &Parameters) -> Parameters {
     }
 }
 
+/// Of a name, the family name and those given names with which it was asked. Of who was asked for by a name as a
+/// whole, nobody can say which word of it is what.
+fn asked_with(name: &PersonName, asked: &[PersonName]) -> PersonName {
+    let is_whole = asked.iter().any(|asked| asked.text.is_some());
+    let words = words_of(asked.iter().flat_map(|asked| &asked.given));
+    let is_initial = |short: &String, long: &String| {
+        short.chars().count() == 1 && long.starts_with(short.as_str())
+    };
+    // Whoever is asked for by an initial, or is known by one, may be meant.
+    let is_asked = |given: &&String| {
+        let given = words_of([*given]);
+        let fits = |word: &String| {
+            let of_initials = |asked| is_initial(asked, word) || is_initial(word, asked);
+            words.contains(word) || words.iter().any(of_initials)
+        };
+        is_whole || given.iter().any(fits)
+    };
+    PersonName {
+        family: name.family.clone(),
+        given: name.given.iter().filter(is_asked).cloned().collect(),
+        ..PersonName::default()
+    }
+}
+
 /// What another community is told of a person.
 fn told(
     demographics: Demographics,
@@ -109,12 +133,8 @@ fn told(
         return found.person.clone();
     }
     let person = &found.person;
-    let name = |name: &PersonName| PersonName {
-        family: name.family.clone(),
-        given: name.given.clone(),
-        ..PersonName::default()
-    };
-    let names = person.names.iter().take(1).map(name);
+    let names = person.names.iter().take(1);
+    let names = names.map(|name| asked_with(name, &asked.names));
     Person {
         ids: vec![own.clone()],
         names: match asked.names.is_empty() {
@@ -127,5 +147,34 @@ fn told(
             None => None,
         },
         ..Person::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_given_name_is_said_with_which_nobody_asked() {
+        let known = PersonName {
+            given: ["Anna", "Maria", "José"].map(str::to_owned).to_vec(),
+            ..PersonName::of("Doe", "")
+        };
+        for (asked, told) in [
+            ("ANNA", &["Anna"][..]),
+            ("jose", &["José"]),
+            ("M", &["Maria"]),
+            ("Berta", &[]),
+            ("", &[]),
+        ] {
+            let told_now = asked_with(&known, &[PersonName::of("Doe", asked)]);
+            assert_eq!(told_now.given, told, "{asked}");
+            assert_eq!(told_now.family, ["Doe"]);
+        }
+        let whole = PersonName {
+            text: Some("Anna Doe".to_owned()),
+            ..PersonName::default()
+        };
+        assert_eq!(asked_with(&known, &[whole]).given, known.given);
     }
 }

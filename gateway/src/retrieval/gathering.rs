@@ -16,7 +16,7 @@ use super::records;
 use super::wanted::{Item, Wanted};
 use crate::asking::Silence;
 use crate::communities::Communities;
-use crate::outcome::{outcome, status};
+use crate::outcome::{misdirected, outcome, status, unexplained};
 use crate::relay::Relay;
 
 /// What one destination answered.
@@ -196,17 +196,30 @@ impl Sorting {
         if unwanted > 0 {
             tracing::warn!(name, unwanted, "documents came that nobody asked for");
         }
-        self.errors.extend(errors);
+        let is_own = matches!(destination, Destination::Own { .. });
+        self.errors
+            .extend(errors.into_iter().map(|error| match is_own {
+                true => error,
+                false => misdirected(error, &name, home),
+            }));
         self.missing = self.wanted.drain().map(|(_, item)| item).collect();
-        let all_failed = status == ResponseStatus::Failure && !self.errors.is_empty();
+        let unexplained = unexplained(status, &self.errors, ErrorCode::RepositoryError, &name);
+        let all_failed = status == ResponseStatus::Failure && unexplained.is_none();
         let named = words(&self.errors);
         for item in self.missing.iter().filter(|_| !all_failed) {
             let id = item.document.document_unique_id.as_str();
             if !named.contains(id) {
-                let context = format!("{name} said nothing of {id}");
+                let context = match &unexplained {
+                    Some(error) => format!("{}: {id}", error.context),
+                    None => format!("{name} said nothing of {id}"),
+                };
                 let error = RegistryError::error(ErrorCode::RepositoryError, context);
                 self.errors.push(error.at(id));
             }
+        }
+        // Nothing that is missing stands for it.
+        if let (true, Some(error)) = (self.missing.is_empty(), unexplained) {
+            self.errors.push(error.at(home));
         }
     }
 }

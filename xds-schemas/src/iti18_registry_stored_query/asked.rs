@@ -39,7 +39,12 @@ impl Asked {
         let mut left = Left::all();
         for given in &request.slots {
             let Some(parameter) = kind.all_parameters().find(|one| one.name == given.name) else {
-                continue;
+                // Nobody reads it, but it came.
+                let values = syntax::read(&given.values).map_or(given.values.len(), |it| it.len());
+                match left.count(values) {
+                    Ok(()) => continue,
+                    Err(problem) => return Err(asked.too_much(&problem)),
+                }
             };
             match syntax::read(&given.values) {
                 Ok(values) => match left.take(parameter.name, &values) {

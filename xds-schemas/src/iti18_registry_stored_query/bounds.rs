@@ -37,14 +37,21 @@ impl Left {
     }
 
     /// # Errors
+    /// Why so many values are too much.
+    pub(super) fn count(&mut self, values: usize) -> Result<(), String> {
+        let left = self.values.checked_sub(values);
+        self.values = left.ok_or(format!("it may have {MOST_VALUES} values in all"))?;
+        Ok(())
+    }
+
+    /// # Errors
     /// Why these values are too much.
     pub(super) fn take(&mut self, name: &str, values: &[String]) -> Result<(), String> {
         let is_long = |value: &String| value.chars().nth(MOST_CHARACTERS).is_some();
         if values.iter().any(is_long) {
             return Err(format!("a value may have {MOST_CHARACTERS} characters"));
         }
-        let left = self.values.checked_sub(values.len());
-        self.values = left.ok_or(format!("it may have {MOST_VALUES} values in all"))?;
+        self.count(values.len())?;
         if !WITH_WILDCARDS.contains(&name) {
             return Ok(());
         }
