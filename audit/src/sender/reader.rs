@@ -9,7 +9,7 @@ use hilum_security::at_rest::is_damaged;
 use tokio::sync::watch;
 
 use crate::sender::cursor::Places;
-use crate::spool::frames::Found;
+use crate::spool::frames::{Found, Frames};
 use crate::spool::records::{damaged, passed_over};
 use crate::spool::{Position, SpoolError, segment};
 
