@@ -176,29 +176,10 @@ async fn hand_on(
     let budget = Budget::of(room.aside_bytes);
     let relay = Relay::of(attachments, promised.collect(), (), budget);
     let parts = parts(&relay, &mut sent);
-    let client = &room.client;
-    let is_to_blame = async { relay.problem().is_some() };
-    let answer = match &receiver {
-        Receiver::Own(url) => {
-            let sending = client.send::<ProvideAndRegisterDocumentSet>(url, &sent, parts);
-            let line = &room.communities.own_line;
-            let handing = line.hand_over("ITI-41", sending, relay.are_taken(), is_to_blame);
-            handing.await
-        }
-        Receiver::Other(known, url) => match room.client_of(known) {
-            Ok(client) => {
-                let client = client.for_community(home.as_str());
-                let sending = client.send::<CrossGatewayDocumentProvide>(url, &sent, parts);
-                let line = &known.line;
-                let handing = line.hand_over("ITI-80", sending, relay.are_taken(), is_to_blame);
-                handing.await
-            }
-            Err(silence) => Err(silence),
-        },
-    };
+    let answer = hand_over(room, &receiver, home, (&sent, parts), &relay).await;
     let mut is_unsettled = false;
     let response = match answer {
-        Ok(answer) => explained(&receiver, home, answer.response),
+        Ok(response) => explained(&receiver, home, response),
         Err(silence) => {
             let error = match relay.problem() {
                 Some(problem) => incomplete(problem),
@@ -225,6 +206,37 @@ async fn hand_on(
         }
     };
     (response, Some(event))
+}
+
+/// Hands it over, and says what was answered.
+async fn hand_over(
+    room: &Room,
+    receiver: &Receiver,
+    home: &HomeCommunityId,
+    (sent, parts): (&ProvideAndRegisterDocumentSetRequest, Vec<Part>),
+    relay: &Relay,
+) -> Result<RegistryResponse, Silence> {
+    let client = &room.client;
+    let is_to_blame = async { relay.problem().is_some() };
+    let answer = match receiver {
+        Receiver::Own(url) => {
+            let sending = client.send::<ProvideAndRegisterDocumentSet>(url, sent, parts);
+            let line = &room.communities.own_line;
+            let handing = line.hand_over("ITI-41", sending, relay.are_taken(), is_to_blame);
+            handing.await
+        }
+        Receiver::Other(known, url) => match room.client_of(known) {
+            Ok(client) => {
+                let client = client.for_community(home.as_str());
+                let sending = client.send::<CrossGatewayDocumentProvide>(url, sent, parts);
+                let line = &known.line;
+                let handing = line.hand_over("ITI-80", sending, relay.are_taken(), is_to_blame);
+                handing.await
+            }
+            Err(silence) => Err(silence),
+        },
+    };
+    Ok(answer?.response)
 }
 
 impl Receiver {

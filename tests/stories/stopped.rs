@@ -34,8 +34,7 @@ async fn half_a_question_is_not_waited_for() {
         .into();
     // One that was answered before.
     let mut kept = raw::connect(port);
-    kept.write_all((head.clone() + &envelope).as_bytes())
-        .unwrap();
+    kept.write_all((head + &envelope).as_bytes()).unwrap();
     assert!(kept.read(&mut [0; 64]).unwrap() > 0);
     std::thread::sleep(Duration::from_millis(300));
     kept.write_all(b"POST /reg").unwrap();
