@@ -32,7 +32,7 @@ use crate::iti38_cross_gateway_query::translation::{Names, Translated, translate
 use crate::iti38_cross_gateway_query::{
     at_home, event, has_home, is_unknown, of_kind, unknown, without_ours,
 };
-use crate::outcome::{outcome, status, unexplained};
+use crate::outcome::{misdirected, outcome, status, unexplained};
 use crate::relay::{Budget, Relay};
 use crate::routes::Side;
 
@@ -195,7 +195,9 @@ async fn asked_once(
             if names.are_translated() {
                 collected.called = names.own().cloned().collect();
             }
-            collected.errors = answer.response.errors;
+            let errors = answer.response.errors.into_iter();
+            let errors = errors.map(|error| misdirected(error, &name, home));
+            collected.errors = errors.collect();
             for error in &mut collected.errors {
                 error.location.get_or_insert_with(|| home.to_owned());
             }

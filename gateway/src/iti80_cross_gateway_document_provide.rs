@@ -34,7 +34,7 @@ use crate::Room;
 use crate::asking::Silence;
 use crate::communities::{Communities, Known};
 use crate::iti38_cross_gateway_query::unknown;
-use crate::outcome::{located, outcome, unexplained};
+use crate::outcome::{located, misdirected, outcome, unexplained};
 use crate::relay::{Budget, Problem, Relay};
 
 /// What is handed in, its documents still on the wire.
@@ -302,7 +302,7 @@ fn belongs_to_none(content_id: &str) -> RegistryError {
     error.at(content_id)
 }
 
-/// A response that says why it is a failure, if it is one.
+/// A response that says why it is a failure, if it is one, and who takes itself for another community.
 fn explained(
     receiver: &Receiver,
     home: &HomeCommunityId,
@@ -316,6 +316,11 @@ fn explained(
     let missing = unexplained(response.status, &response.errors, code, &name);
     let missing = missing.map(|error| error.at(home.as_str()));
     response.errors.extend(missing);
+    if let Receiver::Other(..) = receiver {
+        let errors = response.errors.into_iter();
+        let errors = errors.map(|error| misdirected(error, &name, home.as_str()));
+        response.errors = errors.collect();
+    }
     response
 }
 

@@ -76,6 +76,10 @@ async fn documents_reach_the_community_that_is_named() {
     let arguments = ["submit", file, "--patient", "P-3", "--community", &home(1)];
     let ran = town.run(&arguments);
     assert!(ran.status.success(), "{ran:?}");
+    // In which repository it is now, nobody here knows.
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let here = repository(0);
+    assert!(said.split_whitespace().all(|it| it != here), "{said}");
     let found = away.query(words::find_documents("P-3", "ObjectRef"));
     assert_eq!(found.await.unwrap().objects.len(), 1);
 

@@ -5,6 +5,7 @@ mod changing;
 mod circles;
 mod identity;
 mod quirks;
+mod reasons;
 mod trust;
 mod watching;
 
