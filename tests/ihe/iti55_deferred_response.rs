@@ -248,7 +248,7 @@ async fn an_answer_waits_until_it_is_taken() {
     assert!(!town.log().contains("still records"), "{}", town.log());
 }
 
-fn json(town: &Town, arguments: &[&str]) -> serde_json::Value {
+fn json(town: &Town, arguments: &[&str]) -> Value {
     let output = town.run(&[arguments, &["--json"]].concat());
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
@@ -264,7 +264,7 @@ async fn an_answer_that_waits_gets_the_new_key() {
     let (acknowledgement, message_id) = ask(&town, &later("Doe", Some(&asker.url))).await;
     assert_eq!(acknowledgement.verdict, Verdict::Accepted);
     let listed = json(&town, &["keys", "list"]);
-    let objects = |listed: &serde_json::Value| listed["keys"][0]["objects"].as_u64().unwrap();
+    let objects = |listed: &Value| listed["keys"][0]["objects"].as_u64().unwrap();
     assert_eq!(objects(&listed), objects(&before) + 1);
     let old = listed["keys"][0]["key"].as_str().unwrap();
     assert!(town.run(&["keys", "new"]).status.success());
