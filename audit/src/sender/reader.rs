@@ -1,5 +1,6 @@
 //! Reading on in spools that grow: the node's own and those of the programs beside it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -10,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::sender::cursor::Places;
 use crate::spool::frames::{Found, Frames};
-use crate::spool::records::{damaged, passed_over};
+use crate::spool::records::{damaged, ends_early, not_there, passed_over};
 use crate::spool::{Position, SpoolError, segment};
 
 /// The node's own spool, as cursors call it.
@@ -42,6 +43,9 @@ pub(super) struct Reader {
     durable: Option<watch::Receiver<Position>>,
     tails: Vec<Tail>,
     places: Places,
+    /// Segments of each spool of which it was said that records are missing. It is not said again when they
+    /// are read again.
+    told: BTreeMap<String, BTreeSet<u64>>,
 }
 
 impl Reader {
@@ -56,12 +60,14 @@ impl Reader {
             durable,
             tails: Vec::new(),
             places: Places::new(),
+            told: BTreeMap::new(),
         }
     }
 
     /// Reads from these places on.
     pub(super) fn seek(&mut self, places: Places) {
-        self.tails.clear();
+        let tails = self.tails.drain(..);
+        self.told.extend(tails.map(|tail| (tail.name, tail.told)));
         self.places = places;
     }
 
@@ -71,7 +77,8 @@ impl Reader {
         for (name, folder) in spools(&self.own, &self.clients)? {
             if self.tails.iter().all(|tail| tail.name != name) {
                 let place = self.places.get(&name).copied().unwrap_or_default();
-                self.tails.push(Tail::at(name, folder, place)?);
+                let told = self.told.get(&name).cloned().unwrap_or_default();
+                self.tails.push(Tail::at(name, folder, place, told)?);
             }
         }
         let mut batch = Batch::default();
@@ -125,20 +132,25 @@ struct Tail {
     name: String,
     folder: PathBuf,
     place: Position,
-    /// The last segment of which it was said that nobody can read it.
-    passed_over: Option<u64>,
+    /// Segments of which it was said that records are missing.
+    told: BTreeSet<u64>,
 }
 
 impl Tail {
     /// Reads on from `place`. If no record begins there, because the spool is another one than it was
     /// or lost its end with the power, the whole segment is read again.
-    fn at(name: String, folder: PathBuf, place: Position) -> Result<Self, SpoolError> {
+    fn at(
+        name: String,
+        folder: PathBuf,
+        place: Position,
+        told: BTreeSet<u64>,
+    ) -> Result<Self, SpoolError> {
         let path = segment::path(&folder, place.segment);
         let mut tail = Self {
             name,
             folder,
             place,
-            passed_over: None,
+            told,
         };
         if place.offset > 0 && path.exists() {
             let boundary = begins(&path, place.offset).map_err(SpoolError::at(&path))?;
@@ -180,10 +192,18 @@ impl Tail {
             if durable.is_some_and(|durable| segment > durable.segment) {
                 return Ok(());
             }
-            if rest {
-                let damaged = segment::path(&self.folder, self.place.segment);
-                let (damaged, offset) = (damaged.display(), self.place.offset);
-                tracing::warn!(%damaged, offset, "from here on it holds no records");
+            let path = segment::path(&self.folder, self.place.segment);
+            // What comes after it was written when everything in it was whole.
+            let lost = rest || here && segment::is_empty(&path);
+            if lost && self.told.insert(self.place.segment) {
+                ends_early(&path, self.place.offset);
+            }
+            let first = self.place.segment + u64::from(here);
+            if self.place.segment > 0
+                && let Some(missing) = segment::missing(&self.folder, first..segment)
+                && self.told.insert(missing)
+            {
+                not_there(&segment::path(&self.folder, missing), segment - missing);
             }
             self.place = Position { segment, offset: 0 };
         }
@@ -210,7 +230,7 @@ impl Tail {
         let frames = match segment::frames(&file, &path) {
             Err(error) if is_damaged(&error) => {
                 // It is looked at again and again if nothing follows.
-                if self.passed_over.replace(self.place.segment) != Some(self.place.segment) {
+                if self.told.insert(self.place.segment) {
                     passed_over(&path);
                 }
                 return Ok((false, false));

@@ -86,7 +86,7 @@ impl Iterator for Records {
                 }
                 Found::Partial | Found::Garbage => {}
             }
-            self.segment = self.segments.pop()?;
+            self.segment = self.next_segment()?;
             let path = segment::path(&self.folder, self.segment);
             match read(&path) {
                 Ok((frames, bytes)) => {
@@ -107,6 +107,25 @@ impl Iterator for Records {
     }
 }
 
+impl Records {
+    /// The number of the next segment. Says what is missing before it: what comes after a segment was written
+    /// when everything in that was whole.
+    fn next_segment(&mut self) -> Option<u64> {
+        let next = self.segments.pop()?;
+        if self.segment == 0 {
+            return Some(next);
+        }
+        let path = segment::path(&self.folder, self.segment);
+        if self.offset < self.bytes.len() || segment::is_empty(&path) {
+            ends_early(&path, self.offset as u64);
+        }
+        if let Some(missing) = segment::missing(&self.folder, self.segment + 1..next) {
+            not_there(&segment::path(&self.folder, missing), next - missing);
+        }
+        Some(next)
+    }
+}
+
 fn read(path: &Path) -> std::io::Result<(Frames, Vec<u8>)> {
     let mut file = File::open(path)?;
     let frames = segment::frames(&file, path)?;
@@ -119,6 +138,22 @@ fn read(path: &Path) -> std::io::Result<(Frames, Vec<u8>)> {
 pub(crate) fn damaged(segment: &Path, offset: u64) {
     let segment = segment.display();
     tracing::error!(%segment, offset, "an audit record was changed in the spool: it is passed over");
+}
+
+/// Says that a segment has lost its end, or everything.
+pub(crate) fn ends_early(segment: &Path, offset: u64) {
+    let segment = segment.display();
+    tracing::error!(
+        %segment,
+        offset,
+        "a file of audit records was damaged or cut off: from here on, its records are missing"
+    );
+}
+
+/// Says that segments are gone.
+pub(crate) fn not_there(segment: &Path, files: u64) {
+    let segment = segment.display();
+    tracing::error!(%segment, files, "files of audit records are gone, with their records, from this one on");
 }
 
 /// Says that all of a segment is passed over.

@@ -2,6 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
@@ -220,6 +221,21 @@ pub(crate) fn frames(file: &File, path: &Path) -> io::Result<Frames> {
         }
         frames => frames,
     }
+}
+
+/// Whether nothing is in a segment that is there.
+pub(crate) fn is_empty(path: &Path) -> bool {
+    path.metadata().is_ok_and(|it| it.len() == 0)
+}
+
+/// The first of these segments that is neither there nor set aside, which was said when that was done.
+pub(crate) fn missing(folder: &Path, numbers: Range<u64>) -> Option<u64> {
+    let mut numbers = numbers;
+    numbers.find(|number| {
+        let path = path(folder, *number);
+        let aside = path.with_extension(format!("{EXTENSION}.damaged"));
+        !path.exists() && !aside.exists()
+    })
 }
 
 /// The segments in `folder` of which nobody can read a record because their header is damaged.

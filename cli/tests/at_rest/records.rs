@@ -222,7 +222,7 @@ fn a_damaged_file_of_records_does_not_keep_the_node_from_starting() {
 #[test]
 fn a_spool_file_that_is_damaged_while_the_node_runs_keeps_no_other() {
     let (mut node, port) = waiting(&["--encrypt"]);
-    node.edit("[audit]\n", "[audit]\nsegment_bytes = 20000\n");
+    node.edit("[audit]\n", "[audit]\nsegment_bytes = 8000\n");
     node.start();
     while !node.data("audit/0000000004.syslog").exists() {
         node.submit(b"one more");
@@ -245,6 +245,49 @@ fn a_spool_file_that_is_damaged_while_the_node_runs_keeps_no_other() {
     let log = node.log();
     assert!(log.contains("it is passed over"), "{log}");
     assert_eq!(recorded(&node).first(), all.first());
+}
+
+/// What was changed, cut off, emptied or removed of older files is told, once, by who lists and by who sends.
+#[test]
+fn what_is_missing_of_the_spool_is_told() {
+    let (mut node, port) = waiting(&["--encrypt"]);
+    node.edit("[audit]\n", "[audit]\nsegment_bytes = 8000\n");
+    node.start();
+    let file = |node: &Node, number: u8| node.data(&format!("audit/000000000{number}.syslog"));
+    while !file(&node, 7).exists() {
+        node.submit(b"one more");
+    }
+    node.stop();
+    let all = recorded(&node);
+    let mut bytes = fs::read(file(&node, 2)).unwrap();
+    bytes[1024] = b'x';
+    fs::write(file(&node, 2), &bytes).unwrap();
+    let bytes = fs::read(file(&node, 3)).unwrap();
+    fs::write(file(&node, 3), &bytes[..bytes.len() - 10]).unwrap();
+    fs::write(file(&node, 4), b"").unwrap();
+    let length = fs::metadata(file(&node, 5)).unwrap().len();
+    fs::write(file(&node, 5), vec![0; usize::try_from(length).unwrap()]).unwrap();
+    fs::remove_file(file(&node, 6)).unwrap();
+    let names = |said: &str, expected: usize| {
+        for number in 2..=6 {
+            let name = format!("audit/000000000{number}.syslog");
+            let lines = said
+                .lines()
+                .filter(|line| line.contains(&name) && line.contains("ERROR"));
+            assert_eq!(lines.count(), expected, "{name}: {said}");
+        }
+    };
+    let listed = node.run(&["audit", "list"]);
+    assert!(listed.status.success());
+    names(&text(&listed.stderr), 1);
+    let left = recorded(&node);
+    assert!(!left.is_empty() && left.len() < all.len());
+    names(&node.log(), 0);
+    node.start();
+    let receiver = Receiver::at(port);
+    let listed = recorded(&node);
+    all_got(&receiver.take(listed.len()), &listed);
+    names(&node.log(), 1);
 }
 
 /// One bit of an old file of the log of an Audit Record Repository costs its records, not the node.
