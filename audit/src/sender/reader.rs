@@ -474,7 +474,10 @@ mod tests {
         };
         assert_eq!(all(&mut changed(60)), [1, 3, 4]);
         assert_eq!(left(), 3);
-        assert_eq!(segment::damaged_files(&own).unwrap(), [path.clone()]);
+        assert_eq!(
+            segment::damaged_files(&own).unwrap(),
+            std::slice::from_ref(&path)
+        );
         // Without its key, it waits, and is counted.
         let mut reader = changed(16);
         let before = reader.batch(7).unwrap();
