@@ -188,7 +188,9 @@ async fn ask_other(
         if leaving.has_left() {
             return Asked::Nobody;
         }
-        let (question, names) = match translate(&room, &known, request.clone(), named).await {
+        // In a box, so that those who wait for their turn are small.
+        let translated = Box::pin(translate(&room, &known, request.clone(), named));
+        let (question, names) = match translated.await {
             Translated::Question(question, names) => (question, names),
             Translated::Nobody => return Asked::Nobody,
             Translated::Failed(problem) => {
@@ -204,7 +206,9 @@ async fn ask_other(
         }
         let answer = match room.client_of(&known) {
             Ok(client) => {
-                let asking = ask_again_if_unsent(&client, &url, &question);
+                // The box comes when the turn does.
+                let asking =
+                    async { Box::pin(ask_again_if_unsent(&client, &url, &question)).await };
                 let asking = known.line.ask("ITI-38", asking);
                 leaving.unless_left(asking).await
             }

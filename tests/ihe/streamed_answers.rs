@@ -353,13 +353,16 @@ async fn what_is_refused_at_once_is_one_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_fails_without_a_reason_is_named() {
     let says = |number: usize, ids: &'static [&'static str], status: &'static str| {
-        let body = found(Some(&home(number)), ids).replace(":Success", status);
+        let success = "urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Success";
+        let body = found(Some(&home(number)), ids).replace(success, status);
         Partner::open(move |_| Said::envelope(&words::envelope(QUERY_ANSWER, &body)))
     };
+    let failure = "urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Failure";
+    let partial = "urn:ihe:iti:2007:ResponseStatusType:PartialSuccess";
     let object = &["urn:uuid:00000000-0000-4000-8000-000000000001"];
-    let silent = says(0, &[], ":Failure");
-    let giving = says(1, object, ":Failure");
-    let partial = says(2, &[], ":PartialSuccess");
+    let silent = says(0, &[], failure);
+    let giving = says(1, object, failure);
+    let partial = says(2, &[], partial);
     let town = town(&[(&silent, ""), (&giving, ""), (&partial, "")], &[]).await;
     let whole = town.query_everywhere(find()).await.unwrap();
     assert_eq!(whole.status, ResponseStatus::PartialSuccess);
