@@ -19,10 +19,14 @@ use crate::site::{Site, succeeded};
 use crate::twins::{RULES, rules};
 use crate::words::{code, document, empty, folder, new_uuid, one, patient};
 
-/// These rules for those who ask, and everybody may register whatever it is.
+/// These rules for those who ask, and everybody may register whatever it is and see the list of subscriptions.
 fn registering(text: &str) -> Access {
-    let registers = "[[rule]]\nname = \"registers\"\npermission = \"register\"\nlevel = \"full\"\n";
-    rules(&format!("{registers}{text}"))
+    let rule = |permission: &str| {
+        format!(
+            "[[rule]]\nname = \"{permission}\"\npermission = \"{permission}\"\nlevel = \"full\"\n"
+        )
+    };
+    rules(&(rule("register") + &rule("administer") + text))
 }
 
 /// A submission of a document with this confidentiality.
@@ -242,7 +246,7 @@ pub(crate) async fn what_waits_is_decided_when_it_is_sent(site: Site) {
     let p1 = patient("P1");
     let site = site.configured(|config| {
         config.access = rules(
-            "[[rule]]\nname = \"others\"\npermission = [\"register\", \"consent\"]\nlevel = \"full\"\n\
+            "[[rule]]\nname = \"others\"\npermission = [\"register\", \"consent\", \"administer\"]\nlevel = \"full\"\n\
              [[rule]]\nname = \"not denied\"\nconsent = \"opt-out\"\nlevel = \"full\"\n",
         );
     });
