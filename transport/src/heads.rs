@@ -1,17 +1,17 @@
 //! Whether a connection waits for a request whose head has not come whole. Whoever has not asked anything yet is
 //! not waited for when a node is stopped.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::body::Body;
+use crate::noticed::Notice;
 
 /// No request has come whole since the last one was answered, or at all. At most a part of its head is there.
 const HEAD: u8 = 0;
@@ -35,8 +35,10 @@ impl Heads {
         self.0.store(CALL, Ordering::Relaxed);
         Answering(self.clone())
     }
+}
 
-    fn heard(&self) {
+impl Notice for Heads {
+    fn came(&self, _bytes: &[u8]) {
         let order = Ordering::Relaxed;
         let _ = self.0.compare_exchange(ANSWERED, HEAD, order, order);
     }
@@ -84,62 +86,5 @@ impl http_body::Body for Answer {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// A connection of which it is noticed when something comes.
-pub(crate) struct Heard<S> {
-    stream: S,
-    heads: Heads,
-}
-
-impl<S> Heard<S> {
-    pub(crate) const fn new(stream: S, heads: Heads) -> Self {
-        Self { stream, heads }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = ready!(Pin::new(&mut self.stream).poll_read(context, buffer));
-        if buffer.filled().len() > before {
-            self.heads.heard();
-        }
-        Poll::Ready(read)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

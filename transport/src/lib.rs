@@ -18,6 +18,7 @@ mod heads;
 pub mod limits;
 pub mod mllp;
 pub mod mtom_stream;
+mod noticed;
 pub mod outlet;
 pub mod parts;
 mod patient;

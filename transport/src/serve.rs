@@ -24,11 +24,12 @@ use hilum_security::iti19_authenticate_node::{NotAuthenticated, ServerTls};
 use hilum_security::{Caller, Vouched};
 
 use crate::asynchronous::{Accepted, Destination, Replies};
-use crate::beginning::Beginning;
+use crate::beginning::First;
 use crate::body::Body;
 use crate::call::{self, Incoming, Received, Refusal};
-use crate::heads::{self, Heads, Heard};
+use crate::heads::{self, Heads};
 use crate::limits::Limits;
+use crate::noticed::Noticed;
 use crate::patient::Patient;
 use crate::presence::Presence;
 use crate::refused_connections::RefusedConnections;
@@ -160,7 +161,8 @@ async fn connection<R, F>(
         return;
     }
     let Some(acceptor) = &door.tls else {
-        let (stream, begins) = Beginning::new(stream);
+        let begins = First::default();
+        let stream = Noticed::new(stream, begins.clone());
         talk(door, stream, caller.clone(), "http", watcher).await;
         if begins.is_tls() {
             let why = "TLS was spoken to a port without TLS";
@@ -283,7 +285,7 @@ async fn talk<R, F, S>(
             Ok::<_, Infallible>(response.map(|body| heads::Answer::new(body, answering)))
         }
     });
-    let stream = Heard::new(stream, heads.clone());
+    let stream = Noticed::new(stream, heads.clone());
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(door.limits.idle())
