@@ -180,16 +180,23 @@ pub(crate) async fn run(room: Room) {
 async fn send_all(room: &Room, home: &HomeCommunityId) -> bool {
     let correlations = &room.patients.correlations;
     loop {
-        let next = match correlations.next_for(home).await {
+        let (number, later) = match correlations.next_for(home).await {
             Ok(None) => return true,
             Ok(Some(next)) => next,
             Err(error) => {
-                tracing::error!(%home, "a deferred answer cannot be read: {error:#}");
+                tracing::error!(%home, "deferred answers cannot be looked for: {error:#}");
                 return false;
             }
         };
-        let (number, later) = next;
-        let noted = match send(room, &later).await {
+        let sent = match later {
+            Ok(later) => send(room, &later).await,
+            // Its key may come back.
+            Err(error) => {
+                tracing::error!(%home, number, "a deferred answer cannot be read, and waits: {error:#}");
+                Sent::NotTaken
+            }
+        };
+        let noted = match sent {
             Sent::Settled => correlations.is_settled(number).await,
             Sent::NotTaken => correlations.put_off(number, pause).await,
             Sent::Away => return false,
@@ -206,7 +213,7 @@ async fn send_all(room: &Room, home: &HomeCommunityId) -> bool {
 enum Sent {
     /// It need not be sent again.
     Settled,
-    /// It was sent and not taken, which need not be so with others: it is sent again later.
+    /// It cannot be read, or was sent and not taken, which need not be so with others: it is sent again later.
     NotTaken,
     /// It was not sent, and others would not be either.
     Away,

@@ -55,6 +55,20 @@ struct Row {
     _not_before: i64,
 }
 
+impl Row {
+    fn read(self) -> anyhow::Result<Later> {
+        let message = content_of(&place(&self.home), self.message)?;
+        let message = String::from_utf8(message).context("its message is no text")?;
+        Ok(Later {
+            home: HomeCommunityId(self.home),
+            relates_to: self.relates_to,
+            lives: u64::try_from(self.lives).unwrap_or(0),
+            until: self.valid_until,
+            message,
+        })
+    }
+}
+
 /// What an encrypted message is bound to, so that it cannot be given to another community.
 pub(super) fn place(home: &str) -> PathBuf {
     PathBuf::from(format!("deferred answer for {home}"))
@@ -103,14 +117,15 @@ impl Correlations {
         Ok((homes.into_iter().map(HomeCommunityId).collect(), removed))
     }
 
-    /// What has waited longest for a community of what can be sent now, and its number.
+    /// What has waited longest for a community of what can be sent now: its number, and what it is, unless it was
+    /// changed or its key is not there.
     ///
     /// # Errors
-    /// If it cannot be looked for, or its key is not there.
+    /// If it cannot be looked for.
     pub(crate) async fn next_for(
         &self,
         home: &HomeCommunityId,
-    ) -> anyhow::Result<Option<(i64, Later)>> {
+    ) -> anyhow::Result<Option<(i64, anyhow::Result<Later>)>> {
         let of = home.0.clone();
         let row = self.run(move |connection| {
             dsl::deferred_answers
@@ -120,19 +135,8 @@ impl Correlations {
                 .first::<Row>(connection)
                 .optional()
         });
-        let Some(row) = row.await? else {
-            return Ok(None);
-        };
-        let message = content_of(&place(&row.home), row.message)?;
-        let message = String::from_utf8(message).context("a deferred answer is no text")?;
-        let later = Later {
-            home: HomeCommunityId(row.home),
-            relates_to: row.relates_to,
-            lives: u64::try_from(row.lives).unwrap_or(0),
-            until: row.valid_until,
-            message,
-        };
-        Ok(Some((row.number, later)))
+        let row = row.await?;
+        Ok(row.map(|row| (row.number, row.read())))
     }
 
     /// It was not taken, and is sent again after a `pause`, which depends on how often that was.
@@ -204,10 +208,10 @@ mod tests {
         let home = HomeCommunityId::from("urn:oid:1.2");
         for message in ["a", "c"] {
             let (number, next) = kept.next_for(&home).await.unwrap().unwrap();
-            assert_eq!(next, later("urn:oid:1.2", message, i64::MAX));
+            assert_eq!(next.unwrap(), later("urn:oid:1.2", message, i64::MAX));
             kept.is_settled(number).await.unwrap();
         }
-        assert_eq!(kept.next_for(&home).await.unwrap(), None);
+        assert!(kept.next_for(&home).await.unwrap().is_none());
     }
 
     /// One that is not taken stands in nobody's way.
@@ -228,9 +232,9 @@ mod tests {
         assert_eq!(again, first, "the first pause is over");
         kept.put_off(first, pause).await.unwrap();
         let (second, next) = kept.next_for(&home).await.unwrap().unwrap();
-        assert_eq!(next.message, "b");
+        assert_eq!(next.unwrap().message, "b");
         kept.is_settled(second).await.unwrap();
-        assert_eq!(kept.next_for(&home).await.unwrap(), None);
+        assert!(kept.next_for(&home).await.unwrap().is_none());
         assert_eq!(kept.waited_for().await.unwrap(), (Vec::new(), 0));
     }
 

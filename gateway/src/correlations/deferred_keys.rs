@@ -246,7 +246,8 @@ mod tests {
                     for number in 0..200 {
                         let next = kept.next_for(&HOME.into()).await.unwrap();
                         let (row, later) = next.unwrap();
-                        assert_eq!(later.message, format!("<answer>{number}</answer>"));
+                        let message = format!("<answer>{number}</answer>");
+                        assert_eq!(later.unwrap().message, message);
                         kept.is_settled(row).await.unwrap();
                     }
                 });
@@ -255,7 +256,7 @@ mod tests {
             rotating.join().unwrap()
         });
         assert!(rotated > 0);
-        assert_eq!(kept.next_for(&HOME.into()).await.unwrap(), None);
+        assert!(kept.next_for(&HOME.into()).await.unwrap().is_none());
         assert_eq!(waiting(&path).unwrap(), Waiting::default());
     }
 
@@ -291,6 +292,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_that_is_damaged_keeps_no_other_from_being_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let (kept, path) = kept(&folder, &Vault::with(ring(&folder)), 2).await;
+        let mut connection = existing(&path).unwrap().unwrap();
+        let mut answers = after(&mut connection, 0).unwrap();
+        answers[0].message[60] ^= 1;
+        put(&mut connection, answers[0].number, &answers[0].message).unwrap();
+        let (first, damaged) = kept.next_for(&HOME.into()).await.unwrap().unwrap();
+        assert!(damaged.is_err());
+        let pause = |_| std::time::Duration::from_secs(1000);
+        kept.put_off(first, pause).await.unwrap();
+        let (_, second) = kept.next_for(&HOME.into()).await.unwrap().unwrap();
+        assert_eq!(second.unwrap().message, "<answer>1</answer>");
+    }
+
+    #[tokio::test]
     async fn what_was_plain_is_encrypted_and_sent_all_the_same() {
         let folder = tempfile::tempdir().unwrap();
         let (plain, path) = kept(&folder, &Vault::default(), 120).await;
@@ -308,6 +325,6 @@ mod tests {
         }
         let kept = Correlations::open(&path, &vault, Vec::new(), 10).unwrap();
         let (_, first) = kept.next_for(&HOME.into()).await.unwrap().unwrap();
-        assert_eq!(first.message, "<answer>0</answer>");
+        assert_eq!(first.unwrap().message, "<answer>0</answer>");
     }
 }
