@@ -227,15 +227,9 @@ impl Line {
         transaction: &'static str,
         asking: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<(T, Permit), Silence> {
-        let asked = match self.may_ask(Instant::now()) {
-            Ok(trial) => {
-                let mut unheard = Unheard { line: self, trial };
-                let asked = self.try_to_ask(transaction, asking).await;
-                unheard.trial = None;
-                asked
-            }
-            Err(rests) => Err(rests),
-        };
+        let asked = self
+            .unless_resting(self.try_to_ask(transaction, asking))
+            .await;
         if let Err(silence) = &asked {
             self.counts.ended(transaction, Err(silence));
         }
@@ -249,28 +243,18 @@ impl Line {
     ) -> Result<(T, Permit), Silence> {
         let began = Instant::now();
         let mut given_up = std::pin::pin!(self.crowd.given_up());
-        let permit = tokio::select! {
-            biased;
-            permit = timeout(self.patience(), self.permit()) => permit,
-            () = &mut given_up => return Err(Silence::Stopping),
-        };
-        let permit = permit.ok().flatten().ok_or(Silence::Crowded)?;
+        let permit = self.turn(given_up.as_mut()).await?;
         let waited = began.elapsed();
         let asked = Instant::now();
         let answer = tokio::select! {
             biased;
             answer = timeout(self.deadline.saturating_sub(waited), asking) => answer,
-            () = &mut given_up => return Err(Silence::Stopping),
+            () = given_up => return Err(Silence::Stopping),
         };
         let answer = match answer {
             Ok(answer) => answer.map_err(Silence::Failed),
             Err(_) => Err(Silence::Late(self.deadline)),
         };
-        // Whoever answers with a fault is there.
-        let is_there = matches!(
-            answer,
-            Ok(_) | Err(Silence::Failed(ClientError::Fault { .. }))
-        );
         // That others were served first is not the fault of who is asked.
         let had_time = waited <= self.deadline / 2;
         let tells_of_it = match &answer {
@@ -281,7 +265,7 @@ impl Line {
             _ => true,
         };
         if tells_of_it {
-            self.learn(is_there, Instant::now());
+            self.learn(is_there(&answer), Instant::now());
         }
         let answer = answer?;
         self.counts.ended(transaction, Ok(asked.elapsed()));
@@ -299,15 +283,8 @@ impl Line {
         is_over: impl Future<Output = ()>,
         is_to_blame: impl Future<Output = bool>,
     ) -> Result<T, Silence> {
-        let answer = match self.may_ask(Instant::now()) {
-            Ok(trial) => {
-                let mut unheard = Unheard { line: self, trial };
-                let answer = self.try_to_hand_over(handing, is_over, is_to_blame).await;
-                unheard.trial = None;
-                answer
-            }
-            Err(rests) => Err(rests),
-        };
+        let handing = self.try_to_hand_over(handing, is_over, is_to_blame);
+        let answer = self.unless_resting(handing).await;
         let ended = answer.as_ref().map(|(_, took)| *took);
         self.counts.ended(transaction, ended);
         Ok(answer?.0)
@@ -319,12 +296,7 @@ impl Line {
         is_over: impl Future<Output = ()>,
         is_to_blame: impl Future<Output = bool>,
     ) -> Result<(T, Duration), Silence> {
-        let permit = tokio::select! {
-            biased;
-            permit = timeout(self.patience(), self.permit()) => permit,
-            () = self.crowd.given_up() => return Err(Silence::Stopping),
-        };
-        let _permit = permit.ok().flatten().ok_or(Silence::Crowded)?;
+        let _permit = self.turn(self.crowd.given_up()).await?;
         let began = Instant::now();
         let given_up = async {
             is_over.await;
@@ -335,14 +307,33 @@ impl Line {
             answer = handing => answer.map_err(Silence::Failed),
             () = given_up => return Err(Silence::Unsettled),
         };
-        let is_there = matches!(
-            answer,
-            Ok(_) | Err(Silence::Failed(ClientError::Fault { .. }))
-        );
+        let is_there = is_there(&answer);
         if is_there || !is_to_blame.await {
             self.learn(is_there, Instant::now());
         }
         Ok((answer?, began.elapsed()))
+    }
+
+    /// What `asking` gives, unless there is no point in asking.
+    async fn unless_resting<T>(
+        &self,
+        asking: impl Future<Output = Result<T, Silence>>,
+    ) -> Result<T, Silence> {
+        let trial = self.may_ask(Instant::now())?;
+        let mut unheard = Unheard { line: self, trial };
+        let asked = asking.await;
+        unheard.trial = None;
+        asked
+    }
+
+    /// Waits for a place, but no longer than until it is `given_up`, as the node is being stopped.
+    async fn turn(&self, given_up: impl Future<Output = ()>) -> Result<Permit, Silence> {
+        let permit = tokio::select! {
+            biased;
+            permit = timeout(self.patience(), self.permit()) => permit,
+            () = given_up => return Err(Silence::Stopping),
+        };
+        permit.ok().flatten().ok_or(Silence::Crowded)
     }
 
     /// For how long one may wait for a place. In a circle all places are held by those who wait, and each of
@@ -405,6 +396,14 @@ impl Line {
             health.resting = Some(now + Duration::from_secs(REST_SECONDS));
         }
     }
+}
+
+/// Whether somebody is there: whoever answers with a fault is.
+const fn is_there<T>(answer: &Result<T, Silence>) -> bool {
+    matches!(
+        answer,
+        Ok(_) | Err(Silence::Failed(ClientError::Fault { .. }))
+    )
 }
 
 /// A call that nobody waits for to its end. If it was to find out whether somebody answers again, the next one
