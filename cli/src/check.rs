@@ -302,8 +302,7 @@ async fn at_rest(config: &Config) -> Finding {
         checked.map_err(|error| format!("{error:#}"))?;
         return Ok("what is stored is not encrypted".to_owned());
     };
-    let survey = move || Ok((stored.survey(&vault)?, stored.plain_spool()?));
-    let survey = tokio::task::spawn_blocking(survey).await;
+    let survey = tokio::task::spawn_blocking(move || stored.survey(&vault)).await;
     let survey = survey.map_err(anyhow::Error::from).and_then(|it| it);
     let (survey, plain_spool) = survey.map_err(|error| format!("{error:#}"))?;
     if let Some((key, objects)) = survey.keys.iter().find(|(key, _)| !ring.has(key)) {

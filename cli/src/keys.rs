@@ -98,21 +98,20 @@ async fn new(common: &Common) -> anyhow::Result<()> {
     }
 }
 
-/// Looks what is stored.
-async fn surveyed(node: &Node) -> anyhow::Result<(KeyRing, Survey)> {
+/// Looks what is stored, and how many files of spools are plain.
+async fn surveyed(node: &Node) -> anyhow::Result<(KeyRing, Survey, u64)> {
     let vault = node.config.vault()?;
     let missing = || ConfigError("at_rest.keys: nothing is encrypted without it".to_owned());
     let ring = vault.ring().cloned().ok_or_else(missing)?;
     let stored = Stored::of(&node.config)?;
-    let survey = tokio::task::spawn_blocking(move || stored.survey(&vault)).await??;
-    Ok((ring, survey))
+    let found = tokio::task::spawn_blocking(move || stored.survey(&vault)).await??;
+    let (survey, plain_spool) = found;
+    Ok((ring, survey, plain_spool))
 }
 
 async fn list(common: &Common) -> anyhow::Result<()> {
     let node = Node::open(&common.config)?;
-    let (ring, survey) = surveyed(&node).await?;
-    let stored = Stored::of(&node.config)?;
-    let plain_spool = tokio::task::spawn_blocking(move || stored.plain_spool()).await??;
+    let (ring, survey, plain_spool) = surveyed(&node).await?;
     let needs = |id: &KeyId| survey.keys.get(id).copied().unwrap_or_default();
     let keys = ring.list()?;
     if common.json {
@@ -156,7 +155,7 @@ async fn list(common: &Common) -> anyhow::Result<()> {
 
 async fn rotate(common: &Common) -> anyhow::Result<()> {
     let node = Node::open(&common.config)?;
-    let (ring, _) = surveyed(&node).await?;
+    let (ring, ..) = surveyed(&node).await?;
     let stored = Stored::of(&node.config)?;
     let bar = waiting("rotating");
     let (work, shown) = (ring.clone(), bar.clone());
@@ -167,7 +166,7 @@ async fn rotate(common: &Common) -> anyhow::Result<()> {
     bar.finish_and_clear();
     record(&node, "stored objects are given the current key", &worked).await?;
     let worked = worked?;
-    let (_, survey) = surveyed(&node).await?;
+    let (_, survey, _) = surveyed(&node).await?;
     let current = ring.current_id();
     let old = survey.keys.iter().filter(|(id, _)| **id != current);
     let old: Vec<(String, u64)> = old
@@ -260,7 +259,7 @@ async fn remove(remove: &Remove) -> anyhow::Result<()> {
 }
 
 async fn removed(node: &Node, key: KeyId) -> anyhow::Result<()> {
-    let (ring, survey) = surveyed(node).await?;
+    let (ring, survey, _) = surveyed(node).await?;
     if let Some(objects) = survey.keys.get(&key) {
         bail!(
             "{objects} objects need the key {key}; `hilum keys rotate` gives them the current one"

@@ -3,13 +3,16 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use hilum_audit::at_rest::KeptRecords;
 use hilum_registry::at_rest::Identifiers;
 use hilum_repository::at_rest::{Kept, Survey, Worked};
-use hilum_security::at_rest::{KeyId, KeyRing, Rewrapped, Vault};
+use hilum_security::at_rest::{KeyRing, Rewrapped, Vault};
 
 use crate::config::Config;
+
+/// What the database of the registry is called: its URL may have a password in it.
+const REGISTRY: &str = "the registry's database";
 
 /// Where it is. Everything that is done with it blocks.
 #[derive(Debug)]
@@ -40,39 +43,33 @@ impl Stored {
     }
 
     /// What needs which keys: the objects in stores, the mark of each store, each database, each answer that
-    /// waits in the gateway's, and each file of audit records that is encrypted.
-    pub(crate) fn survey(&self, vault: &Vault) -> anyhow::Result<Survey> {
+    /// waits in the gateway's, and each file of audit records that is encrypted. Beside it, how many files of
+    /// spools are plain: they are sent as they are, and nobody encrypts them.
+    pub(crate) fn survey(&self, vault: &Vault) -> anyhow::Result<(Survey, u64)> {
         let mut survey = self.kept.survey(vault)?;
-        let registry = self.registry.as_deref().map(hilum_registry::at_rest::key);
-        let gateway = hilum_gateway::at_rest::key(&self.gateway);
-        let gateway = gateway.with_context(|| self.gateway.display().to_string());
-        let mut keys: Vec<KeyId> = Vec::new();
-        for key in [registry.transpose().map(Option::flatten), gateway] {
-            match key {
-                Ok(key) => keys.extend(key),
-                Err(error) => survey.failures.push(format!("{error:#}")),
+        if let Some(url) = &self.registry {
+            match hilum_registry::at_rest::key(url) {
+                Ok(key) => key.into_iter().for_each(|key| survey.need([key].into())),
+                Err(error) => survey.fail(REGISTRY, &format!("{error:#}")),
             }
         }
-        let waiting = hilum_gateway::at_rest::waiting(&self.gateway);
-        match waiting.with_context(|| self.gateway.display().to_string()) {
+        let shown = self.gateway.display().to_string();
+        match hilum_gateway::at_rest::key(&self.gateway) {
+            Ok(key) => key.into_iter().for_each(|key| survey.need([key].into())),
+            Err(error) => survey.fail(&shown, &format!("{error:#}")),
+        }
+        match hilum_gateway::at_rest::waiting(&self.gateway) {
             Ok(waiting) => {
                 survey.plain += waiting.plain;
-                keys.extend(waiting.keys.into_iter().flatten());
+                waiting.keys.into_iter().for_each(|keys| survey.need(keys));
             }
-            Err(error) => survey.failures.push(format!("{error:#}")),
+            Err(error) => survey.fail(&shown, &format!("{error:#}")),
         }
         let records = self.records.survey()?;
         survey.plain += records.plain_log;
         survey.failures.extend(records.failures);
-        for key in keys.into_iter().chain(records.keys.into_iter().flatten()) {
-            *survey.keys.entry(key).or_default() += 1;
-        }
-        Ok(survey)
-    }
-
-    /// How many files of spools are plain. They are sent as they are, and nobody encrypts them.
-    pub(crate) fn plain_spool(&self) -> anyhow::Result<u64> {
-        Ok(self.records.survey()?.plain_spool)
+        records.keys.into_iter().for_each(|keys| survey.need(keys));
+        Ok((survey, records.plain_spool))
     }
 
     /// Whether a node without keys can read what it has recorded.
@@ -93,39 +90,20 @@ impl Stored {
         progress: &mut (dyn FnMut(&Worked) + Send),
     ) -> anyhow::Result<Worked> {
         let mut worked = self.kept.rotate(ring, progress)?;
+        // One that cannot be used keeps none of the others from being given the key.
         let registry = |url: &String| hilum_registry::at_rest::rotate(url, ring);
         let registry = self.registry.as_ref().map(registry).transpose();
+        changed(&mut worked, REGISTRY, registry.map(Option::flatten));
+        let shown = self.gateway.display().to_string();
         let gateway = hilum_gateway::at_rest::rotate(&self.gateway, ring);
-        let gateway = gateway.with_context(|| self.gateway.display().to_string());
-        // One that cannot be used keeps none of the others from being given the key.
-        for was_another in [registry.map(Option::flatten), gateway] {
-            match was_another {
-                Ok(None) => {}
-                Ok(Some(true)) => worked.done += 1,
-                Ok(Some(false)) => worked.already += 1,
-                Err(error) => {
-                    worked.failed += 1;
-                    worked.failures.push(format!("{error:#}"));
-                }
-            }
-        }
+        changed(&mut worked, &shown, gateway);
         let waiting = hilum_gateway::at_rest::rotate_waiting(&self.gateway, ring);
-        let waiting = waiting.with_context(|| self.gateway.display().to_string());
-        let waiting = waiting.unwrap_or_else(|error| {
-            worked.failed += 1;
-            worked.failures.push(format!("{error:#}"));
-            Vec::new()
-        });
+        let waiting = waiting.unwrap_or_else(|error| vec![(shown, Err(error))]);
         for (what, rotated) in waiting.into_iter().chain(self.records.rotate(ring)?) {
             match rotated {
-                Ok(Rewrapped::Done) => worked.done += 1,
-                Ok(Rewrapped::Already) => worked.already += 1,
                 // A plain one is sent as it is, and goes when its time is over.
-                Ok(Rewrapped::Plain) => worked.passed_over += 1,
-                Err(error) => {
-                    worked.failed += 1;
-                    worked.failures.push(format!("{what}: {error}"));
-                }
+                Ok(rewrapped) => worked.count(rewrapped),
+                Err(error) => worked.fail(&what, &format!("{error:#}")),
             }
         }
         Ok(worked)
@@ -164,10 +142,7 @@ impl Stored {
         let registry = registry.map(|url| hilum_registry::at_rest::check(url, vault));
         let registry = registry.transpose()?.flatten();
         let found = [
-            (
-                "the registry's database",
-                registry.map(|it| it == Identifiers::Encrypted),
-            ),
+            (REGISTRY, registry.map(|it| it == Identifiers::Encrypted)),
             ("the index of images", self.kept.check_identifiers(vault)?),
             (
                 "the gateway's database",
@@ -176,5 +151,15 @@ impl Stored {
         ];
         let found = found.into_iter();
         Ok(found.filter_map(|(name, it)| Some((name, it?))).collect())
+    }
+}
+
+/// Counts a database whose data key was to be wrapped with the current key.
+fn changed(worked: &mut Worked, what: &str, was_another: anyhow::Result<Option<bool>>) {
+    match was_another {
+        Ok(None) => {}
+        Ok(Some(true)) => worked.count(Rewrapped::Done),
+        Ok(Some(false)) => worked.count(Rewrapped::Already),
+        Err(error) => worked.fail(what, &format!("{error:#}")),
     }
 }

@@ -56,14 +56,16 @@ pub struct Worked {
 }
 
 impl Worked {
-    pub(crate) fn fail(&mut self, what: &str, error: &dyn std::fmt::Display) {
+    /// Something has stayed as it was.
+    pub fn fail(&mut self, what: &str, error: &dyn std::fmt::Display) {
         self.failed += 1;
         if self.failures.len() < TOLD {
             self.failures.push(format!("{what}: {error}"));
         }
     }
 
-    pub(crate) fn count(&mut self, rewrapped: Rewrapped) {
+    /// Counts what was to be given the current key.
+    pub fn count(&mut self, rewrapped: Rewrapped) {
         match rewrapped {
             Rewrapped::Done => self.done += 1,
             Rewrapped::Already => self.already += 1,
@@ -88,15 +90,19 @@ impl Survey {
     pub(crate) fn add(&mut self, keys: Option<BTreeSet<KeyId>>) {
         match keys {
             None => self.plain += 1,
-            Some(keys) => {
-                for key in keys {
-                    *self.keys.entry(key).or_default() += 1;
-                }
-            }
+            Some(keys) => self.need(keys),
         }
     }
 
-    pub(crate) fn fail(&mut self, what: &str, error: &dyn std::fmt::Display) {
+    /// Something needs these keys.
+    pub fn need(&mut self, keys: BTreeSet<KeyId>) {
+        for key in keys {
+            *self.keys.entry(key).or_default() += 1;
+        }
+    }
+
+    /// Something cannot be read.
+    pub fn fail(&mut self, what: &str, error: &dyn std::fmt::Display) {
         if self.failures.len() < TOLD {
             self.failures.push(format!("{what}: {error}"));
         }
