@@ -1,12 +1,12 @@
 //! ITI-55 with the Deferred Response Option (ITI TF-2 3.55.6.2), as the one who answers: the answer follows to
 //! the address that is configured for the community, and to no other.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::BufReader;
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use hilum_tests::partner::Said;
+use hilum_tests::partner::{Asked, Said};
 use hilum_tests::people::configure;
 use hilum_tests::region::{DEMOGRAPHICS, authority, patient_of};
 use hilum_tests::{Setup, Town, raw, words};
@@ -88,23 +88,11 @@ fn take(
     stream: TcpStream,
     verdict: &mut dyn FnMut(&FindCandidatesResponse) -> Option<Verdict>,
 ) -> std::io::Result<(Header, FindCandidatesResponse)> {
-    let mut reader = BufReader::new(stream);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        let line = line.trim().to_ascii_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or(0);
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    let header = soap::read_header(&body).map_err(|it| std::io::Error::other(it.fault))?;
-    let answer = soap::read_body::<FindCandidatesResponse>(&body).map_err(std::io::Error::other)?;
+    let mut stream = BufReader::new(stream);
+    let asked = Asked::read(&mut stream)?.ok_or(std::io::ErrorKind::UnexpectedEof)?;
+    let body = asked.body.as_bytes();
+    let header = soap::read_header(body).map_err(|it| std::io::Error::other(it.fault))?;
+    let answer = soap::read_body::<FindCandidatesResponse>(body).map_err(std::io::Error::other)?;
     let id = InstanceId::new(words::new_oid());
     let acknowledgement = AcceptAcknowledgement::of(&answer.transmission, id, "20260101120000");
     let acknowledgement = match verdict(&answer) {
@@ -112,24 +100,16 @@ fn take(
         Some(other) => Ok(acknowledgement.refusing(other, "not wanted")),
         None => Err(Said::fault("something of this is not understood")),
     };
-    let (status, envelope) = match acknowledgement {
-        Ok(acknowledgement) => {
+    let said = acknowledgement.map_or_else(
+        |fault| fault,
+        |acknowledgement| {
             let mut writer = Writer::default();
             acknowledgement.to_xml(&mut writer);
-            let body = writer.finish();
-            let envelope = words::envelope(DeferredAnswer::RESPONSE_ACTION, &body);
-            (200, envelope.into_bytes())
-        }
-        Err(fault) => (fault.status, fault.body),
-    };
-    let head = format!(
-        "HTTP/1.1 {status} Well\r\nContent-Type: application/soap+xml; charset=UTF-8\r\nConnection: close\r\n\
-         Content-Length: {}\r\n\r\n",
-        envelope.len()
+            let action = DeferredAnswer::RESPONSE_ACTION;
+            Said::envelope(&words::envelope(action, &writer.finish()))
+        },
     );
-    let mut stream = reader.into_inner();
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(&envelope)?;
+    said.write(stream.get_mut(), "close")?;
     Ok((header, answer))
 }
 

@@ -31,6 +31,35 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// The next one on a connection, unless the caller has gone.
+    pub fn read(stream: &mut impl BufRead) -> io::Result<Option<Self>> {
+        let mut head = String::new();
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line)? == 0 {
+                return Ok(None);
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+            head.push_str(&line);
+        }
+        let mut asked = Self {
+            head,
+            body: String::new(),
+        };
+        let length = asked
+            .header("content-length")
+            .and_then(|it| it.parse().ok());
+        let mut body = vec![0; length.unwrap_or(0)];
+        stream.read_exact(&mut body)?;
+        if asked.header("transfer-encoding") == Some("chunked") {
+            body = chunked(stream)?;
+        }
+        asked.body = String::from_utf8_lossy(&body).into_owned();
+        Ok(Some(asked))
+    }
+
     /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(':'));
@@ -108,6 +137,19 @@ impl Said {
             content_type: "text/plain".to_owned(),
             ..Self::envelope("no")
         }
+    }
+
+    /// Sends it; `connection` is what its header of this name says.
+    pub fn write(&self, out: &mut impl Write, connection: &str) -> io::Result<()> {
+        let head = format!(
+            "HTTP/1.1 {} Said\r\nContent-Type: {}\r\nConnection: {connection}\r\nContent-Length: {}\r\n\r\n",
+            self.status,
+            self.content_type,
+            self.body.len()
+        );
+        out.write_all(head.as_bytes())?;
+        out.write_all(&self.body[..self.breaks_at.unwrap_or(self.body.len())])?;
+        out.flush()
     }
 
     /// The same after a while.
@@ -324,7 +366,7 @@ fn count(now: &AtomicUsize, most: &AtomicUsize) {
 /// One request after the other, until the caller goes.
 fn talk(stream: impl Read + Write, state: &State, answer: &Answering) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
-    while let Some(asked) = read(&mut stream)? {
+    while let Some(asked) = Asked::read(&mut stream)? {
         count(&state.now, &state.most);
         {
             let all = state.asked.lock();
@@ -334,50 +376,12 @@ fn talk(stream: impl Read + Write, state: &State, answer: &Answering) -> io::Res
         let said = answer(&asked);
         std::thread::sleep(said.after);
         state.now.fetch_sub(1, Ordering::SeqCst);
-        let head = format!(
-            "HTTP/1.1 {} Said\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
-            said.status,
-            said.content_type,
-            said.body.len()
-        );
-        let out = stream.get_mut();
-        out.write_all(head.as_bytes())?;
-        let body = &said.body[..said.breaks_at.unwrap_or(said.body.len())];
-        out.write_all(body)?;
-        out.flush()?;
+        said.write(stream.get_mut(), "keep-alive")?;
         if said.breaks_at.is_some() {
             return Ok(());
         }
     }
     Ok(())
-}
-
-fn read(stream: &mut impl BufRead) -> io::Result<Option<Asked>> {
-    let mut head = String::new();
-    loop {
-        let mut line = String::new();
-        if stream.read_line(&mut line)? == 0 {
-            return Ok(None);
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-        head.push_str(&line);
-    }
-    let mut asked = Asked {
-        head,
-        body: String::new(),
-    };
-    let length = asked
-        .header("content-length")
-        .and_then(|it| it.parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
-    stream.read_exact(&mut body)?;
-    if asked.header("transfer-encoding") == Some("chunked") {
-        body = chunked(stream)?;
-    }
-    asked.body = String::from_utf8_lossy(&body).into_owned();
-    Ok(Some(asked))
 }
 
 /// A body whose length was not known when it began.

@@ -1,7 +1,7 @@
 //! A Responding Gateway of somebody else, which answers ITI-55 as a test wants, on a connection for each
 //! question.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::BufReader;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +17,7 @@ use xds_schemas::soap;
 use xds_schemas::transaction::Transaction;
 use xds_schemas::xml::{ToXml, Writer};
 
+use crate::partner::{Asked, Said};
 use crate::words;
 
 /// Somebody who listens.
@@ -62,35 +63,17 @@ fn serve(
     header: &str,
     answer: &impl Fn(&FindCandidatesQuery) -> FindCandidatesResponse,
 ) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        let line = line.trim().to_ascii_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or(0);
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    let question = soap::read_body::<FindCandidatesQuery>(&body);
+    let mut stream = BufReader::new(stream);
+    let Some(asked) = Asked::read(&mut stream)? else {
+        return Ok(());
+    };
+    let question = soap::read_body::<FindCandidatesQuery>(asked.body.as_bytes());
     let response = answer(&question.map_err(std::io::Error::other)?);
     let mut writer = Writer::default();
     response.to_xml(&mut writer);
     let action = CrossGatewayPatientDiscovery::RESPONSE_ACTION;
     let envelope = words::envelope_with(action, header, &writer.finish());
-    let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: application/soap+xml; charset=UTF-8\r\nConnection: close\r\n\
-         Content-Length: {}\r\n\r\n",
-        envelope.len()
-    );
-    let mut stream = reader.into_inner();
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(envelope.as_bytes())
+    Said::envelope(&envelope).write(stream.get_mut(), "close")
 }
 
 /// The answer that nobody is known.
