@@ -215,32 +215,36 @@ fn refused(response: &RegistryResponse, code: &str, home: &str) {
     assert!(location.contains(home), "{response:?}");
 }
 
+/// Hands a document of so many bytes, with the rest of a submission, to the town's own gateway for the second
+/// one.
+pub(crate) async fn provide_large(town: &Town, mut submission: Submission, size: u64) {
+    let file = town.folder().join("large");
+    File::create(&file).unwrap().set_len(size).unwrap();
+    let mut document = Document::of("application/dicom", Vec::new());
+    (document.hash, document.size) = (None, Some(size));
+    submission.documents = vec![document];
+    let part = Part {
+        content_id: words::content_id(0),
+        content_type: "application/dicom".to_owned(),
+        source: PartSource::File {
+            path: file,
+            offset: 0,
+            length: size,
+        },
+    };
+    let request = Raw(meant_for(&submission, &urn(1)));
+    let url = town.initiating();
+    let sent = town.client.send::<Provide>(&url, &request, vec![part]);
+    let response = sent.await.unwrap().response;
+    assert_eq!(response.status, ResponseStatus::Success, "{response:?}");
+}
+
 /// A document of any size needs little memory on its way.
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_is_bounded() {
     let region = Region::plain(2);
     let town = &region.towns[0];
-    let provide = async |size: u64| {
-        let file = town.folder().join("large");
-        File::create(&file).unwrap().set_len(size).unwrap();
-        let mut document = Document::of("application/dicom", Vec::new());
-        (document.hash, document.size) = (None, Some(size));
-        let submission = Submission::new("P-1", vec![document]);
-        let part = Part {
-            content_id: words::content_id(0),
-            content_type: "application/dicom".to_owned(),
-            source: PartSource::File {
-                path: file,
-                offset: 0,
-                length: size,
-            },
-        };
-        let request = Raw(meant_for(&submission, &urn(1)));
-        let url = town.initiating();
-        let sent = town.client.send::<Provide>(&url, &request, vec![part]);
-        let response = sent.await.unwrap().response;
-        assert_eq!(response.status, ResponseStatus::Success, "{response:?}");
-    };
+    let provide = async |size| provide_large(town, Submission::new("P-1", Vec::new()), size).await;
     provide(1000).await;
     region.towns.iter().for_each(|town| town.forget_peak());
     let before: Vec<u64> = region.towns.iter().map(|town| town.peak_memory()).collect();

@@ -1,20 +1,17 @@
 //! ITI-80 among communities that call their patients by names of their own: what is handed to a community
 //! names its patient as that community does, or is not handed over at all.
 
-use std::fs::File;
-
 use hilum_tests::Town;
 use hilum_tests::calls::{Provide, Raw, parts};
 use hilum_tests::region::{Region, patient_of};
 use hilum_tests::words::{self, Document, Submission};
-use hilum_transport::{Part, PartSource};
 use xds_schemas::codes::status::ResponseStatus;
 use xds_schemas::ebrs::{AdhocQueryResponse, RegistryResponse};
 
 use crate::codes;
 use crate::iti38_translated_patients::{find, patients, urn};
 use crate::iti55_cross_gateway_patient_discovery::{announce, discovering, jane, merge};
-use crate::iti80_cross_gateway_document_provide::meant_for;
+use crate::iti80_cross_gateway_document_provide::{meant_for, provide_large};
 
 /// Something of a patient of the town of this number.
 fn of_patient(number: usize, id: &str) -> Submission {
@@ -240,28 +237,7 @@ async fn it_is_found_out_what_the_patient_is_called_there() {
 async fn memory_is_bounded_with_other_names() {
     let region = acquainted("known");
     let [town, away] = [&region.towns[0], &region.towns[1]];
-    let provide = async |size: u64| {
-        let file = town.folder().join("large");
-        File::create(&file).unwrap().set_len(size).unwrap();
-        let mut submission = of_patient(0, "P-1");
-        let mut document = Document::of("application/dicom", Vec::new());
-        (document.hash, document.size) = (None, Some(size));
-        submission.documents = vec![document];
-        let part = Part {
-            content_id: words::content_id(0),
-            content_type: "application/dicom".to_owned(),
-            source: PartSource::File {
-                path: file,
-                offset: 0,
-                length: size,
-            },
-        };
-        let request = Raw(meant_for(&submission, &urn(1)));
-        let url = town.initiating();
-        let sent = town.client.send::<Provide>(&url, &request, vec![part]);
-        let response = sent.await.unwrap().response;
-        assert_eq!(response.status, ResponseStatus::Success, "{response:?}");
-    };
+    let provide = async |size| provide_large(town, of_patient(0, "P-1"), size).await;
     provide(1000).await;
     town.forget_peak();
     let before = town.peak_memory();
